@@ -1,0 +1,64 @@
+# Atelier's tasks, as words. `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# The first interpreter that Atelier runs on; `make setup PYTHON=/path/to/python` takes another.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,\
+	$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(p))))
+# cpu, cu130, auto …: which PyTorch build to install. Empty: the package registry's own.
+TORCH_BACKEND ?=
+ARGS ?=
+
+export UV_LINK_MODE ?= copy
+UV := $(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --quiet
+
+# The blocks of requirements.lock whose first line matches the pattern $(1), or with $(2) = 0 those that do not.
+pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pattern) } hit == keep' requirements.lock
+TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test lint lock bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## make .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13; found none. Name one: make setup PYTHON=/path/to/python"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a few minutes the first time) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(call pick,^uv==) > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+ifeq ($(TORCH_BACKEND),)
+	@$(UV) --require-hashes -r requirements.lock
+else
+	@$(call pick,$(TORCH),0) > $(VENV)/rest.lock
+	@$(UV) --torch-backend $(TORCH_BACKEND) $$(sed -n 's/^\(torch\(vision\)\{0,1\}==[^ ]*\).*/\1/p' requirements.lock)
+	@$(UV) --require-hashes --no-deps -r $(VENV)/rest.lock
+endif
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epochs=3" adds overrides)
+	$(BIN)/python src/train.py experiment=clock_multihead $(ARGS)
+
+test: $(READY) ## run every check CI runs
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## ruff check, ruff format, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock
+
+bench: $(READY) ## time training against a bare PyTorch loop
+	$(BIN)/python tests/bench.py $(ARGS)
+
+clean: ## remove the environment and caches; data and logs stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

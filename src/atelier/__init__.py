@@ -1,0 +1,1 @@
+"""Atelier: deep-learning experiments composed from configuration, one command each."""
