@@ -1,0 +1,112 @@
+"""How far training is: a live bar on a terminal, a line per epoch elsewhere. Refreshed by the clock, not by the step."""
+
+import sys
+import time
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+REFRESH = 0.1  # seconds
+
+
+class TrainingProgress(Callback):
+    """Loss, objective and time left.
+
+    On a terminal one bar spans the whole run. Elsewhere each epoch ends in a line, at most one a second.
+    """
+
+    def __init__(self) -> None:
+        self.bar: Progress | None = None
+        self.last = 0.0
+        self.loss = ""
+        self.began = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.began, self.first_step = time.monotonic(), trainer.global_step
+        if trainer.is_global_zero and sys.stderr.isatty():
+            self.total = trainer.estimated_stepping_batches
+            self.bar = live_bar(TextColumn("{task.fields[score]}"))
+            self.task = self.bar.add_task("training", total=self.total, score="")
+            self.bar.start()
+            attach_streams(self.bar.console)
+            self.show(trainer, task)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.bar is None or time.monotonic() - self.last < REFRESH:
+            return
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if loss is not None:
+            self.loss = f"loss {float(loss):.4g}"
+        self.show(trainer, task)
+
+    def on_validation_batch_end(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if self.bar is not None and time.monotonic() - self.last > REFRESH:
+            self.show(trainer, task, "validating")
+
+    def show(self, trainer: lightning.Trainer, task: lightning.LightningModule, doing: str = "") -> None:
+        assert self.bar is not None
+        self.last = time.monotonic()
+        epoch = f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else "")
+        score = "  ".join(part for part in (doing or self.loss, objective(trainer, task)) if part)
+        self.bar.update(self.task, description=epoch, completed=trainer.global_step, score=score)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        now, epoch, epochs = time.monotonic(), trainer.current_epoch + 1, trainer.max_epochs
+        if self.bar is not None:
+            note_in_logs(self.line(trainer, now))
+        elif now - self.last >= 1 or epoch == epochs:
+            self.last = now
+            print(self.line(trainer, now), flush=True)
+
+    def line(self, trainer: lightning.Trainer, now: float) -> str:
+        metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        done, total = trainer.global_step - self.first_step, trainer.estimated_stepping_batches - self.first_step
+        seconds = now - self.began
+        left = f"  {seconds * (total - done) / done:.0f} s left" if 0 < done < total < float("inf") else ""
+        return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {metrics}  {seconds:.0f} s{left}"
+
+    def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.close()
+
+    def on_exception(self, trainer: lightning.Trainer, task: lightning.LightningModule, error: BaseException) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            attach_streams(None)
+            self.bar = None
+
+
+def objective(trainer: lightning.Trainer, task: lightning.LightningModule) -> str:
+    value = trainer.callback_metrics.get(task.metric)
+    return "" if value is None else f"{task.metric} {float(value):.4g}"
+
+
+def live_bar(*more: ProgressColumn) -> Progress:
+    """A bar on the terminal itself; what is printed meanwhile comes through `attach_streams`."""
+    terminal = getattr(sys.stderr, "terminal", sys.stderr)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    console = Console(file=terminal)
+    return Progress(*columns, *more, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10)
+
+
+def attach_streams(console: Console | None) -> None:
+    """Send what the program prints above the live display of `console`."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "live"):
+            stream.live = console
+
+
+def note_in_logs(line: str) -> None:
+    if hasattr(sys.stdout, "note"):
+        sys.stdout.note(line)

@@ -1,0 +1,1 @@
+"""From a command line to live objects: configuration checked, composed and built."""

@@ -1,0 +1,107 @@
+"""From a composed configuration to live objects, and back from a run's folder."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+from omegaconf import DictConfig, OmegaConf
+
+from atelier.callbacks.progress import TrainingProgress
+from atelier.compose.targets import build, check
+from atelier.errors import InputError
+from atelier.runs.run import Run
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A configuration as plain data, resolved."""
+    content = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def check_run(config: DictConfig) -> None:
+    """Check what a run's configuration asks for, before anything is made.
+
+    Raises:
+        InputError: with the key, the value and the choices.
+    """
+    seed = config.seed
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"seed={seed}: give a whole number of 0 or more")
+    for key in ("train", "test"):
+        if not isinstance(config[key], bool):
+            raise InputError(f"{key}={config[key]}: give true or false")
+    for path in OmegaConf.missing_keys(config):
+        raise InputError(f"{path} is missing: give it as {path}=VALUE")
+    check_targets(config)
+    if not config.train and config.resume is None and config.checkpoint is None:
+        raise InputError("train=false with nothing to test: give checkpoint=PATH")
+    if config.train and config.checkpoint is not None:
+        raise InputError("checkpoint= is what train=false tests; to go on with a run, use resume=FOLDER")
+
+
+def check_targets(config: DictConfig) -> None:
+    """Check everything that the configuration would build; `trainer.precision=auto` is this project's own word."""
+    if config.trainer.precision == "auto":
+        config = OmegaConf.merge(config, {"trainer": {"precision": "32-true"}})
+    check(config)
+
+
+def build_task(config: DictConfig) -> lightning.LightningModule:
+    """The task with its network; its weights depend on the seed alone."""
+    torch.manual_seed(config.seed)
+    return build(config.task)
+
+
+def build_data(config: DictConfig) -> lightning.LightningDataModule:
+    return build(config.data)
+
+
+def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Trainer:
+    """The Trainer of a run, which writes into the run's folder; without a run, one that only evaluates."""
+    settings = config.trainer.copy()
+    accelerator = pick_accelerator(settings.accelerator)
+    settings.devices = pick_devices(accelerator, settings.devices)
+    if settings.precision == "auto":
+        bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        settings.precision = "bf16-mixed" if bf16 else "32-true"
+    settings.accelerator = accelerator
+    callbacks = [TrainingProgress(), *build_all(config, "callbacks")] if run else []
+    return build(
+        settings,
+        callbacks=callbacks + ([run.keeper] if run else []),
+        logger=[run.metrics, *build_all(config, "logger")] if run else False,
+        default_root_dir=config.paths.run if run else None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=run is not None,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def build_all(config: DictConfig, group: str) -> list[Any]:
+    """The objects of a group that holds any number of them, each under a name of its own."""
+    return [build(node) for node in (config.get(group) or {}).values() if node is not None]
+
+
+def pick_accelerator(name: str) -> str:
+    here = ["cuda"] * CUDAAccelerator.is_available() + ["mps"] * MPSAccelerator.is_available() + ["cpu"]
+    wanted = {"auto": here[0], "gpu": "cuda" if "cuda" in here or "mps" not in here else "mps"}.get(name, name)
+    if wanted not in here:
+        raise InputError(f"trainer.accelerator={name}: this machine has {', '.join(here)}; trainer=auto takes the best")
+    return wanted
+
+
+def pick_devices(accelerator: str, devices: Any) -> Any:
+    if accelerator != "cuda":
+        return 1 if devices == "auto" else devices
+    count = torch.cuda.device_count()
+    if devices in ("auto", -1, "-1"):
+        return count
+    wanted = len(devices) if isinstance(devices, (list, tuple)) else int(devices)
+    if wanted > count:
+        raise InputError(f"trainer.devices={devices}: this machine has {count} GPU{'s' * (count != 1)}")
+    return devices

@@ -1,0 +1,67 @@
+"""Says in one or two lines what is wrong with a command line, from the exceptions of Hydra and OmegaConf."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
+
+
+def explain(error: BaseException, conf: Path) -> str:
+    """The message for a user: which key, which value, which choices. `conf` is the folder of the groups."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return missing_option(error.missing_cfg_file, error.options or [])
+    cause = error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
+        return unknown_key(cause, conf)
+    if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
+        return f"{match[1]}: {not_among(match[1].split('/')[-1], groups(conf))}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key or error.key} is missing: give it as {error.full_key or error.key}=VALUE"
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
+    return "\n".join(str(error).strip().splitlines()[:2])
+
+
+def missing_option(file: str, options: Iterable[str]) -> str:
+    """`file` is the group and option that were asked for, such as optimizer/adamm."""
+    group, _, name = file.rpartition("/")
+    return f"{group or 'config'}={name}: {not_among(name, options)}"
+
+
+def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
+    """A key that the composed configuration does not have, with those that stand in its place."""
+    key = error.full_key or str(error.key)
+    parent = error.parent_node
+    known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
+    if "." not in key:
+        known.update(groups(conf))
+    owner = target_name(parent)
+    return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
+
+
+def target_name(node: object) -> str:
+    """The class that a configuration node builds, by its last name, or nothing."""
+    target = OmegaConf.select(node, "_target_") if isinstance(node, DictConfig) else None
+    return str(target).rpartition(".")[2] if target else ""
+
+
+def not_among(name: str, choices: Iterable[str]) -> str:
+    """'choose from …', the choice nearest to `name` first."""
+    return f"no {name!r}; choose from: {', '.join(nearest_first(name, choices))}"
+
+
+def nearest_first(name: str, choices: Iterable[str]) -> list[str]:
+    """`choices` in the order of their likeness to `name`.
+
+    >>> nearest_first("adamm", ["sgd", "adamw", "adam"])
+    ['adam', 'adamw', 'sgd']
+    """
+    return sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, name.lower(), choice.lower()).ratio())
+
+
+def groups(conf: Path) -> list[str]:
+    return sorted(folder.name for folder in conf.iterdir() if folder.is_dir() and folder.name != "hydra")

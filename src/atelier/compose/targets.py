@@ -1,0 +1,154 @@
+"""Checks every `_target_` of a configuration before anything is built: allowed, real, and called with keys it takes."""
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import hydra.utils
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from atelier.compose.explain import not_among
+from atelier.errors import InputError
+
+# What a configuration may build. A fork adds its own package here.
+ALLOWED = (
+    "atelier",
+    "torch.nn",
+    "torch.optim",
+    "torchvision.models",
+    "torchvision.ops",
+    "torchvision.transforms",
+    "torchmetrics",
+    "lightning.pytorch",
+)
+
+
+def build(node: DictConfig, **arguments: Any) -> Any:
+    """Instantiate one node of a checked configuration; `arguments` are handed over as they are."""
+    try:
+        return hydra.utils.instantiate(node, _convert_="all", **arguments)
+    except hydra.errors.InstantiationException as error:
+        raise root_cause(error) from error
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """What a constructor raised, without Hydra's wrapping of it."""
+    while isinstance(error, hydra.errors.InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def check(config: DictConfig) -> None:
+    """Check every node with a `_target_` in a resolved configuration.
+
+    Raises:
+        InputError: for a target outside `ALLOWED` or that does not exist, a key that it does not take, or a value of
+            the wrong kind.
+    """
+    for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
+        target = locate(path, node["_target_"])
+        check_arguments(path, target, {key: value for key, value in node.items() if not key.startswith("_")})
+
+
+def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every mapping with a `_target_`, with its dotted path."""
+    if isinstance(value, dict):
+        if "_target_" in value:
+            yield path, value
+        for key, child in value.items():
+            yield from nodes(child, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from nodes(child, f"{path}[{index}]")
+
+
+def locate(path: str, name: Any) -> Callable[..., Any]:
+    """The class or function called `name`, if it may be built.
+
+    The name is checked before anything is imported, and what it resolves to is checked again, since
+    `torch.nn.modules.os.system` is a path inside torch to something that is not torch's.
+    """
+    if not isinstance(name, str) or not within(name):
+        raise InputError(f"{path}._target_={name}: not allowed. A configuration builds from: {', '.join(ALLOWED)}")
+    parts = name.split(".")
+    found: Any = None
+    for split in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:split]))
+        except ModuleNotFoundError as error:
+            if not name.startswith(str(error.name)):
+                raise InputError(f"{path}._target_={name}: needs the package {error.name!r}, which is not installed") from error
+            continue
+        break
+    for part in parts[split:]:
+        found = getattr(found, part, None)
+    if found is None:
+        raise InputError(f"{path}._target_={name}: there is no such class or function")
+    if not isinstance(found, (type, types.FunctionType)) or not within(found.__module__):
+        raise InputError(f"{path}._target_={name}: leads outside of what is allowed: {', '.join(ALLOWED)}")
+    return found
+
+
+def within(name: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in ALLOWED)
+
+
+def check_arguments(path: str, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Names and kinds of the arguments of `target`, as far as its signature tells."""
+    parameters = inspect.signature(target).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    hints = hints_of(target)
+    for key, value in arguments.items():
+        if key not in parameters:
+            if not takes_any:
+                raise InputError(f"{path}.{key}: {target.__name__} has {not_among(key, parameters)}")
+            continue
+        default = parameters[key].default
+        hint = hints.get(key, Any if default in (None, inspect.Parameter.empty) else type(default))
+        if value != "???" and not fits(value, hint):
+            raise InputError(f"{path}.{key}={value}: {target.__name__} takes {describe(hint)}")
+
+
+def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
+    function = target.__init__ if isinstance(target, type) else target
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+        return {}
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain configuration value can stand where `hint` is annotated; in doubt, yes."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or isinstance(value, dict):  # a node that builds something is not looked into
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, option) for option in options)
+    if origin is typing.Literal:
+        return value in options
+    kind = origin or hint
+    if not isinstance(kind, type) or kind in (object, inspect.Parameter.empty):
+        return True
+    if kind in (int, float) and isinstance(value, int):
+        return not isinstance(value, bool)
+    if isinstance(value, list):
+        return kind in (list, tuple, Sequence, Iterable)
+    return isinstance(value, kind)
+
+
+def describe(hint: Any) -> str:
+    """A type annotation in words."""
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a word", type(None): "null"}
+    if hint in words:
+        return words[hint]
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(describe(option) for option in options))
+    if origin is typing.Literal:
+        return ", ".join(str(option) for option in options)
+    if origin in (list, tuple, Sequence, Iterable):
+        return "a list"
+    return getattr(hint, "__name__", str(hint))

@@ -1,0 +1,65 @@
+"""Makes a function a command of the project: `.env` read, Hydra composing, mistakes told in one or two lines."""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from dotenv import load_dotenv
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from atelier.compose.explain import explain
+from atelier.errors import InputError
+
+
+def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn `main(cfg)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
+
+    Wrong input (`InputError`, or a configuration that Hydra cannot compose) is printed without a traceback and ends
+    the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
+    """
+
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        root = Path(inspect.getfile(main)).resolve().parent.parent
+        program = hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(main)
+
+        @functools.wraps(main)
+        def run() -> None:
+            load_dotenv(root / ".env")
+            register_resolvers(root)
+            traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
+            try:
+                program()
+            except (InputError, HydraException, OmegaConfBaseException) as error:
+                if traceback_wanted:
+                    raise
+                print(explain(error, root / "conf"), file=sys.stderr)
+                sys.exit(2)
+
+        return run
+
+    return decorate
+
+
+def register_resolvers(root: Path) -> None:
+    """`${project_root:}` and `${divide:a,b}` (whole numbers, without remainder), as conf/ uses them."""
+    OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
+    OmegaConf.register_new_resolver("divide", divide, replace=True)
+
+
+def divide(a: int, b: int) -> int:
+    """The whole number a / b.
+
+    Raises:
+        InputError: if b is no whole number that divides a.
+    """
+    if not isinstance(b, int) or b <= 0 or a % b:
+        raise InputError(f"{b} does not divide {a}; give one of its divisors, such as 1, 15 or 30")
+    return a // b

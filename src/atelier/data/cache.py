@@ -1,0 +1,73 @@
+"""The data cache: one safetensors file per data set, written once and memory-mapped ever after.
+
+It holds `train_images` (N, C, H, W) uint8, `train_labels` (N, …) int64, `test_images`, `test_labels`; its metadata may
+hold the class names as JSON under `classes`, and a checksum of the tensors under `crc32`.
+"""
+
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from atelier.errors import InputError
+
+NAMES = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+def write_cache(path: Path, tensors: Mapping[str, Tensor], classes: list[str] | None = None) -> None:
+    """Write to a temporary name beside `path`, then rename: a cache file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"crc32": str(checksum(tensors))}
+    if classes is not None:
+        metadata["classes"] = json.dumps(classes)
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(descriptor)
+    try:
+        save_file({name: tensors[name].contiguous() for name in NAMES}, part, metadata=metadata)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
+    """The memory-mapped tensors and the class names.
+
+    Raises:
+        InputError: if the file is truncated, altered or holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            missing = set(NAMES) - set(file.keys())
+            if missing:
+                raise InputError(corrupt(path, f"it lacks {', '.join(sorted(missing))}"))
+            tensors = {name: file.get_tensor(name) for name in NAMES}
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise InputError(corrupt(path, str(error))) from error
+    if "crc32" in metadata and int(metadata["crc32"]) != checksum(tensors):
+        raise InputError(corrupt(path, "its checksum does not match"))
+    for split in ("train", "test"):
+        images, labels = tensors[f"{split}_images"], tensors[f"{split}_labels"]
+        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or len(images) != len(labels):
+            raise InputError(corrupt(path, f"its {split} set is no uint8 pictures with one int64 label each"))
+    return tensors, json.loads(metadata["classes"]) if "classes" in metadata else None
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> int:
+    value = 0
+    for name in NAMES:
+        value = zlib.crc32(tensors[name].contiguous().numpy().reshape(-1).view("uint8"), value)
+    return value
+
+
+def corrupt(path: Path, reason: str) -> str:
+    return f"{path} is damaged ({reason}). Make it anew with data.rebuild=true, or delete the file."

@@ -1,0 +1,150 @@
+"""The textures of the synthetic clocks: dials with numerals in real fonts, and the wood they lie on."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+FONT_FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # shipped inside matplotlib
+SUPERSAMPLING = 4  # PIL draws hard edges; the mean of 4 x 4 drawn pixels makes a soft one
+
+
+@dataclass(frozen=True)
+class Face:
+    """One dial. Lengths are in dial radii (the inner edge of the rim)."""
+
+    font: str  # file name without .ttf
+    radial: bool  # numerals turned so that their feet point to the centre, else upright
+    ticks: str  # line, dot or wedge
+    mark: str  # what tells 12 from the other hours: none, double or triangle
+    track: bool  # a thin circle under the minute ticks
+    numeral_height: float = 0.22
+
+
+def _faces() -> tuple[Face, ...]:
+    """Every font upright and radial, with ticks, marks and tracks in turn."""
+    fonts = {
+        "DejaVuSans": 0.22,
+        "DejaVuSans-Bold": 0.21,
+        "DejaVuSerif": 0.22,
+        "DejaVuSerif-Bold": 0.21,
+        "STIXGeneral": 0.24,
+        "STIXGeneralBol": 0.24,
+        "DejaVuSansMono-Bold": 0.22,
+        "DejaVuSans-BoldOblique": 0.21,
+    }
+    # Cycles of lengths 3, 4 and 5 never fall into step with the 8 fonts in 16 faces.
+    ticks = cycle(("line", "wedge", "dot"))
+    marks = cycle(("triangle", "none", "double", "triangle", "double"))
+    tracks = cycle((False, True, False, False))
+    return tuple(
+        Face(font, radial, next(ticks), next(marks), next(tracks), height)
+        for radial in (False, True)
+        for font, height in fonts.items()
+    )
+
+
+FACES = _faces()
+
+
+def _polar(turn: float, radius: float, across: float, canvas: int) -> tuple[float, float]:
+    """Canvas position of the point `radius` out along `turn` (0-1 from 12, clockwise)."""
+    angle = 2 * math.pi * turn
+    x = radius * math.sin(angle) + across * math.cos(angle)
+    y = -radius * math.cos(angle) + across * math.sin(angle)
+    return (x + 1) * canvas / 2, (y + 1) * canvas / 2
+
+
+def _draw_ticks(draw: ImageDraw.ImageDraw, face: Face, canvas: int) -> None:
+    def wedge(turn: float, inner: float, outer: float, at_inner: float, at_outer: float) -> None:
+        corners = (inner, -at_inner), (inner, at_inner), (outer, at_outer), (outer, -at_outer)
+        draw.polygon([_polar(turn, r, c, canvas) for r, c in corners], fill=255)
+
+    for minute in range(60):
+        turn, is_hour = minute / 60, minute % 5 == 0
+        if minute == 0 and face.mark == "triangle":
+            wedge(turn, 0.84, 0.98, 0.0, 0.085)
+        elif minute == 0 and face.mark == "double":
+            for side in (-0.007, 0.007):
+                wedge(turn + side, 0.86, 0.97, 0.02, 0.02)
+        elif face.ticks == "dot":
+            x, y = _polar(turn, 0.92, 0.0, canvas)
+            radius = (0.034 if is_hour else 0.014) * canvas / 2
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+        elif is_hour:
+            wedge(turn, 0.87, 0.97, 0.008 if face.ticks == "wedge" else 0.02, 0.022)
+        else:
+            wedge(turn, 0.91, 0.97, 0.007, 0.007)
+    if face.track:
+        low, high = canvas * 0.01, canvas * 0.99
+        draw.ellipse((low, low, high, high), outline=255, width=max(1, round(canvas * 0.006)))
+
+
+def _numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Image:
+    """The numeral cut to its ink, so that it can be centred, and condensed to at most `widest`."""
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
+    numeral = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(numeral).text((-left, -top), text, fill=255, font=font)
+    return numeral.resize((min(numeral.width, round(widest)), numeral.height), Image.Resampling.BILINEAR)
+
+
+def _draw_numerals(dial: Image.Image, face: Face) -> None:
+    canvas = dial.width
+    path = str(FONT_FOLDER / f"{face.font}.ttf")
+    _, top, _, bottom = ImageFont.truetype(path, 100).getbbox("8")
+    font = ImageFont.truetype(path, face.numeral_height * canvas / 2 * 100 / (bottom - top))
+    for hour in range(1, 13):
+        # Turned numerals stand side by side on the circle, so 10, 11 and 12 must leave a gap.
+        numeral = _numeral(str(hour), font, (0.29 if face.radial else 0.4) * canvas / 2)
+        if face.radial:
+            numeral = numeral.rotate(-30 * hour, Image.Resampling.BILINEAR, expand=True)
+        x, y = _polar(hour / 12, 0.70, 0.0, canvas)
+        dial.paste(255, (round(x - numeral.width / 2), round(y - numeral.height / 2)), mask=numeral)
+
+
+@lru_cache(maxsize=4)
+def draw_faces(side: int) -> Tensor:
+    """Draw all FACES.
+
+    Args:
+        side: pixels per side of a texture; the dial's radius is side / 2.
+
+    Returns:
+        (len(FACES), 1, side, side) float32: 0 is bare dial, 1 is ink. Cached: do not change it.
+    """
+    canvas = side * SUPERSAMPLING
+    textures = []
+    for face in FACES:
+        dial = Image.new("L", (canvas, canvas))
+        _draw_ticks(ImageDraw.Draw(dial), face, canvas)
+        _draw_numerals(dial, face)
+        textures.append(pil_to_tensor(dial.reduce(SUPERSAMPLING)).float() / 255)
+    return torch.stack(textures)
+
+
+@lru_cache(maxsize=1)
+def draw_wood(side: int = 256) -> Tensor:
+    """Draw four planks, their grain along x.
+
+    Returns:
+        (1, 1, side, side) float32 deviations from the wood's tone, of about unit scale; dark
+        joints are at -5. Cached: do not change it.
+    """
+    noise = torch.fft.rfft2(torch.randn(side, side, generator=torch.Generator().manual_seed(0)))
+    down, along = torch.fft.fftfreq(side)[:, None] * side, torch.fft.rfftfreq(side) * side
+    # Fibres: noise that hardly changes along the grain. Rings: a wave across it, warped slowly.
+    fibres = torch.fft.irfft2(noise * torch.exp(-((along / 3) ** 2)) / (1 + down.abs() / 12))
+    warp = torch.fft.irfft2(noise * torch.exp(-((along / 1.5) ** 2) - (down / 4) ** 2))
+    row = torch.linspace(0, 1, side)[:, None]
+    wood: Tensor = fibres / fibres.std() + 0.7 * torch.sin(2 * math.pi * (9 * row + 0.7 * warp / warp.std()))
+    for plank, tone in zip(wood.chunk(4), (0.5, -0.8, 0.7, -0.3), strict=True):
+        plank += tone
+        plank[:2] = -5.0
+    return wood[None, None]

@@ -1,0 +1,421 @@
+"""Synthetic photographs of an analog wall clock on wood, rendered with tensor operations alone.
+
+Stands in for the 'Tell the time' pictures of a Leiden deep-learning course: grayscale photographs
+of one wall clock, turned in the picture plane, tilted away from the camera, with a highlight.
+
+A pinhole camera sees the dial's plane through a homography. Straight edges stay straight under
+it, so each edge of a hand becomes one line of the picture, and the distance to that line in
+pixels is the edge's anti-aliasing. Numerals and wood are textures, looked up through the same map.
+"""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, pad
+
+from atelier.data.clock_faces import FACES, draw_faces, draw_wood
+
+NOISE_PLACES = 256  # per axis: where in the shared noise tile a picture's own noise may start
+RIM_FALL, HAND_FALL = 0.08, 0.05  # how far their shadows fall, in dial radii
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The parameters of N pictures, one tensor per field, N first.
+
+    Lengths are in dial radii (centre to inner edge of the rim), angles in radians clockwise,
+    tones in 0 (black) to 1 (white), places in the picture in -1 to 1 (y down).
+    """
+
+    times: Tensor  # (N, 2) int64: hour 0-11, minute 0-59
+    face: Tensor  # (N,) int64: index into FACES
+    rotation: Tensor  # (N,) where 12 points, from up
+    tilt: Tensor  # (N,) angle between the dial's axis and the camera's
+    tilt_axis: Tensor  # (N,) direction of the line in the picture around which it tilts
+    distance: Tensor  # (N,) camera to centre
+    size: Tensor  # (N,) share of the picture's side that the longer side of the clock's box fills
+    shift: Tensor  # (N, 2) place of that box in the room left: -1 left/top edge, 1 right/bottom
+    rim_width: Tensor  # (N,)
+    paper: Tensor  # (N,) tone of the dial
+    ink: Tensor  # (N,) tone of ticks and numerals
+    hand: Tensor  # (N,) tone of the hands
+    rim: Tensor  # (N,) tone of the rim
+    length: Tensor  # (N, 2) hour and minute hand, centre to tip
+    width: Tensor  # (N, 2) hour and minute hand, where widest
+    taper: Tensor  # (N, 2) width at the centre and at the tip, as shares of the widest
+    shoulder: Tensor  # (N,) where the hands are widest, as a share of the length
+    light: Tensor  # (N,) direction towards the light
+    gradient: Tensor  # (N,) change of brightness from the centre to the lit edge, as a share
+    shadow: Tensor  # (N,) share of the light that shadows take away
+    wood: Tensor  # (N,) tone of the wood
+    grain: Tensor  # (N,) contrast of the grain
+    grain_angle: Tensor  # (N,) its direction on the dial's plane
+    grain_scale: Tensor  # (N, 2) frequency along and across the grain, in half tiles per radius
+    grain_offset: Tensor  # (N, 2) place in the tile, in half tiles
+    highlight: Tensor  # (N,) light it adds at its centre; from 1 on it hides what it covers
+    highlight_place: Tensor  # (N, 2) centre
+    highlight_size: Tensor  # (N, 2) standard deviations along and across it
+    highlight_angle: Tensor  # (N,) its direction
+    blur: Tensor  # (N,) weight of each neighbour in a (b, 1 - 2b, b) filter along both axes
+    noise: Tensor  # (N,) standard deviation of the pixel noise
+    noise_offset: Tensor  # (N, 2) place in the noise tile, 0 to 1
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, index: slice) -> "Scene":
+        return Scene(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def to(self, device: torch.device | str) -> "Scene":
+        return Scene(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+def _checked(times: Tensor) -> Tensor:
+    if times.ndim != 2 or times.shape[1] != 2 or times.dtype != torch.int64:
+        raise ValueError(f"times must be int64 of shape (N, 2), got {times.dtype} {tuple(times.shape)}")
+    wrong = (times < 0).any(1) | (times[:, 0] > 11) | (times[:, 1] > 59)
+    if wrong.any():
+        raise ValueError(f"times must be hour 0-11 and minute 0-59, got {times[wrong][0].tolist()}")
+    return times
+
+
+def hand_angles(times: Tensor) -> Tensor:
+    """Angles of the hour hand, which moves with the minutes, and of the minute hand.
+
+    Args:
+        times: (N, 2) int64, hour 0-11 and minute 0-59; else ValueError.
+
+    Returns:
+        (N, 2) float32 radians clockwise from 12, in [0, 2 pi).
+    """
+    hour, minute = _checked(times).float().unbind(1)
+    return torch.stack((hour + minute / 60, minute / 5), 1) * (math.pi / 6)
+
+
+def draw_scenes(times: Tensor, generator: torch.Generator, **overrides: object) -> Scene:
+    """Draw the parameters of one picture per time, on the CPU.
+
+    Args:
+        times: (N, 2) int64, hour 0-11 and minute 0-59.
+        generator: the only source of chance, on the CPU.
+        overrides: fields of Scene to fix for all pictures, such as rotation=0.0 or tilt=0.0;
+            numbers or tensors that broadcast to the field. The other fields stay as drawn.
+
+    Raises:
+        ValueError: times of another shape, type or range, or an override that is no field.
+    """
+    n = len(_checked(times))
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.empty(n, *shape).uniform_(low, high, generator=generator)
+
+    def chance(probability: float) -> Tensor:
+        return uniform(0, 1) < probability
+
+    dark = chance(0.15)  # light hands on a dark dial
+    paper = torch.where(dark, uniform(0.08, 0.2), uniform(0.75, 0.95))
+    ink = torch.where(dark, uniform(0.8, 0.95), uniform(0.03, 0.2))
+    drawn = {
+        "times": times.cpu(),
+        "face": torch.randint(len(FACES), (n,), generator=generator),
+        "rotation": uniform(0, 2 * math.pi),
+        # Uniform in the square: most clocks are seen nearly from the front, some at 50 degrees.
+        "tilt": math.radians(50) * uniform(0, 1).square(),
+        "tilt_axis": uniform(0, 2 * math.pi),
+        "distance": uniform(4, 8),
+        "size": uniform(0.8, 0.97),
+        "shift": uniform(-1, 1, 2),
+        "rim_width": uniform(0.04, 0.13),
+        "paper": paper,
+        "ink": ink,
+        "hand": torch.where(dark, uniform(0.8, 0.97), uniform(0.02, 0.2)),
+        "rim": torch.where(chance(0.5), uniform(0.08, 0.3), uniform(0.6, 0.9)),
+        "length": torch.stack((uniform(0.46, 0.55), uniform(0.78, 0.9)), 1),
+        "width": torch.stack((uniform(0.085, 0.12), uniform(0.05, 0.07)), 1),
+        "taper": torch.stack((uniform(0.5, 1), uniform(0.15, 1)), 1),
+        "shoulder": uniform(0.2, 0.75),
+        "light": uniform(0, 2 * math.pi),
+        "gradient": uniform(0, 0.25),
+        "shadow": uniform(0.1, 0.5) * chance(0.8),
+        "wood": uniform(0.3, 0.7),
+        "grain": uniform(0.03, 0.1),
+        "grain_angle": uniform(0, 2 * math.pi),
+        "grain_scale": torch.stack((uniform(0.2, 0.4), uniform(0.3, 0.7)), 1),
+        "grain_offset": uniform(-1, 1, 2),
+        "highlight": uniform(0, 1.1),
+        "highlight_place": uniform(-0.6, 0.6, 2),
+        "highlight_size": torch.stack((uniform(0.1, 0.4), uniform(0.06, 0.18)), 1),
+        "highlight_angle": uniform(0, math.pi),
+        "blur": uniform(0, 0.22),
+        "noise": uniform(0.005, 0.03),
+        "noise_offset": uniform(0, 1, 2),
+    }
+    for name, value in overrides.items():
+        if name not in drawn:
+            raise ValueError(f"{name} is no field of Scene")
+        like = drawn[name]
+        drawn[name] = torch.as_tensor(value, dtype=like.dtype).expand_as(like).clone()
+    return Scene(**drawn)
+
+
+def project(scene: Scene, points: Tensor) -> Tensor:
+    """Where the camera sees points of the dial's plane.
+
+    Args:
+        scene: N pictures, on the CPU.
+        points: (P, 2) right and down of the centre in dial radii, before rotation.
+
+    Returns:
+        (N, P, 2) places in the picture: -1 to 1 is inside, y down.
+    """
+    plane = torch.cat((points, torch.ones(len(points), 1)), 1)
+    x, y, w = (plane @ _plane_to_picture(scene).mT).unbind(-1)
+    return torch.stack((x / w, y / w), -1)
+
+
+def _plane_to_picture(scene: Scene) -> Tensor:
+    """(N, 3, 3) homographies from the dial's plane to the picture, scaled to hold the clock."""
+    zero, one = torch.zeros(len(scene)), torch.ones(len(scene))
+
+    def matrix(*entries: Tensor) -> Tensor:
+        return torch.stack(entries, -1).reshape(-1, 3, 3)
+
+    cos, sin = scene.rotation.cos(), scene.rotation.sin()
+    turn = matrix(cos, -sin, zero, sin, cos, zero, zero, zero, one)
+    # Tilt: what lies along n, across the axis, shortens by its cosine and gains depth by its sine.
+    nx, ny = -scene.tilt_axis.sin(), scene.tilt_axis.cos()
+    shorten, depth = 1 - scene.tilt.cos(), scene.tilt.sin() / scene.distance
+    xx, xy, yy = 1 - shorten * nx * nx, -shorten * nx * ny, 1 - shorten * ny * ny
+    camera = matrix(xx, xy, zero, xy, yy, zero, depth * nx, depth * ny, one) @ turn
+
+    # The clock's box: the circle's dual conic D holds its tangents, l D l = 0, so the upright ones
+    # x = k solve D22 k^2 - 2 D02 k + D00 = 0, and the level ones likewise.
+    outer = 1 + scene.rim_width
+    dual = camera @ torch.stack((outer * outer, outer * outer, -one), 1).diag_embed() @ camera.mT
+    square, mixed, last = dual.diagonal(dim1=1, dim2=2)[:, :2], dual[:, :2, 2], dual[:, 2, 2, None]
+    root = (mixed * mixed - square * last).sqrt()
+    low, high = (mixed + root) / last, (mixed - root) / last  # last is negative
+    scale = 2 * scene.size / (high - low).amax(1)
+    room = 2 - scale[:, None] * (high - low)
+    move = scene.shift * room / 2 - scale[:, None] * (high + low) / 2
+    return matrix(scale, zero, move[:, 0], zero, scale, move[:, 1], zero, zero, one) @ camera
+
+
+def _hand_edges(scene: Scene) -> Tensor:
+    """(N, 2, 6, 3) lines a u + b v + c >= 0 inside: both hands as hexagons of the dial's plane.
+
+    Edge i and edge i + 3 are opposite: the sides below and above the shoulder, tail and tip.
+    """
+    half, tip = scene.width / 2, scene.length
+    tail, shoulder = 0.25 * scene.length.amin(1, True).expand_as(tip), scene.shoulder[:, None] * tip
+    at_tail, at_tip = half * scene.taper[:, :1], half * scene.taper[:, 1:]
+    below = (half - at_tail) / (shoulder + tail)
+    above = (at_tip - half) / (tip - shoulder)
+    one, zero = torch.ones_like(tip), torch.zeros_like(tip)
+    # Along the hand, across it, constant.
+    edges = (
+        (below, -one, at_tail + below * tail), (above, -one, half - above * shoulder), (one, zero, tail),
+        (below, one, at_tail + below * tail), (above, one, half - above * shoulder), (-one, zero, tip),
+    )  # fmt: skip
+    along, across, constant = torch.stack([torch.stack(edge, -1) for edge in edges], 2).unbind(-1)
+    angles = hand_angles(scene.times)[..., None]
+    sin, cos = angles.sin(), angles.cos()
+    return torch.stack((along * sin + across * cos, across * sin - along * cos, constant), -1)
+
+
+def _light(scene: Scene) -> Tensor:
+    """(N, 2) unit vector towards the light, on the dial before its rotation (tilt is neglected)."""
+    angle = scene.light - scene.rotation
+    return torch.stack((angle.sin(), -angle.cos()), 1)
+
+
+def _pixel_edges(scene: Scene, view: Tensor, image_size: int) -> Tensor:
+    """(N, 4, 6, 3) hour hand, minute hand and their shadows, as distances in pixels plus a half.
+
+    A line l of the plane is the line l H of the picture, where H maps picture to plane.
+    """
+    hands = _hand_edges(scene)
+    shadows = hands.clone()
+    shadows[..., 2] += HAND_FALL * (hands[..., :2] * _light(scene)[:, None, None]).sum(-1)
+    lines: Tensor = torch.cat((hands, shadows), 1) @ view[:, None]
+    lines = lines / lines[..., :2].norm(dim=-1, keepdim=True) * (image_size / 2)
+    lines[:, 2:] /= 0.02 * image_size  # shadows have soft edges
+    lines[..., 2] += 0.5
+    return lines
+
+
+def _linear(coefficients: Tensor, places: Tensor) -> Tensor:
+    """a x + b y + c at every pixel: (B, 3) -> (B, S, S). No matmul, which may round on a GPU."""
+    a, b, c = coefficients[..., None].unbind(1)
+    return (a * places)[:, None, :] + (b * places + c)[:, :, None]
+
+
+def _coverage(edges: Tensor, places: Tensor) -> Tensor:
+    """Share of each pixel inside a hexagon: (B, 6, 3) -> (B, S, S).
+
+    A strip covers what both its edges leave, so hands thinner than a pixel keep their weight.
+    """
+
+    def strip(index: int) -> Tensor:
+        one = _linear(edges[:, index], places).clamp_(0, 1)
+        other = _linear(edges[:, index + 3], places).clamp_(0, 1)
+        return one.add_(other).sub_(1).clamp_(min=0)
+
+    return torch.minimum(strip(0), strip(1)).mul_(strip(2))
+
+
+def _each(values: Tensor) -> Tensor:
+    """(B,) -> (B, 1, 1): one value per picture."""
+    return values[:, None, None]
+
+
+def _wood(scene: Scene, u: Tensor, v: Tensor, planks: Tensor) -> Tensor:
+    """(B, S, S) tones of the wood, which lies in the dial's plane."""
+    cos, sin = scene.grain_angle.cos(), scene.grain_angle.sin()
+    (along, across), (left, top) = scene.grain_scale.unbind(1), scene.grain_offset.unbind(1)
+    s = u * _each(along * cos) + v * _each(along * sin) + _each(left)
+    t = v * _each(across * cos) - u * _each(across * sin) + _each(top)
+    planks = planks.expand(len(scene), -1, -1, -1)
+    grain = grid_sample(planks, torch.stack((s, t), -1), padding_mode="reflection", align_corners=False)
+    return grain[:, 0].mul_(_each(scene.grain)).add_(1).mul_(_each(scene.wood))
+
+
+def _highlight(scene: Scene, places: Tensor) -> Tensor:
+    """(B, S, S): a Gaussian spot of light."""
+    cos, sin = scene.highlight_angle.cos(), scene.highlight_angle.sin()
+    axes = torch.stack((torch.stack((cos, sin), 1), torch.stack((-sin, cos), 1)), 1)
+    lines = torch.cat((axes, -(axes * scene.highlight_place[:, None]).sum(-1, keepdim=True)), -1)
+    along, across = (lines / scene.highlight_size[..., None]).unbind(1)
+    power = _linear(along, places).square_() + _linear(across, places).square_()
+    return power.mul_(-0.5).exp_().mul_(_each(scene.highlight))
+
+
+def _blur(picture: Tensor, weight: Tensor) -> Tensor:
+    """(B, S, S) -> (B, S, S): the filter (b, 1 - 2b, b) along both axes, edges repeated."""
+    for dim in (1, 2):
+        side = picture.shape[dim]
+        wide = pad(picture, (0, 0, 1, 1) if dim == 1 else (1, 1), mode="replicate")
+        around = wide.narrow(dim, 0, side) + wide.narrow(dim, 2, side)
+        picture = around.sub_(picture, alpha=2).mul_(weight).add_(picture)
+    return picture
+
+
+def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks: Tensor, noise: Tensor) -> Tensor:
+    """(B, S, S) tones 0-1 of the pictures, laid on from the back to the front.
+
+    Args:
+        view: (B, 3, 3) homographies from the picture to the dial's plane.
+        edges: (B, 4, 6, 3) from _pixel_edges.
+        faces: textures of all FACES.
+        planks: texture of the wood.
+        noise: (B, S, S) of unit standard deviation.
+    """
+    size = noise.shape[-1]
+    places = (torch.arange(size, device=view.device) + 0.5) * (2 / size) - 1  # pixel centres
+
+    # The point (u, v) of the dial's plane that each pixel sees, and its distance to the centre.
+    depth = _linear(view[:, 2], places).reciprocal_()
+    u, v = _linear(view[:, 0], places).mul_(depth), _linear(view[:, 1], places).mul_(depth)
+    square = u * u + v * v
+    radius = square.clamp(min=1e-8).sqrt_()
+    # Pixels per dial radius along the radius, from its gradient in the picture (quotient rule).
+    step_x, step_y = (
+        u * _each(view[:, 0, i]) + v * _each(view[:, 1, i]) - square * _each(view[:, 2, i]) for i in (0, 1)
+    )
+    slope = step_x.square_().add_(step_y.square_()).sqrt_().mul_(depth)
+    pixels = radius.mul(size / 2).div_(slope.clamp_(min=1e-6))
+
+    def beyond(edge: Tensor | float) -> Tensor:
+        """Share of each pixel outside the circle of this radius."""
+        return (radius - edge).mul_(pixels).add_(0.5).clamp_(0, 1)
+
+    light_u, light_v = _light(scene).unbind(1)
+    towards_light = u * _each(light_u) + v * _each(light_v)
+    # Seen from the shadow's centre: the rim's shadow covers wood outside it and dial inside it.
+    thrown = (square + 2 * RIM_FALL * towards_light + RIM_FALL**2).clamp_(min=0).sqrt_()
+    outer = _each(1 + scene.rim_width)
+    shadow = _each(scene.shadow)
+
+    picture = _wood(scene, u, v, planks)
+    picture *= 1 - (outer + 0.06 - thrown).mul_(8).clamp_(0, 1).mul_(shadow)
+
+    # The rim is round: its outer half faces the light on the lit side, its inner half opposite.
+    bend = (radius - _each(1 + scene.rim_width / 2)).mul_(_each(0.42 / scene.rim_width))
+    rim = bend.mul_(towards_light).add_(1).mul_(_each(scene.rim))
+    picture = torch.lerp(rim, picture, beyond(outer))
+
+    ink = grid_sample(faces[scene.face], torch.stack((u, v), -1), align_corners=False)[:, 0]
+    dial = ink.mul_(_each(scene.ink - scene.paper)).add_(_each(scene.paper))
+    hour, minute, hour_shadow, minute_shadow = (_coverage(edges[:, i], places) for i in range(4))
+    dark = (thrown - 1).mul_(12).add_(0.3).clamp_(0, 1)
+    dial *= 1 - torch.maximum(dark, torch.maximum(hour_shadow, minute_shadow)).mul_(shadow)
+    hub = 1 - beyond(_each(0.4 * scene.width[:, 0] + 0.02))
+    hands = torch.maximum(hub, torch.maximum(hour, minute))
+    dial = torch.lerp(dial, _each(scene.hand).expand_as(dial), hands)
+    picture = torch.lerp(dial, picture, beyond(1.0))
+
+    lit = torch.stack((scene.light.sin(), -scene.light.cos()), 1) * scene.gradient[:, None]
+    picture *= _linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
+    picture += _highlight(scene, places)
+    picture = _blur(picture.clamp_(0, 1), _each(scene.blur))
+    return picture.addcmul_(noise, _each(scene.noise)).clamp_(0, 1)
+
+
+def render(
+    scene: Scene,
+    image_size: int,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Render the pictures of a scene.
+
+    Args:
+        scene: N pictures, on the CPU.
+        image_size: pixels per side, at least 32.
+        batch_size: pictures per step and thread. It changes speed and memory, never a pixel.
+        device: where to render.
+        progress: called after each step with the number of pictures it made.
+
+    Returns:
+        (N, 1, image_size, image_size) uint8 on the CPU.
+
+    Raises:
+        ValueError: image_size is below 32.
+    """
+    if image_size < 32:
+        raise ValueError(f"image_size must be at least 32, got {image_size}")
+    # The geometry is small: computing it here, for all, keeps it equal on all devices.
+    view = torch.linalg.inv(_plane_to_picture(scene))
+    edges = _pixel_edges(scene, view, image_size)
+    faces, planks = draw_faces(round(1.75 * image_size)).to(device), draw_wood().to(device)
+    side = NOISE_PLACES + image_size
+    tile = torch.randn(side, side, generator=torch.Generator().manual_seed(0)).to(device)
+    windows = tile.unfold(0, image_size, 1).unfold(1, image_size, 1)
+    place = (scene.noise_offset * NOISE_PLACES).long()
+    pictures = torch.empty(len(scene), 1, image_size, image_size, dtype=torch.uint8)
+
+    def photograph(start: int) -> int:
+        part = slice(start, start + batch_size)
+        noise = windows[tuple(place[part].to(device).unbind(1))]
+        seen = view[part].to(device), edges[part].to(device)
+        tones = _photograph(scene[part].to(device), *seen, faces, planks, noise)
+        pictures[part, 0] = tones.mul_(255).round_().to(torch.uint8).cpu()
+        return len(tones)
+
+    # One batch per thread. Threads inside each operation would wait for each other some 150 times
+    # per batch, which makes it ten times slower as soon as another program wants the same cores.
+    threads = torch.get_num_threads()
+    workers = threads if torch.device(device).type == "cpu" else 1
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for done in pool.map(photograph, range(0, len(scene), batch_size)):
+                if progress is not None:
+                    progress(done)
+    finally:
+        torch.set_num_threads(threads)
+    return pictures

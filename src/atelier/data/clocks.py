@@ -1,0 +1,109 @@
+"""Pictures of an analog clock with the time they show: rendered here, or the Leiden report's own arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch import Tensor
+
+from atelier.data.clock_renderer import draw_scenes, render
+from atelier.data.split import stratified_split
+from atelier.data.tensors import TensorData
+from atelier.errors import InputError
+
+TIMES = 720  # on a clock: 12 hours of 60 minutes
+TEST_SHARE = 0.1
+
+
+class Clocks(TensorData):
+    """Rendered photographs of a clock, every time equally often; a tenth of them test.
+
+    Args:
+        image_size: side of the square pictures, in pixels.
+        num_images: how many in all, a multiple of 720 and at least 2160, so that each time is in each split.
+        render_seed: chooses the scenes.
+        **options: see `TensorData`.
+    """
+
+    def __init__(self, image_size: int, num_images: int, render_seed: int, **options: Any) -> None:
+        super().__init__(**options)
+        if num_images % TIMES or num_images < 3 * TIMES:
+            raise InputError(f"data.num_images={num_images}: give a multiple of {TIMES}, {3 * TIMES} or more")
+        self.image_size, self.num_images, self.render_seed = image_size, num_images, render_seed
+
+    @property
+    def name(self) -> str:
+        return f"clocks_{self.image_size}px_{self.num_images}_seed{self.render_seed}"
+
+    def make(self) -> tuple[dict[str, Tensor], None]:
+        index = torch.arange(self.num_images) % TIMES
+        times = torch.stack([index // 60, index % 60], 1)  # (N, 2)
+        scenes = draw_scenes(times, torch.Generator().manual_seed(self.render_seed))
+        with Progress(transient=True) as progress:
+            task = progress.add_task(f"Rendering {self.num_images:,} clocks", total=self.num_images)
+            images = render(scenes, self.image_size, progress=lambda count: progress.advance(task, count))
+        return divided(images, times, self.render_seed), None
+
+
+class ClockArrays(TensorData):
+    """The report's arrays: `images` (N, H, W) uint8 and `labels` (N, 2), hour 0–11 and minute 0–59; a tenth tests.
+
+    Args:
+        images, labels: the two .npy files.
+        **options: see `TensorData`.
+    """
+
+    def __init__(self, images: str, labels: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.images_file, self.labels_file = Path(images), Path(labels)
+
+    @property
+    def name(self) -> str:
+        stamps = [f"{file.stat().st_size:x}-{file.stat().st_mtime_ns:x}" for file in self.files()]
+        return "clocks_npy_" + "_".join(stamps)
+
+    def files(self) -> list[Path]:
+        for key, file in (("images", self.images_file), ("labels", self.labels_file)):
+            if not file.is_file():
+                raise InputError(f"data.{key}={file}: there is no such file")
+        return [self.images_file, self.labels_file]
+
+    def make(self) -> tuple[dict[str, Tensor], None]:
+        images, labels = (load_array(file) for file in self.files())
+        if images.ndim != 3 or images.dtype != np.uint8:
+            raise InputError(f"data.images={self.images_file}: need (N, H, W) uint8, found {describe(images)}")
+        if labels.shape != (len(images), 2) or not np.issubdtype(labels.dtype, np.integer):
+            needed = f"({len(images)}, 2) whole numbers, hour and minute"
+            raise InputError(f"data.labels={self.labels_file}: need {needed}, found {describe(labels)}")
+        for column, (word, limit) in enumerate((("hours", 12), ("minutes", 60))):
+            low, high = labels[:, column].min(), labels[:, column].max()
+            if low < 0 or high >= limit:
+                raise InputError(
+                    f"data.labels={self.labels_file}: {word} must be 0 to {limit - 1}, found {low} to {high}"
+                )
+        times = torch.from_numpy(labels.astype(np.int64))
+        return divided(torch.from_numpy(images)[:, None], times, seed=0), None
+
+
+def divided(images: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
+    """The cache's tensors, with a tenth of the pictures of each time set apart for testing."""
+    train, test = stratified_split(times, TEST_SHARE, seed)
+    return {
+        "train_images": images[train],
+        "train_labels": times[train],
+        "test_images": images[test],
+        "test_labels": times[test],
+    }
+
+
+def load_array(file: Path) -> np.ndarray:
+    try:
+        return np.load(file, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{file} is no .npy array of numbers ({error})") from error
+
+
+def describe(array: np.ndarray) -> str:
+    return f"{array.shape} {array.dtype}"

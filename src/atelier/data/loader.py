@@ -1,0 +1,95 @@
+"""How batches leave memory: index tensors of whole batches, shared out over processes, resumable in mid-epoch."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N, …)
+
+
+class TensorSet(Dataset[Batch]):
+    """Rows of images and labels; one index tensor fetches a whole batch."""
+
+    def __init__(self, images: Tensor, labels: Tensor, rows: Tensor) -> None:
+        self.images, self.labels, self.rows = images, labels, rows.to(images.device)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor) -> Batch:
+        rows = self.rows[index]
+        return self.images.index_select(0, rows), self.labels.index_select(0, rows)
+
+
+class BatchSampler(Sampler[Tensor]):
+    """Index tensors of whole batches, this process's part of them.
+
+    Training (`shuffle`): a new order each epoch, from the seed and the epoch alone; every process gets equally many
+    batches of equal size, for which the last ones may repeat samples of the beginning. Evaluation: every sample
+    exactly once over all processes.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        train: bool,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.count, self.batch_size, self.train, self.shuffle = count, batch_size, train, shuffle
+        self.seed, self.rank, self.world = seed, rank, world
+        self.epoch = 0
+        self.start = 0  # the batch to begin with, once: an epoch resumed in its middle
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.train:
+            return math.ceil(self.count / (self.batch_size * self.world))
+        return math.ceil(len(range(self.rank, self.count, self.world)) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        start, self.start = self.start, 0
+        if self.shuffle:
+            order = torch.randperm(
+                self.count, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+            )
+        else:
+            order = torch.arange(self.count)
+        if self.train and self.world > 1:
+            share = math.ceil(self.count / self.world)
+            order = order.repeat(2)[: share * self.world] if self.count < share * self.world else order
+        order = order[self.rank :: self.world]
+        yield from order.split(self.batch_size)[start:]
+
+
+class ResumableLoader(DataLoader[Batch]):
+    """A DataLoader over a `BatchSampler` that remembers how many batches of the epoch it has given."""
+
+    def __init__(self, dataset: TensorSet, sampler: BatchSampler) -> None:
+        super().__init__(dataset, sampler=sampler, batch_size=None, collate_fn=identity)
+        self.given = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        self.given = self.sampler.start
+        for batch in super().__iter__():
+            self.given += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        return {"given": self.given % len(self)}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        self.sampler.start = state["given"]
+
+
+def identity(batch: Batch) -> Batch:
+    return batch
+

@@ -1,0 +1,31 @@
+"""Stratified splits: every class keeps its share on both sides."""
+
+import torch
+from torch import Tensor
+
+
+def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Row numbers of the larger and of the smaller part, each in rising order.
+
+    The smaller part holds round(share · N) rows. Each class gives its share, rounded down; the rows still missing come
+    from the classes with the largest remainders. So equal classes stay as equal as whole numbers allow.
+
+    Args:
+        labels: (N,) or (N, K) int64; rows of K numbers are one class each.
+        share: size of the smaller part, between 0 and 1.
+        seed: chooses the rows.
+    """
+    classes, counts = torch.unique(labels, dim=0, return_inverse=True, return_counts=True)[1:]
+    generator = torch.Generator().manual_seed(seed)
+    quota = counts * share
+    take = quota.floor().long()
+    missing = round(len(labels) * share) - int(take.sum())
+    # A random order before the stable sort: of equal remainders, none is favoured.
+    shuffled = torch.randperm(len(counts), generator=generator)
+    order = shuffled[(quota - take)[shuffled].argsort(descending=True, stable=True)]
+    take[order[:missing]] += 1
+    rows = torch.randperm(len(labels), generator=generator)
+    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within
+    rank = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[classes[rows]]  # position within its class
+    small = rank < take[classes[rows]]
+    return rows[~small].sort().values, rows[small].sort().values

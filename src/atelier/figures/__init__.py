@@ -1,0 +1,1 @@
+"""Run folders and tensors in, pictures out."""

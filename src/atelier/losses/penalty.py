@@ -1,0 +1,39 @@
+"""Penalties on a network's weights, added to the training loss; biases and normalization scales are free."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+
+def weights(network: nn.Module) -> Iterator[Tensor]:
+    """Parameters of two or more dimensions: the weights of linear, convolutional and recurrent layers."""
+    return (parameter for parameter in network.parameters() if parameter.dim() > 1)
+
+
+def none(network: nn.Module) -> float:
+    """No penalty."""
+    return 0.0
+
+
+def l1(network: nn.Module, strength: float) -> Tensor:
+    """strength · Σ|w|, a scalar.
+
+    >>> import torch
+    >>> layer = nn.Linear(2, 1)
+    >>> _ = torch.nn.init.constant_(layer.weight, -2.0)
+    >>> l1(layer, strength=0.5).item()
+    2.0
+    """
+    return strength * sum((weight.abs().sum() for weight in weights(network)), start=next(weights(network)).new_zeros(()))
+
+
+def l2(network: nn.Module, strength: float) -> Tensor:
+    """strength · Σw², a scalar (Keras's convention, without the factor ½).
+
+    >>> import torch
+    >>> layer = nn.Linear(2, 1)
+    >>> _ = torch.nn.init.constant_(layer.weight, -2.0)
+    >>> l2(layer, strength=0.5).item()
+    4.0
+    """
+    return strength * sum((weight.square().sum() for weight in weights(network)), start=next(weights(network)).new_zeros(()))

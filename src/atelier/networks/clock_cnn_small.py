@@ -1,0 +1,50 @@
+"""A compact CNN for telling the time on two processor cores: blocks of convolution, batch norm and pooling."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from atelier.networks.clock_cnn import dense_branch
+
+
+class SmallClockCNN(nn.Module):
+    """Pictures (N, C, H, W) in, outputs (N, Σoutputs) out.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        outputs: size of each dense branch's output; the branches are concatenated.
+        channels: width of each block: Conv 3×3, batch norm, activation, max pool 2.
+        hidden: sizes of a dense branch's hidden layers.
+        dropout: share of a hidden layer's units dropped in training.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        outputs: Sequence[int],
+        channels: Sequence[int],
+        hidden: Sequence[int],
+        dropout: float,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        depth, *sides = in_shape
+        for width in channels:
+            # Batch norm has a bias of its own. Pooling before a rising activation gives the same maxima for less work.
+            layers += [nn.Conv2d(depth, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+            layers += [nn.MaxPool2d(2), activation()]
+            depth, sides = width, [side // 2 for side in sides]
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        size = depth * math.prod(sides)
+        self.branches = nn.ModuleList(dense_branch(size, hidden, output, dropout, activation) for output in outputs)
+        initializer(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.features(images)
+        return torch.cat([branch(features) for branch in self.branches], dim=1)

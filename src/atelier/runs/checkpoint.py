@@ -1,0 +1,46 @@
+"""Checkpoints hold tensors and plain data only, and are opened in no other way than that."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from atelier.errors import InputError
+
+
+def open_checkpoint(path: Path) -> dict[str, Any]:
+    """Load a checkpoint of this project on the CPU, with `weights_only=True`.
+
+    Raises:
+        InputError: if the file is truncated, holds anything but tensors and plain data, or is another program's.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if zipfile.is_zipfile(path):
+            raise InputError(f"{path} holds more than tensors and plain data, so it is not opened") from error
+        raise InputError(f"{path} is damaged or no checkpoint") from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged or no checkpoint ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
+    return content
+
+
+def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
+    """Raise InputError if the checkpoint's tensors are not those of the task's network."""
+    own = {name: tuple(tensor.shape) for name, tensor in task.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
+    if own == found:
+        return
+    different = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
+    name = different[0]
+    raise InputError(
+        f"{path} is of another network ({checkpoint['config']['network']['_target_']}): {len(different)} tensors differ,\n"
+        f"such as {name}: {found.get(name, 'missing')} in the checkpoint, {own.get(name, 'missing')} in the network"
+    )

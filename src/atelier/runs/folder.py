@@ -1,0 +1,109 @@
+"""A run's folder: where each thing lies, how a new one is made, how an old one is found."""
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from atelier.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths inside of `logs/runs/<experiment>/<stamp>/`."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        return self.path / "overrides.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "checkpoints" / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    def checkpoint(self, name: str) -> Path:
+        """`best`, `last`, or the path of any checkpoint; `best` falls back to `last`.
+
+        Raises:
+            InputError: if there is no such file.
+        """
+        if name == "best" and not self.best.exists():
+            name = "last"
+        path = {"best": self.best, "last": self.last}.get(name, Path(name))
+        if not path.is_file():
+            raise InputError(f"checkpoint={name}: there is no file {path}")
+        return path
+
+
+def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
+    """A new folder, `path` or one with a stamp of its own; never one that is there already.
+
+    Raises:
+        InputError: if `path` exists, or the folder cannot be written.
+    """
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S-") + secrets.token_hex(2)
+    folder = RunFolder(path or logs / "runs" / experiment / stamp)
+    try:
+        folder.path.parent.mkdir(parents=True, exist_ok=True)
+        folder.path.mkdir(exist_ok=False)
+        folder.best.parent.mkdir()
+        folder.figures.mkdir()
+    except FileExistsError:
+        raise InputError(f"paths.run={folder.path} is there already; resume={folder.path} goes on with it") from None
+    except OSError as error:
+        raise InputError(f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)") from error
+    return folder
+
+
+def attach(path: Path) -> RunFolder:
+    """An existing run folder.
+
+    Raises:
+        InputError: if it is none.
+    """
+    folder = RunFolder(path)
+    if not folder.manifest.is_file():
+        raise InputError(f"{path} is no run folder: it has no run.json")
+    return folder
+
+
+def find(where: str, logs: Path) -> RunFolder:
+    """The run that a user names: its folder, or `latest`."""
+    if where != "latest":
+        return attach(Path(where))
+    manifests = sorted((logs / "runs").glob("*/*/run.json"), key=os.path.getmtime)
+    if not manifests:
+        raise InputError(f"there is no run under {logs / 'runs'} yet")
+    return attach(manifests[-1].parent)
+
+
+def write_yaml(path: Path, content: object) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

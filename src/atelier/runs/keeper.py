@@ -1,0 +1,169 @@
+"""Keeps a run while it trains: the checkpoints, the best score, the manifest's progress, and what a resume needs."""
+
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+import torch.distributed
+from lightning.pytorch.callbacks import Checkpoint
+
+from atelier.errors import InputError
+from atelier.runs.folder import RunFolder
+from atelier.runs.interrupt import Interrupted, StopRequest
+from atelier.runs.manifest import Manifest
+
+CONSULT_EVERY = 16  # steps, between two times that several processes ask each other whether to stop
+
+
+class Keeper(Checkpoint):
+    """Writes `last.ckpt` before every epoch and at the end, `best.ckpt` when the objective improves.
+
+    `last.ckpt` is written where the next epoch begins: everything that the finished one logged and scheduled is done
+    by then, so that a run killed at any moment and resumed from it repeats exactly what it would have done.
+
+    Args:
+        folder: the run's folder.
+        manifest: its run.json.
+        config: the resolved configuration, kept in every checkpoint.
+        stop: tells when to stop.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: Manifest, config: dict[str, Any], stop: StopRequest) -> None:
+        self.folder, self.manifest, self.config, self.stop = folder, manifest, config, stop
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.random: list[dict[str, torch.Tensor]] | None = None
+        self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
+        self.started = (0.0, 0)  # clock and step when fitting began
+
+    # ------------------------------------------------------------------ training
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.stop.listen()
+        self.started = (time.perf_counter(), trainer.global_step)
+        if self.random is not None and trainer.global_rank < len(self.random):
+            set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
+            self.random = None
+        elif trainer.global_rank > 0:  # processes that share weights need not share dropout
+            torch.manual_seed(torch.initial_seed() + trainer.global_rank)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.save(trainer, self.folder.last)
+        self.report(trainer)
+        self.leave_if_asked(trainer)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        several = trainer.world_size > 1
+        if not self.unsaved and (batch_idx % CONSULT_EVERY if several else not self.stop.received):
+            return
+        loop = trainer.fit_loop.epoch_loop
+        if trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+            return  # a validation follows at once; the state in between is none to resume from
+        asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
+        if (self.unsaved or asked) and not trainer.is_last_batch:
+            self.save(trainer, self.folder.last)
+            self.unsaved = False
+            self.leave_if_asked(trainer)
+
+    def on_validation_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        if trainer.training or trainer.state.fn == "fit":
+            self.judge(trainer, task)
+            self.unsaved = not trainer.is_last_batch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.unsaved = False
+        if task.metric.startswith("train/"):
+            self.judge(trainer, task)
+
+    def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.save(trainer, self.folder.last)
+        self.report(trainer)
+
+    def on_test_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.stop.listen()
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
+        if trainer.world_size == 1:
+            self.leave_if_asked(trainer)
+
+    def leave_if_asked(self, trainer: lightning.Trainer) -> None:
+        if asked := self.stop.agreed(trainer.strategy.root_device, trainer.world_size):
+            raise Interrupted(asked)
+
+    def judge(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        """Compare the objective with the best so far."""
+        if task.metric not in trainer.callback_metrics:
+            logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
+            raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
+        value = float(trainer.callback_metrics[task.metric])
+        if math.isnan(value):
+            return
+        if self.best is None or (value < self.best if task.mode == "min" else value > self.best):
+            self.best, self.best_epoch = value, trainer.current_epoch
+            self.save(trainer, self.folder.best)
+
+    def report(self, trainer: lightning.Trainer) -> None:
+        """The manifest's account of how far the run is."""
+        if not trainer.is_global_zero:
+            return
+        clock, step = self.started
+        seconds = time.perf_counter() - clock
+        progress: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}
+        if trainer.global_step > step:
+            progress["steps_per_second"] = round((trainer.global_step - step) / seconds, 2)
+        if self.best is not None:
+            progress["objective"] = {"best": self.best, "best_epoch": self.best_epoch}
+        self.manifest.update(**progress)
+
+    # ------------------------------------------------------------------ checkpoints
+
+    def save(self, trainer: lightning.Trainer, path: Path) -> None:
+        """Write beside `path`, then rename: a checkpoint is whole or not there."""
+        part = path.with_suffix(".part")
+        trainer.save_checkpoint(part, weights_only=False)
+        if trainer.is_global_zero:
+            os.replace(part, path)
+        trainer.strategy.barrier("checkpoint")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["config"] = self.config
+        states: list[Any] = [None] * trainer.world_size
+        own = random_state(trainer.strategy.root_device)
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(states, own)
+        else:
+            states = [own]
+        checkpoint["random"] = states
+
+    def on_load_checkpoint(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.random = checkpoint.get("random")
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """The state of torch's generators, of the processor and of this process's device."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type in ("cuda", "mps"):
+        state[device.type] = getattr(torch, device.type).get_rng_state()
+    return state
+
+
+def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type in state and device.type != "cpu":
+        getattr(torch, device.type).set_rng_state(state[device.type].cpu())

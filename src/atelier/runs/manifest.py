@@ -1,0 +1,44 @@
+"""run.json: what a run is, how it stands and what came out, for every reader of runs."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+STATUSES = ("running", "completed", "failed", "interrupted")
+
+
+class Manifest:
+    """The contents of a run.json, written whole and atomically at every `update`."""
+
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+        self.path = path
+        self.content = content
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        return cls(path, json.loads(path.read_text()))
+
+    def __getitem__(self, key: str) -> Any:
+        return self.content[key]
+
+    def update(self, **changes: Any) -> None:
+        """Set keys and write the file; a dictionary is merged into the one that is there."""
+        for key, value in changes.items():
+            current = self.content.get(key)
+            self.content[key] = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
+        write_atomically(self.path, json.dumps(self.content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """A reader finds the old file or the new one, never a part."""
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise

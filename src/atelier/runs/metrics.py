@@ -1,0 +1,76 @@
+"""metrics.csv: one row per logging event, appended; nothing is lost on a crash or by resuming."""
+
+import csv
+import io
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from atelier.runs.manifest import write_atomically
+
+
+class MetricsFile(Logger):
+    """Lightning's view of metrics.csv.
+
+    A metric that appears for the first time adds a column, for which the file is written anew, atomically.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows = read_rows(path)
+        self.columns = list(self.rows[0]) if self.rows else []
+
+    @property
+    def name(self) -> str:
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: config.yaml holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        row = {"epoch": metrics.get("epoch", ""), "step": step, **metrics}
+        self.rows.append(row)
+        if set(row) <= set(self.columns):
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self.columns, restval="").writerow(row)
+        else:
+            self.columns += [name for name in row if name not in self.columns]
+            self.write()
+
+    @rank_zero_only
+    def forget_after(self, step: int) -> None:
+        """Drop the rows of steps that a resumed run is going to do again."""
+        self.rows = [row for row in self.rows if int(float(row["step"])) < step]
+        self.write()
+
+    def write(self) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns, restval="")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_atomically(self.path, text.getvalue())
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The whole rows of a metrics file as text; a last line that was cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    return list(csv.DictReader(io.StringIO(whole)))
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows as numbers: only the metrics that were logged in each, with `epoch` and `step`."""
+    return [{name: float(value) for name, value in row.items() if value not in ("", None)} for row in read_rows(path)]

@@ -1,0 +1,60 @@
+"""What a number came from: the code's commit, the versions, the machine."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
+# What two runs of one setting may differ in.
+NOT_SETTING = ("seed", "paths", "logger", "resume", "checkpoint", "train", "test")
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """{commit, dirty} of the project; both None where there is no repository or no git."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Twelve hexadecimal digits that are equal for runs of one setting, whatever their seeds.
+
+    `config` is resolved with its seed at 0, so that what is interpolated from the seed does not count either.
+    """
+    setting = {key: value for key, value in config.items() if key not in NOT_SETTING}
+    return hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory of the GPU's tensors, or of this process."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -1,0 +1,233 @@
+"""One run from its first line to its last: the folder, what the terminal says, and how it ended."""
+
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+from atelier.errors import InputError
+from atelier.runs import provenance
+from atelier.runs.checkpoint import check_fits, open_checkpoint
+from atelier.runs.folder import RunFolder, attach, create, write_yaml
+from atelier.runs.interrupt import Interrupted, StopRequest
+from atelier.runs.keeper import Keeper
+from atelier.runs.manifest import Manifest
+from atelier.runs.metrics import MetricsFile
+from atelier.runs.terminal import Recording, config_tree, quieten_lightning
+
+FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run told the others to look
+
+
+class Run:
+    """A run being done. As a context manager it records what happens and writes the manifest's last word.
+
+    Args:
+        folder: the run's folder.
+        manifest: its run.json.
+        config: the resolved configuration as plain data.
+        resumed: whether the folder held this run already.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: Manifest, config: dict[str, Any], resumed: bool = False) -> None:
+        self.folder, self.manifest, self.config, self.resumed = folder, manifest, config, resumed
+        self.stop = StopRequest()
+        self.keeper = Keeper(folder, manifest, config, self.stop)
+        self.metrics = MetricsFile(folder.metrics)
+        self.main = rank_zero_only.rank == 0
+        self.children: Sequence[Any] = ()
+
+    @classmethod
+    def start(
+        cls, config: dict[str, Any], experiment: str, overrides: list[str], root: Path, setting: dict[str, Any]
+    ) -> "Run":
+        """A new run. Processes that the first one started for further devices join it in its folder."""
+        if rank_zero_only.rank > 0 and FOLDER_OF_RANKS in os.environ:
+            folder = attach(Path(os.environ[FOLDER_OF_RANKS]))
+            config["paths"]["run"] = str(folder.path)
+            return cls(folder, Manifest.read(folder.manifest), config)
+        given = config["paths"]["run"]
+        folder = create(Path(config["paths"]["logs"]), experiment, Path(given) if given else None)
+        os.environ[FOLDER_OF_RANKS] = config["paths"]["run"] = str(folder.path)
+        write_yaml(folder.config, config)
+        write_yaml(folder.overrides, overrides)
+        manifest = Manifest(folder.manifest, {})
+        manifest.update(
+            status="running",
+            experiment=experiment,
+            study=None,
+            seed=config["seed"],
+            overrides=overrides,
+            config_hash=provenance.config_hash(setting),
+            objective={"metric": config["task"]["metric"], "mode": config["task"]["mode"], "best": None, "best_epoch": None},
+            test={},
+            parameters=None,
+            epochs=0,
+            steps=0,
+            seconds={"setup": 0.0, "fit": 0.0, "test": 0.0},
+            steps_per_second=None,
+            peak_memory_mb=None,
+            device=None,
+            precision=None,
+            versions=provenance.versions(),
+            git=provenance.git_state(root),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            error=None,
+        )
+        return cls(folder, manifest, config)
+
+    @classmethod
+    def resume(cls, folder: RunFolder, config: dict[str, Any]) -> "Run":
+        """Go on with a run in its own folder, under `config` (its own, with what the user changed)."""
+        os.environ[FOLDER_OF_RANKS] = str(folder.path)
+        manifest = Manifest.read(folder.manifest)
+        if rank_zero_only.rank == 0:
+            manifest.update(status="running", error=None, pid=os.getpid(), host=socket.gethostname())
+            write_yaml(folder.config, config)
+        return cls(folder, manifest, config, resumed=True)
+
+    # ------------------------------------------------------------------ what a verb calls
+
+    @property
+    def objective(self) -> float | None:
+        """The best value of the task's metric so far."""
+        return self.manifest["objective"]["best"]
+
+    def describe(self, task: lightning.LightningModule, trainer: lightning.Trainer) -> None:
+        """Tell the terminal and the manifest what is about to be trained, and on what."""
+        self.trainer = trainer
+        parameters = sum(parameter.numel() for parameter in task.network.parameters())
+        device = trainer.strategy.root_device
+        if not self.main:
+            return
+        self.manifest.update(
+            parameters=parameters, device=provenance.device_name(device), precision=str(trainer.precision)
+        )
+        console = Console()
+        if console.is_terminal:
+            console.print(config_tree(self.config))
+            table = Table("layer", "kind", "parameters", title=type(task.network).__name__, title_justify="left")
+            for name, module in task.network.named_modules():
+                if name and not list(module.children()):
+                    count = sum(parameter.numel() for parameter in module.parameters())
+                    table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
+            console.print(table)
+        print(f"{self.manifest['experiment']}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
+
+    def resume_from(self, task: lightning.LightningModule) -> Path | None:
+        """The checkpoint to go on from, once it is known to be safe and to fit."""
+        if not self.resumed or not self.folder.last.exists():
+            return None
+        checkpoint = open_checkpoint(self.folder.last)
+        check_fits(task, checkpoint, self.folder.last)
+        if self.main:
+            self.metrics.forget_after(checkpoint["global_step"])
+        return self.folder.last
+
+    def to_test(self, task: lightning.LightningModule) -> Path:
+        """The checkpoint to test: the given one, else the best, else the last; safe, and of this network."""
+        path = self.folder.checkpoint(self.config["checkpoint"] or "best")
+        check_fits(task, open_checkpoint(path), path)
+        return path
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Add the seconds of the block to the manifest's `seconds`, however it ends."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self.main:
+                seconds = self.manifest["seconds"][part] + time.perf_counter() - began
+                self.manifest.update(seconds={part: round(seconds, 3)})
+
+    def record_test(self, trainer: lightning.Trainer) -> None:
+        values = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
+        if self.main:
+            self.manifest.update(test=values)
+
+    # ------------------------------------------------------------------ how it ends
+
+    def __enter__(self) -> "Run":
+        quieten_lightning()
+        self.recording = Recording(self.folder.log) if self.main else None
+        if self.recording:
+            self.recording.__enter__()
+        self.stop.listen()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        try:
+            if error is None:
+                self.conclude()
+                return False
+            self.end_processes()
+            stopped = error.exit_status if isinstance(error, Interrupted) else 130
+            if isinstance(error, (Interrupted, KeyboardInterrupt)) or (self.stop.received and isinstance(error, SystemExit)):
+                if not self.main:
+                    sys.exit(0)
+                self.manifest.update(status="interrupted")
+                print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
+                sys.exit(stopped)
+            self.record_failure(error)
+            return False
+        finally:
+            self.stop.release()
+            self.finish_loggers(error)
+            if self.recording:
+                self.recording.__exit__(kind, error, trace)
+
+    def conclude(self) -> None:
+        if not self.main:
+            return
+        memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
+        self.manifest.update(status="completed", peak_memory_mb=memory)
+        objective, seconds = self.manifest["objective"], self.manifest["seconds"]
+        table = Table(box=None, show_header=False)
+        if objective["best"] is not None:
+            table.add_row(f"best {objective['metric']}", f"{objective['best']:.4g}", f"epoch {objective['best_epoch'] + 1}")
+        for name, value in sorted(self.manifest["test"].items()):
+            table.add_row(f"test/{name}", f"{value:.4g}")
+        table.add_row("training", f"{seconds['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
+        Console().print(table)
+        print(f"Everything is in {self.folder.path}")
+
+    def record_failure(self, error: BaseException) -> None:
+        """The traceback into run.log, from whichever process failed, and the manifest's status."""
+        text = "".join(traceback.format_exception(error))
+        with self.folder.log.open("a", encoding="utf-8") as log:
+            log.write(text)
+        manifest = self.manifest if self.main else Manifest.read(self.folder.manifest)
+        message = str(error) or repr(error)
+        manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
+        if self.main and not isinstance(error, InputError):
+            print(f"Failed; the traceback is in {self.folder.log}", file=sys.stderr)
+
+    def end_processes(self) -> None:
+        """Let no process of a broken run wait for the others for ever."""
+        launcher = getattr(getattr(self, "trainer", None) and self.trainer.strategy, "launcher", None)
+        for process in getattr(launcher, "procs", ()):
+            if process.poll() is None:
+                try:
+                    process.wait(timeout=10)
+                except Exception:  # noqa: BLE001 - still alive
+                    process.kill()
+
+    def finish_loggers(self, error: BaseException | None) -> None:
+        for logger in getattr(getattr(self, "trainer", None), "loggers", ()):
+            if hasattr(logger, "finish"):
+                logger.finish(failed=error is not None)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()

@@ -1,0 +1,109 @@
+"""Everything the terminal shows, shown and kept: standard output and error copied into run.log, without colours."""
+
+import io
+import logging
+import re
+import sys
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
+# Advice of Lightning's that does not hold here, by the start of its text.
+NOT_OURS = (
+    ".*does not have many workers",  # the data is in memory: a batch is one index, workers would only copy it
+    r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
+    ".*Checkpoint directory .* exists and is not empty",
+)
+
+
+class Tee(io.TextIOBase):
+    """A text stream that writes to the terminal and to a log; above a live display, if there is one."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self.terminal, self.log = terminal, log
+        self.live: Console | None = None
+        self.pending = ""
+
+    def write(self, text: str) -> int:
+        if not self.log.closed:
+            self.log.write(CONTROL.sub("", text))
+            self.log.flush()
+        if self.live is None:
+            self.terminal.write(text)
+        else:  # whole lines only, so that the display is not torn
+            *lines, self.pending = (self.pending + text).split("\n")
+            for line in lines:
+                self.live.print(Text.from_ansi(line))
+        return len(text)
+
+    def note(self, text: str) -> None:
+        """Into the log alone."""
+        if not self.log.closed:
+            self.log.write(text + "\n")
+            self.log.flush()
+
+    def flush(self) -> None:
+        self.terminal.flush()
+
+    def isatty(self) -> bool:
+        return self.terminal.isatty()
+
+    def fileno(self) -> int:
+        return self.terminal.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.terminal.encoding
+
+
+class Recording:
+    """While entered, `sys.stdout` and `sys.stderr` are tees into one log file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> "Recording":
+        self.log = self.path.open("a", encoding="utf-8")
+        self.before = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = Tee(sys.stdout, self.log), Tee(sys.stderr, self.log)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        sys.stdout, sys.stderr = self.before
+        self.log.close()
+
+
+def quieten_lightning() -> None:
+    """Silence Lightning's chatter, and those of its warnings that are wrong here."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in NOT_OURS:
+        warnings.filterwarnings("ignore", message)
+
+
+def config_tree(config: dict[str, Any]) -> Tree:
+    """A resolved configuration, as rich draws a tree."""
+    tree = Tree("configuration")
+    for group, content in config.items():
+        if not isinstance(content, dict):
+            tree.add(f"[bold]{group}[/]: {content}")
+        elif group != "task":  # it repeats the groups that it is given
+            add_branch(tree, group, content)
+        else:
+            add_branch(tree, group, {k: v for k, v in content.items() if not isinstance(v, dict)})
+    return tree
+
+
+def add_branch(tree: Tree, name: str, content: dict[str, Any]) -> None:
+    branch = tree.add(f"[bold]{name}[/] [dim]{content.get('_target_', '')}[/]")
+    for key, value in content.items():
+        if isinstance(value, dict):
+            add_branch(branch, key, value)
+        elif not key.startswith("_"):
+            branch.add(Text(f"{key}: {value}"))

@@ -1,0 +1,102 @@
+"""Tell the time from a picture of a clock (Leiden report, assignment 2)."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from atelier.metrics.common_sense import CommonSenseError, common_sense_error
+from atelier.metrics.mean import Mean
+from atelier.tasks.encodings import Encoding, minutes_of
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import Task
+
+Batch = tuple[Tensor, Tensor]  # pictures (N, 1, H, W), times (N, 2) as hour and minute
+
+
+class ClockReader(Task):
+    """A network whose outputs an encoding turns into a time.
+
+    Args:
+        network: pictures (N, 1, H, W) to outputs (N, Σencoding.outputs).
+        encoding: the loss of outputs, and the minutes that they mean.
+        penalty: added to the training loss.
+        optimizer, schedule, metric, mode: see `Task`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        encoding: Encoding,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        penalty: Callable[[nn.Module], Tensor | float],
+        metric: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__(network, optimizer, schedule, metric, mode)
+        self.encoding = encoding
+        self.penalty = penalty
+        self.train_loss, self.train_error = Mean(), Mean()
+        self.val_loss, self.val_error = Mean(), CommonSenseError()
+        self.test_loss, self.test_error = Mean(), CommonSenseError()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.network(pictures)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        pictures, times = batch
+        prediction = self.network(pictures)
+        loss = self.encoding.loss(prediction, times)
+        self.train_loss.update(loss, len(times))
+        self.train_error.update(self.errors(prediction.detach(), times).mean(), len(times))
+        return loss + self.penalty(self.network)
+
+    def on_train_epoch_end(self) -> None:
+        self.log_metrics("train", {"loss": self.train_loss, "common_sense_error": self.train_error})
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        pictures, times = batch
+        prediction = self.network(pictures)
+        self.val_loss.update(self.encoding.loss(prediction, times), len(times))
+        self.val_error.update(self.encoding.decode(prediction), minutes_of(times))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_metrics("val", {"loss": self.val_loss, "common_sense_error": self.val_error})
+
+    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        pictures, times = batch
+        prediction = self.network(pictures)
+        self.test_loss.update(self.encoding.loss(prediction, times), len(times))
+        minutes = self.encoding.decode(prediction)
+        self.test_error.update(minutes, minutes_of(times))
+        predicted = torch.stack([minutes // 60, minutes % 60], 1)
+        return {"error": self.errors(prediction, times), "predicted": predicted, "true": times}
+
+    def on_test_epoch_end(self) -> None:
+        self.log_metrics("test", {"loss": self.test_loss, "common_sense_error": self.test_error})
+
+    def errors(self, prediction: Tensor, times: Tensor) -> Tensor:
+        """Common-sense error of each sample, (N,) minutes."""
+        return common_sense_error(self.encoding.decode(prediction), minutes_of(times))
+
+    def captions(self, labels: Tensor) -> list[str]:
+        """Times (N, 2) as '10:09'."""
+        return [clock_time(hour * 60 + minute) for hour, minute in labels.tolist()]
+
+    def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
+        """For each picture the time as '10:09' and as minutes since 12 o'clock."""
+        minutes = self.encoding.decode(prediction).tolist()
+        return [{"time": clock_time(value), "minutes": round(value, 2)} for value in minutes]
+
+
+def clock_time(minutes: float) -> str:
+    """Minutes since 12 o'clock as a clock shows them.
+
+    >>> clock_time(9.4), clock_time(719.8), clock_time(609)
+    ('12:09', '12:00', '10:09')
+    """
+    whole = round(minutes) % 720
+    return f"{whole // 60 or 12}:{whole % 60:02d}"

@@ -1,0 +1,48 @@
+"""Learning-rate schedules: what a scheduler of torch's needs to know of the run, and two that torch lacks."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How an optimizer's learning rate changes over a run.
+
+    Args:
+        scheduler: makes the scheduler of an optimizer; None keeps the learning rate.
+        interval: whether it advances after every optimizer step or after every epoch.
+        length: the scheduler's argument that is to hold the run's length, counted in intervals.
+    """
+
+    scheduler: Callable[..., LRScheduler] | None
+    interval: Literal["step", "epoch"] = "epoch"
+    length: str | None = None
+
+    def attach(self, optimizer: Optimizer, steps: int, epochs: int) -> LRScheduler | None:
+        """The scheduler for `optimizer` in a run of so many steps and epochs."""
+        if self.scheduler is None:
+            return None
+        count = steps if self.interval == "step" else epochs
+        return self.scheduler(optimizer, **({self.length: count} if self.length else {}))
+
+
+def inverse_time(optimizer: Optimizer, decay: float) -> LambdaLR:
+    """lr / (1 + decay · t) after t intervals."""
+    return LambdaLR(optimizer, lambda t: 1 / (1 + decay * t))
+
+
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float) -> LambdaLR:
+    """A linear rise to lr over the first `warmup` (a share of total_steps), then half a cosine down to 0."""
+    rise = max(1, round(warmup * total_steps))
+
+    def factor(t: int) -> float:
+        if t < rise:
+            return (t + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (t - rise) / max(1, total_steps - rise))))
+
+    return LambdaLR(optimizer, factor)

@@ -1,0 +1,84 @@
+"""What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics import Metric
+
+from atelier.tasks.schedule import Schedule
+
+
+class Task(lightning.LightningModule):
+    """Base of the LightningModules here. A subclass writes out its steps.
+
+    Args:
+        network: what is trained.
+        optimizer: makes the optimizer of the network's parameters.
+        schedule: how its learning rate changes.
+        metric: name of the logged metric that decides which checkpoint is best.
+        mode: whether a good `metric` is small ("min") or large ("max").
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        metric: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.metric = metric
+        self.mode = mode
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self.optimizer(self.network.parameters())
+        epochs = self.trainer.max_epochs or -1
+        scheduler = self.schedule.attach(optimizer, self.trainer.estimated_stepping_batches, epochs)
+        if scheduler is None:
+            return {"optimizer": optimizer}
+        config = {"scheduler": scheduler, "interval": self.schedule.interval}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            config["monitor"] = self.metric
+        return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
+        """Log the epoch's values as `<stage>/<name>` and start anew; a metric of several values gives each its name."""
+        for name, metric in metrics.items():
+            value = metric.compute()
+            values = value if isinstance(value, dict) else {name: value}
+            self.log_dict({f"{stage}/{key}": item for key, item in values.items()})
+            metric.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the running training metrics hold, so that an epoch can go on in its middle."""
+        checkpoint["metrics"] = {}
+        for name, metric in self.named_metrics():
+            metric.sync(should_sync=self.trainer.world_size > 1, distributed_available=lambda: True)
+            checkpoint["metrics"][name] = {state: getattr(metric, state) for state in metric._defaults}
+            metric.unsync(should_unsync=metric._is_synced)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, metric in self.named_metrics():
+            for state, value in checkpoint.get("metrics", {}).get(name, {}).items():
+                if self.trainer.is_global_zero:  # the sums of all processes go on in the first
+                    setattr(metric, state, value)
+
+    def named_metrics(self) -> list[tuple[str, Metric]]:
+        return [(name, module) for name, module in self.named_modules() if isinstance(module, Metric)]
+
+    def captions(self, labels: Tensor) -> list[str]:
+        """Labels (N, …) as a person would write them under a picture."""
+        return [str(label.tolist()) for label in labels]
+
+    def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
+        """The network's outputs (N, …) as plain values for a user: one dictionary per input."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be asked for predictions")

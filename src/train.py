@@ -1,0 +1,31 @@
+"""Train: compose the configuration, fit, test the best checkpoint, return the objective."""
+
+from omegaconf import DictConfig
+
+from atelier.compose.verb import verb
+
+
+@verb("train")
+def main(config: DictConfig) -> float | None:
+    """Train one network in a run folder of its own, or go on with one; see `python src/train.py --help`."""
+    from atelier.compose.build import build_data, build_task, build_trainer
+    from atelier.compose.open import open_run
+
+    run, config = open_run(config)
+    with run:
+        with run.timed("setup"):
+            data, task = build_data(config), build_task(config)
+            trainer = build_trainer(config, run)
+            run.describe(task, trainer)
+        if config.train:
+            with run.timed("fit"):
+                trainer.fit(task, data, ckpt_path=run.resume_from(task), weights_only=True)
+        if config.test:
+            with run.timed("test"):
+                trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)
+                run.record_test(trainer)
+    return run.objective
+
+
+if __name__ == "__main__":
+    main()
