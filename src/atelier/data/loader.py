@@ -74,7 +74,8 @@ class ResumableLoader(DataLoader[Batch]):
     """A DataLoader over a `BatchSampler` that remembers how many batches of the epoch it has given."""
 
     def __init__(self, dataset: TensorSet, sampler: BatchSampler) -> None:
-        super().__init__(dataset, sampler=sampler, batch_size=None, collate_fn=identity)
+        # An iterator draws a seed when it is made: from a generator of its own, or a resumed epoch would differ.
+        super().__init__(dataset, sampler=sampler, batch_size=None, collate_fn=identity, generator=torch.Generator())
         self.given = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]

@@ -17,6 +17,8 @@ from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
 from atelier.data.split import stratified_split
 from atelier.errors import InputError
 
+SPLITS = ("train", "val", "test")
+
 
 class TensorData(lightning.LightningDataModule):
     """Base of the data sets here: `prepare_data` makes the cache file, `setup` memory-maps and splits it.
@@ -64,6 +66,7 @@ class TensorData(lightning.LightningDataModule):
         self.validation_share, self.split_seed = validation_share, split_seed
         self.shuffle, self.seed = shuffle, seed
         self.resident, self.rebuild = resident, rebuild
+        self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
 
     @property
@@ -123,16 +126,26 @@ class TensorData(lightning.LightningDataModule):
         return [tensor.to(device) for tensor in tensors]
 
     def train_dataloader(self) -> ResumableLoader:
-        return self.loader("train")
+        return self.loader("train", train=True)
 
     def val_dataloader(self) -> ResumableLoader:
         return self.loader("val")
 
     def test_dataloader(self) -> ResumableLoader:
-        return self.loader("test")
+        return self.loader(self.test_split, train=False)
 
-    def loader(self, split: str) -> ResumableLoader:
-        train = split == "train"
+    def evaluate_on(self, split: str) -> "TensorData":
+        """This data set with `split` in the place of its test set.
+
+        Raises:
+            InputError: if there is no such split.
+        """
+        if split not in SPLITS:
+            raise InputError(f"split={split}: choose from: {', '.join(SPLITS)}")
+        self.test_split = split
+        return self
+
+    def loader(self, split: str, train: bool = False) -> ResumableLoader:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = BatchSampler(
             count=len(self.sets[split]),
@@ -145,6 +158,10 @@ class TensorData(lightning.LightningDataModule):
         )
         return ResumableLoader(self.sets[split], sampler)
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """As Lightning does it, without looking for tensors where there is nowhere to move them."""
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         images, labels = batch
         images = self.normalise(images)
@@ -153,8 +170,9 @@ class TensorData(lightning.LightningDataModule):
         return images, labels
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 images of any shape to floats of zero mean and unit variance."""
-        return images.float().sub_(255 * self.mean).div_(255 * self.std)
+        """uint8 images of any shape to floats of zero mean and unit variance, in one pass over them."""
+        offset = torch.tensor(-self.mean / self.std, device=images.device)
+        return torch.add(offset, images, alpha=1 / (255 * self.std))
 
     def picture(self, images: Tensor) -> Tensor:
         """Normalised images back to values in 0–1, to be looked at."""

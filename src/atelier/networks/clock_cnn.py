@@ -54,6 +54,7 @@ class ClockCNN(nn.Module):
             dense_branch(size, hidden, output, dropout, dense_activation) for output in outputs
         )
         initializer(self)
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)

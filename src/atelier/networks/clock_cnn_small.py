@@ -44,6 +44,7 @@ class SmallClockCNN(nn.Module):
         size = depth * math.prod(sides)
         self.branches = nn.ModuleList(dense_branch(size, hidden, output, dropout, activation) for output in outputs)
         initializer(self)
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)

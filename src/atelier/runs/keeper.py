@@ -45,6 +45,11 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)
+        # Schedules that need the run's length make Lightning set the loaders up before it reads their state.
+        trainer.fit_loop._load_combined_loader_states()
+        if trainer.fit_loop.restarted_on_epoch_start:
+            # Lightning would take the finished epoch's counters for those of the one to come, and skip it.
+            trainer.fit_loop.epoch_loop.restarting = False
         if self.random is not None and trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
             self.random = None

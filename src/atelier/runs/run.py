@@ -20,14 +20,12 @@ from rich.table import Table
 from atelier.errors import InputError
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.folder import RunFolder, attach, create, write_yaml
+from atelier.runs.folder import RunFolder, attach, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile
 from atelier.runs.terminal import Recording, config_tree, quieten_lightning
-
-FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run told the others to look
 
 
 class Run:
@@ -49,17 +47,16 @@ class Run:
         self.children: Sequence[Any] = ()
 
     @classmethod
+    def join(cls, config: dict[str, Any]) -> "Run":
+        """The run that another process of it has started: this one serves a further device."""
+        folder = attach(Path(config["paths"]["run"]))
+        return cls(folder, Manifest.read(folder.manifest), config)
+
+    @classmethod
     def start(
-        cls, config: dict[str, Any], experiment: str, overrides: list[str], root: Path, setting: dict[str, Any]
+        cls, folder: RunFolder, config: dict[str, Any], experiment: str, overrides: list[str], root: Path, setting: str
     ) -> "Run":
-        """A new run. Processes that the first one started for further devices join it in its folder."""
-        if rank_zero_only.rank > 0 and FOLDER_OF_RANKS in os.environ:
-            folder = attach(Path(os.environ[FOLDER_OF_RANKS]))
-            config["paths"]["run"] = str(folder.path)
-            return cls(folder, Manifest.read(folder.manifest), config)
-        given = config["paths"]["run"]
-        folder = create(Path(config["paths"]["logs"]), experiment, Path(given) if given else None)
-        os.environ[FOLDER_OF_RANKS] = config["paths"]["run"] = str(folder.path)
+        """A new run in a folder just made; `setting` is its config_hash."""
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
         manifest = Manifest(folder.manifest, {})
@@ -69,7 +66,7 @@ class Run:
             study=None,
             seed=config["seed"],
             overrides=overrides,
-            config_hash=provenance.config_hash(setting),
+            config_hash=setting,
             objective={"metric": config["task"]["metric"], "mode": config["task"]["mode"], "best": None, "best_epoch": None},
             test={},
             parameters=None,
@@ -91,7 +88,6 @@ class Run:
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any]) -> "Run":
         """Go on with a run in its own folder, under `config` (its own, with what the user changed)."""
-        os.environ[FOLDER_OF_RANKS] = str(folder.path)
         manifest = Manifest.read(folder.manifest)
         if rank_zero_only.rank == 0:
             manifest.update(status="running", error=None, pid=os.getpid(), host=socket.gethostname())

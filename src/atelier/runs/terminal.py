@@ -5,11 +5,13 @@ import logging
 import re
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -18,7 +20,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 NOT_OURS = (
     ".*does not have many workers",  # the data is in memory: a batch is one index, workers would only copy it
     r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
-    ".*Checkpoint directory .* exists and is not empty",
+    r".*isinstance\(treespec, LeafSpec\)",  # torch's, of a call that Lightning makes
 )
 
 
@@ -85,6 +87,14 @@ def quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in NOT_OURS:
         warnings.filterwarnings("ignore", message)
+
+
+def print_metrics(metrics: Mapping[str, float], split: str) -> None:
+    """A table of test metrics, under the name of the split that they were measured on."""
+    table = Table("metric", "value")
+    for name, value in sorted(metrics.items()):
+        table.add_row(f"{split}/{name.removeprefix('test/')}", str(float(value)))
+    Console().print(table)
 
 
 def config_tree(config: dict[str, Any]) -> Tree:

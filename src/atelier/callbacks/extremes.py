@@ -1,0 +1,60 @@
+"""The test pictures that a network gets most right and most wrong, for tasks that measure an error per sample."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from atelier.figures.sheet import draw_sheet
+
+
+class Extremes(Callback):
+    """Draws `best_and_worst.png`, where `test_step` returns `error` (N,), `predicted` and `true` (labels, N first).
+
+    In a run of several processes it shows the pictures of the first one.
+
+    Args:
+        count: how many of each.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.seen: list[tuple[Tensor, ...]] = []
+
+    def on_test_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        task: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if trainer.is_global_zero and isinstance(outputs, dict) and "error" in outputs:
+            images = trainer.datamodule.picture(batch[0])
+            found = (outputs["error"], images, outputs["predicted"], outputs["true"])
+            self.seen = [self.keep(*(part.cpu() for part in found))]
+
+    def keep(self, *found: Tensor) -> tuple[Tensor, ...]:
+        """The smallest and the largest errors of all that was seen, in rising order."""
+        everything = [torch.cat(parts) for parts in zip(*self.seen, found, strict=True)]
+        order = everything[0].argsort(stable=True)
+        if len(order) > 2 * self.count:
+            order = torch.cat([order[: self.count], order[-self.count :]])
+        return tuple(part[order] for part in everything)
+
+    def on_test_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        if not self.seen:
+            return
+        (error, images, predicted, true), self.seen = self.seen[0], []
+        captions = [
+            f"{was} read as {said}" if was != said else f"{was}"
+            for was, said in zip(task.captions(true), task.captions(predicted), strict=True)
+        ]
+        colors = ["black"] * self.count + ["#b2182b"] * (len(error) - self.count)
+        title = f"best {self.count} and worst {self.count} of the test pictures"
+        path = Path(trainer.default_root_dir) / "figures" / "best_and_worst.png"
+        draw_sheet(images, captions, path, columns=6, title=title, colors=colors)

@@ -1,0 +1,29 @@
+"""What the network is shown: a sheet of training pictures with their labels, at the start of a run."""
+
+from pathlib import Path
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from atelier.figures.sheet import draw_sheet
+
+
+class Samples(Callback):
+    """Draws `samples.png` into the figures of a run: training pictures as stored, before augmentation.
+
+    Args:
+        count: how many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def on_fit_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        data = trainer.datamodule.sets["train"]
+        rows = torch.linspace(0, len(data) - 1, min(self.count, len(data))).long()
+        images, labels = data[rows]
+        path = Path(trainer.default_root_dir) / "figures" / "samples.png"
+        draw_sheet(images / 255, task.captions(labels), path, title="training pictures")

@@ -1,0 +1,52 @@
+"""Loss and metrics over the epochs of one run, training solid and validation dotted, as the reports draw them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from atelier.runs.metrics import read_metrics
+
+Series = dict[str, tuple[list[float], list[float]]]  # split: (epochs, values)
+STYLES = {"train": {"color": "#0072b2", "linestyle": "-"}, "val": {"color": "#d55e00", "linestyle": ":"}}
+
+
+def series_by_metric(rows: Sequence[Mapping[str, float]]) -> dict[str, Series]:
+    """Rows of metrics.csv as {metric: {split: (epochs counted from 1, values)}}; test values are left out."""
+    found: dict[str, Series] = {}
+    for row in rows:
+        for name, value in row.items():
+            split, _, metric = name.partition("/")
+            if split in STYLES and metric:
+                epochs, values = found.setdefault(metric, {}).setdefault(split, ([], []))
+                epochs.append(row["epoch"] + 1)
+                values.append(value)
+    return found
+
+
+def draw_curves(run: Path) -> None:
+    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if none was logged."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    metrics = series_by_metric(read_metrics(run / "metrics.csv"))
+    if not metrics:
+        return
+    columns = min(2, len(metrics))
+    lines = -(-len(metrics) // columns)
+    figure = Figure(figsize=(4.8 * columns, 3.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel in panels[len(metrics) :]:
+        panel.set_axis_off()
+    for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
+        for split, (epochs, values) in splits.items():
+            marker = "o" if len(epochs) < 3 else None
+            panel.plot(epochs, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split])
+        panel.set_xlabel("epoch")
+        panel.set_title(metric.replace("_", " "), fontsize=10)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        positive = all(value > 0 for _, values in splits.values() for value in values)
+        if positive and max(max(v) for _, v in splits.values()) > 20 * min(min(v) for _, v in splits.values()):
+            panel.set_yscale("log")
+        panel.grid(alpha=0.25)
+        panel.legend(fontsize=8)
+    figure.suptitle(f"{run.parent.name} {run.name}", fontsize=11)
+    figure.savefig(run / "figures" / "curves.png", dpi=120)

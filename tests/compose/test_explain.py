@@ -1,0 +1,90 @@
+"""What a user is told about a command line that Hydra cannot compose: the key, the value, the choices."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from atelier.compose.explain import explain, nearest_first
+
+Told = Callable[..., str]
+
+
+@pytest.fixture
+def told(compose: Callable[..., DictConfig], conf: Path) -> Told:
+    """The message about a command line, composed and read to its last value as a verb does."""
+
+    def message(*overrides: str) -> str:
+        with pytest.raises((HydraException, OmegaConfBaseException)) as error:
+            OmegaConf.to_container(compose(*overrides), resolve=True, throw_on_missing=True)
+        text = explain(error.value, conf)
+        assert 1 <= len(text.splitlines()) <= 2
+        return text
+
+    return message
+
+
+@pytest.mark.parametrize(
+    ("override", "start"),
+    [
+        ("optimizer=adamm", "optimizer=adamm: no 'adamm'; choose from: adam, "),
+        ("network=clock_cn", "network=clock_cn: no 'clock_cn'; choose from: clock_cnn, "),
+        ("debug=fats", "debug=fats: no 'fats'; choose from: fast, "),
+        ("trainer=tpu", "trainer=tpu: no 'tpu'; choose from: "),
+    ],
+)
+def test_an_unknown_option_names_the_group_and_its_options(told: Told, override: str, start: str) -> None:
+    assert told(override).startswith(start)
+
+
+def test_all_options_of_the_group_are_listed(told: Told, conf: Path) -> None:
+    message = told("optimizer=nothing")
+    assert all(file.stem in message for file in (conf / "optimizer").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "start"),
+    [
+        ("optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
+        ("trainer.max_epoch=3", "trainer.max_epoch: Trainer has no 'max_epoch'; choose from: max_epochs, "),
+        ("data.augmentation.rotatoin=3", "data.augmentation.rotatoin: PhotoJitter has no 'rotatoin'; choose from: rotation, "),
+        ("sed=1", "sed: no 'sed'; choose from: seed, "),
+        ("paths.log=x", "paths.log: no 'log'; choose from: logs, "),
+    ],
+)
+def test_an_unknown_key_names_what_has_no_such_key_and_the_nearest_first(told: Told, override: str, start: str) -> None:
+    assert told(override).startswith(start)
+
+
+@pytest.mark.parametrize("override", ["optimizr=adam", "optimizr.lr=1"])
+def test_an_unknown_group_lists_groups_the_nearest_first(told: Told, override: str) -> None:
+    assert told(override).startswith("optimizr: no 'optimizr'; choose from: optimizer, ")
+
+
+def test_internal_keys_are_not_offered(told: Told) -> None:
+    assert "_target_" not in told("optimizer.momentum=0.9")
+    assert "hydra" not in told("sed=1")
+
+
+def test_a_missing_value_says_how_to_give_it(told: Told) -> None:
+    message = told("data=clocks_npy", "data.labels=x.npy")
+    assert message == "data.images is missing: give it as data.images=VALUE"
+
+
+def test_a_value_that_cannot_be_computed_names_its_key_and_why(told: Told) -> None:
+    message = told("encoding=classification", "encoding.interval=7")
+    assert message.startswith("encoding.outputs[0]: ")
+    assert "7 does not divide 720" in message
+
+
+@pytest.mark.parametrize("override", ["trainer.max_epochs=[1", "=3", "optimizer=adam,sgd", "~foo"])
+def test_a_malformed_override_is_quoted(told: Told, override: str) -> None:
+    named = {"trainer.max_epochs=[1": "[1", "=3": "=3", "~foo": "foo"}.get(override, override)
+    assert named in told(override)
+
+
+def test_the_nearest_choice_comes_first_whatever_its_case() -> None:
+    assert nearest_first("ADAM", ["sgd", "adamw", "adam"]) == ["adam", "adamw", "sgd"]

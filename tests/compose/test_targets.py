@@ -1,0 +1,191 @@
+"""A configuration builds what it may build, with arguments that fit; everything else is told in a line."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from atelier.compose.build import check_targets
+from atelier.compose.targets import build, check
+from atelier.errors import InputError
+
+Compose = Callable[..., DictConfig]
+
+FORBIDDEN = [
+    "os.system",
+    "posix.system",
+    "subprocess.Popen",
+    "builtins.eval",
+    "eval",
+    "functools.partial",
+    "hydra.utils.instantiate",
+    "torch.load",
+    "torch.hub.load",
+    "torch.os.system",
+    "torch.utils.cpp_extension.load_inline",
+    "torchevil.nn.Linear",
+    "torch.nnevil.Linear",
+    "",
+    None,
+    7,
+    ["torch.nn.Linear"],
+]
+LEADING_OUT = [
+    "torch.nn.modules.module.functools.partial",
+    "torch.nn.modules.module.warnings.os.system",
+    "torch.nn.modules.module.weakref.sys.exit",
+    "torch.nn.Module.__class__",
+    "torch.nn.Module.__subclasses__",
+    "torch.nn.Linear.__init__.__globals__",
+    "torch.nn.init.torch.load",
+    "atelier.compose.targets.importlib.import_module",
+    "atelier.compose.targets.hydra.utils.instantiate",
+    "atelier.runs.checkpoint.pickle.loads",
+    "lightning.pytorch.torch.load",
+]
+ABSENT = ["torch.nn.Linearr", "torch.nn", "atelier", "atelier.nothing.here", "torch.nn..Linear", "torch.nn.Linear.", "torch.optim."]
+
+
+def node(target: Any, **arguments: Any) -> DictConfig:
+    return OmegaConf.create({"optimizer": {"_target_": target, **arguments}})
+
+
+def refused(config: DictConfig, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        check(config)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+# ---------------------------------------------------------------------- what may be built
+
+
+@pytest.mark.parametrize("target", FORBIDDEN, ids=str)
+def test_a_target_outside_of_the_allowed_packages_is_refused(target: Any) -> None:
+    refused(node(target), r"optimizer\._target_=.*not allowed.*torch\.nn, torch\.optim")
+
+
+@pytest.mark.parametrize("target", LEADING_OUT)
+def test_a_path_through_an_allowed_package_to_elsewhere_is_refused(target: str) -> None:
+    refused(node(target), rf"optimizer\._target_={re.escape(target)}")
+
+
+@pytest.mark.parametrize("target", ABSENT)
+def test_a_target_that_is_no_class_or_function_is_refused(target: str) -> None:
+    refused(node(target), rf"optimizer\._target_={re.escape(target)}: ")
+
+
+def test_a_forbidden_module_is_not_even_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imported_by_a_config.py").write_text("def build(): ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    refused(node("imported_by_a_config.build"), "not allowed")
+    assert "imported_by_a_config" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"a": {"b": {"_target_": "os.system"}}},
+        {"a": [{"b": 1}, {"_target_": "os.system"}]},
+        {"a": [[{"_target_": "os.system"}]]},
+        {"a": {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "os.system"}]}},
+        {"_target_": "torch.nn.Linear", "in_features": {"_target_": "os.system"}, "out_features": 1},
+        {"word": "os.system", "a": {"_target_": "${word}"}},
+    ],
+    ids=["nested", "in a list", "in a list of lists", "among arguments", "as an argument", "interpolated"],
+)
+def test_a_forbidden_target_is_found_wherever_it_hides(place: dict[str, Any]) -> None:
+    refused(OmegaConf.create(place), "_target_=os.system: not allowed")
+
+
+def test_a_target_whose_package_is_not_installed_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "atelier.losses", None)
+    for name in [name for name in sys.modules if name.startswith("atelier.losses.")]:
+        monkeypatch.delitem(sys.modules, name)
+    refused(node("atelier.losses.penalty.l2"), "_target_=atelier.losses.penalty.l2")
+
+
+# ---------------------------------------------------------------------- with what
+
+
+def test_an_unknown_key_lists_those_that_there_are_the_nearest_first() -> None:
+    refused(node("torch.optim.Adam", wheight_decay=0.1), r"optimizer\.wheight_decay: Adam has .*choose from: weight_decay, ")
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "value", "taken"),
+    [
+        ("torch.optim.SGD", "lr", "fast", "a number"),
+        ("torch.optim.SGD", "nesterov", "perhaps", "true or false"),
+        ("torch.optim.SGD", "nesterov", 1, "true or false"),
+        ("torch.nn.Linear", "in_features", 2.5, "a whole number"),
+        ("torch.nn.Linear", "in_features", True, "a whole number"),
+        ("torch.nn.Linear", "in_features", None, "a whole number"),
+        ("torch.nn.Linear", "in_features", [3], "a whole number"),
+        ("atelier.tasks.schedule.Schedule", "interval", "century", "step, epoch"),
+        ("atelier.tasks.encodings.Angles", "outputs", 4, "a list"),
+        ("atelier.data.clocks.Clocks", "num_images", "many", "a whole number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_what_is_taken(target: str, key: str, value: Any, taken: str) -> None:
+    written = re.escape(str(value))
+    refused(node(target, **{key: value}), rf"optimizer\.{key}={written}: {target.rpartition('.')[2]} takes .*{taken}")
+
+
+@pytest.mark.parametrize(
+    ("target", "key", "value"),
+    [
+        ("torch.optim.SGD", "lr", 0.1),
+        ("torch.optim.SGD", "lr", 1),
+        ("torch.optim.Adam", "betas", [0.9, 0.99]),
+        ("torch.nn.Linear", "in_features", "???"),
+        ("lightning.pytorch.Trainer", "devices", "auto"),
+        ("lightning.pytorch.Trainer", "devices", 2),
+        ("lightning.pytorch.Trainer", "limit_train_batches", 0.5),
+        ("lightning.pytorch.Trainer", "profiler", None),
+    ],
+)
+def test_a_value_of_the_right_kind_passes(target: str, key: str, value: Any) -> None:
+    check(node(target, **{key: value}))
+
+
+@pytest.mark.parametrize("override", ["+data.bath_size=3", "data.batch_size=many", "data.shuffle=perhaps", "data.mean=grey"])
+def test_the_options_that_all_data_sets_share_are_checked_too(compose: Compose, override: str) -> None:
+    key = override.lstrip("+").partition("=")[0]
+    refused(compose(override, "callbacks=none"), re.escape(key))
+
+
+@pytest.mark.parametrize("group", ["optimizer", "network", "scheduler", "encoding", "task", "data"])
+def test_an_additional_key_is_refused_in_every_group(compose: Compose, group: str) -> None:
+    refused(compose(f"+{group}.nonsense=1", "callbacks=none"), rf"{group}\.nonsense: .*choose from: ")
+
+
+def test_what_a_constructor_raises_arrives_without_hydras_wrapping() -> None:
+    with pytest.raises(ValueError, match="Invalid learning rate"):
+        build(OmegaConf.create({"_target_": "torch.optim.SGD", "lr": -1.0}), params=[])
+
+
+# ---------------------------------------------------------------------- every option of conf/
+
+OPTIONAL = {"tensorboard": "tensorboard", "wandb": "wandb"}  # options that need a package which may not be there
+OPTIONS = [
+    (file.parent.name, file.stem)
+    for file in sorted((Path(__file__).parents[2] / "conf").glob("*/*.yaml"))
+    if file.parent.name not in ("hydra", "paths", "study")
+]
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
+def test_every_shipped_option_is_accepted(compose: Compose, group: str, option: str) -> None:
+    if option in OPTIONAL:
+        pytest.importorskip(OPTIONAL[option])
+    needed = ["data.images=images.npy", "data.labels=labels.npy"] if option == "clocks_npy" else []
+    others = [] if group in ("callbacks", "experiment") else ["callbacks=none"]
+    check_targets(compose(f"{group}={option}", *needed, *others))
+
+
+def test_the_default_configuration_is_accepted(compose: Compose) -> None:
+    check_targets(compose())

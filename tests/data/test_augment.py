@@ -1,0 +1,109 @@
+"""Augmentation changes pictures by what it says, and nothing else."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from atelier.data.augment import PhotoJitter
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(6, 1, 15, 15, generator=torch.Generator().manual_seed(0))
+
+
+def spot(row: int, column: int, side: int = 9) -> Tensor:
+    image = torch.zeros(1, 1, side, side)
+    image[0, 0, row, column] = 1
+    return image
+
+
+def brightest(image: Tensor) -> tuple[int, int]:
+    row, column = divmod(image[0, 0].argmax().item(), image.shape[3])
+    return int(row), int(column)
+
+
+@pytest.fixture
+def highest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every random choice at its upper end."""
+    monkeypatch.setattr(torch, "rand", lambda *shape, device=None: torch.ones(*shape, device=device))
+
+
+@pytest.fixture
+def lowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "rand", lambda *shape, device=None: torch.zeros(*shape, device=device))
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 75, 75), (2, 3, 8, 8), (1, 1, 28, 20)])
+def test_images_keep_shape_and_kind_and_stay_finite(shape: tuple[int, ...]) -> None:
+    jitter = PhotoJitter(rotation=10, scale=0.1, shift=0.05, brightness=0.2, noise=0.1)
+    changed = jitter(torch.randn(*shape))
+    assert changed.shape == shape
+    assert changed.dtype == torch.float32
+    assert changed.isfinite().all()
+
+
+def test_without_strength_nothing_changes(images: Tensor) -> None:
+    torch.testing.assert_close(PhotoJitter()(images), images, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("strength", [{"rotation": 20}, {"scale": 0.3}, {"shift": 0.2}, {"brightness": 0.3}, {"noise": 0.3}])
+def test_every_strength_alone_changes_each_image_its_own_way(strength: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    image = torch.randn(1, 1, 15, 15)
+    changed = PhotoJitter(**strength)(image.repeat(3, 1, 1, 1))
+    for other in (image[0], changed[1], changed[2]):
+        assert not torch.allclose(changed[0], other, atol=1e-3)
+
+
+def test_the_given_images_are_left_alone(images: Tensor) -> None:
+    before = images.clone()
+    PhotoJitter(10, 0.1, 0.05, 0.2, 0.1)(images)
+    assert torch.equal(images, before)
+
+
+@pytest.mark.usefixtures("highest")
+def test_a_quarter_turn_one_way(images: Tensor) -> None:
+    torch.testing.assert_close(PhotoJitter(rotation=90)(images), torch.rot90(images, 1, (2, 3)), atol=1e-4, rtol=0)
+
+
+@pytest.mark.usefixtures("lowest")
+def test_a_quarter_turn_the_other_way(images: Tensor) -> None:
+    torch.testing.assert_close(PhotoJitter(rotation=90)(images), torch.rot90(images, -1, (2, 3)), atol=1e-4, rtol=0)
+
+
+@pytest.mark.usefixtures("highest")
+def test_turning_moves_a_pixel_along_its_circle() -> None:
+    assert brightest(PhotoJitter(rotation=45)(spot(0, 4, 9))) == (1, 1)  # 4 above the centre to 4/√2 left and above
+
+
+@pytest.mark.usefixtures("highest")
+def test_growing_moves_a_pixel_outwards() -> None:
+    assert brightest(PhotoJitter(scale=1.0)(spot(2, 4, 9))) == (0, 4)  # twice as far from the centre
+
+
+@pytest.mark.usefixtures("highest")
+def test_shifting_moves_a_pixel_by_that_share_of_the_side() -> None:
+    assert brightest(PhotoJitter(shift=0.2)(spot(5, 5, 10))) == (3, 3)
+
+
+@pytest.mark.usefixtures("highest")
+def test_brightness_scales_and_offsets_the_values(images: Tensor) -> None:
+    torch.testing.assert_close(PhotoJitter(brightness=0.5)(images), 1.5 * images + 0.5, atol=1e-4, rtol=0)
+
+
+@pytest.mark.usefixtures("highest")
+def test_noise_has_the_stated_deviation() -> None:
+    torch.manual_seed(0)
+    noise = PhotoJitter(noise=0.3)(torch.zeros(4, 1, 100, 100))
+    assert noise.mean().item() == pytest.approx(0, abs=0.01)
+    assert noise.std().item() == pytest.approx(0.3, rel=0.02)
+
+
+def test_random_turns_stay_within_the_stated_angle() -> None:
+    torch.manual_seed(0)
+    seen = set()
+    for _ in range(100):
+        _, column = brightest(PhotoJitter(rotation=10)(spot(2, 20, 41)))  # 18 above the centre
+        seen.add(column - 20)
+    assert max(seen) == -min(seen) == 3  # 18 · sin 10° = 3.1

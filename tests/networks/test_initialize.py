@@ -1,0 +1,96 @@
+"""Initializers: the variance that each one's paper states, zero biases, the rest as it was."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from atelier.compose.targets import build
+from atelier.networks.initialize import Initializer
+
+Compose = Callable[..., DictConfig]
+
+# Variance of a weight with so many inputs and outputs.
+VARIANCES: dict[str, Callable[[int, int], float]] = {
+    "zeros": lambda fan_in, fan_out: 0.0,
+    "normal": lambda fan_in, fan_out: 0.05**2,
+    "lecun_normal": lambda fan_in, fan_out: 1 / fan_in,
+    "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "glorot_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he_normal": lambda fan_in, fan_out: 2 / fan_in,
+    "he_uniform": lambda fan_in, fan_out: 2 / fan_in,
+}
+
+
+def initialized(compose: Compose, name: str, network: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    build(compose(f"initializer={name}").initializer)(network)
+    return network
+
+
+def state(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+@pytest.mark.parametrize(
+    ("layer", "fans"),
+    [(nn.Linear(300, 500), (300, 500)), (nn.Conv2d(40, 80, 3), (40 * 9, 80 * 9))],
+    ids=["linear", "convolution"],
+)
+def test_weights_have_zero_mean_and_the_stated_variance(
+    compose: Compose, name: str, layer: nn.Module, fans: tuple[int, int]
+) -> None:
+    weight = initialized(compose, name, layer).weight
+    variance = VARIANCES[name](*fans)
+    assert weight.var().item() == pytest.approx(variance, rel=0.05)
+    assert weight.mean().item() == pytest.approx(0, abs=4 * (variance / weight.numel()) ** 0.5)
+
+
+@pytest.mark.parametrize("name", ["glorot_uniform", "he_uniform"])
+def test_uniform_weights_fill_an_interval(compose: Compose, name: str) -> None:
+    weight = initialized(compose, name, nn.Linear(300, 500)).weight
+    limit = (3 * VARIANCES[name](300, 500)) ** 0.5
+    assert 0.99 * limit < weight.abs().max().item() <= limit
+
+
+def test_orthogonal_rows_are_perpendicular_and_of_length_one(compose: Compose) -> None:
+    weight = initialized(compose, "orthogonal", nn.Linear(64, 32)).weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(32), atol=1e-5, rtol=0)
+
+
+def test_default_touches_nothing(compose: Compose) -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    before = state(network)
+    after = state(initialized(compose, "default", network))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_biases_are_zero_unless_left_to_their_layer(compose: Compose, initializer_option: str) -> None:
+    linear = nn.Linear(3, 4)
+    nn.init.constant_(linear.bias, 7.0)
+    bias = initialized(compose, initializer_option, linear).bias
+    assert (bias == (7 if initializer_option == "default" else 0)).all()
+
+
+def test_batch_norm_is_untouched(compose: Compose, initializer_option: str) -> None:
+    norm = nn.BatchNorm2d(3)
+    nn.init.constant_(norm.weight, 2.0)
+    nn.init.constant_(norm.bias, 3.0)
+    initialized(compose, initializer_option, nn.Sequential(nn.Conv2d(1, 3, 3), norm))
+    assert (norm.weight == 2).all()
+    assert (norm.bias == 3).all()
+
+
+def test_layers_inside_of_layers_are_reached() -> None:
+    network = nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(2, 2))), nn.ModuleList([nn.Linear(2, 2)]))
+    Initializer(lambda weight: nn.init.constant_(weight, 5.0))(network)
+    assert all((parameter == 5).all() for parameter in network.parameters() if parameter.dim() > 1)
+
+
+def test_initializing_records_no_gradient() -> None:
+    linear = nn.Linear(2, 2)
+    Initializer(lambda weight: weight.mul_(2))(linear)  # in place on a leaf: an error while gradients are recorded
+    assert linear.weight.is_leaf

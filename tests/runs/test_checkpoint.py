@@ -1,0 +1,123 @@
+"""Checkpoints are opened as tensors and plain data, or not at all."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from atelier.errors import InputError
+from atelier.runs.checkpoint import check_fits, open_checkpoint
+
+
+class Trap:
+    """An object whose unpickling makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.file,)
+
+
+def content(network: nn.Module) -> dict[str, Any]:
+    return {"state_dict": network.state_dict(), "config": {"network": {"_target_": "torch.nn.Linear"}}, "global_step": 7}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "last.ckpt"
+    torch.save(content(nn.Linear(2, 3)), file)
+    return file
+
+
+def refused(path: Path, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        open_checkpoint(path)
+    assert str(path) in str(error.value)
+    assert len(str(error.value).splitlines()) <= 2
+
+
+def test_a_checkpoint_of_tensors_and_plain_data_is_opened(path: Path) -> None:
+    found = open_checkpoint(path)
+    assert found["global_step"] == 7
+    assert found["state_dict"]["weight"].shape == (3, 2)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    refused(tmp_path / "last.ckpt", "there is no such checkpoint")
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.1, 0.5, 0.9, 0.99])
+def test_a_truncated_checkpoint_is_refused(path: Path, kept: float) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    refused(path, "damaged or no checkpoint")
+
+
+@given(st.binary(max_size=40))
+def test_any_other_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    file = tmp_path_factory.mktemp("bytes") / "last.ckpt"
+    file.write_bytes(content)
+    refused(file, "damaged or no checkpoint")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"<html>404</html>", b".", b"\x80\x02.", b"}.", b"N.", b"K\x01.", b"(.", b"h\x00."])
+def test_texts_and_broken_pickles_are_refused(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    refused(path, "damaged or no checkpoint")
+
+
+@pytest.mark.parametrize("foreign", [[1, 2], {"model": torch.ones(2)}, torch.ones(3), {"state_dict": {}}, None], ids=repr)
+def test_another_programs_checkpoint_is_refused(path: Path, foreign: Any) -> None:
+    torch.save(foreign, path)
+    refused(path, "another program")
+
+
+@pytest.mark.parametrize("place", ["config", "hyper_parameters"])
+def test_a_pickled_object_does_not_run(path: Path, place: str) -> None:
+    harm = path.with_name("harm")
+    torch.save(content(nn.Linear(2, 3)) | {place: Trap(harm)}, path)
+    refused(path, "more than tensors and plain data")
+    assert not harm.exists()
+
+
+def test_a_plain_pickle_does_not_run(path: Path) -> None:
+    harm = path.with_name("harm")
+    path.write_bytes(pickle.dumps(content(nn.Linear(2, 3)) | {"config": Trap(harm)}))
+    refused(path, "damaged|more than tensors")
+    assert not harm.exists()
+
+
+def test_the_trap_would_have_worked(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Trap(tmp_path / "harm")))
+    assert (tmp_path / "harm").exists()
+
+
+def test_a_whole_pickled_network_is_refused(path: Path) -> None:
+    torch.save(content(nn.Linear(2, 3)) | {"network": nn.Linear(2, 3)}, path)
+    refused(path, "more than tensors and plain data")
+
+
+def test_the_networks_own_checkpoint_fits(path: Path) -> None:
+    check_fits(nn.Linear(2, 3), open_checkpoint(path), path)
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (nn.Linear(2, 4), r"2 tensors differ,\nsuch as bias: \(3,\) in the checkpoint, \(4,\) in the network"),
+        (nn.Linear(2, 3, bias=False), r"1 tensors? differ.*,\nsuch as bias: \(3,\) in the checkpoint, missing in the network"),
+        (nn.Sequential(nn.Linear(2, 3)), r"4 tensors differ,\nsuch as 0.bias: missing in the checkpoint"),
+    ],
+    ids=["another size", "no bias", "other names"],
+)
+def test_another_networks_checkpoint_names_what_differs(path: Path, other: nn.Module, told: str) -> None:
+    with pytest.raises(InputError, match=told) as error:
+        check_fits(other, open_checkpoint(path), path)
+    assert str(path) in str(error.value)
+    assert "torch.nn.Linear" in str(error.value)

@@ -1,0 +1,99 @@
+"""Run folders never collide, and are found again."""
+
+import itertools
+import os
+import secrets
+import time
+from pathlib import Path
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.runs.folder import RunFolder, attach, create, find
+
+
+def with_manifest(folder: RunFolder) -> RunFolder:
+    folder.manifest.write_text("{}")
+    return folder
+
+
+def test_a_new_folder_lies_under_its_experiment(tmp_path: Path) -> None:
+    folder = create(tmp_path, "clock_multihead")
+    assert folder.path.parent == tmp_path / "runs" / "clock_multihead"
+    assert folder.path.is_dir()
+    assert folder.best.parent.is_dir()
+    assert folder.figures.is_dir()
+
+
+def test_folders_of_one_second_never_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda pattern: "2026-11-21_14-03-22-")
+    assert len({create(tmp_path, "x").path for _ in range(20)}) == 20
+
+
+def test_a_stamp_that_is_taken_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "strftime", lambda pattern: "2026-11-21_14-03-22-")
+    draws = itertools.chain(["aaaa", "aaaa"], (f"{number:04x}" for number in itertools.count()))
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(draws))
+    first, second = create(tmp_path, "x"), create(tmp_path, "x")
+    assert first.path != second.path
+
+
+def test_a_given_path_that_exists_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.mkdir()
+    with pytest.raises(InputError, match=f"paths.run={path} .*resume={path}"):
+        create(tmp_path, "x", path)
+    assert list(path.iterdir()) == []
+
+
+def test_a_given_path_is_made_with_its_parents(tmp_path: Path) -> None:
+    assert create(tmp_path, "x", tmp_path / "a" / "b").path == tmp_path / "a" / "b"
+
+
+def test_a_place_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write the run folder .*paths\.logs"):
+        create(tmp_path / "file", "x")
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"{tmp_path} is no run folder"):
+        attach(tmp_path)
+
+
+def test_a_run_is_found_by_its_folder(tmp_path: Path) -> None:
+    folder = with_manifest(create(tmp_path, "x"))
+    assert find(str(folder.path), tmp_path) == folder
+
+
+def test_the_latest_run_is_the_one_whose_manifest_changed_last(tmp_path: Path) -> None:
+    older, newer, oldest = (with_manifest(create(tmp_path, name)) for name in "abc")
+    for folder, age in ((oldest, 30), (older, 20), (newer, 10)):
+        os.utime(folder.manifest, (1e9 - age, 1e9 - age))
+    assert find("latest", tmp_path) == newer
+
+
+def test_without_any_run_there_is_no_latest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run"):
+        find("latest", tmp_path)
+
+
+def test_the_best_checkpoint_falls_back_to_the_last(tmp_path: Path) -> None:
+    folder = create(tmp_path, "x")
+    folder.last.touch()
+    assert folder.checkpoint("best") == folder.last
+    folder.best.touch()
+    assert folder.checkpoint("best") == folder.best
+    assert folder.checkpoint("last") == folder.last
+
+
+def test_any_file_can_be_the_checkpoint(tmp_path: Path) -> None:
+    file = tmp_path / "other.ckpt"
+    file.touch()
+    assert create(tmp_path, "x").checkpoint(str(file)) == file
+
+
+@pytest.mark.parametrize("name", ["best", "last", "nowhere.ckpt"])
+def test_no_checkpoint_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="checkpoint=.*there is no file"):
+        create(tmp_path, "x").checkpoint(name)

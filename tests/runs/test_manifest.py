@@ -1,0 +1,78 @@
+"""run.json is whole at every moment."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from atelier.runs.manifest import Manifest, write_atomically
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    manifest = Manifest(tmp_path / "run.json", {})
+    manifest.update(status="running", objective={"metric": "val/loss", "best": None}, experiment="Übung")
+    return manifest
+
+
+def test_every_update_is_on_disk(manifest: Manifest) -> None:
+    manifest.update(status="completed")
+    assert json.loads(manifest.path.read_text())["status"] == "completed"
+
+
+def test_an_update_leaves_other_keys(manifest: Manifest) -> None:
+    manifest.update(status="completed")
+    assert manifest["experiment"] == "Übung"
+
+
+def test_a_dictionary_is_merged_into_the_one_that_is_there(manifest: Manifest) -> None:
+    manifest.update(objective={"best": 0.5})
+    assert manifest["objective"] == {"metric": "val/loss", "best": 0.5}
+
+
+def test_a_value_may_replace_nothing_and_nothing_a_value(manifest: Manifest) -> None:
+    manifest.update(error={"type": "ValueError"})
+    manifest.update(error=None)
+    assert Manifest.read(manifest.path)["error"] is None
+
+
+def test_what_is_read_is_what_was_written(manifest: Manifest) -> None:
+    assert Manifest.read(manifest.path).content == manifest.content
+
+
+def test_others_may_read_the_file(manifest: Manifest) -> None:
+    assert manifest.path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_reader_never_sees_a_part(manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    replace = os.replace
+
+    def watched(part: str, path: Path) -> None:
+        seen.extend(json.loads(Path(file).read_text())["status"] for file in (path, part))
+        replace(part, path)
+
+    monkeypatch.setattr(os, "replace", watched)
+    manifest.update(status="completed")
+    assert seen == ["running", "completed"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(part: str, path: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        manifest.update(status="completed")
+    assert Manifest.read(manifest.path)["status"] == "running"
+    assert list(manifest.path.parent.iterdir()) == [manifest.path]
+
+
+def test_writing_replaces_the_text(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    write_atomically(file, "long text\n")
+    write_atomically(file, "ü\n")
+    assert file.read_text(encoding="utf-8") == "ü\n"

@@ -1,0 +1,88 @@
+"""Times as people write them, and what the clock's task makes of a batch."""
+
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.optim import SGD
+
+from atelier.losses.penalty import l2, none
+from atelier.tasks.clock import ClockReader, clock_time
+from atelier.tasks.encodings import Angles, Regression
+from atelier.tasks.schedule import Schedule
+
+TIMES = torch.tensor([[0, 0], [0, 5], [10, 9], [11, 59]])
+WRITTEN = ["12:00", "12:05", "10:09", "11:59"]
+
+
+def reader(network: nn.Module, encoding: Angles | Regression, penalty=none) -> ClockReader:
+    return ClockReader(
+        network=network,
+        encoding=encoding,
+        optimizer=partial(SGD, lr=0.1),
+        schedule=Schedule(None),
+        penalty=penalty,
+        metric="val/common_sense_error",
+        mode="min",
+    )
+
+
+@pytest.mark.parametrize(
+    ("minutes", "written"),
+    [(0, "12:00"), (1, "12:01"), (59.4, "12:59"), (59.6, "1:00"), (60, "1:00"), (609, "10:09"), (719.6, "12:00")],
+)
+def test_minutes_are_written_as_a_clock_shows_them(minutes: float, written: str) -> None:
+    assert clock_time(minutes) == written
+
+
+@given(st.integers(0, 719))
+def test_a_written_time_reads_back_as_its_minutes(minutes: int) -> None:
+    hour, minute = clock_time(minutes).split(":")
+    assert int(hour) in range(1, 13)
+    assert len(minute) == 2
+    assert int(hour) % 12 * 60 + int(minute) == minutes
+
+
+def test_captions_are_the_labels_as_times() -> None:
+    assert reader(nn.Identity(), Angles([4])).captions(TIMES) == WRITTEN
+
+
+def test_answers_are_the_predictions_as_times_and_minutes() -> None:
+    answers = reader(nn.Identity(), Regression([1])).answers(torch.tensor([[0.0], [1.5], [10.15]]))
+    assert answers == [
+        {"time": "12:00", "minutes": 0.0},
+        {"time": "1:30", "minutes": 90.0},
+        {"time": "10:09", "minutes": 609.0},
+    ]
+
+
+def test_an_answer_a_hair_before_twelve_stays_below_720_minutes() -> None:
+    (answer,) = reader(nn.Identity(), Regression([1])).answers(torch.tensor([[-1e-5]]))
+    assert answer["time"] == "12:00"
+    assert 0 <= answer["minutes"] < 720
+
+
+def test_training_minimises_the_encodings_loss_and_the_penalty() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, 3.0)
+    task = reader(layer, Regression([1]), penalty=partial(l2, strength=0.5))
+    loss = task.training_step((torch.tensor([[1.0]]), torch.tensor([[1, 0]])), 0)  # says 3 o'clock at 1 o'clock
+    assert loss.item() == pytest.approx((3 - 1) ** 2 + 0.5 * 3**2)
+
+
+def test_the_logged_training_loss_leaves_the_penalty_out() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, 3.0)
+    task = reader(layer, Regression([1]), penalty=partial(l2, strength=0.5))
+    task.training_step((torch.tensor([[1.0]]), torch.tensor([[1, 0]])), 0)
+    assert task.train_loss.compute().item() == pytest.approx(4)
+
+
+def test_testing_gives_each_samples_error_in_minutes() -> None:
+    task = reader(nn.Identity(), Regression([1]))
+    out = task.test_step((torch.tensor([[0.5], [11.75]]), torch.tensor([[1, 0], [0, 15]])), 0)
+    torch.testing.assert_close(out["error"], torch.tensor([30.0, 30.0]))
+    torch.testing.assert_close(out["predicted"], torch.tensor([[0.0, 30.0], [11.0, 45.0]]))

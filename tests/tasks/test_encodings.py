@@ -1,0 +1,171 @@
+"""Every encoding can say every time of the clock, and its loss pulls predictions there."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import DictConfig
+from torch import Tensor
+
+from atelier.compose.targets import build
+from atelier.tasks.encodings import Angles, Classification, Encoding, Multihead, MultiheadAngles, Regression
+
+TIMES = torch.cartesian_prod(torch.arange(12), torch.arange(60))  # (720, 2)
+MINUTES = torch.arange(720.0)
+Compose = Callable[..., DictConfig]
+
+
+def apart(a: Tensor, b: Tensor) -> Tensor:
+    """Distance on the clock: the nearest of the other time's copies, half a day before and after included."""
+    return torch.stack([(a - b + shift).abs() for shift in (-720, 0, 720)]).amin(0)
+
+
+def hand(minutes: float, period: float) -> list[float]:
+    """Sine and cosine of a hand that goes round once in `period` minutes."""
+    angle = 2 * math.pi * minutes / period
+    return [math.sin(angle), math.cos(angle)]
+
+
+@pytest.fixture
+def encoding(compose: Compose, encoding_option: str) -> Encoding:
+    return build(compose(f"encoding={encoding_option}").encoding)
+
+
+# ---------------------------------------------------------------------- every file of conf/encoding
+
+
+def test_the_ideal_prediction_has_the_declared_sizes(encoding: Encoding) -> None:
+    assert encoding.ideal(TIMES).shape == (720, sum(encoding.outputs))
+
+
+def test_the_ideal_prediction_is_read_as_its_time(encoding: Encoding) -> None:
+    interval = getattr(encoding, "interval", 1)
+    furthest = apart(encoding.decode(encoding.ideal(TIMES)), MINUTES).max()
+    assert furthest <= (interval - 1) / 2 + 0.01
+
+
+def test_the_loss_of_the_ideal_prediction_is_almost_zero(encoding: Encoding) -> None:
+    assert encoding.loss(encoding.ideal(TIMES), TIMES) < 1e-6
+
+
+@pytest.mark.parametrize("hours", [1, 3, 6, 11])
+def test_the_loss_of_another_hour_is_larger(encoding: Encoding, hours: int) -> None:
+    other = encoding.ideal(TIMES.roll(60 * hours, 0))
+    assert encoding.loss(other, TIMES) > 0.01
+
+
+def test_the_loss_is_a_scalar_whose_gradient_reaches_every_output(encoding: Encoding) -> None:
+    prediction = torch.randn(720, sum(encoding.outputs), generator=torch.Generator().manual_seed(0)).requires_grad_()
+    encoding.loss(prediction, TIMES).backward()
+    assert prediction.grad is not None
+    assert prediction.grad.isfinite().all()
+    assert (prediction.grad.abs().sum(0) > 0).all()
+
+
+def test_following_the_gradient_from_zero_leads_to_the_time(encoding: Encoding) -> None:
+    times = TIMES[[17, 200, 431, 700]]
+    prediction = torch.zeros(4, sum(encoding.outputs), requires_grad=True)
+    optimizer = torch.optim.Adam([prediction], lr=0.1)
+    for _ in range(400):
+        optimizer.zero_grad()
+        encoding.loss(prediction, times).backward()
+        optimizer.step()
+    wrong = apart(encoding.decode(prediction.detach()), times[:, 0] * 60 + times[:, 1])
+    assert wrong.max() < getattr(encoding, "interval", 1) / 2 + 1
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e6])
+def test_any_prediction_is_a_time_on_the_face(encoding: Encoding, scale: float) -> None:
+    noise = torch.randn(5000, sum(encoding.outputs), generator=torch.Generator().manual_seed(0))
+    minutes = encoding.decode(noise * scale)
+    assert minutes.shape == (5000,)
+    assert (minutes >= 0).all()
+    assert (minutes < 720).all()
+
+
+def test_declared_outputs_of_another_encoding_are_refused(compose: Compose, encoding_option: str) -> None:
+    node = compose(f"encoding={encoding_option}", "encoding.outputs=[5,7]").encoding
+    with pytest.raises(ValueError, match=r"encoding.outputs=\[5, 7\]"):
+        build(node)
+
+
+# ---------------------------------------------------------------------- one encoding each
+
+
+@given(hours=st.floats(-12, 24))
+def test_regression_reads_hours_beyond_twelve_as_the_next_round(hours: float) -> None:
+    prediction = torch.tensor([[hours]])
+    turn = 2 * math.pi / 12
+    decoded = Regression([1]).decode(prediction).item() / 60
+    assert math.cos(decoded * turn) == pytest.approx(math.cos(hours * turn), abs=1e-4)
+    assert math.sin(decoded * turn) == pytest.approx(math.sin(hours * turn), abs=1e-4)
+
+
+@pytest.mark.parametrize("interval", [30, 15, 1])
+def test_a_class_is_read_as_the_centre_of_its_interval(compose: Compose, interval: int) -> None:
+    encoding = build(compose("encoding=classification", f"encoding.interval={interval}").encoding)
+    members: dict[int, list[int]] = {}
+    for minute in range(720):
+        members.setdefault(minute // interval, []).append(minute)
+    assert encoding.outputs == (len(members),)
+    for index, minutes in members.items():
+        logits = torch.zeros(1, len(members))
+        logits[0, index] = 1
+        assert encoding.decode(logits).item() == pytest.approx(sum(minutes) / len(minutes))
+
+
+def test_classification_loss_of_no_preference_is_the_logarithm_of_the_number_of_classes() -> None:
+    loss = Classification(30, [24]).loss(torch.zeros(720, 24), TIMES)
+    assert loss.item() == pytest.approx(math.log(24), rel=1e-5)
+
+
+def test_multihead_loss_weighs_the_minutes() -> None:
+    prediction = torch.zeros(1, 13)
+    prediction[0, 12] = 0.5
+    at_five = torch.tensor([[5, 0]])
+    for weight in (0.0, 1.0, 10.0):
+        loss = Multihead([12, 1], minute_weight=weight).loss(prediction, at_five)
+        assert loss.item() == pytest.approx(math.log(12) + 0.25 * weight, rel=1e-5)
+
+
+@given(hour=st.integers(0, 11), share=st.floats(-2, 3, width=32))
+def test_multihead_minutes_never_leave_their_hour(hour: int, share: float) -> None:
+    prediction = torch.zeros(1, 13)
+    prediction[0, hour], prediction[0, 12] = 1, share
+    minutes = Multihead([12, 1]).decode(prediction).item()
+    assert minutes == pytest.approx(60 * hour + min(max(60 * share, 0), 59), abs=1e-3)
+
+
+@given(minute=st.integers(0, 719), hour_hand=st.floats(-25, 25), minute_hand=st.floats(-3, 3))
+def test_angles_are_as_wrong_as_the_minute_hand_however_the_hour_hand_wavers(
+    minute: int, hour_hand: float, minute_hand: float
+) -> None:
+    prediction = torch.tensor([hand(minute + hour_hand, 720) + hand(minute + minute_hand, 60)])
+    wrong = apart(Angles([4]).decode(prediction), torch.tensor([float(minute)]))
+    assert wrong.item() <= abs(minute_hand) + 0.01
+
+
+@pytest.mark.parametrize("full_hour", range(0, 720, 60))
+@pytest.mark.parametrize("early", [0.5, 1e-3, 1e-6])
+def test_angles_a_hair_before_the_full_hour_stay_there(full_hour: int, early: float) -> None:
+    prediction = torch.tensor([hand(full_hour, 720) + hand(-early, 60)])
+    assert apart(Angles([4]).decode(prediction), torch.tensor([float(full_hour)])).item() <= early + 1e-3
+
+
+@given(minute=st.integers(0, 719), length=st.floats(0.01, 100))
+def test_only_the_direction_of_an_angle_counts(minute: int, length: float) -> None:
+    for encoding in (Angles([4]), MultiheadAngles([12, 2])):
+        prediction = encoding.ideal(TIMES[minute : minute + 1])
+        prediction[:, -2:] *= length
+        assert apart(encoding.decode(prediction), MINUTES[minute : minute + 1]).item() < 0.01
+
+
+def test_multihead_angles_loss_weighs_the_minute_hand() -> None:
+    prediction = torch.zeros(1, 14)
+    at_quarter_past = torch.tensor([[3, 15]])  # sine 1, cosine 0
+    for weight in (0.0, 1.0, 10.0):
+        loss = MultiheadAngles([12, 2], minute_weight=weight).loss(prediction, at_quarter_past)
+        assert loss.item() == pytest.approx(math.log(12) + 0.5 * weight, rel=1e-5)

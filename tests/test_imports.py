@@ -1,0 +1,50 @@
+"""Who may import whom: the rules of the design, read from the import statements."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+VERBS = {file.stem for file in SOURCE.glob("*.py")}
+# The folders of atelier that each folder may import besides its own; compose and the verbs may import anything.
+ALLOWED: dict[str, set[str]] = {
+    "losses": set(),
+    "metrics": set(),
+    "networks": set(),
+    "data": set(),
+    "runs": set(),
+    "scratch": set(),
+    "tasks": {"losses", "metrics"},
+    "callbacks": {"figures"},
+    "sweeps": {"runs"},
+    "figures": {"runs"},
+}
+FILES = sorted((SOURCE / "atelier").rglob("*.py"))
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_a_file_imports_only_what_its_folder_may(file: Path) -> None:
+    folder = file.relative_to(SOURCE / "atelier").parts[0]
+    for name in imports(file):
+        top, _, rest = name.partition(".")
+        assert top not in VERBS, f"{name} is a verb"
+        if top == "atelier" and folder in ALLOWED:
+            assert rest.split(".")[0] in ALLOWED[folder] | {folder, "errors"}, name
+        if folder == "scratch":
+            assert not name.startswith(("torch.nn", "torch.autograd")), name
+
+
+def test_every_folder_has_its_rule() -> None:
+    folders = {file.relative_to(SOURCE / "atelier").parts[0] for file in FILES if file.parent != SOURCE / "atelier"}
+    assert folders <= ALLOWED.keys() | {"compose"}
