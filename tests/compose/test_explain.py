@@ -50,7 +50,7 @@ def test_all_options_of_the_group_are_listed(told: Told, conf: Path) -> None:
     [
         ("optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
         ("trainer.max_epoch=3", "trainer.max_epoch: Trainer has no 'max_epoch'; choose from: max_epochs, "),
-        ("data.augmentation.rotatoin=3", "data.augmentation.rotatoin: PhotoJitter has no 'rotatoin'; choose from: rotation, "),
+        ("data.augmentation.scael=3", "data.augmentation.scael: PhotoJitter has no 'scael'; choose from: scale, "),
         ("sed=1", "sed: no 'sed'; choose from: seed, "),
         ("paths.log=x", "paths.log: no 'log'; choose from: logs, "),
     ],
@@ -80,10 +80,9 @@ def test_a_value_that_cannot_be_computed_names_its_key_and_why(told: Told) -> No
     assert "7 does not divide 720" in message
 
 
-@pytest.mark.parametrize("override", ["trainer.max_epochs=[1", "=3", "optimizer=adam,sgd", "~foo"])
-def test_a_malformed_override_is_quoted(told: Told, override: str) -> None:
-    named = {"trainer.max_epochs=[1": "[1", "=3": "=3", "~foo": "foo"}.get(override, override)
-    assert named in told(override)
+@pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])
+def test_a_malformed_value_is_quoted(told: Told, value: str) -> None:
+    assert value in told(f"trainer.max_epochs={value}")
 
 
 def test_the_nearest_choice_comes_first_whatever_its_case() -> None:

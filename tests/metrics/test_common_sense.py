@@ -12,6 +12,7 @@ from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 
 MINUTE = st.integers(0, 719)
 TIME = st.floats(0, 720, exclude_max=True, width=32)
+Pairs = list[tuple[int, int]]
 PAIRS = st.lists(st.tuples(MINUTE, MINUTE), min_size=1, max_size=20)
 
 
@@ -26,12 +27,12 @@ def walked(start: int, goal: int) -> int:
     return steps
 
 
-def columns(pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+def columns(pairs: Pairs) -> tuple[Tensor, Tensor]:
     predicted, true = torch.tensor(pairs, dtype=torch.float32).unbind(1)
     return predicted, true
 
 
-def filled(*batches: list[tuple[int, int]]) -> CommonSenseError:
+def filled(*batches: Pairs) -> CommonSenseError:
     metric = CommonSenseError()
     for batch in batches:
         metric.update(*columns(batch))
@@ -39,7 +40,7 @@ def filled(*batches: list[tuple[int, int]]) -> CommonSenseError:
 
 
 @given(PAIRS)
-def test_the_error_is_the_shorter_walk(pairs: list[tuple[int, int]]) -> None:
+def test_the_error_is_the_shorter_walk(pairs: Pairs) -> None:
     assert common_sense_error(*columns(pairs)).tolist() == [walked(*pair) for pair in pairs]
 
 
@@ -51,7 +52,7 @@ def test_the_error_is_symmetric_and_at_most_six_hours(a: float, b: float) -> Non
 
 
 @given(st.lists(PAIRS, min_size=1, max_size=4))
-def test_the_metric_over_batches_is_that_of_all_samples_at_once(batches: list[list[tuple[int, int]]]) -> None:
+def test_the_metric_over_batches_is_that_of_all_samples_at_once(batches: list[Pairs]) -> None:
     walks = [walked(*pair) for batch in batches for pair in batch]
     value = filled(*batches).compute()
     assert value["common_sense_error"].item() == pytest.approx(statistics.fmean(walks))
@@ -60,7 +61,7 @@ def test_the_metric_over_batches_is_that_of_all_samples_at_once(batches: list[li
 
 
 @given(PAIRS, PAIRS)
-def test_merging_two_metrics_gives_that_of_all_samples(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
+def test_merging_two_metrics_gives_that_of_all_samples(first: Pairs, second: Pairs) -> None:
     merged, second_half = filled(first), filled(second)
     merged.merge_state(second_half)
     assert merged.compute() == filled(first, second).compute()

@@ -95,5 +95,5 @@ def test_any_file_can_be_the_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["best", "last", "nowhere.ckpt"])
 def test_no_checkpoint_is_an_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="checkpoint=.*there is no file"):
+    with pytest.raises(InputError, match=r"checkpoint=.*there is no file"):
         create(tmp_path, "x").checkpoint(name)

@@ -55,13 +55,13 @@ def test_values_that_are_no_numbers_are_kept(path: Path) -> None:
     assert infinite["train/loss"] == float("inf")
 
 
-@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize("cut", range(2, 7))
 def test_a_last_line_that_was_cut_off_is_left_out(path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     assert [row["step"] for row in read_metrics(path)] == [0, 1]
 
 
-@pytest.mark.parametrize("cut", range(1, 7))
+@pytest.mark.parametrize("cut", range(2, 7))
 def test_logging_goes_on_after_a_line_that_was_cut_off(path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     MetricsFile(path).log_metrics({"train/loss": 0.2, "epoch": 2}, 2)

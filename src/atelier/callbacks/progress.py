@@ -53,29 +53,33 @@ class TrainingProgress(Callback):
     def show(self, trainer: lightning.Trainer, task: lightning.LightningModule, doing: str = "") -> None:
         assert self.bar is not None
         self.last = time.monotonic()
-        epoch = f"epoch {trainer.current_epoch + 1}" + (f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else "")
+        epoch = f"epoch {trainer.current_epoch + 1}" + (
+            f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
+        )
         score = "  ".join(part for part in (doing or self.loss, objective(trainer, task)) if part)
         self.bar.update(self.task, description=epoch, completed=trainer.global_step, score=score)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        now, epoch, epochs = time.monotonic(), trainer.current_epoch + 1, trainer.max_epochs
-        if self.bar is not None:
-            note_in_logs(self.line(trainer, now))
-        elif now - self.last >= 1 or epoch == epochs:
-            self.last = now
-            print(self.line(trainer, now), flush=True)
-
-    def line(self, trainer: lightning.Trainer, now: float) -> str:
-        metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
-        done, total = trainer.global_step - self.first_step, trainer.estimated_stepping_batches - self.first_step
-        seconds = now - self.began
-        left = f"  {seconds * (total - done) / done:.0f} s left" if 0 < done < total < float("inf") else ""
-        return f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {metrics}  {seconds:.0f} s{left}"
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.tell(trainer, last=False)
 
     def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.tell(trainer, last=True)
         self.close()
+
+    def tell(self, trainer: lightning.Trainer, last: bool) -> None:
+        """The line about the epochs that are done: when the next begins, since by then all of it is logged."""
+        done, now = trainer.global_step - self.first_step, time.monotonic()
+        if not trainer.is_global_zero or done == 0:
+            return
+        metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        seconds, total = now - self.began, trainer.estimated_stepping_batches - self.first_step
+        left = f"  {seconds * (total - done) / done:.0f} s left" if done < total < float("inf") else ""
+        line = f"epoch {trainer.current_epoch}/{trainer.max_epochs}  {metrics}  {seconds:.0f} s{left}"
+        if self.bar is not None:
+            note_in_logs(line)
+        elif last or now - self.last >= 1:
+            self.last = now
+            print(line, flush=True)
 
     def on_exception(self, trainer: lightning.Trainer, task: lightning.LightningModule, error: BaseException) -> None:
         self.close()
@@ -95,9 +99,17 @@ def objective(trainer: lightning.Trainer, task: lightning.LightningModule) -> st
 def live_bar(*more: ProgressColumn) -> Progress:
     """A bar on the terminal itself; what is printed meanwhile comes through `attach_streams`."""
     terminal = getattr(sys.stderr, "terminal", sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     console = Console(file=terminal)
-    return Progress(*columns, *more, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10)
+    return Progress(
+        *columns, *more, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10
+    )
 
 
 def attach_streams(console: Console | None) -> None:

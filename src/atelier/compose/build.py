@@ -1,6 +1,6 @@
 """From a composed configuration to live objects, and back from a run's folder."""
 
-from pathlib import Path
+import os
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -9,6 +9,7 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.callbacks.progress import TrainingProgress
+from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import build, check
 from atelier.errors import InputError
 from atelier.runs.run import Run
@@ -33,7 +34,7 @@ def check_run(config: DictConfig) -> None:
     for key in ("train", "test"):
         if not isinstance(config[key], bool):
             raise InputError(f"{key}={config[key]}: give true or false")
-    for path in OmegaConf.missing_keys(config):
+    for path in sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} is missing: give it as {path}=VALUE")
     check_targets(config)
     if not config.train and config.resume is None and config.checkpoint is None:
@@ -43,9 +44,11 @@ def check_run(config: DictConfig) -> None:
 
 
 def check_targets(config: DictConfig) -> None:
-    """Check everything that the configuration would build; `trainer.precision=auto` is this project's own word."""
-    if config.trainer.precision == "auto":
-        config = OmegaConf.merge(config, {"trainer": {"precision": "32-true"}})
+    """Check everything that the configuration would build."""
+    config = config.copy()
+    if config.trainer.precision == "auto":  # this project's own word, decided when the device is known
+        config.trainer.precision = "32-true"
+    config.paths.run = str(config.paths.run)  # the folder of a new run is made after this check
     check(config)
 
 
@@ -62,6 +65,9 @@ def build_data(config: DictConfig) -> lightning.LightningDataModule:
 def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Trainer:
     """The Trainer of a run, which writes into the run's folder; without a run, one that only evaluates."""
     settings = config.trainer.copy()
+    if not torch.cuda.is_available():
+        # Lightning has torch ask the driver anew whether there is a GPU, which every optimizer step would pay for.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     accelerator = pick_accelerator(settings.accelerator)
     settings.devices = pick_devices(accelerator, settings.devices)
     if settings.precision == "auto":
@@ -74,6 +80,7 @@ def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Train
         callbacks=callbacks + ([run.keeper] if run else []),
         logger=[run.metrics, *build_all(config, "logger")] if run else False,
         default_root_dir=config.paths.run if run else None,
+        **({} if settings.profiler else {"profiler": QuietProfiler()}),
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=run is not None,

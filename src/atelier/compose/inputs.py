@@ -59,7 +59,9 @@ def show_answers(
         drawn.append(folder / f"{file.stem}{f'_{number}' if same_name else ''}_answer.png")
         draw_sheet(image[None] / 255, [caption], drawn[-1], columns=1)
     if form == "json":
-        print(json.dumps([{"file": str(file), **answer} for file, answer in zip(files, answers, strict=True)], indent=2))
+        print(
+            json.dumps([{"file": str(file), **answer} for file, answer in zip(files, answers, strict=True)], indent=2)
+        )
         return
     table = Table("file", *answers[0])
     for file, answer in zip(files, answers, strict=True):

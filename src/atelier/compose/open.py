@@ -70,7 +70,9 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     folder = find(str(options.run), Path(options.paths.logs))
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
-    changed = OmegaConf.create({key: value for key, value in plain(options).items() if key in config and value is not None})
+    changed = OmegaConf.create(
+        {key: value for key, value in plain(options).items() if key in config and value is not None}
+    )
     config.paths.data = changed.pop("paths").data
     changed.pop("checkpoint")
     if "trainer" in changed:

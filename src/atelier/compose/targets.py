@@ -75,12 +75,15 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
         raise InputError(f"{path}._target_={name}: not allowed. A configuration builds from: {', '.join(ALLOWED)}")
     parts = name.split(".")
     found: Any = None
+    split = 0
     for split in range(len(parts) - 1, 0, -1):
         try:
             found = importlib.import_module(".".join(parts[:split]))
         except ModuleNotFoundError as error:
             if not name.startswith(str(error.name)):
-                raise InputError(f"{path}._target_={name}: needs the package {error.name!r}, which is not installed") from error
+                raise InputError(
+                    f"{path}._target_={name}: needs the package {error.name!r}, which is not installed"
+                ) from error
             continue
         break
     for part in parts[split:]:
@@ -98,9 +101,7 @@ def within(name: str) -> bool:
 
 def check_arguments(path: str, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Names and kinds of the arguments of `target`, as far as its signature tells."""
-    parameters = inspect.signature(target).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = hints_of(target)
+    parameters, hints, takes_any = signature_of(target)
     for key, value in arguments.items():
         if key not in parameters:
             if not takes_any:
@@ -110,6 +111,26 @@ def check_arguments(path: str, target: Callable[..., Any], arguments: Mapping[st
         hint = hints.get(key, Any if default in (None, inspect.Parameter.empty) else type(default))
         if value != "???" and not fits(value, hint):
             raise InputError(f"{path}.{key}={value}: {target.__name__} takes {describe(hint)}")
+
+
+def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
+    """The parameters and annotations of `target`, and whether it takes any others.
+
+    A class that hands `**options` on to its base takes what the base takes.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    hints: dict[str, Any] = {}
+    owners = [base for base in target.__mro__ if "__init__" in vars(base)] if isinstance(target, type) else [target]
+    for owner in owners:
+        own = dict(inspect.signature(owner).parameters)
+        open_ended = [name for name, parameter in own.items() if parameter.kind is parameter.VAR_KEYWORD]
+        parameters = {**own, **parameters}
+        hints = {**hints_of(owner), **hints}
+        if not open_ended:
+            return parameters, hints, False
+        for name in open_ended:
+            del parameters[name]
+    return parameters, hints, True
 
 
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from atelier.errors import InputError
 
 
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Turn `main(cfg)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
+    """Turn `main(config)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
 
     Wrong input (`InputError`, or a configuration that Hydra cannot compose) is printed without a traceback and ends
     the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
@@ -27,23 +28,32 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
         root = Path(inspect.getfile(main)).resolve().parent.parent
-        program = hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(main)
+        traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
 
-        @functools.wraps(main)
-        def run() -> None:
-            load_dotenv(root / ".env")
-            register_resolvers(root)
-            traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
+        @contextmanager
+        def mistakes_told() -> Iterator[None]:
             try:
-                program()
+                yield
             except (InputError, HydraException, OmegaConfBaseException) as error:
                 if traceback_wanted:
                     raise
                 print(explain(error, root / "conf"), file=sys.stderr)
                 sys.exit(2)
 
-        return run
+        @functools.wraps(main)
+        def job(config: DictConfig) -> Any:
+            with mistakes_told():
+                return main(config)
+
+        @functools.wraps(main)
+        def program() -> None:
+            load_dotenv(root / ".env")
+            register_resolvers(root)
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
+            with mistakes_told():
+                hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(job)()
+
+        return program
 
     return decorate
 

@@ -53,7 +53,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise InputError(corrupt(path, str(error))) from error
-    if "crc32" in metadata and int(metadata["crc32"]) != checksum(tensors):
+    if "crc32" in metadata and metadata["crc32"] != str(checksum(tensors)):
         raise InputError(corrupt(path, "its checksum does not match"))
     for split in ("train", "test"):
         images, labels = tensors[f"{split}_images"], tensors[f"{split}_labels"]

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -28,30 +27,16 @@ class Face:
     numeral_height: float = 0.22
 
 
-def _faces() -> tuple[Face, ...]:
-    """Every font upright and radial, with ticks, marks and tracks in turn."""
-    fonts = {
-        "DejaVuSans": 0.22,
-        "DejaVuSans-Bold": 0.21,
-        "DejaVuSerif": 0.22,
-        "DejaVuSerif-Bold": 0.21,
-        "STIXGeneral": 0.24,
-        "STIXGeneralBol": 0.24,
-        "DejaVuSansMono-Bold": 0.22,
-        "DejaVuSans-BoldOblique": 0.21,
-    }
-    # Cycles of lengths 3, 4 and 5 never fall into step with the 8 fonts in 16 faces.
-    ticks = cycle(("line", "wedge", "dot"))
-    marks = cycle(("triangle", "none", "double", "triangle", "double"))
-    tracks = cycle((False, True, False, False))
-    return tuple(
-        Face(font, radial, next(ticks), next(marks), next(tracks), height)
-        for radial in (False, True)
-        for font, height in fonts.items()
-    )
-
-
-FACES = _faces()
+FACES = (
+    Face("DejaVuSans", radial=False, ticks="line", mark="triangle", track=False),
+    Face("DejaVuSans-Bold", radial=False, ticks="wedge", mark="double", track=False, numeral_height=0.21),
+    Face("DejaVuSerif", radial=False, ticks="dot", mark="triangle", track=True),
+    Face("STIXGeneralBol", radial=False, ticks="line", mark="none", track=False, numeral_height=0.24),
+    Face("DejaVuSans", radial=True, ticks="dot", mark="triangle", track=False),
+    Face("DejaVuSans-Bold", radial=True, ticks="line", mark="triangle", track=True, numeral_height=0.21),
+    Face("DejaVuSerif", radial=True, ticks="wedge", mark="double", track=False),
+    Face("STIXGeneralBol", radial=True, ticks="wedge", mark="triangle", track=False, numeral_height=0.24),
+)
 
 
 def _polar(turn: float, radius: float, across: float, canvas: int) -> tuple[float, float]:

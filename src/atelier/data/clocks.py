@@ -71,7 +71,9 @@ class ClockArrays(TensorData):
         return [self.images_file, self.labels_file]
 
     def make(self) -> tuple[dict[str, Tensor], None]:
-        images, labels = (load_array(file) for file in self.files())
+        self.files()
+        images = load_array("images", self.images_file)
+        labels = load_array("labels", self.labels_file)
         if images.ndim != 3 or images.dtype != np.uint8:
             raise InputError(f"data.images={self.images_file}: need (N, H, W) uint8, found {describe(images)}")
         if labels.shape != (len(images), 2) or not np.issubdtype(labels.dtype, np.integer):
@@ -98,11 +100,14 @@ def divided(images: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
     }
 
 
-def load_array(file: Path) -> np.ndarray:
+def load_array(key: str, file: Path) -> np.ndarray:
     try:
-        return np.load(file, allow_pickle=False)
+        array = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{file} is no .npy array of numbers ({error})") from error
+        raise InputError(f"data.{key}={file}: no .npy array of numbers ({error})") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"data.{key}={file}: an archive of arrays; give a single .npy array")
+    return array
 
 
 def describe(array: np.ndarray) -> str:

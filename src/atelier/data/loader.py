@@ -64,8 +64,8 @@ class BatchSampler(Sampler[Tensor]):
         else:
             order = torch.arange(self.count)
         if self.train and self.world > 1:
-            share = math.ceil(self.count / self.world)
-            order = order.repeat(2)[: share * self.world] if self.count < share * self.world else order
+            even = math.ceil(self.count / self.world) * self.world
+            order = order.repeat(math.ceil(even / self.count))[:even]
         order = order[self.rank :: self.world]
         yield from order.split(self.batch_size)[start:]
 
@@ -93,4 +93,3 @@ class ResumableLoader(DataLoader[Batch]):
 
 def identity(batch: Batch) -> Batch:
     return batch
-

@@ -39,7 +39,9 @@ def draw_curves(run: Path) -> None:
     for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
         for split, (epochs, values) in splits.items():
             marker = "o" if len(epochs) < 3 else None
-            panel.plot(epochs, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split])
+            panel.plot(
+                epochs, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split]
+            )
         panel.set_xlabel("epoch")
         panel.set_title(metric.replace("_", " "), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 
@@ -18,22 +19,20 @@ def none(network: nn.Module) -> float:
 def l1(network: nn.Module, strength: float) -> Tensor:
     """strength · Σ|w|, a scalar.
 
-    >>> import torch
     >>> layer = nn.Linear(2, 1)
     >>> _ = torch.nn.init.constant_(layer.weight, -2.0)
     >>> l1(layer, strength=0.5).item()
     2.0
     """
-    return strength * sum((weight.abs().sum() for weight in weights(network)), start=next(weights(network)).new_zeros(()))
+    return strength * torch.stack([weight.abs().sum() for weight in weights(network)]).sum()
 
 
 def l2(network: nn.Module, strength: float) -> Tensor:
     """strength · Σw², a scalar (Keras's convention, without the factor ½).
 
-    >>> import torch
     >>> layer = nn.Linear(2, 1)
     >>> _ = torch.nn.init.constant_(layer.weight, -2.0)
     >>> l2(layer, strength=0.5).item()
     4.0
     """
-    return strength * sum((weight.square().sum() for weight in weights(network)), start=next(weights(network)).new_zeros(()))
+    return strength * torch.stack([weight.square().sum() for weight in weights(network)]).sum()

@@ -26,8 +26,8 @@ class Mean(Metric):
 
     def update(self, mean: Tensor, count: int) -> None:
         """Add a batch: the mean over it, and the number of its samples."""
-        self.total += mean.detach() * count
-        self.count += count
+        self.total.add_(mean.detach(), alpha=count)
+        self.count.add_(count)
 
     def compute(self) -> Tensor:
         return self.total / self.count

@@ -77,9 +77,13 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
         folder.best.parent.mkdir()
         folder.figures.mkdir()
     except FileExistsError:
+        if path is None:
+            return create(logs, experiment)  # another run drew the same stamp
         raise InputError(f"paths.run={folder.path} is there already; resume={folder.path} goes on with it") from None
     except OSError as error:
-        raise InputError(f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)") from error
+        raise InputError(
+            f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
+        ) from error
     return folder
 
 
@@ -106,4 +110,4 @@ def find(where: str, logs: Path) -> RunFolder:
 
 
 def write_yaml(path: Path, content: object) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

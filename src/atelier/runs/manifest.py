@@ -18,7 +18,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        return cls(path, json.loads(path.read_text()))
+        return cls(path, json.loads(path.read_text(encoding="utf-8")))
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -35,7 +35,7 @@ def write_atomically(path: Path, text: str) -> None:
     """A reader finds the old file or the new one, never a part."""
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(part, 0o644)
         os.replace(part, path)

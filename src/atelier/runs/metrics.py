@@ -24,6 +24,8 @@ class MetricsFile(Logger):
         self.path = path
         self.rows = read_rows(path)
         self.columns = list(self.rows[0]) if self.rows else []
+        if path.exists() and not path.read_text().endswith("\n"):  # cut off by a crash
+            self.write()
 
     @property
     def name(self) -> str:

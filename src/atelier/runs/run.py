@@ -67,7 +67,12 @@ class Run:
             seed=config["seed"],
             overrides=overrides,
             config_hash=setting,
-            objective={"metric": config["task"]["metric"], "mode": config["task"]["mode"], "best": None, "best_epoch": None},
+            objective={
+                "metric": config["task"]["metric"],
+                "mode": config["task"]["mode"],
+                "best": None,
+                "best_epoch": None,
+            },
             test={},
             parameters=None,
             epochs=0,
@@ -120,7 +125,9 @@ class Run:
                     count = sum(parameter.numel() for parameter in module.parameters())
                     table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
             console.print(table)
-        print(f"{self.manifest['experiment']}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
+        print(
+            f"{self.manifest['experiment']}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}"
+        )
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
         """The checkpoint to go on from, once it is known to be safe and to fit."""
@@ -164,14 +171,18 @@ class Run:
         self.stop.listen()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         try:
             if error is None:
                 self.conclude()
                 return False
             self.end_processes()
             stopped = error.exit_status if isinstance(error, Interrupted) else 130
-            if isinstance(error, (Interrupted, KeyboardInterrupt)) or (self.stop.received and isinstance(error, SystemExit)):
+            if isinstance(error, (Interrupted, KeyboardInterrupt)) or (
+                self.stop.received and isinstance(error, SystemExit)
+            ):
                 if not self.main:
                     sys.exit(0)
                 self.manifest.update(status="interrupted")
@@ -193,7 +204,9 @@ class Run:
         objective, seconds = self.manifest["objective"], self.manifest["seconds"]
         table = Table(box=None, show_header=False)
         if objective["best"] is not None:
-            table.add_row(f"best {objective['metric']}", f"{objective['best']:.4g}", f"epoch {objective['best_epoch'] + 1}")
+            table.add_row(
+                f"best {objective['metric']}", f"{objective['best']:.4g}", f"epoch {objective['best_epoch'] + 1}"
+            )
         for name, value in sorted(self.manifest["test"].items()):
             table.add_row(f"test/{name}", f"{value:.4g}")
         table.add_row("training", f"{seconds['fit']:.1f} s", f"{self.manifest['steps']:,} steps")

@@ -89,7 +89,7 @@ class ClockReader(Task):
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
         """For each picture the time as '10:09' and as minutes since 12 o'clock."""
         minutes = self.encoding.decode(prediction).tolist()
-        return [{"time": clock_time(value), "minutes": round(value, 2)} for value in minutes]
+        return [{"time": clock_time(value), "minutes": round(value, 2) % 720} for value in minutes]
 
 
 def clock_time(minutes: float) -> str:

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from atelier.errors import InputError
+
 HALF_DAY = 720  # minutes on the clock's face
 
 
@@ -27,7 +29,7 @@ class Encoding:
 
     def __init__(self, outputs: Sequence[int]) -> None:
         if tuple(outputs) != self.sizes:
-            raise ValueError(f"encoding.outputs={list(outputs)}: {type(self).__name__} has {list(self.sizes)}")
+            raise InputError(f"encoding.outputs={list(outputs)}: {type(self).__name__} has {list(self.sizes)}")
         self.outputs = tuple(outputs)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
@@ -59,6 +61,8 @@ class Classification(Encoding):
     """One class per interval of `interval` minutes, cross-entropy; a class is read as its interval's centre."""
 
     def __init__(self, interval: int, outputs: Sequence[int]) -> None:
+        if interval < 1 or HALF_DAY % interval:
+            raise InputError(f"encoding.interval={interval}: give a divisor of {HALF_DAY}, such as 1, 15 or 30 minutes")
         self.interval = interval
         self.sizes = (HALF_DAY // interval,)
         super().__init__(outputs)

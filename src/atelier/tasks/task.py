@@ -1,5 +1,6 @@
 """What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -38,6 +39,19 @@ class Task(lightning.LightningModule):
         self.schedule = schedule
         self.metric = metric
         self.mode = mode
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Lightning asks for the signature of `training_step` at every step; here it is worked out once."""
+        super().__init_subclass__(**kwargs)
+        if "training_step" in cls.__dict__:
+            cls.training_step.__signature__ = inspect.signature(cls.training_step)  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes the current hook here 40 times a step; it need not pass nn.Module's search for parameters."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = self.optimizer(self.network.parameters())
