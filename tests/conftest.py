@@ -1,19 +1,47 @@
-"""What the tests share: configurations composed from conf/, and tests that run over every option of a group."""
+"""What the tests share: composed configurations, the verbs run here or as processes, tests over every option of a group.
 
-from collections.abc import Callable
+The tests' runs write under pytest's temporary folder, share one data cache there, and use one thread each.
+"""
+
+import contextlib
+import io
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hydra
 import hypothesis
 import pytest
+from hydra._internal.hydra import Hydra
+from hydra.core.singleton import Singleton
 from omegaconf import DictConfig
 
 from atelier.compose.verb import register_resolvers
 
 ROOT = Path(__file__).parents[1]
+# A clock run of two seconds: 2,160 pictures are the fewest that put every time into every split.
+TINY = [
+    "data.image_size=32",
+    "data.num_images=2160",
+    "network.channels=[4,8]",
+    "network.hidden=[16]",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+]
 
 hypothesis.settings.register_profile("atelier", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("atelier")
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the tests run side by side, and so do their processes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,3 +67,144 @@ def compose(conf: Path) -> Callable[..., DictConfig]:
             return hydra.compose(config, list(overrides))
 
     return composed
+
+
+# ---------------------------------------------------------------------- the verbs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit status, what it printed, what its `main` returned, and where its runs lie."""
+
+    code: int
+    out: str
+    err: str
+    returned: Any
+    logs: Path
+
+    @property
+    def folder(self) -> Path:
+        """The one run folder that the command made."""
+        (found,) = self.logs.glob("runs/*/*/")
+        return found
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return json.loads((self.folder / "run.json").read_text())
+
+    @property
+    def metrics(self) -> str:
+        return (self.folder / "metrics.csv").read_text()
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the data caches of this test session lie; its worker processes share them."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_data"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny() -> list[str]:
+    """Overrides that make a training of two seconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def run_verb(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
+    """`run_verb("train", "seed=1")`: what `python src/train.py seed=1` does, in this process and leaving no trace in it.
+
+    Its runs go to `logs`, a new folder if none is given. `environment` adds variables.
+    """
+
+    def run(
+        name: str, *overrides: str, logs: Path | None = None, environment: dict[str, str] | None = None
+    ) -> Outcome:
+        logs = logs or tmp_path_factory.mktemp("logs")
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        with isolated() as returned, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            os.environ.update({"DATA_DIR": str(data_dir), "LOG_DIR": str(logs), **(environment or {})})
+            sys.argv = [str(ROOT / "src" / f"{name}.py"), *overrides]
+            try:
+                runpy.run_path(sys.argv[0], run_name="__main__")
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return Outcome(code, out.getvalue(), err.getvalue(), returned[-1] if returned else None, logs)
+
+    return run
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[list[Any]]:
+    """A verb changes what belongs to its whole process; afterwards all of that is as it was.
+
+    Yields a list that receives what the verb's `main` returns to Hydra.
+    """
+    import torch
+
+    before = dict(os.environ), sys.argv, deepcopy(Singleton.get_state()), torch.get_rng_state(), Hydra.run, Path.cwd()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    returned: list[Any] = []
+
+    def noting(*args: Any, **kwargs: Any) -> Any:
+        ended = before[4](*args, **kwargs)
+        returned.append(ended.return_value)
+        return ended
+
+    for name in ("HYDRA_FULL_ERROR", "ATELIER_RUN", "LOCAL_RANK"):
+        os.environ.pop(name, None)
+    Hydra.run = noting  # type: ignore[method-assign]
+    try:
+        with warnings.catch_warnings():
+            yield returned
+    finally:
+        environment, sys.argv, singletons, random, Hydra.run, folder = before  # type: ignore[method-assign]
+        os.environ.clear()
+        os.environ.update(environment)
+        Singleton.set_state(singletons)
+        torch.set_rng_state(random)
+        os.chdir(folder)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@pytest.fixture
+def start_verb(data_dir: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """`start_verb("train", "seed=1")`: the command as a process of its own, killed at the test's end if it still runs."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str, *overrides: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(tmp_path / "logs"), "COLUMNS": "200"}
+        for variable in ("HYDRA_FULL_ERROR", "ATELIER_RUN"):
+            environment.pop(variable, None)
+        command = [sys.executable, str(ROOT / "src" / f"{name}.py"), *overrides]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, text=True, cwd=tmp_path, env=environment, **pipes))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run_process(start_verb: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callable[..., Outcome]:
+    """`run_process("train", "seed=1")`: the command as a process of its own, waited for."""
+
+    def run(name: str, *overrides: str) -> Outcome:
+        process = start_verb(name, *overrides)
+        out, err = process.communicate(timeout=120)
+        return Outcome(process.returncode, out, err, None, tmp_path / "logs")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(run_verb: Callable[..., Outcome], tiny: list[str]) -> Outcome:
+    """A finished run with the default callbacks. Tests read it and change nothing in it."""
+    return run_verb("train", *tiny)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def explain(error: BaseException, conf: Path) -> str:
         return f"{error.full_key or error.key} is missing: give it as {error.full_key or error.key}=VALUE"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
+    if str(error).startswith("Config group override must be a string"):
+        given = [argument for argument in sys.argv[1:] if argument.partition("=")[0].lstrip("+~") in groups(conf)]
+        return f"{' '.join(given)}: a group takes the name of one of its options; --help lists them"
     return "\n".join(str(error).strip().splitlines()[:2])
 
 

@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +35,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         def mistakes_told() -> Iterator[None]:
             try:
                 yield
-            except (InputError, HydraException, OmegaConfBaseException) as error:
-                if traceback_wanted:
+            except (InputError, HydraException, OmegaConfBaseException, ValueError) as error:
+                if traceback_wanted or not told_by_hydra(error):
                     raise
                 print(explain(error, root / "conf"), file=sys.stderr)
                 sys.exit(2)
@@ -56,6 +57,14 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         return program
 
     return decorate
+
+
+def told_by_hydra(error: BaseException) -> bool:
+    """Whether `error` is about the command line; of plain ValueErrors, those that Hydra itself raised."""
+    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
+        return True
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return frames[-1][0].f_globals.get("__name__", "").startswith("hydra.")
 
 
 def register_resolvers(root: Path) -> None:

@@ -20,6 +20,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 NOT_OURS = (
     ".*does not have many workers",  # the data is in memory: a batch is one index, workers would only copy it
     r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
+    r".*It is recommended to use `self.log\(.*sync_dist=True",  # metrics are brought together before they are logged
     r".*isinstance\(treespec, LeafSpec\)",  # torch's, of a call that Lightning makes
 )
 

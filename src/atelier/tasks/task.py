@@ -73,21 +73,25 @@ class Task(lightning.LightningModule):
             metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the running training metrics hold, so that an epoch can go on in its middle."""
+        """Keep what the metrics of an unfinished epoch hold, so that it can go on in its middle."""
         checkpoint["metrics"] = {}
-        for name, metric in self.named_metrics():
-            metric.sync(should_sync=self.trainer.world_size > 1, distributed_available=lambda: True)
-            checkpoint["metrics"][name] = {state: getattr(metric, state) for state in metric._defaults}
-            metric.unsync(should_unsync=metric._is_synced)
+        for name, metric in self.metrics_by_name().items():
+            if metric.update_called:
+                several = self.trainer.world_size > 1
+                with metric.sync_context(should_sync=several, distributed_available=lambda: several):
+                    state = {key: getattr(metric, key) for key in metric.metric_state}
+                    checkpoint["metrics"][name] = {key: value.clone() for key, value in state.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        for name, metric in self.named_metrics():
-            for state, value in checkpoint.get("metrics", {}).get(name, {}).items():
-                if self.trainer.is_global_zero:  # the sums of all processes go on in the first
-                    setattr(metric, state, value)
+        if self.trainer.state.fn != "fit" or not self.trainer.is_global_zero:
+            return  # the first process goes on with the sums of all
+        for name, metric in self.metrics_by_name().items():
+            for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
+                setattr(metric, key, value)
 
-    def named_metrics(self) -> list[tuple[str, Metric]]:
-        return [(name, module) for name, module in self.named_modules() if isinstance(module, Metric)]
+    def metrics_by_name(self) -> dict[str, Metric]:
+        """The training metrics: those that an epoch can be in the middle of when it is saved."""
+        return {name: child for name, child in self.named_children() if name.startswith("train_")}
 
     def captions(self, labels: Tensor) -> list[str]:
         """Labels (N, …) as a person would write them under a picture."""

@@ -1,0 +1,35 @@
+"""Random pictures of random classes: nothing to learn, for timing and for trying things out."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier.data.tensors import TensorData
+
+
+class RandomImages(TensorData):
+    """Uniform noise with labels drawn uniformly from the classes; a tenth as many again for testing.
+
+    Args:
+        num_images: training and validation pictures.
+        num_classes: classes to draw from.
+        **options: see `TensorData`.
+    """
+
+    def __init__(self, num_images: int, num_classes: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.num_images, self.num_classes = num_images, num_classes
+
+    @property
+    def name(self) -> str:
+        return f"random_{'x'.join(map(str, self.shape))}_{self.num_images}_{self.num_classes}"
+
+    def make(self) -> tuple[dict[str, Tensor], None]:
+        generator = torch.Generator().manual_seed(0)
+        tensors = {}
+        for split, count in (("train", self.num_images), ("test", self.num_images // 10)):
+            size = (count, *self.shape)
+            tensors[f"{split}_images"] = torch.randint(256, size, dtype=torch.uint8, generator=generator)
+            tensors[f"{split}_labels"] = torch.randint(self.num_classes, (count,), generator=generator)
+        return tensors, None

@@ -1,0 +1,47 @@
+"""A multilayer perceptron: any number of hidden layers between the flattened input and the outputs."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Inputs (N, *in_shape) in, logits (N, num_classes) out.
+
+    Args:
+        in_shape: shape of one input.
+        num_classes: size of the output.
+        hidden: sizes of the hidden layers; none makes a linear classifier.
+        dropout: share of each hidden layer's units dropped in training.
+        batch_norm: batch norm before each activation.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        batch_norm: bool,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        size = math.prod(in_shape)
+        for width in hidden:
+            layers.append(nn.Linear(size, width))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(width))
+            layers.append(activation())
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+            size = width
+        self.layers = nn.Sequential(*layers, nn.Linear(size, num_classes))
+        initializer(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layers(inputs)

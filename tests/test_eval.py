@@ -1,0 +1,129 @@
+"""Testing a finished run again gives the numbers of its training, to the last digit."""
+
+import csv
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def printed(outcome: Any) -> dict[str, float]:
+    """The metrics in the table that eval prints."""
+    assert outcome.code == 0, outcome.err
+    found = {name: float(value) for name, value in re.findall(r"(\w+/\w+)\W+?(-?\d[\d.e+-]*)", outcome.out)}
+    assert found
+    return found
+
+
+def named(split: str, values: dict[str, float]) -> dict[str, float]:
+    return {f"{split}/{name}": value for name, value in values.items()}
+
+
+@pytest.fixture(scope="module")
+def spoiled(run_verb: Run, tiny: list[str]) -> Any:
+    """A run whose second epoch, with a learning rate a thousand times higher, is worse than its first."""
+    schedule = ["scheduler=step", "scheduler.scheduler.step_size=1", "scheduler.scheduler.gamma=1000"]
+    outcome = run_verb("train", *tiny, *schedule, "callbacks=none")
+    assert outcome.manifest["objective"]["best_epoch"] == 0
+    return outcome
+
+
+def test_the_test_set_gives_the_numbers_of_the_training(run_verb: Run, trained: Any) -> None:
+    again = run_verb("eval", f"run={trained.folder}")
+    assert printed(again) == named("test", trained.manifest["test"])
+    assert again.err == ""
+
+
+def test_the_processor_gives_the_same_numbers(run_verb: Run, trained: Any) -> None:
+    assert printed(run_verb("eval", f"run={trained.folder}", "trainer=cpu")) == named("test", trained.manifest["test"])
+
+
+def test_the_best_checkpoint_is_meant(run_verb: Run, spoiled: Any) -> None:
+    assert printed(run_verb("eval", f"run={spoiled.folder}")) == named("test", spoiled.manifest["test"])
+
+
+@pytest.mark.parametrize(("checkpoint", "epoch"), [("best", 0), ("last", 1)])
+def test_the_validation_set_gives_the_numbers_of_that_epoch(
+    run_verb: Run, spoiled: Any, checkpoint: str, epoch: int
+) -> None:
+    again = printed(run_verb("eval", f"run={spoiled.folder}", "split=val", f"checkpoint={checkpoint}"))
+    rows = list(csv.DictReader(spoiled.metrics.splitlines()))
+    (row,) = [row for row in rows if row["val/loss"] and int(row["epoch"]) == epoch]
+    assert again == {name: float(value) for name, value in row.items() if name.startswith("val/")}
+
+
+def test_the_last_checkpoint_gives_other_numbers(run_verb: Run, tiny: list[str], spoiled: Any) -> None:
+    last = spoiled.folder / "checkpoints" / "last.ckpt"
+    expected = run_verb("train", *tiny, "train=false", f"checkpoint={last}", "callbacks=none").manifest["test"]
+    again = printed(run_verb("eval", f"run={spoiled.folder}", "checkpoint=last"))
+    assert again == named("test", expected)
+    assert again != named("test", spoiled.manifest["test"])
+
+
+def test_any_checkpoint_can_be_named(run_verb: Run, trained: Any, tmp_path: Path) -> None:
+    copy = shutil.copy(trained.folder / "checkpoints" / "best.ckpt", tmp_path / "mine.ckpt")
+    again = run_verb("eval", f"run={trained.folder}", f"checkpoint={copy}")
+    assert printed(again) == named("test", trained.manifest["test"])
+    assert str(copy) in again.out.replace("\n", "")
+
+
+def test_the_training_set_can_be_evaluated(run_verb: Run, trained: Any) -> None:
+    assert printed(run_verb("eval", f"run={trained.folder}", "split=train")).keys() == {
+        f"train/{name}" for name in trained.manifest["test"]
+    }
+
+
+def test_the_batch_size_does_not_matter(run_verb: Run, trained: Any) -> None:
+    again = printed(run_verb("eval", f"run={trained.folder}", "+data.eval_batch_size=7"))
+    assert again == pytest.approx(named("test", trained.manifest["test"]), rel=1e-5)
+
+
+def test_latest_is_the_last_run(run_verb: Run, trained: Any) -> None:
+    again = run_verb("eval", "run=latest", logs=trained.logs)
+    assert printed(again) == named("test", trained.manifest["test"])
+
+
+def test_a_run_can_be_evaluated_where_it_was_moved_to(run_verb: Run, trained: Any, tmp_path: Path) -> None:
+    moved = shutil.copytree(trained.folder, tmp_path / "moved")
+    assert printed(run_verb("eval", f"run={moved}")) == named("test", trained.manifest["test"])
+
+
+def test_evaluating_changes_nothing_in_the_run(run_verb: Run, trained: Any, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(trained.folder, tmp_path / "copy"))
+    before = {file: file.stat().st_mtime_ns for file in copy.rglob("*")}
+    printed(run_verb("eval", f"run={copy}"))
+    assert {file: file.stat().st_mtime_ns for file in copy.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("split=tset", "split=tset: choose from: train, val, test"),
+        ("checkpoint=best.ckpt", "checkpoint=best.ckpt: there is no file best.ckpt"),
+        ("trainer=tpu", "trainer=tpu: no 'tpu'; choose from: "),
+    ],
+)
+def test_a_wrong_option_is_told(run_verb: Run, trained: Any, override: str, told: str) -> None:
+    outcome = run_verb("eval", f"run={trained.folder}", override)
+    assert outcome.code == 2
+    assert outcome.err.startswith(told)
+    assert len(outcome.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], "run is missing: give it as run=FOLDER or run=latest"),
+        (["run=latest"], "there is no run under "),
+        (["run=/nowhere"], "/nowhere is no run folder: it has no run.json"),
+    ],
+)
+def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[str], told: str) -> None:
+    outcome = run_verb("eval", *overrides)
+    assert outcome.code == 2
+    assert outcome.err.startswith(told)
