@@ -15,7 +15,8 @@ Run = Callable[..., Any]
 def printed(outcome: Any) -> dict[str, float]:
     """The metrics in the table that eval prints."""
     assert outcome.code == 0, outcome.err
-    found = {name: float(value) for name, value in re.findall(r"(\w+/\w+)\W+?(-?\d[\d.e+-]*)", outcome.out)}
+    rows = re.findall(r"^\W (\w+/\w+) +\W (\S+) +\W$", outcome.out, re.MULTILINE)
+    found = {name: float(value) for name, value in rows}
     assert found
     return found
 

@@ -37,7 +37,7 @@ def draw_curves(run: Path) -> None:
     for panel in panels[len(metrics) :]:
         panel.set_axis_off()
     for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
-        for split, (epochs, values) in splits.items():
+        for split, (epochs, values) in sorted(splits.items()):  # training first
             marker = "o" if len(epochs) < 3 else None
             panel.plot(
                 epochs, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split]

@@ -26,7 +26,7 @@ def draw_sheet(
     for index, (axis, image, caption) in enumerate(zip(axes, images, captions, strict=False)):
         pixels = image.permute(1, 2, 0).float().cpu().numpy()
         axis.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
-        axis.set_title(caption, fontsize=8, y=-0.02, va="top", color=colors[index] if colors else "black")
+        axis.set_title(caption, fontsize=8, y=-0.05, va="top", color=colors[index] if colors else "black")
     if title:
         figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=120)

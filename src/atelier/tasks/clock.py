@@ -23,6 +23,8 @@ class ClockReader(Task):
         network: pictures (N, 1, H, W) to outputs (N, Σencoding.outputs).
         encoding: the loss of outputs, and the minutes that they mean.
         penalty: added to the training loss.
+        quarter_turns: outside of training, take the mean of the outputs for a picture and its three quarter turns. A
+            turned clock shows the same time, and is seldom misread in the same way.
         optimizer, schedule, metric, mode: see `Task`.
     """
 
@@ -35,16 +37,20 @@ class ClockReader(Task):
         penalty: Callable[[nn.Module], Tensor | float],
         metric: str,
         mode: Literal["min", "max"],
+        quarter_turns: bool = False,
     ) -> None:
         super().__init__(network, optimizer, schedule, metric, mode)
         self.encoding = encoding
+        self.quarter_turns = quarter_turns
         self.penalty = penalty
         self.train_loss, self.train_error = Mean(), Mean()
         self.val_loss, self.val_error = Mean(), CommonSenseError()
         self.test_loss, self.test_error = Mean(), CommonSenseError()
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return self.network(pictures)
+        if self.training or not self.quarter_turns:
+            return self.network(pictures)
+        return torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)]).mean(0)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         pictures, times = batch
@@ -59,7 +65,7 @@ class ClockReader(Task):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         pictures, times = batch
-        prediction = self.network(pictures)
+        prediction = self(pictures)
         self.val_loss.update(self.encoding.loss(prediction, times), len(times))
         self.val_error.update(self.encoding.decode(prediction), minutes_of(times))
 
@@ -68,7 +74,7 @@ class ClockReader(Task):
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         pictures, times = batch
-        prediction = self.network(pictures)
+        prediction = self(pictures)
         self.test_loss.update(self.encoding.loss(prediction, times), len(times))
         minutes = self.encoding.decode(prediction)
         self.test_error.update(minutes, minutes_of(times))
