@@ -29,7 +29,7 @@ LIMITS = {32: 1.25, 128: 1.10}
 def full_run(batch_size: int, epochs: int, folder: Path) -> float:
     """Seconds of fitting, from the run's own manifest."""
     run = folder / f"run_{time.time_ns()}"
-    groups = ["data=random_images", "network=mlp", "task=classifier", "encoding=none", "optimizer=adam"]
+    groups = ["data=random_images", "network=mlp", "task=classifier", "~encoding", "optimizer=adam"]
     keys = [f"data.batch_size={batch_size}", f"trainer.max_epochs={epochs}", "scheduler=constant", "test=false"]
     places = [f"paths.data={folder}", f"paths.run={run}", "trainer=cpu", "callbacks=none"]
     sys.argv = [str(ROOT / "src" / "train.py"), *groups, *keys, *places]

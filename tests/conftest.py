@@ -71,6 +71,8 @@ def compose(conf: Path) -> Callable[..., DictConfig]:
 
 # ---------------------------------------------------------------------- the verbs
 
+Process = subprocess.Popen[str]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -119,9 +121,7 @@ def run_verb(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
     Its runs go to `logs`, a new folder if none is given. `environment` adds variables.
     """
 
-    def run(
-        name: str, *overrides: str, logs: Path | None = None, environment: dict[str, str] | None = None
-    ) -> Outcome:
+    def run(name: str, *overrides: str, logs: Path | None = None, environment: dict[str, str] | None = None) -> Outcome:
         logs = logs or tmp_path_factory.mktemp("logs")
         out, err = io.StringIO(), io.StringIO()
         code = 0
@@ -171,18 +171,30 @@ def isolated() -> Iterator[list[Any]]:
             signal.signal(number, handler)
 
 
-@pytest.fixture
-def start_verb(data_dir: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """`start_verb("train", "seed=1")`: the command as a process of its own, killed at the test's end if it still runs."""
-    started: list[subprocess.Popen[str]] = []
+@pytest.fixture(scope="session")
+def start_verb(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Process]]:
+    """`start_verb("train", "seed=1")`: the command as a process of its own, killed in the end if it still runs.
 
-    def start(name: str, *overrides: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(tmp_path / "logs"), "COLUMNS": "200"}
+    A script elsewhere is named by its path. `python` are flags of the interpreter, `environment` adds variables.
+    """
+    started: list[Process] = []
+
+    def start(
+        name: str,
+        *overrides: str,
+        logs: Path | None = None,
+        environment: dict[str, str] | None = None,
+        python: tuple[str, ...] = (),
+    ) -> Process:
+        given = {"DATA_DIR": str(data_dir), "LOG_DIR": str(logs or tmp_path_factory.mktemp("logs")), "COLUMNS": "200"}
+        variables = {**os.environ, **given, **(environment or {})}
         for variable in ("HYDRA_FULL_ERROR", "ATELIER_RUN"):
-            environment.pop(variable, None)
-        command = [sys.executable, str(ROOT / "src" / f"{name}.py"), *overrides]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, text=True, cwd=tmp_path, env=environment, **pipes))  # type: ignore[call-overload]
+            variables.pop(variable, None)
+        script = name if name.endswith(".py") else str(ROOT / "src" / f"{name}.py")
+        command = [sys.executable, *python, script, *overrides]
+        started.append(
+            subprocess.Popen(command, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )
         return started[-1]
 
     yield start
@@ -192,14 +204,15 @@ def start_verb(data_dir: Path, tmp_path: Path) -> Iterator[Callable[..., subproc
         process.communicate()
 
 
-@pytest.fixture
-def run_process(start_verb: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callable[..., Outcome]:
+@pytest.fixture(scope="session")
+def run_process(start_verb: Callable[..., Process], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
     """`run_process("train", "seed=1")`: the command as a process of its own, waited for."""
 
-    def run(name: str, *overrides: str) -> Outcome:
-        process = start_verb(name, *overrides)
+    def run(name: str, *overrides: str, **options: Any) -> Outcome:
+        logs = tmp_path_factory.mktemp("logs")
+        process = start_verb(name, *overrides, logs=logs, **options)
         out, err = process.communicate(timeout=120)
-        return Outcome(process.returncode, out, err, None, tmp_path / "logs")
+        return Outcome(process.returncode, out, err, None, logs)
 
     return run
 

@@ -36,7 +36,9 @@ def photos(clocks: list[np.ndarray], tmp_path: Path) -> Path:
 @pytest.fixture
 def predict(run_verb: Run, trained: Any, tmp_path: Path) -> Run:
     def run(inputs: str, *overrides: str) -> Any:
-        return run_verb("predict", f"run={trained.folder}", f"inputs={inputs}", f"output={tmp_path / 'out'}", *overrides)
+        return run_verb(
+            "predict", f"run={trained.folder}", f"inputs={inputs}", f"output={tmp_path / 'out'}", *overrides
+        )
 
     return run
 

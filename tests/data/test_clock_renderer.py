@@ -10,7 +10,8 @@ from matplotlib.transforms import Affine2D
 from torch import Tensor
 
 from atelier.data.clock_faces import FACES, draw_faces
-from atelier.data.clock_renderer import Scene, draw_scenes, hand_angles, project, render
+from atelier.data.clock_renderer import render
+from atelier.data.clock_scene import Scene, draw_scenes, hand_angles, project
 
 SIZE = 150
 RIM = 0.05
@@ -264,7 +265,7 @@ def test_thread_count_changes_no_pixel_and_is_left_alone() -> None:
 
 def test_noise_differs_between_pictures() -> None:
     times = TIMES[:1].repeat(8, 1)
-    same = {field: 0.0 for field in ("rotation", "grain", "highlight", "blur", "gradient", "shadow")}
+    same = dict.fromkeys(("rotation", "grain", "highlight", "blur", "gradient", "shadow"), 0.0)
     same |= PLAIN | {"face": 0, "wood": 0.5, "noise": 0.02}
     corners = render(scenes(times, **same), 75)[:, 0, :12, :12].flatten(1).float()
     torch.testing.assert_close(corners.std(1) / 255, torch.full((8,), 0.02), atol=0.005, rtol=0)

@@ -1,4 +1,4 @@
-"""How far training is: a live bar on a terminal, a line per epoch elsewhere. Refreshed by the clock, not by the step."""
+"""How far training is: a live bar on a terminal, a line per epoch elsewhere. Refreshed by time, not by the step."""
 
 import sys
 import time

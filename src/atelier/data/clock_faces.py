@@ -55,7 +55,7 @@ def _draw_ticks(draw: ImageDraw.ImageDraw, face: Face, canvas: int) -> None:
     for minute in range(60):
         turn, is_hour = minute / 60, minute % 5 == 0
         if minute == 0 and face.mark == "triangle":
-            wedge(turn, 0.84, 0.98, 0.0, 0.085)
+            wedge(turn, 0.83, 0.98, 0.0, 0.1)
         elif minute == 0 and face.mark == "double":
             for side in (-0.007, 0.007):
                 wedge(turn + side, 0.86, 0.97, 0.02, 0.02)
@@ -94,6 +94,15 @@ def _draw_numerals(dial: Image.Image, face: Face) -> None:
         dial.paste(255, (round(x - numeral.width / 2), round(y - numeral.height / 2)), mask=numeral)
 
 
+def _draw_maker(dial: Image.Image, face: Face) -> None:
+    """The maker's name under the 12, which a clock on a wall seldom lacks."""
+    canvas = dial.width
+    font = ImageFont.truetype(str(FONT_FOLDER / f"{face.font}.ttf"), round(0.06 * canvas))
+    name = _numeral("ATELIER", font, 0.44 * canvas / 2)
+    x, y = _polar(0.0, 0.36, 0.0, canvas)
+    dial.paste(255, (round(x - name.width / 2), round(y - name.height / 2)), mask=name)
+
+
 @lru_cache(maxsize=4)
 def draw_faces(side: int) -> Tensor:
     """Draw all FACES.
@@ -110,6 +119,7 @@ def draw_faces(side: int) -> Tensor:
         dial = Image.new("L", (canvas, canvas))
         _draw_ticks(ImageDraw.Draw(dial), face, canvas)
         _draw_numerals(dial, face)
+        _draw_maker(dial, face)
         textures.append(pil_to_tensor(dial.reduce(SUPERSAMPLING)).float() / 255)
     return torch.stack(textures)
 

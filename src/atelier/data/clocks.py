@@ -8,7 +8,8 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from atelier.data.clock_renderer import draw_scenes, render
+from atelier.data.clock_renderer import render
+from atelier.data.clock_scene import draw_scenes
 from atelier.data.split import stratified_split
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError

@@ -1,4 +1,4 @@
-"""Data sets that fit in memory: uint8 tensors in one cached file, whole batches by one index, the rest on the device."""
+"""Data sets that fit in memory: uint8 tensors in one cached file, batches by one index, the rest on the device."""
 
 import warnings
 from abc import abstractmethod
@@ -36,7 +36,7 @@ class TensorData(lightning.LightningDataModule):
         validation_share: the part of the training set that validates.
         split_seed: which part that is.
         shuffle: a new order every epoch, from `seed` and the epoch.
-        resident: keep the images on the device; "auto" does so on a GPU where they take less than a quarter of what is free.
+        resident: keep the images on the device; "auto" does so on a GPU where they take under a quarter of what is free.
         rebuild: make the cache file anew.
     """
 
@@ -109,10 +109,8 @@ class TensorData(lightning.LightningDataModule):
         sample = images[:: max(1, len(images) // 2000)].float() / 255
         mean, std = sample.mean().item(), sample.std().item()
         if abs(mean - self.mean) > 0.05 or abs(std - self.std) > 0.05:
-            warnings.warn(
-                f"data.mean={self.mean} data.std={self.std}, but the images of {self.name} have {mean:.3f} and {std:.3f}",
-                stacklevel=2,
-            )
+            found = f"the images of {self.name} have {mean:.3f} and {std:.3f}"
+            warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
 
     def place(self, tensors: list[Tensor]) -> list[Tensor]:
         """The tensors on the device, if they are to stay there."""

@@ -23,7 +23,7 @@ def series_by_metric(rows: Sequence[Mapping[str, float]]) -> dict[str, Series]:
 
 
 def draw_curves(run: Path) -> None:
-    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if none was logged."""
+    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if there is none."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

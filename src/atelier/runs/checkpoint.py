@@ -39,8 +39,8 @@ def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     if own == found:
         return
     different = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
-    name = different[0]
+    name, network = different[0], checkpoint["config"]["network"]["_target_"]
     raise InputError(
-        f"{path} is of another network ({checkpoint['config']['network']['_target_']}): {len(different)} tensors differ,\n"
+        f"{path} is of another network ({network}): {len(different)} tensors differ,\n"
         f"such as {name}: {found.get(name, 'missing')} in the checkpoint, {own.get(name, 'missing')} in the network"
     )

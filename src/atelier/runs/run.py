@@ -125,9 +125,8 @@ class Run:
                     count = sum(parameter.numel() for parameter in module.parameters())
                     table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
             console.print(table)
-        print(
-            f"{self.manifest['experiment']}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}"
-        )
+        name = self.manifest["experiment"]
+        print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
         """The checkpoint to go on from, once it is known to be safe and to fit."""
@@ -231,7 +230,7 @@ class Run:
             if process.poll() is None:
                 try:
                     process.wait(timeout=10)
-                except Exception:  # noqa: BLE001 - still alive
+                except Exception:
                     process.kill()
 
     def finish_loggers(self, error: BaseException | None) -> None:

@@ -85,7 +85,7 @@ class Wandb(Logger):
             action(*args, **kwargs)
         except InputError:
             raise
-        except Exception as error:  # noqa: BLE001 - a dashboard is never worth a training
+        except Exception as error:
             self.broken = True
             warnings.warn(f"W&B failed and is left out from here on: {error}", stacklevel=2)
 

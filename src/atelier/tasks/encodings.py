@@ -1,7 +1,8 @@
 """How a time becomes numbers that a network can learn, and how its outputs become a time again.
 
 The five encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label transformation
-(here `Angles`), and the fifth that it proposed and did not try (`MultiheadAngles`). All share one interface:
+(here `Angles`), the fifth that it proposed and did not try (`MultiheadAngles`), and one of ours (`Ticks`). All share one
+interface:
 
 - `outputs`: the size of each of the network's dense branches, concatenated in this order;
 - `loss(prediction (N, Σoutputs), times (N, 2)) -> scalar`;
@@ -146,6 +147,42 @@ class MultiheadAngles(Encoding):
 
     def ideal(self, times: Tensor) -> Tensor:
         return torch.cat([one_hot_logits(times[:, 0], 12), sine_and_cosine(times[:, 1] / 60)], 1)
+
+
+class Ticks(Encoding):
+    """Which of the 60 ticks each hand points at; the Kullback-Leibler divergence from that, summed over hands; ours.
+
+    A hand between two ticks belongs to both, the more to the nearer. Of the 720 times the one is read whose ticks the
+    network finds most likely, so that a misplaced hour hand cannot contradict the minute hand.
+    """
+
+    sizes = (60, 60)
+
+    def __init__(self, outputs: Sequence[int]) -> None:
+        super().__init__(outputs)
+        minutes = torch.arange(HALF_DAY)
+        self.all_times = self.ticks(torch.stack([minutes // 60, minutes % 60], 1))  # (720, 120)
+
+    def ticks(self, times: Tensor) -> Tensor:
+        """Times (N, 2) to the shares of the hour hand's and the minute hand's ticks, (N, 120)."""
+        hour = (minutes_of(times) / 12)[:, None]  # in ticks, [0, 60)
+        distance = (hour - torch.arange(60, device=times.device)).abs()
+        near = (1 - torch.minimum(distance, 60 - distance)).clamp(min=0)
+        return torch.cat([near, F.one_hot(times[:, 1], 60)], 1)
+
+    def log_probabilities(self, prediction: Tensor) -> Tensor:
+        return prediction.float().unflatten(1, (2, 60)).log_softmax(2).flatten(1)  # (N, 120)
+
+    def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
+        shares = self.ticks(times)
+        return (torch.xlogy(shares, shares) - shares * self.log_probabilities(prediction)).sum(1).mean()
+
+    def decode(self, prediction: Tensor) -> Tensor:
+        likelihood = self.log_probabilities(prediction) @ self.all_times.to(prediction.device).T  # (N, 720)
+        return likelihood.argmax(1).float()
+
+    def ideal(self, times: Tensor) -> Tensor:
+        return (self.ticks(times) + 1e-9).log()
 
 
 def minutes_of(times: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import lightning.pytorch as lightning
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -75,9 +74,9 @@ class Task(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the metrics of an unfinished epoch hold, so that it can go on in its middle."""
         checkpoint["metrics"] = {}
+        several = self.trainer.world_size > 1
         for name, metric in self.metrics_by_name().items():
             if metric.update_called:
-                several = self.trainer.world_size > 1
                 with metric.sync_context(should_sync=several, distributed_available=lambda: several):
                     state = {key: getattr(metric, key) for key in metric.metric_state}
                     checkpoint["metrics"][name] = {key: value.clone() for key, value in state.items()}

@@ -1,0 +1,271 @@
+"""A run that was killed or stopped, and resumed, ends with the numbers of one that never was.
+
+What could differ is random: the run has dropout, augmentation and shuffling. Whoever resumes may be another process, so
+the killed ones are processes of their own; the resuming happens here.
+"""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+Run = Callable[..., Any]
+Start = Callable[..., "subprocess.Popen[str]"]
+PATIENCE = 60  # seconds, for a process that imports torch on a busy machine
+EPOCHS = 4
+RANDOM = ["network.dropout=0.3", "data.augment=true", f"trainer.max_epochs={EPOCHS}", "callbacks=none"]
+SETTINGS = {
+    "adamw one_cycle": [],
+    "sgd_momentum plateau": ["optimizer=sgd_momentum", "scheduler=plateau", "scheduler.scheduler.patience=0"],
+    "adam exponential": ["optimizer=adam", "scheduler=exponential", "scheduler.scheduler.gamma=0.3"],
+}
+
+
+@pytest.fixture(scope="module")
+def whole(run_verb: Run, tiny: list[str]) -> Callable[[str], str]:
+    """metrics.csv of the run of a setting that nothing stopped."""
+    known: dict[str, str] = {}
+
+    def metrics(setting: str = "adamw one_cycle") -> str:
+        if setting not in known:
+            known[setting] = run_verb("train", *tiny, *RANDOM, *SETTINGS[setting]).metrics
+        return known[setting]
+
+    return metrics
+
+
+def validations(folder: Path) -> int:
+    """How many epochs of the run are validated."""
+    file = folder / "metrics.csv"
+    rows = csv.DictReader(file.read_text().splitlines()) if file.exists() else []
+    return sum(bool(row.get("val/loss")) for row in rows)
+
+
+def wait_for(process: "subprocess.Popen[str]", reached: Callable[[], Any]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not reached():
+        assert process.poll() is None, f"it ended by itself: {process.communicate()}"
+        assert time.monotonic() < end, "it does not get there"
+        time.sleep(0.002)
+
+
+def before_the_first_epoch_ends(folder: Path) -> bool:
+    return (folder / "checkpoints" / "last.ckpt").exists()
+
+
+def after_an_epoch(folder: Path) -> bool:
+    return validations(folder) == 1
+
+
+def in_the_last_epoch(folder: Path) -> bool:
+    return validations(folder) == EPOCHS - 1
+
+
+def before_anything_is_saved(folder: Path) -> bool:
+    return (folder / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("point", "setting"),
+    [
+        (before_anything_is_saved, "adamw one_cycle"),
+        (before_the_first_epoch_ends, "adamw one_cycle"),
+        (after_an_epoch, "sgd_momentum plateau"),
+        (in_the_last_epoch, "adamw one_cycle"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_a_killed_run_resumes_to_the_same_metrics(
+    start_verb: Start,
+    run_verb: Run,
+    whole: Callable[[str], str],
+    tiny: list[str],
+    tmp_path: Path,
+    point: Callable[[Path], bool],
+    setting: str,
+) -> None:
+    expected, folder = whole(setting), tmp_path / "run"
+    process = start_verb("train", *tiny, *RANDOM, *SETTINGS[setting], f"paths.run={folder}")
+    wait_for(process, lambda: point(folder))
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert validations(folder) < EPOCHS, "it was done before it was killed"
+    resumed = run_verb("train", f"resume={folder}")
+    assert resumed.code == 0, resumed.err
+    assert (folder / "metrics.csv").read_text() == expected
+    assert '"status": "completed"' in (folder / "run.json").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_stopped_run_saves_says_how_to_go_on_and_resumes_to_the_same_metrics(
+    start_verb: Start, run_verb: Run, whole: Callable[[], str], tiny: list[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = tmp_path / "run"
+    process = start_verb("train", *tiny, *RANDOM, f"paths.run={folder}")
+    wait_for(process, lambda: after_an_epoch(folder))
+    time.sleep(0.05)  # into the middle of an epoch
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    (command,) = re.findall(r"python (src/train\.py resume=\S+)", err)
+    assert command == f"src/train.py resume={folder}"
+    assert '"status": "interrupted"' in (folder / "run.json").read_text()
+    assert validations(folder) < EPOCHS
+    resumed = run_verb("train", f"resume={folder}")
+    assert resumed.code == 0, resumed.err
+    assert (folder / "metrics.csv").read_text() == whole()
+
+
+# ---------------------------------------------------------------------- stops at an exact place, in this process
+
+
+class Stop:
+    """Sends this process a signal after so many training steps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, steps: int, number: int = signal.SIGTERM) -> None:
+        from atelier.tasks.clock import ClockReader
+
+        original, left = ClockReader.training_step, [steps]
+
+        def step(task: Any, *args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), number)
+            return original(task, *args, **kwargs)
+
+        monkeypatch.setattr(ClockReader, "training_step", step)
+
+
+@pytest.mark.parametrize(
+    ("steps", "setting"),
+    [(steps, "adamw one_cycle") for steps in (1, 26, 27, 28, 40, 4 * 27)]
+    + [(steps, setting) for steps in (1, 27, 40) for setting in list(SETTINGS)[1:]],
+)
+def test_a_run_stopped_after_any_step_resumes_to_the_same_metrics(
+    run_verb: Run, whole: Callable[[str], str], tiny: list[str], steps: int, setting: str
+) -> None:
+    """An epoch has 27 steps: the first, the last, those beside them, and one in the middle."""
+    with pytest.MonkeyPatch.context() as patch:
+        Stop(patch, steps)
+        stopped = run_verb("train", *tiny, *RANDOM, *SETTINGS[setting])
+    assert stopped.code == 128 + signal.SIGTERM
+    assert stopped.manifest["status"] == "interrupted"
+    assert run_verb("train", f"resume={stopped.folder}").code == 0
+    assert stopped.metrics == whole(setting)
+    assert stopped.manifest["status"] == "completed"
+    assert stopped.manifest["error"] is None
+    assert stopped.manifest["epochs"] == EPOCHS
+
+
+def test_a_run_can_be_stopped_many_times(run_verb: Run, whole: Callable[[], str], tiny: list[str]) -> None:
+    overrides, times, logs = [*tiny, *RANDOM], 0, None
+    while True:
+        with pytest.MonkeyPatch.context() as patch:
+            Stop(patch, 25)
+            run = run_verb("train", *overrides, logs=logs)
+        overrides, logs = ["resume=latest"], run.logs
+        if run.code == 0:
+            break
+        times += 1
+        assert times < 10
+    assert times == 4
+    assert run.metrics == whole()
+
+
+def test_resuming_the_latest_run_goes_on_with_it(run_verb: Run, whole: Callable[[], str], tiny: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Stop(patch, 40)
+        stopped = run_verb("train", *tiny, *RANDOM)
+    resumed = run_verb("train", "resume=latest", logs=stopped.logs)
+    assert resumed.folder == stopped.folder
+    assert resumed.metrics == whole()
+
+
+def test_the_log_of_a_resumed_run_holds_both_parts(run_verb: Run, tiny: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Stop(patch, 40)
+        stopped = run_verb("train", *tiny, *RANDOM)
+    resumed = run_verb("train", f"resume={stopped.folder}")
+    log = (stopped.folder / "run.log").read_text()
+    assert "Interrupted. Go on with: " in log
+    assert log.rstrip().endswith(resumed.out.strip())
+
+
+def test_a_finished_run_goes_on_when_it_is_given_more_epochs(run_verb: Run, tiny: list[str]) -> None:
+    """With a constant learning rate, two epochs and one more are three."""
+    constant = [*tiny, "network.dropout=0.3", "callbacks=none", "scheduler=constant", "test=false"]
+    run = run_verb("train", *constant)
+    assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=3").code == 0
+    assert run.manifest["epochs"] == 3
+    assert run.metrics == run_verb("train", *constant, "trainer.max_epochs=3").metrics
+
+
+def test_a_schedule_that_knows_the_runs_length_goes_on_when_it_is_given_more_epochs(
+    run_verb: Run, tiny: list[str]
+) -> None:
+    """The default, one_cycle, was made for so many steps; the added ones must not end in torch's complaint."""
+    run = run_verb("train", *tiny, "callbacks=none")
+    assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=3").code == 0
+    assert (run.manifest["epochs"], run.manifest["steps"]) == (3, 81)
+
+
+def test_a_setting_changed_on_resuming_takes_effect(run_verb: Run, tiny: list[str]) -> None:
+    """Everything that a task is given stands twice in a resolved configuration: both have to change."""
+    run = run_verb("train", *tiny, "callbacks=none", "scheduler=constant")
+    before = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    changed = ["trainer.max_epochs=3", "penalty=l2", "penalty.strength=100.0"]
+    assert run_verb("train", f"resume={run.folder}", *changed).code == 0
+    after = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    weights = [
+        sum(float(t.square().sum()) for name, t in content["state_dict"].items() if name.endswith("weight"))
+        for content in (before, after)
+    ]
+    assert after["config"]["task"]["penalty"] == after["config"]["penalty"]
+    assert after["config"]["penalty"]["strength"] == 100
+    assert weights[1] < 0.9 * weights[0], "so strong a penalty shrinks the weights"
+
+
+def test_resuming_a_finished_run_changes_no_number(run_verb: Run, tiny: list[str]) -> None:
+    run = run_verb("train", *tiny, "callbacks=none")
+    metrics, objective, test = run.metrics, run.manifest["objective"], run.manifest["test"]
+    assert run_verb("train", f"resume={run.folder}").code == 0
+    assert run.metrics == metrics
+    assert (run.manifest["objective"], run.manifest["test"]) == (objective, test)
+
+
+def test_a_validation_inside_of_an_epoch_is_not_done_twice(run_verb: Run, tiny: list[str]) -> None:
+    often = [*tiny, "network.dropout=0.3", "callbacks=none", "trainer.val_check_interval=10"]
+    expected = run_verb("train", *often).metrics
+    for steps in (10, 11, 23):
+        with pytest.MonkeyPatch.context() as patch:
+            Stop(patch, steps)
+            stopped = run_verb("train", *often)
+        assert run_verb("train", f"resume={stopped.folder}").code == 0
+        assert stopped.metrics == expected, f"stopped after step {steps}"
+
+
+def test_a_second_interruption_ends_it_at_once(run_verb: Run, tiny: list[str]) -> None:
+    from atelier.tasks.clock import ClockReader
+
+    original = ClockReader.training_step
+
+    def step(task: Any, *args: Any, **kwargs: Any) -> Any:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(task, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClockReader, "training_step", step)
+        stopped = run_verb("train", *tiny, *RANDOM)
+    assert stopped.code == 130
+    assert stopped.manifest["status"] == "interrupted"
+    assert stopped.manifest["steps"] == 0

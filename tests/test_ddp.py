@@ -1,0 +1,85 @@
+"""Two processes on the processor train one run, count every sample once, and end together."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+TEST_SAMPLES = 216  # a tenth of 2,160
+
+
+@pytest.fixture(scope="module")
+def twofold(run_process: Run, tiny: list[str]) -> Any:
+    """A run of two processes. Its evaluation batches are of uneven sizes, 50, 50 and 8 on each."""
+    single = [override for override in tiny if override != "trainer=cpu"]
+    return run_process("train", *single, "trainer=ddp_cpu", "callbacks=none", "data.eval_batch_size=50")
+
+
+def test_two_processes_make_one_completed_run(twofold: Any) -> None:
+    assert twofold.code == 0, twofold.err
+    assert twofold.manifest["status"] == "completed"
+    assert twofold.manifest["error"] is None
+    assert len(list(twofold.logs.rglob("run.json"))) == 1
+
+
+def test_nothing_is_complained_about(twofold: Any) -> None:
+    assert twofold.err == ""
+
+
+def test_each_process_does_half_of_the_steps(twofold: Any) -> None:
+    """1,728 pictures in batches of 64 on each of two processes are 14 steps an epoch."""
+    assert (twofold.manifest["epochs"], twofold.manifest["steps"]) == (2, 28)
+
+
+def test_every_metric_is_logged_once(twofold: Any) -> None:
+    rows = list(csv.DictReader(twofold.metrics.splitlines()))
+    assert {name: sum(bool(row[name]) for row in rows) for name in ("train/loss", "val/loss", "test/loss")} == {
+        "train/loss": 2,
+        "val/loss": 2,
+        "test/loss": 1,
+    }
+
+
+def test_two_processes_measure_what_one_does(run_verb: Run, twofold: Any) -> None:
+    alone = run_verb("eval", f"run={twofold.folder}", "trainer=cpu")
+    assert alone.code == 0, alone.err
+    rows = re.findall(r"^\W test/(\w+) +\W (\S+) +\W$", alone.out, re.MULTILINE)
+    found = {name: float(value) for name, value in rows}
+    assert found.keys() == twofold.manifest["test"].keys()
+    assert found == pytest.approx(twofold.manifest["test"], abs=1e-4)
+
+
+def test_every_test_sample_counts_once(twofold: Any) -> None:
+    """The share within 5 minutes is a whole number of samples, of exactly those that there are."""
+    hits = twofold.manifest["test"]["within_5_minutes"] * TEST_SAMPLES
+    assert hits == pytest.approx(round(hits), abs=1e-4)
+
+
+def test_a_process_that_fails_ends_the_run_as_failed(
+    run_process: Run, tiny: list[str], tmp_path: Path, conf: Path
+) -> None:
+    """Only the second process fails, while the first waits for it."""
+    script = tmp_path / "failing.py"
+    script.write_text(
+        "import os, runpy\n"
+        "from atelier.tasks.clock import ClockReader\n"
+        "step = ClockReader.training_step\n"
+        "def failing(self, batch, batch_index):\n"
+        "    if os.environ.get('LOCAL_RANK') == '1' and batch_index == 3:\n"
+        "        raise RuntimeError('the second process gives up')\n"
+        "    return step(self, batch, batch_index)\n"
+        "ClockReader.training_step = failing\n"
+        f"runpy.run_path({str(conf.parent / 'src' / 'train.py')!r}, run_name='__main__')\n"
+    )
+    single = [override for override in tiny if override != "trainer=cpu"]
+    outcome = run_process(str(script), *single, "trainer=ddp_cpu", "callbacks=none")
+    assert outcome.code not in (0, 2)
+    assert outcome.manifest["status"] == "failed"
+    assert "the second process gives up" in outcome.manifest["error"]["message"]
+    log = (outcome.folder / "run.log").read_text()
+    assert "Traceback" in log
+    assert "RuntimeError: the second process gives up" in log

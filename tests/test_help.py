@@ -1,0 +1,161 @@
+"""Help, the composed configuration and tab completion are answered at once: nothing heavy is imported for them."""
+
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Run = Callable[..., Any]
+HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
+SECONDS = 1.5  # of processor time
+VERBS = ("train", "eval", "predict")
+
+
+def groups(conf: Path) -> dict[str, list[str]]:
+    """The groups of conf/ with their options."""
+    folders = [folder for folder in conf.iterdir() if folder.is_dir() and folder.name != "hydra"]
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+
+
+@pytest.fixture(scope="module")
+def help_page(run_process: Run) -> Callable[[str], str]:
+    """What `python src/<verb>.py --help` prints."""
+    known: dict[str, str] = {}
+
+    def page(verb: str) -> str:
+        if verb not in known:
+            outcome = run_process(verb, "--help")
+            assert (outcome.code, outcome.err) == (0, "")
+            known[verb] = outcome.out
+        return known[verb]
+
+    return page
+
+
+# ---------------------------------------------------------------------- speed
+
+
+@pytest.mark.parametrize("command", [["train", "--help"], ["train", "--cfg", "job"]], ids=" ".join)
+def test_the_answer_takes_little_time(run_process: Run, command: list[str]) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    assert run_process(*command).code == 0
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < SECONDS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "--help"],
+        ["train", "--cfg", "job"],
+        ["eval", "--help"],
+        ["predict", "--help"],
+        ["train", "optimizer=adamm"],  # a mistake in composing is told as fast
+    ],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported(run_process: Run, command: list[str]) -> None:
+    outcome = run_process(*command, python=("-X", "importtime"))
+    imported = re.findall(r"\| +(\S+)$", outcome.err, re.MULTILINE)
+    assert "hydra" in imported, "the report of imports was not understood"
+    assert [name for name in imported if name.split(".")[0] in HEAVY] == []
+
+
+# ---------------------------------------------------------------------- the pages
+
+
+def test_the_help_lists_every_group_with_its_options(help_page: Callable[[str], str], conf: Path) -> None:
+    page = help_page("train")
+    for group, options in groups(conf).items():
+        (line,) = re.findall(rf"^ *{group}: (.*)$", page, re.MULTILINE)
+        assert sorted(line.split(", ")) == options
+
+
+def test_the_help_shows_at_least_five_commands(help_page: Callable[[str], str]) -> None:
+    examples = re.findall(r"^ +(python src/train\.py.*)$", help_page("train"), re.MULTILINE)
+    assert len(examples) >= 5
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_fits_a_page_for_people(help_page: Callable[[str], str], verb: str) -> None:
+    page = help_page(verb)
+    assert "Usage: python src/" in page
+    assert "Examples" in page
+    assert max(map(len, page.splitlines())) <= 140
+    assert not re.search(r"\$\{|\$[A-Z]|_target_|== .* ==", page), "a placeholder or Hydra's own page"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_examples_of_the_help_compose(
+    help_page: Callable[[str], str], verb: str, compose: Callable[..., Any]
+) -> None:
+    examples = re.findall(rf"^ +python src/{verb}\.py(.*)$", help_page(verb), re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = shlex.split(example, comments=True)
+        if words[:1] == ["-m"]:  # one run for each choice; the first of them stands for all
+            words = [re.sub(r"=([^,\[]*),.*", r"=\1", word) for word in words[1:]]
+        if any(word.isupper() for word in re.findall(r"=(\w+)", example)):
+            continue  # the line of usage
+        compose(*words, config=verb)
+
+
+def test_what_a_help_of_eval_and_predict_names_exists(help_page: Callable[[str], str]) -> None:
+    assert all(word in help_page("eval") for word in ("run=", "split=", "checkpoint=", "trainer="))
+    assert all(word in help_page("predict") for word in ("run=", "inputs=", "format=", "output="))
+
+
+# ---------------------------------------------------------------------- Hydra's own features
+
+
+def test_the_composed_configuration_is_printed(run_process: Run) -> None:
+    outcome = run_process("train", "--cfg", "job", "optimizer=sgd", "optimizer.lr=0.5")
+    assert (outcome.code, outcome.err) == (0, "")
+    config = yaml.safe_load(outcome.out)
+    assert config["optimizer"] == {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.5, "weight_decay": 0.0}
+    assert "hydra" not in config
+    assert list(outcome.logs.iterdir()) == []
+
+
+def test_the_origin_of_each_part_is_told(run_process: Run) -> None:
+    outcome = run_process("train", "--info", "defaults")
+    assert (outcome.code, outcome.err) == (0, "")
+    for part in ("data/clocks", "network/clock_cnn_small", "optimizer/adamw", "trainer/auto"):
+        assert part in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("optimizer=ada", {"optimizer=adagrad", "optimizer=adam", "optimizer=adamw"}),
+        ("network=clock_cnn_", {"network=clock_cnn_small"}),
+        ("optimizer.l", {"optimizer.lr="}),
+        ("experi", {"experiment="}),
+    ],
+)
+def test_tab_completes_groups_options_and_keys(run_process: Run, typed: str, offered: set[str]) -> None:
+    line = f"python src/train.py {typed}"
+    outcome = run_process("train", "-sc", "query=bash", environment={"COMP_LINE": line, "COMP_POINT": str(len(line))})
+    assert (outcome.code, outcome.err) == (0, "")
+    assert set(outcome.out.split()) == offered
+
+
+def test_the_completion_that_the_help_names_installs(
+    run_process: Run, help_page: Callable[[str], str], conf: Path
+) -> None:
+    """The line for a shell is taken from the help, and does what it says in bash."""
+    (line,) = re.findall(r'(eval "\$\(python .*\)")', help_page("train"))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    script = f"{line}; complete -p"
+    found = subprocess.run(
+        ["bash", "-c", script], cwd=conf.parent, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert "hydra_bash_completion" in found.stdout
