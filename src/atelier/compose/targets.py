@@ -134,7 +134,7 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
 
 
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
-    function = target.__init__ if isinstance(target, type) else target
+    function = vars(target).get("__init__", target) if isinstance(target, type) else target
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):  # names that only a type checker imports

@@ -65,7 +65,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
 def checksum(tensors: Mapping[str, Tensor]) -> int:
     value = 0
     for name in NAMES:
-        value = zlib.crc32(tensors[name].contiguous().numpy().reshape(-1).view("uint8"), value)
+        value = zlib.crc32(tensors[name].contiguous().numpy().reshape(-1).view("uint8").data, value)
     return value
 
 

@@ -35,7 +35,7 @@ class Clocks(TensorData):
         self.image_size, self.num_images, self.render_seed = image_size, num_images, render_seed
 
     @property
-    def name(self) -> str:
+    def cache_name(self) -> str:
         return f"clocks_{self.image_size}px_{self.num_images}_seed{self.render_seed}"
 
     def make(self) -> tuple[dict[str, Tensor], None]:
@@ -61,7 +61,7 @@ class ClockArrays(TensorData):
         self.images_file, self.labels_file = Path(images), Path(labels)
 
     @property
-    def name(self) -> str:
+    def cache_name(self) -> str:
         stamps = [f"{file.stat().st_size:x}-{file.stat().st_mtime_ns:x}" for file in self.files()]
         return "clocks_npy_" + "_".join(stamps)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,10 +77,11 @@ class ResumableLoader(DataLoader[Batch]):
     def __init__(self, dataset: TensorSet, sampler: BatchSampler) -> None:
         # An iterator draws a seed when it is made: from a generator of its own, or a resumed epoch would differ.
         super().__init__(dataset, sampler=sampler, batch_size=None, collate_fn=identity, generator=torch.Generator())
+        self.batches = sampler
         self.given = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        self.given = self.sampler.start
+        self.given = self.batches.start
         for batch in super().__iter__():
             self.given += 1
             yield batch
@@ -88,8 +90,8 @@ class ResumableLoader(DataLoader[Batch]):
         return {"given": self.given % len(self)}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self.sampler.start = state["given"]
+        self.batches.start = state["given"]
 
 
-def identity(batch: Batch) -> Batch:
+def identity(batch: Any) -> Any:
     return batch

@@ -22,7 +22,7 @@ class RandomImages(TensorData):
         self.num_images, self.num_classes = num_images, num_classes
 
     @property
-    def name(self) -> str:
+    def cache_name(self) -> str:
         return f"random_{'x'.join(map(str, self.shape))}_{self.num_images}_{self.num_classes}"
 
     def make(self) -> tuple[dict[str, Tensor], None]:

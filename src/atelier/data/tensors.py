@@ -71,7 +71,7 @@ class TensorData(lightning.LightningDataModule):
 
     @property
     @abstractmethod
-    def name(self) -> str:
+    def cache_name(self) -> str:
         """The cache file's name, without its ending: a data set made otherwise has another."""
 
     @abstractmethod
@@ -80,7 +80,7 @@ class TensorData(lightning.LightningDataModule):
 
     @property
     def path(self) -> Path:
-        return self.folder / f"{self.name}.safetensors"
+        return self.folder / f"{self.cache_name}.safetensors"
 
     def prepare_data(self) -> None:
         if self.rebuild or not self.path.exists():
@@ -109,7 +109,7 @@ class TensorData(lightning.LightningDataModule):
         sample = images[:: max(1, len(images) // 2000)].float() / 255
         mean, std = sample.mean().item(), sample.std().item()
         if abs(mean - self.mean) > 0.05 or abs(std - self.std) > 0.05:
-            found = f"the images of {self.name} have {mean:.3f} and {std:.3f}"
+            found = f"the images of {self.cache_name} have {mean:.3f} and {std:.3f}"
             warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
 
     def place(self, tensors: list[Tensor]) -> list[Tensor]:

@@ -52,13 +52,13 @@ class Task(lightning.LightningModule):
         else:
             super().__setattr__(name, value)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.network.parameters())
-        epochs = self.trainer.max_epochs or -1
-        scheduler = self.schedule.attach(optimizer, self.trainer.estimated_stepping_batches, epochs)
+        steps, epochs = self.trainer.estimated_stepping_batches, self.trainer.max_epochs or -1
+        scheduler = self.schedule.attach(optimizer, int(steps), epochs)
         if scheduler is None:
-            return {"optimizer": optimizer}
-        config = {"scheduler": scheduler, "interval": self.schedule.interval}
+            return optimizer
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": self.schedule.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
         return {"optimizer": optimizer, "lr_scheduler": config}
@@ -90,7 +90,8 @@ class Task(lightning.LightningModule):
 
     def metrics_by_name(self) -> dict[str, Metric]:
         """The training metrics: those that an epoch can be in the middle of when it is saved."""
-        return {name: child for name, child in self.named_children() if name.startswith("train_")}
+        children = self.named_children()
+        return {name: child for name, child in children if name.startswith("train_") and isinstance(child, Metric)}
 
     def captions(self, labels: Tensor) -> list[str]:
         """Labels (N, …) as a person would write them under a picture."""
