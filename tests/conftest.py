@@ -1,4 +1,4 @@
-"""What the tests share: composed configurations, the verbs run here or as processes, tests over every option of a group.
+"""What the tests share: composed configurations, the verbs run here or as processes, tests over a group's options.
 
 The tests' runs write under pytest's temporary folder, share one data cache there, and use one thread each.
 """
@@ -116,7 +116,7 @@ def tiny() -> list[str]:
 
 @pytest.fixture(scope="session")
 def run_verb(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
-    """`run_verb("train", "seed=1")`: what `python src/train.py seed=1` does, in this process and leaving no trace in it.
+    """`run_verb("train", "seed=1")`: what `python src/train.py seed=1` does, in this process, leaving no trace in it.
 
     Its runs go to `logs`, a new folder if none is given. `environment` adds variables.
     """

@@ -2,7 +2,7 @@
 
 The rule: every line of a ```bash block (a trailing comment is for the reader) is one of
 - `python src/<verb>.py …`: executed. What it trains is trained with `debug=fast` on few pictures; a block is one
-  session, so that `latest` means what the lines above it have made. A file named in `inputs=` has to be in the repository.
+  session, so that `latest` means what the lines above it have made. A file named in `inputs=` has to be there.
 - `make <target> …`: the target is in the Makefile. The commands behind `make train` and `make test` are tested as such.
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs hardware which is not here (`NEEDS`) has to say so itself.

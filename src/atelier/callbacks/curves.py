@@ -1,6 +1,7 @@
 """Draws the curves of a run when its training ends."""
 
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
@@ -11,9 +12,9 @@ from atelier.figures.curves import draw_curves
 class Curves(Callback):
     """Draws `curves.png` from metrics.csv, when training ends or is interrupted."""
 
-    def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.is_global_zero:
             draw_curves(Path(trainer.default_root_dir))
 
-    def on_exception(self, trainer: lightning.Trainer, task: lightning.LightningModule, error: BaseException) -> None:
+    def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
         self.on_train_end(trainer, task)

@@ -27,14 +27,14 @@ class Extremes(Callback):
     def on_test_batch_end(
         self,
         trainer: lightning.Trainer,
-        task: lightning.LightningModule,
+        task: Any,
         outputs: Any,
         batch: Any,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         if trainer.is_global_zero and isinstance(outputs, dict) and "error" in outputs:
-            images = trainer.datamodule.picture(batch[0])
+            images = trainer.datamodule.picture(batch[0])  # type: ignore[attr-defined]
             found = (outputs["error"], images, outputs["predicted"], outputs["true"])
             self.seen = [self.keep(*(part.cpu() for part in found))]
 
@@ -46,7 +46,7 @@ class Extremes(Callback):
             order = torch.cat([order[: self.count], order[-self.count :]])
         return tuple(part[order] for part in everything)
 
-    def on_test_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if not self.seen:
             return
         (error, images, predicted, true), self.seen = self.seen[0], []

@@ -24,7 +24,7 @@ class TrainingProgress(Callback):
         self.loss = ""
         self.began = 0.0
 
-    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.began, self.first_step = time.monotonic(), trainer.global_step
         if trainer.is_global_zero and sys.stderr.isatty():
             self.total = trainer.estimated_stepping_batches
@@ -35,7 +35,7 @@ class TrainingProgress(Callback):
             self.show(trainer, task)
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self.bar is None or time.monotonic() - self.last < REFRESH:
             return
@@ -45,12 +45,18 @@ class TrainingProgress(Callback):
         self.show(trainer, task)
 
     def on_validation_batch_end(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, *args: Any, **kwargs: Any
+        self,
+        trainer: lightning.Trainer,
+        task: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         if self.bar is not None and time.monotonic() - self.last > REFRESH:
             self.show(trainer, task, "validating")
 
-    def show(self, trainer: lightning.Trainer, task: lightning.LightningModule, doing: str = "") -> None:
+    def show(self, trainer: lightning.Trainer, task: Any, doing: str = "") -> None:
         assert self.bar is not None
         self.last = time.monotonic()
         epoch = f"epoch {trainer.current_epoch + 1}" + (
@@ -59,10 +65,10 @@ class TrainingProgress(Callback):
         score = "  ".join(part for part in (doing or self.loss, objective(trainer, task)) if part)
         self.bar.update(self.task, description=epoch, completed=trainer.global_step, score=score)
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.tell(trainer, last=False)
 
-    def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.tell(trainer, last=True)
         self.close()
 
@@ -81,7 +87,7 @@ class TrainingProgress(Callback):
             self.last = now
             print(line, flush=True)
 
-    def on_exception(self, trainer: lightning.Trainer, task: lightning.LightningModule, error: BaseException) -> None:
+    def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
         self.close()
 
     def close(self) -> None:
@@ -91,7 +97,7 @@ class TrainingProgress(Callback):
             self.bar = None
 
 
-def objective(trainer: lightning.Trainer, task: lightning.LightningModule) -> str:
+def objective(trainer: lightning.Trainer, task: Any) -> str:
     value = trainer.callback_metrics.get(task.metric)
     return "" if value is None else f"{task.metric} {float(value):.4g}"
 

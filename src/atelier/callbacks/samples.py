@@ -1,6 +1,7 @@
 """What the network is shown: a sheet of training pictures with their labels, at the start of a run."""
 
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
@@ -19,10 +20,10 @@ class Samples(Callback):
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def on_fit_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_fit_start(self, trainer: lightning.Trainer, task: Any) -> None:
         if not trainer.is_global_zero:
             return
-        data = trainer.datamodule.sets["train"]
+        data = trainer.datamodule.sets["train"]  # type: ignore[attr-defined]
         rows = torch.linspace(0, len(data) - 1, min(self.count, len(data))).long()
         images, labels = data[rows]
         path = Path(trainer.default_root_dir) / "figures" / "samples.png"

@@ -11,8 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.callbacks.progress import TrainingProgress
 from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import build, check
+from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.runs.run import Run
+from atelier.tasks.task import Task
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -52,13 +54,13 @@ def check_targets(config: DictConfig) -> None:
     check(config)
 
 
-def build_task(config: DictConfig) -> lightning.LightningModule:
+def build_task(config: DictConfig) -> Task:
     """The task with its network; its weights depend on the seed alone."""
     torch.manual_seed(config.seed)
     return build(config.task)
 
 
-def build_data(config: DictConfig) -> lightning.LightningDataModule:
+def build_data(config: DictConfig) -> TensorData:
     return build(config.data)
 
 

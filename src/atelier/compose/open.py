@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import check_run, check_targets, plain
@@ -13,8 +14,10 @@ from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, create, find
 from atelier.runs.provenance import config_hash
-from atelier.runs.run import Run
+from atelier.runs.run import Run, rank
 
+CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
+VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
 
 
@@ -25,15 +28,19 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     experiment = hydra.runtime.choices.get("experiment") or "default"
     if config.resume is not None:
         folder = find(str(config.resume), Path(config.paths.logs))
-        config = resumed_config(folder, config, overrides)
+        config = resumed_config(folder, overrides)
     check_run(config)
-    if rank_zero_only.rank > 0 and FOLDER_OF_RANKS in os.environ:
+    if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
         run = Run.join(plain(config))
     elif config.resume is not None:
         run = Run.resume(folder, plain(config))
     else:
-        setting = config_hash(plain(OmegaConf.merge(config, {"seed": 0})))
+        with_seed_0 = config.copy()
+        with_seed_0.seed = 0
+        setting = config_hash(plain(with_seed_0))
+        if hydra.mode == RunMode.MULTIRUN and config.paths.run is None:
+            config.paths.run = str(Path(hydra.sweep.dir) / str(hydra.job.num))
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
         run = Run.start(folder, plain(config), experiment, overrides, project_root(), setting)
@@ -45,39 +52,54 @@ def project_root() -> Path:
     return Path(OmegaConf.create({"root": "${project_root:}"}).root)
 
 
-def resumed_config(folder: RunFolder, given: DictConfig, overrides: list[str]) -> DictConfig:
-    """The configuration of the run in `folder`, with what this command line changes.
+def resumed_config(folder: RunFolder, overrides: list[str]) -> DictConfig:
+    """The configuration of the run in `folder`; composed anew from what was typed then and now, if anything is new.
 
-    A group (`trainer=cpu`) is replaced as a whole, a key (`trainer.max_epochs=50`) alone.
+    Raises:
+        InputError: if something is new and conf/ no longer gives what the run began with.
     """
-    config, changed = stored_config(folder), OmegaConf.create(plain(given))
-    for override in overrides:
-        key = override.partition("=")[0].lstrip("+")
-        if key not in ("resume", "experiment", "debug"):
-            OmegaConf.update(config, key, OmegaConf.select(changed, key), merge=False)
+    config = stored_config(folder)
+    new = [override for override in overrides if key_of(override) != "resume"]
+    if new:
+        typed = [str(override) for override in OmegaConf.load(folder.overrides)]
+        if setting_of(compose("train", typed)) != setting_of(config):
+            raise InputError(f"conf/ has changed since {folder.path} began; resume it without {' '.join(new)}")
+        replaced = [key_of(override) for override in new]
+        config = compose("train", [override for override in typed if key_of(override) not in replaced] + new)
     config.resume = config.paths.run = str(folder.path)
     return config
+
+
+def key_of(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
+def setting_of(config: DictConfig) -> str:
+    """A hash of what the configuration asks for, wherever its data and its run lie."""
+    config = config.copy()
+    config.paths.run = config.paths.data = config.data.folder = "anywhere"
+    return config_hash(plain(config))
 
 
 def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     """A finished run, its configuration with what `options` changes, and the checkpoint to use.
 
-    `options` names the `run` and the `checkpoint`; a `trainer` takes the place of the run's, and what else has a place
-    in the run's configuration (data.batch_size) is set there.
+    `options` names the `run` and the `checkpoint`; a `trainer` takes the place of the run's, and keys of `data` and
+    `task` (data.eval_batch_size) are set in the run's own.
     """
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
     folder = find(str(options.run), Path(options.paths.logs))
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
-    changed = OmegaConf.create(
-        {key: value for key, value in plain(options).items() if key in config and value is not None}
-    )
-    config.paths.data = changed.pop("paths").data
-    changed.pop("checkpoint")
-    if "trainer" in changed:
-        config.trainer = changed.pop("trainer")
-    config = OmegaConf.merge(config, changed)
+    unknown = sorted(set(options) - set(VERB_OPTIONS) - set(CHANGEABLE))
+    if unknown:
+        raise InputError(f"{unknown[0]}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
+    if options.get("trainer") is not None:
+        config.trainer = options.trainer
+    for group in ("data", "task"):
+        config[group] = OmegaConf.merge(config[group], options.get(group) or {})
+    config.paths.data = config.data.folder = options.paths.data
     check_targets(config)
     return folder, config, path
 

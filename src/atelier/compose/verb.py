@@ -1,5 +1,6 @@
 """Makes a function a command of the project: `.env` read, Hydra composing, mistakes told in one or two lines."""
 
+import errno
 import functools
 import inspect
 import os
@@ -40,6 +41,12 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                     raise
                 print(explain(error, root / "conf"), file=sys.stderr)
                 sys.exit(2)
+            except OSError as error:
+                if traceback_wanted or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                    raise
+                place = f"{error.filename}: " if error.filename else ""
+                print(f"cannot write: {place}{error.strerror} (LOG_DIR, DATA_DIR say where to write)", file=sys.stderr)
+                sys.exit(2)
 
         @functools.wraps(main)
         def job(config: DictConfig) -> Any:
@@ -68,7 +75,8 @@ def told_by_hydra(error: BaseException) -> bool:
 
 
 def register_resolvers(root: Path) -> None:
-    """`${project_root:}` and `${divide:a,b}` (whole numbers, without remainder), as conf/ uses them."""
+    """`${project_root:}`, `${divide:a,b}` (whole numbers, without remainder) and `${or:a,b}`, as conf/ uses them."""
+    OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
     OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
     OmegaConf.register_new_resolver("divide", divide, replace=True)
 

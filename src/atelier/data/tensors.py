@@ -36,7 +36,7 @@ class TensorData(lightning.LightningDataModule):
         validation_share: the part of the training set that validates.
         split_seed: which part that is.
         shuffle: a new order every epoch, from `seed` and the epoch.
-        resident: keep the images on the device; "auto" does so on a GPU where they take under a quarter of what is free.
+        resident: keep the images on the device; "auto" does so on a GPU where they take under a quarter of it.
         rebuild: make the cache file anew.
     """
 

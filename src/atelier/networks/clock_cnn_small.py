@@ -20,6 +20,7 @@ class SmallClockCNN(nn.Module):
         dropout: share of a hidden layer's units dropped in training.
         activation: makes an activation.
         initializer: initializes the whole network, once.
+        dense_activation: makes an activation of the dense part; None makes `activation`.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class SmallClockCNN(nn.Module):
         dropout: float,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
+        dense_activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -42,7 +44,8 @@ class SmallClockCNN(nn.Module):
             depth, sides = width, [side // 2 for side in sides]
         self.features = nn.Sequential(*layers, nn.Flatten())
         size = depth * math.prod(sides)
-        self.branches = nn.ModuleList(dense_branch(size, hidden, output, dropout, activation) for output in outputs)
+        dense = dense_activation or activation
+        self.branches = nn.ModuleList(dense_branch(size, hidden, output, dropout, dense) for output in outputs)
         initializer(self)
         self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 

@@ -42,7 +42,7 @@ class Keeper(Checkpoint):
 
     # ------------------------------------------------------------------ training
 
-    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)
         # Schedules that need the run's length make Lightning set the loaders up before it reads their state.
@@ -50,19 +50,21 @@ class Keeper(Checkpoint):
         if trainer.fit_loop.restarted_on_epoch_start:
             # Lightning would take the finished epoch's counters for those of the one to come, and skip it.
             trainer.fit_loop.epoch_loop.restarting = False
+        # And it would not step the schedules that count epochs at the end of the first epoch of a resumed run.
+        trainer.fit_loop._restarting = False
         if self.random is not None and trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
             self.random = None
         elif trainer.global_rank > 0:  # processes that share weights need not share dropout
             torch.manual_seed(torch.initial_seed() + trainer.global_rank)
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.save(trainer, self.folder.last)
         self.report(trainer)
         self.leave_if_asked(trainer)
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         several = trainer.world_size > 1
         if not self.unsaved and (batch_idx % CONSULT_EVERY if several else not self.stop.received):
@@ -76,21 +78,21 @@ class Keeper(Checkpoint):
             self.unsaved = False
             self.leave_if_asked(trainer)
 
-    def on_validation_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.training or trainer.state.fn == "fit":
             self.judge(trainer, task)
             self.unsaved = not trainer.is_last_batch
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.unsaved = False
         if task.metric.startswith("train/"):
             self.judge(trainer, task)
 
-    def on_train_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.save(trainer, self.folder.last)
         self.report(trainer)
 
-    def on_test_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_test_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
@@ -101,7 +103,7 @@ class Keeper(Checkpoint):
         if asked := self.stop.agreed(trainer.strategy.root_device, trainer.world_size):
             raise Interrupted(asked)
 
-    def judge(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def judge(self, trainer: lightning.Trainer, task: Any) -> None:
         """Compare the objective with the best so far."""
         if task.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
@@ -142,9 +144,7 @@ class Keeper(Checkpoint):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch = state["best"], state["best_epoch"]
 
-    def on_save_checkpoint(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
         states: list[Any] = [None] * trainer.world_size
         own = random_state(trainer.strategy.root_device)
@@ -154,9 +154,7 @@ class Keeper(Checkpoint):
             states = [own]
         checkpoint["random"] = states
 
-    def on_load_checkpoint(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint.get("random")
 
 

@@ -2,14 +2,15 @@
 
 import os
 import socket
+import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning.pytorch as lightning
 import torch
@@ -26,6 +27,7 @@ from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile
 from atelier.runs.terminal import Recording, config_tree, quieten_lightning
+from atelier.runs.wandb import Wandb
 
 
 class Run:
@@ -43,8 +45,8 @@ class Run:
         self.stop = StopRequest()
         self.keeper = Keeper(folder, manifest, config, self.stop)
         self.metrics = MetricsFile(folder.metrics)
-        self.main = rank_zero_only.rank == 0
-        self.children: Sequence[Any] = ()
+        self.main = rank() == 0
+        self.trainer: lightning.Trainer | None = None
 
     @classmethod
     def join(cls, config: dict[str, Any]) -> "Run":
@@ -94,7 +96,7 @@ class Run:
     def resume(cls, folder: RunFolder, config: dict[str, Any]) -> "Run":
         """Go on with a run in its own folder, under `config` (its own, with what the user changed)."""
         manifest = Manifest.read(folder.manifest)
-        if rank_zero_only.rank == 0:
+        if rank() == 0:
             manifest.update(status="running", error=None, pid=os.getpid(), host=socket.gethostname())
             write_yaml(folder.config, config)
         return cls(folder, manifest, config, resumed=True)
@@ -106,7 +108,7 @@ class Run:
         """The best value of the task's metric so far."""
         return self.manifest["objective"]["best"]
 
-    def describe(self, task: lightning.LightningModule, trainer: lightning.Trainer) -> None:
+    def describe(self, task: Any, trainer: lightning.Trainer) -> None:
         """Tell the terminal and the manifest what is about to be trained, and on what."""
         self.trainer = trainer
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
@@ -172,31 +174,32 @@ class Run:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
+    ) -> None:
         try:
             if error is None:
                 self.conclude()
-                return False
+                return
             self.end_processes()
-            stopped = error.exit_status if isinstance(error, Interrupted) else 130
-            if isinstance(error, (Interrupted, KeyboardInterrupt)) or (
-                self.stop.received and isinstance(error, SystemExit)
-            ):
-                if not self.main:
-                    sys.exit(0)
-                self.manifest.update(status="interrupted")
-                print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
-                sys.exit(stopped)
+            asked = isinstance(error, (Interrupted, KeyboardInterrupt))
+            if asked or (self.stop.received and isinstance(error, SystemExit)):
+                self.leave(error.exit_status if isinstance(error, Interrupted) else 130)
             self.record_failure(error)
-            return False
         finally:
             self.stop.release()
             self.finish_loggers(error)
             if self.recording:
                 self.recording.__exit__(kind, error, trace)
 
-    def conclude(self) -> None:
+    def leave(self, exit_status: int) -> NoReturn:
+        """End an interrupted run. Lightning kills a run one of whose other processes ends with a status but 0."""
         if not self.main:
+            sys.exit(0)
+        self.manifest.update(status="interrupted")
+        print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
+        sys.exit(exit_status)
+
+    def conclude(self) -> None:
+        if not self.main or self.trainer is None:
             return
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", peak_memory_mb=memory)
@@ -214,28 +217,37 @@ class Run:
 
     def record_failure(self, error: BaseException) -> None:
         """The traceback into run.log, from whichever process failed, and the manifest's status."""
-        text = "".join(traceback.format_exception(error))
-        with self.folder.log.open("a", encoding="utf-8") as log:
-            log.write(text)
-        manifest = self.manifest if self.main else Manifest.read(self.folder.manifest)
-        message = str(error) or repr(error)
-        manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
+        try:
+            with self.folder.log.open("a", encoding="utf-8") as log:
+                log.write("".join(traceback.format_exception(error)))
+            manifest = Manifest.read(self.folder.manifest)
+            if manifest["status"] != "failed":  # when one process fails, the others do for want of it
+                message = str(error) or repr(error)
+                manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
+        except OSError as second:  # a full disk; the first error is still on its way
+            print(f"{self.folder.manifest} could not be written: {second}", file=sys.stderr)
         if self.main and not isinstance(error, InputError):
             print(f"Failed; the traceback is in {self.folder.log}", file=sys.stderr)
 
     def end_processes(self) -> None:
         """Let no process of a broken run wait for the others for ever."""
-        launcher = getattr(getattr(self, "trainer", None) and self.trainer.strategy, "launcher", None)
-        for process in getattr(launcher, "procs", ()):
-            if process.poll() is None:
-                try:
-                    process.wait(timeout=10)
-                except Exception:
-                    process.kill()
+        for process in getattr(self.trainer and self.trainer.strategy.launcher, "procs", ()):
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def finish_loggers(self, error: BaseException | None) -> None:
-        for logger in getattr(getattr(self, "trainer", None), "loggers", ()):
-            if hasattr(logger, "finish"):
-                logger.finish(failed=error is not None)
+        """End what a logger holds open, with the run's own outcome; its best and its test values are the summary."""
+        for logger in self.trainer.loggers if self.trainer else ():
+            if isinstance(logger, Wandb):
+                best = {"best": self.objective, "best_epoch": self.manifest["objective"]["best_epoch"]}
+                tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
+                logger.finish(failed=error is not None, summary={**best, **tested})
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number among those of its run."""
+    return int(rank_zero_only.rank)  # type: ignore[attr-defined]

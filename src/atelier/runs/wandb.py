@@ -68,7 +68,7 @@ class Wandb(Logger):
             dir=self.folder,
             group=self.group,
             tags=self.tags,
-            mode=mode,  # type: ignore[arg-type] - W&B itself refuses what WANDB_MODE must not be
+            mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
             config=yaml.safe_load((self.folder / "config.yaml").read_text()),
             settings=wandb.Settings(silent=True, console="off"),
         )

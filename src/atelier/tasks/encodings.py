@@ -1,8 +1,8 @@
 """How a time becomes numbers that a network can learn, and how its outputs become a time again.
 
 The five encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label transformation
-(here `Angles`), the fifth that it proposed and did not try (`MultiheadAngles`), and one of ours (`Ticks`). All share one
-interface:
+(here `Angles`), the fifth that it proposed and did not try (`MultiheadAngles`), and one of ours (`Ticks`). All share
+one interface:
 
 - `outputs`: the size of each of the network's dense branches, concatenated in this order;
 - `loss(prediction (N, Σoutputs), times (N, 2)) -> scalar`;

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: what a scheduler of torch's needs to know of the run, and two that torch lacks."""
+"""Learning-rate schedules: what a scheduler of torch's needs to know of the run, and those written here."""
 
 import math
 from collections.abc import Callable
@@ -34,6 +34,17 @@ class Schedule:
 def inverse_time(optimizer: Optimizer, decay: float) -> LambdaLR:
     """lr / (1 + decay · t) after t intervals."""
     return LambdaLR(optimizer, lambda t: 1 / (1 + decay * t))
+
+
+def cosine(optimizer: Optimizer, total_steps: int, eta_min: float) -> LambdaLR:
+    """Half a cosine from lr down to eta_min over total_steps, and eta_min from then on."""
+    lr = optimizer.defaults["lr"]
+
+    def factor(t: int) -> float:
+        share = 0.5 * (1 + math.cos(math.pi * min(1.0, t / total_steps)))
+        return (eta_min + (lr - eta_min) * share) / lr
+
+    return LambdaLR(optimizer, factor)
 
 
 def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float) -> LambdaLR:

@@ -82,6 +82,10 @@ class Task(lightning.LightningModule):
                     checkpoint["metrics"][name] = {key: value.clone() for key, value in state.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.schedule.length:  # of a schedule laid out over the run, only how far it is: the run may be longer now
+            for state in checkpoint.get("lr_schedulers", ()):
+                for key in state.keys() - {"last_epoch", "_step_count", "_last_lr", "lr_lambdas"}:
+                    del state[key]
         if self.trainer.state.fn != "fit" or not self.trainer.is_global_zero:
             return  # the first process goes on with the sums of all
         for name, metric in self.metrics_by_name().items():
