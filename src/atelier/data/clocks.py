@@ -107,6 +107,7 @@ def load_array(key: str, file: Path) -> np.ndarray:
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"data.{key}={file}: no .npy array of numbers ({error})") from error
     if not isinstance(array, np.ndarray):
+        array.close()
         raise InputError(f"data.{key}={file}: an archive of arrays; give a single .npy array")
     return array
 

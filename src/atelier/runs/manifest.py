@@ -24,7 +24,12 @@ class Manifest:
         return self.content[key]
 
     def update(self, **changes: Any) -> None:
-        """Set keys and write the file; a dictionary is merged into the one that is there."""
+        """Set keys and write the file; a dictionary is merged into the one that is there.
+
+        What another process of the run has written meanwhile stays.
+        """
+        if self.path.exists():
+            self.content = json.loads(self.path.read_text(encoding="utf-8"))
         for key, value in changes.items():
             current = self.content.get(key)
             self.content[key] = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
