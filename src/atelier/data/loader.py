@@ -21,7 +21,7 @@ class TensorSet(Dataset[Batch]):
         return len(self.rows)
 
     def __getitem__(self, index: Tensor) -> Batch:
-        rows = self.rows[index]
+        rows = self.rows.index_select(0, index.to(self.rows.device))
         return self.images.index_select(0, rows), self.labels.index_select(0, rows)
 
 

@@ -61,6 +61,7 @@ class TensorData(lightning.LightningDataModule):
         self.folder = Path(folder)
         self.shape = tuple(shape)
         self.mean, self.std = mean, std
+        self.offset = torch.tensor(-mean / std)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.augmentation = augmentation if augment else None
         self.validation_share, self.split_seed = validation_share, split_seed
@@ -169,8 +170,9 @@ class TensorData(lightning.LightningDataModule):
 
     def normalise(self, images: Tensor) -> Tensor:
         """uint8 images of any shape to floats of zero mean and unit variance, in one pass over them."""
-        offset = torch.tensor(-self.mean / self.std, device=images.device)
-        return torch.add(offset, images, alpha=1 / (255 * self.std))
+        if self.offset.device != images.device:
+            self.offset = self.offset.to(images.device)
+        return torch.add(self.offset, images, alpha=1 / (255 * self.std))
 
     def picture(self, images: Tensor) -> Tensor:
         """Normalised images back to values in 0–1, to be looked at."""

@@ -56,8 +56,8 @@ class ClockReader(Task):
         pictures, times = batch
         prediction = self.network(pictures)
         loss = self.encoding.loss(prediction, times)
-        self.train_loss.update(loss, len(times))
-        self.train_error.update(self.errors(prediction.detach(), times).mean(), len(times))
+        self.train_loss.add(loss, len(times))
+        self.train_error.add(self.errors(prediction.detach(), times).mean(), len(times))
         return loss + self.penalty(self.network)
 
     def on_train_epoch_end(self) -> None:
