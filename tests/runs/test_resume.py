@@ -21,7 +21,7 @@ Run = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
 PATIENCE = 60  # seconds, for a process that imports torch on a busy machine
 EPOCHS = 4
-RANDOM = ["network.dropout=0.3", "data.augment=true", f"trainer.max_epochs={EPOCHS}", "callbacks=none"]
+RANDOM = ["network.dropout=0.3", "data.augment=true", "save_every=0", f"trainer.max_epochs={EPOCHS}", "callbacks=none"]
 SETTINGS = {
     "adamw one_cycle": [],
     "sgd_momentum plateau": ["optimizer=sgd_momentum", "scheduler=plateau", "scheduler.scheduler.patience=0"],

@@ -36,6 +36,8 @@ def check_run(config: DictConfig) -> None:
     for key in ("train", "test"):
         if not isinstance(config[key], bool):
             raise InputError(f"{key}={config[key]}: give true or false")
+    if not isinstance(config.save_every, (int, float)) or isinstance(config.save_every, bool) or config.save_every < 0:
+        raise InputError(f"save_every={config.save_every}: give a number of seconds, 0 or more")
     for path in sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} is missing: give it as {path}=VALUE")
     check_targets(config)

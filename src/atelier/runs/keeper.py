@@ -20,8 +20,9 @@ CONSULT_EVERY = 16  # steps, between two times that several processes ask each o
 
 
 class Keeper(Checkpoint):
-    """Writes `last.ckpt` before every epoch and at the end, `best.ckpt` when the objective improves.
+    """Writes `last.ckpt` before an epoch and at the end, and `best.ckpt` when the objective improves.
 
+    Of epochs shorter than the configuration's `save_every` seconds, not each begins with a checkpoint.
     `last.ckpt` is written where the next epoch begins: everything that the finished one logged and scheduled is done
     by then, so that a run killed at any moment and resumed from it repeats exactly what it would have done.
 
@@ -37,6 +38,7 @@ class Keeper(Checkpoint):
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.random: list[dict[str, torch.Tensor]] | None = None
+        self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
         self.started = (0.0, 0)  # clock and step when fitting began
 
@@ -59,9 +61,13 @@ class Keeper(Checkpoint):
             torch.manual_seed(torch.initial_seed() + trainer.global_rank)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
-        self.save(trainer, self.folder.last)
+        asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
+        due = time.monotonic() - self.saved >= self.config.get("save_every", 0)
+        if asked or trainer.strategy.broadcast(due):
+            self.save(trainer, self.folder.last)
         self.report(trainer)
-        self.leave_if_asked(trainer)
+        if asked:
+            raise Interrupted(asked)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
@@ -133,6 +139,8 @@ class Keeper(Checkpoint):
     def save(self, trainer: lightning.Trainer, path: Path) -> None:
         """Write beside `path`, then rename: a checkpoint is whole or not there."""
         part = path.with_suffix(".part")
+        if path == self.folder.last:
+            self.saved = time.monotonic()
         trainer.save_checkpoint(part, weights_only=False)
         if trainer.is_global_zero:
             os.replace(part, path)

@@ -14,7 +14,7 @@ import torch
 
 PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
 # What two runs of one setting may differ in.
-NOT_SETTING = ("seed", "paths", "logger", "resume", "checkpoint", "train", "test")
+NOT_SETTING = ("seed", "paths", "logger", "resume", "checkpoint", "train", "test", "save_every")
 
 
 def versions() -> dict[str, str]:
