@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 REFRESH = 0.1  # seconds
 
@@ -105,17 +105,9 @@ def objective(trainer: lightning.Trainer, task: Any) -> str:
 def live_bar(*more: ProgressColumn) -> Progress:
     """A bar on the terminal itself; what is printed meanwhile comes through `attach_streams`."""
     terminal = getattr(sys.stderr, "terminal", sys.stderr)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(15), *more, TimeRemainingColumn(), TextColumn("left"))
     console = Console(file=terminal)
-    return Progress(
-        *columns, *more, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10
-    )
+    return Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10)
 
 
 def attach_streams(console: Console | None) -> None:
