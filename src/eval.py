@@ -10,15 +10,13 @@ def main(options: DictConfig) -> None:
     """Print the metrics of a run's checkpoint on one of its splits; see `python src/eval.py --help`."""
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
-    from atelier.runs.checkpoint import check_fits, open_checkpoint
+    from atelier.runs.checkpoint import load_weights
     from atelier.runs.terminal import print_metrics, quieten_lightning
 
     quieten_lightning()
     _, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
-    checkpoint = open_checkpoint(path)
-    check_fits(task, checkpoint, path)
-    task.load_state_dict(checkpoint["state_dict"])
+    load_weights(task, path)
     metrics = build_trainer(config).test(task, data.evaluate_on(options.split), verbose=False)
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)

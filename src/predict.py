@@ -13,16 +13,14 @@ def main(options: DictConfig) -> None:
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.inputs import find_files, show_answers
     from atelier.compose.open import reopen
-    from atelier.runs.checkpoint import check_fits, open_checkpoint
+    from atelier.runs.checkpoint import load_weights
     from atelier.runs.terminal import quieten_lightning
 
     quieten_lightning()
     files = find_files(options.inputs)
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
-    checkpoint = open_checkpoint(path)
-    check_fits(task, checkpoint, path)
-    task.load_state_dict(checkpoint["state_dict"])
+    load_weights(task, path)
     device = build_trainer(config).strategy.root_device
     task.to(device).eval()
 

@@ -52,12 +52,11 @@ def show_answers(
         raise InputError(f"format={form}: choose from: {', '.join(FORMATS)}")
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = []
     for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
         caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
         same_name = any(other.stem == file.stem for other in files[:number])
-        drawn.append(folder / f"{file.stem}{f'_{number}' if same_name else ''}_answer.png")
-        draw_sheet(image[None] / 255, [caption], drawn[-1], columns=1)
+        name = f"{file.stem}{f'_{number}' if same_name else ''}_answer.png"
+        draw_sheet(image[None] / 255, [caption], folder / name, columns=1)
     if form == "json":
         print(
             json.dumps([{"file": str(file), **answer} for file, answer in zip(files, answers, strict=True)], indent=2)

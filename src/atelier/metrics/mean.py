@@ -26,14 +26,16 @@ class Mean(Metric):
 
     def update(self, mean: Tensor, count: int) -> None:
         """Add a batch: the mean over it, and the number of its samples."""
-        self.total.add_(mean.detach(), alpha=count)
-        self.count.add_(count)
+        self.accumulate(mean, count)
 
     def add(self, mean: Tensor, count: int) -> None:
         """`update` without torchmetrics' wrapping of it, which at every training step would cost ten times as much."""
+        self.accumulate(mean, count)
+        self.__dict__["_update_count"] += 1
+
+    def accumulate(self, mean: Tensor, count: int) -> None:
         self.total.add_(mean.detach(), alpha=count)
         self.count.add_(count)
-        self.__dict__["_update_count"] += 1
 
     def compute(self) -> Tensor:
         return self.total / self.count

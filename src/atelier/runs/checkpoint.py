@@ -32,6 +32,13 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def load_weights(task: nn.Module, path: Path) -> None:
+    """Give a task the weights of a checkpoint, once it is known to be safe and to fit."""
+    checkpoint = open_checkpoint(path)
+    check_fits(task, checkpoint, path)
+    task.load_state_dict(checkpoint["state_dict"])
+
+
 def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     """Raise InputError if the checkpoint's tensors are not those of the task's network."""
     own = {name: tuple(tensor.shape) for name, tensor in task.state_dict().items()}

@@ -1,12 +1,10 @@
-"""run.json: what a run is, how it stands and what came out, for every reader of runs."""
+"""run.json: what a run is, how it stands (running, completed, failed or interrupted) and what came out."""
 
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
-
-STATUSES = ("running", "completed", "failed", "interrupted")
 
 
 class Manifest:
