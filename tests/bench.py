@@ -60,7 +60,7 @@ def bare_loop(batch_size: int, epochs: int, train: tuple[Tensor, Tensor], val: t
     return time.perf_counter() - began
 
 
-def main(rounds: int = 5, epochs: int = 2) -> None:
+def main(rounds: int = 5, epochs: int = 4) -> None:
     images, labels = torch.rand(60_000, 1, 28, 28) - 0.5, torch.randint(10, (60_000,))
     train, val = (images[:54_000], labels[:54_000]), (images[54_000:], labels[54_000:])
     print(f"{torch.get_num_threads()} threads, {rounds} rounds of {epochs} epochs each", flush=True)

@@ -15,7 +15,9 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
         share: size of the smaller part, between 0 and 1.
         seed: chooses the rows.
     """
-    classes, counts = torch.unique(labels, dim=0, return_inverse=True, return_counts=True)[1:]
+    classes, counts = torch.unique(
+        labels, dim=None if labels.dim() == 1 else 0, return_inverse=True, return_counts=True
+    )[1:]
     generator = torch.Generator().manual_seed(seed)
     quota = counts * share
     take = quota.floor().long()
