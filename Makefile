@@ -18,10 +18,10 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint lock bench clean
+.PHONY: help setup train test test-browser test-slurm lint lock bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## make .venv from requirements.lock
 
@@ -46,6 +46,14 @@ train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epoc
 
 test: $(READY) ## run every check CI runs
 	$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(READY) ## test the HTML report in a headless Chromium, installed where apt-get can
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
+	$(BIN)/python -m pytest -n 0 -m browser $(ARGS)
+
+test-slurm: $(READY) ## test on a Slurm of two nodes that is brought up for it (root, Debian)
+	tests/slurm/cluster.sh with $(BIN)/python -m pytest -n 0 tests/slurm $(ARGS)
 
 lint: $(READY) ## ruff check, ruff format, mypy
 	$(BIN)/ruff check .
