@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "callbacks": {"figures"},
     "sweeps": {"runs"},
     "figures": {"runs"},
+    "report": {"runs", "sweeps", "figures"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from atelier.runs.metrics import read_metrics
+from atelier.runs.rows import read_metrics
 
 Series = dict[str, tuple[list[float], list[float]]]  # split: (epochs, values)
 STYLES = {"train": {"color": "#0072b2", "linestyle": "-"}, "val": {"color": "#d55e00", "linestyle": ":"}}

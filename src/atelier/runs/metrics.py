@@ -11,6 +11,9 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.runs.manifest import write_atomically
+from atelier.runs.rows import read_metrics, read_rows
+
+__all__ = ["MetricsFile", "read_metrics", "read_rows"]
 
 
 class MetricsFile(Logger):
@@ -62,17 +65,3 @@ class MetricsFile(Logger):
         writer.writeheader()
         writer.writerows(self.rows)
         write_atomically(self.path, text.getvalue())
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file as text; a last line that was cut off by a crash is left out."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    return list(csv.DictReader(io.StringIO(whole)))
-
-
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows as numbers: only the metrics that were logged in each, with `epoch` and `step`."""
-    return [{name: float(value) for name, value in row.items() if value not in ("", None)} for row in read_rows(path)]

@@ -1,0 +1,43 @@
+"""One setting as the figures see it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from atelier.errors import InputError
+from atelier.runs.statistic import Statistic
+
+Curve = Mapping[str, Mapping[int, float]]  # {metric with its split: {epoch counted from 0: value}}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one setting.
+
+    Args:
+        label: what to call it.
+        values: {swept key: its value as text, or None}.
+        scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: one value for each run that has it}.
+        curves: what each run logged over its epochs.
+    """
+
+    label: str
+    values: Mapping[str, str | None]
+    scores: Mapping[str, Sequence[float | None]]
+    curves: Sequence[Curve]
+
+    def score(self, metric: str) -> Statistic:
+        return Statistic.of(self.scores.get(metric, ()))
+
+
+def check_metric(groups: Sequence[Group], metric: str) -> None:
+    """
+    Raises:
+        InputError: if no run has a score of that name.
+    """
+    known = sorted({name for group in groups for name, values in group.scores.items() if any_known(values)})
+    if metric not in known:
+        raise InputError(f"metric={metric}: no run has it; choose from: {', '.join(known) or 'nothing yet'}")
+
+
+def any_known(values: Sequence[float | None]) -> bool:
+    return Statistic.of(values).n > 0

@@ -1,0 +1,157 @@
+"""A metric over the epochs: the mean over seeds with a band of ± one standard deviation.
+
+Training is solid and validation dotted, as the reports draw them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from atelier.errors import InputError
+from atelier.figures import panels
+from atelier.figures.group import Group
+from atelier.figures.palette import draw_references, scale_upright, style
+from atelier.figures.words import SPLITS, describe_values, metric_words, number
+from atelier.runs.statistic import Statistic
+
+DASHES = {"train": "-", "val": ":"}
+MOST_PANELS = 24
+
+
+@dataclass(frozen=True)
+class Line:
+    """The mean of one setting's runs on one split, over those that have the epoch.
+
+    Args:
+        epochs: counted from 1.
+        std: 0 where a single run has the epoch.
+        runs: how many have it.
+    """
+
+    label: str
+    split: str
+    epochs: list[int]
+    mean: list[float]
+    std: list[float]
+    runs: list[int]
+
+
+@dataclass(frozen=True)
+class Panel:
+    title: str
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Curves:
+    metric: str
+    panels: list[Panel]
+    reference: Mapping[str, float] = field(default_factory=dict)
+    left_out: int = 0  # settings for which there was no room
+
+
+def gather(groups: Sequence[Group], metric: str, reference: Mapping[str, float] | None = None) -> Curves:
+    """The curves of `metric`: without a split (`loss`) in training and validation, with one (`val/loss`) there alone.
+
+    Args:
+        groups: the settings, the best first.
+        reference: {name: value} of horizontal lines.
+
+    Raises:
+        InputError: if no run logged the metric.
+    """
+    names = [metric] if "/" in metric else [f"{split}/{metric}" for split in DASHES]
+    logged = [group for group in groups if any(name in curve for curve in group.curves for name in names)]
+    if not logged:
+        known = sorted({name for group in groups for curve in group.curves for name in curve if name[:5] != "test/"})
+        raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
+    parts = panels.partition([group.values for group in logged])
+    alone = len(parts) > 1 and parts[0][0] is None
+    drawn = []
+    for key, members in parts[:MOST_PANELS]:
+        lines = []
+        for group in (logged[index] for index in members):
+            # The panel's title tells what its lines need not repeat.
+            label = describe_values(panels.without(group.values, key)) if key else "" if alone else group.label
+            lines += [line for line in (mean_line(group, name, label) for name in names) if line.epochs]
+        first = logged[members[0]]
+        drawn.append(Panel(first.label if alone else panels.title(first.values, key), lines))
+    return Curves(metric, drawn, reference or {}, left_out=max(0, len(parts) - MOST_PANELS))
+
+
+def mean_line(group: Group, name: str, label: str) -> Line:
+    curves = [curve[name] for curve in group.curves if name in curve]
+    found = {epoch: Statistic.of(c.get(epoch) for c in curves) for epoch in sorted({e for c in curves for e in c})}
+    known = [(epoch + 1, found[epoch]) for epoch in found if found[epoch].n]
+    return Line(
+        label,
+        name.partition("/")[0],
+        epochs=[epoch for epoch, _ in known],
+        mean=[one.mean or 0.0 for _, one in known],
+        std=[one.std or 0.0 for _, one in known],
+        runs=[one.n for _, one in known],
+    )
+
+
+def draw(curves: Curves) -> Figure:
+    lines = [line for panel in curves.panels for line in panel.lines]
+    labels = list(dict.fromkeys(line.label for line in lines))
+    named = labels if len(labels) > 1 else []
+    splits = list(dict.fromkeys(line.split for line in lines))
+    figure, axes = panels.grid(len(curves.panels), [*named, *splits, *curves.reference])
+    for axis, panel in zip(axes, curves.panels, strict=True):
+        for line in panel.lines:
+            draw_line(axis, line, labels.index(line.label), marked=bool(named) and line.split == splits[0])
+        axis.set_title(panel.title)
+        axis.grid(True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    values = [value for line in lines for value in line.mean]
+    if scale_upright(axes[0], values):  # the panels share their axes
+        shown = [*values, *(value for value in curves.reference.values() if value > 0)]
+        axes[0].set_ylim(0.75 * min(shown), 1.35 * max(shown))
+    for label in named:
+        axes[0].plot([], [], label=label, **style(labels.index(label)))
+    for split in splits:
+        axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", linestyle=DASHES.get(split, "-"))
+    for axis in axes:
+        draw_references(axis, curves.reference)
+    panels.name_axes(figure, axes, "epoch", metric_words(curves.metric))
+    panels.legend_below(figure, axes)
+    return figure
+
+
+def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
+    look = style(index)
+    if not marked and len(line.epochs) > 1:
+        look["marker"] = None
+    # Markers at a few epochs, not at the same ones for every setting, tell lines apart without colour.
+    every = max(1, len(line.epochs) // 5)
+    dashes = DASHES.get(line.split, "-")
+    axis.plot(line.epochs, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
+    low = [mean - std for mean, std in zip(line.mean, line.std, strict=True)]
+    high = [mean + std for mean, std in zip(line.mean, line.std, strict=True)]
+    if any(line.std):
+        axis.fill_between(line.epochs, low, high, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def caption(curves: Curves) -> str:
+    """What is drawn and how to read it."""
+    several = any(runs > 1 for panel in curves.panels for line in panel.lines for runs in line.runs)
+    band = ": the mean over the runs, with a band of ± one standard deviation" if several else ""
+    styles = "; training is solid, validation dotted" if "/" not in curves.metric else ""
+    rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
+    return f"{metric_words(curves.metric).capitalize()} over the epochs{band}{styles}.{rest}"
+
+
+def describe(curves: Curves) -> str:
+    """The end of every line in words."""
+    ends = [
+        f"{', '.join(filter(None, (panel.title, line.label))) or 'all runs'} ({line.split}): "
+        f"{number(line.mean[-1], line.std[-1] or None)} at epoch {line.epochs[-1]}"
+        for panel in curves.panels
+        for line in panel.lines
+    ]
+    return f"Curves of {metric_words(curves.metric)} over the epochs. Last values: {'; '.join(ends)}."

@@ -1,0 +1,132 @@
+"""A number over two swept keys: a cell for each pair of values, coloured and lettered with its mean."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from atelier.errors import InputError
+from atelier.figures import panels
+from atelier.figures.group import Group, check_metric
+from atelier.figures.palette import wide_range
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+from atelier.runs.statistic import Statistic
+
+MOST_PANELS = 12
+COLORS = "viridis"  # even in lightness, so that it is read without colour as well
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Args:
+    cells: {(row, column): the runs' values} where there are some.
+    """
+
+    title: str
+    cells: dict[tuple[str, str], Statistic]
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """What is drawn; `rows` and `columns` are the swept keys, with their values in `row_values` and `column_values`."""
+
+    metric: str
+    rows: str
+    columns: str
+    row_values: list[str]
+    column_values: list[str]
+    panels: list[Panel]
+
+
+def gather(groups: Sequence[Group], metric: str, rows: str | None = None, columns: str | None = None) -> Heatmap:
+    """
+    Args:
+        groups: the settings.
+        rows, columns: two of the swept keys; without them the first two. Each combination of the others has a panel.
+
+    Raises:
+        InputError: if no run has `metric`, or there are no two such keys.
+    """
+    check_metric(groups, metric)
+    keys = list(dict.fromkeys(key for group in groups for key in group.values))
+    for name, key in (("rows", rows), ("columns", columns)):
+        if key is not None and key not in keys:
+            raise InputError(f"{name}={key}: not swept; choose from: {', '.join(keys) or 'nothing was'}")
+    rows = rows or next((key for key in keys if key != columns), None)
+    columns = columns or next((key for key in keys if key != rows), None)
+    if rows is None or columns is None or rows == columns:
+        raise InputError(f"a heatmap needs two swept keys; there are: {', '.join(keys) or 'none'}")
+    found: dict[str, dict[tuple[str, str], list[float]]] = {}
+    for group in groups:
+        title = describe_values({key: value for key, value in group.values.items() if key not in (rows, columns)})
+        cell = group.values.get(rows) or "not set", group.values.get(columns) or "not set"
+        found.setdefault(title, {}).setdefault(cell, []).extend(group.score(metric).values)
+    pages = [
+        Panel(title, {cell: Statistic.of(values) for cell, values in cells.items() if values})
+        for title, cells in list(found.items())[:MOST_PANELS]
+    ]
+    at = [cell for cells in found.values() for cell in cells]
+    return Heatmap(metric, rows, columns, in_order(row for row, _ in at), in_order(column for _, column in at), pages)
+
+
+def in_order(values: Iterable[str]) -> list[str]:
+    """Each once; by size where all are numbers."""
+    once = list(dict.fromkeys(values))
+    places = {value: as_number(value) for value in once}
+    if any(place is None for place in places.values()):
+        return once
+    return sorted(once, key=lambda value: places[value] or 0.0)
+
+
+def draw(heatmap: Heatmap) -> Figure:
+    wide, high = len(heatmap.column_values), len(heatmap.row_values)
+    size = max(6.0, 2.4 + 1.15 * wide), 1.6 + 0.62 * high
+    small = max(3.2, 0.6 + 0.7 * wide), 0.9 + 0.55 * high
+    figure, axes = panels.grid(len(heatmap.panels), size=size, small=small)
+    means = [one.mean for panel in heatmap.panels for one in panel.cells.values() if one.mean is not None]
+    norm = LogNorm(min(means), max(means)) if wide_range(means) else Normalize(min(means), max(means))
+    colors = ScalarMappable(norm, COLORS)
+    several = len(heatmap.panels) > 1
+    for axis, panel in zip(axes, heatmap.panels, strict=True):
+        axis.set_title(panel.title)
+        for (row, column), one in panel.cells.items():
+            y, x = heatmap.row_values.index(row), heatmap.column_values.index(column)
+            red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
+            axis.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=(red, green, blue), linewidth=0)
+            ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+            text = number(one.mean, None if several else one.std).replace(" ± ", "\n± ")
+            axis.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
+        axis.set_xticks(range(wide), heatmap.column_values)
+        axis.set_yticks(range(high), heatmap.row_values)
+        axis.set_xlim(-0.5, wide - 0.5)
+        axis.set_ylim(high - 0.5, -0.5)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+    panels.name_axes(figure, axes, key_words(heatmap.columns), key_words(heatmap.rows))
+    figure.colorbar(colors, ax=axes, label=metric_words(heatmap.metric))
+    return figure
+
+
+def caption(heatmap: Heatmap) -> str:
+    """What is drawn and how to read it."""
+    several = any(one.n > 1 for panel in heatmap.panels for one in panel.cells.values())
+    how = (
+        ": the mean over the runs" + (" ± one standard deviation" if len(heatmap.panels) == 1 else "")
+        if several
+        else ""
+    )
+    keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
+    return f"{metric_words(heatmap.metric).capitalize()} for each {keys}{how}."
+
+
+def describe(heatmap: Heatmap) -> str:
+    """Every cell in words."""
+    told = [
+        f"{', '.join(filter(None, (panel.title, row, column)))}: {number(one.mean, one.std)} ({one.n})"
+        for panel in heatmap.panels
+        for (row, column), one in panel.cells.items()
+    ]
+    axes = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
+    return f"The {metric_words(heatmap.metric)} for {axes}, mean ± deviation (runs): {'; '.join(told)}."

@@ -1,0 +1,174 @@
+"""A number against a swept key that is numeric, such as the learning rate: means with whiskers, every seed as a dot."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from atelier.errors import InputError
+from atelier.figures import panels
+from atelier.figures.group import Group, check_metric
+from atelier.figures.palette import draw_references, scale_upright, style
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+from atelier.runs.statistic import Statistic
+
+
+@dataclass(frozen=True)
+class Line:
+    """One value of the other swept keys.
+
+    Args:
+        points: (place on the axis, the runs' values), from left to right.
+    """
+
+    label: str
+    points: list[tuple[float, Statistic]]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """What is drawn.
+
+    Args:
+        key: the swept key on the axis.
+        scale: linear, log, or symlog for a logarithmic axis that has a zero.
+        ticks: {place: the value as it was typed}.
+        panels: (title, its lines).
+    """
+
+    key: str
+    metric: str
+    scale: str
+    ticks: dict[float, str]
+    panels: list[tuple[str, list[Line]]]
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+
+def gather(
+    groups: Sequence[Group], metric: str, x: str | None = None, reference: Mapping[str, float] | None = None
+) -> LineChart:
+    """
+    Args:
+        groups: the settings, the best first.
+        x: the swept key on the axis; without it the first that is numeric.
+        reference: {name: value} of horizontal lines.
+
+    Raises:
+        InputError: if no run has `metric`, or if `x` was not swept or is not numeric.
+    """
+    check_metric(groups, metric)
+    numeric = numeric_keys([group.values for group in groups])
+    if not numeric or (x and x not in numeric):
+        raise InputError(f"x={x}: no swept key with numbers; choose from: {', '.join(numeric) or 'there is none'}")
+    x = x or numeric[0]
+    found: dict[tuple[tuple[str, str | None], ...], dict[float, list[float]]] = {}
+    ticks: dict[float, str] = {}
+    for group in groups:
+        place, text = as_number(group.values[x]), group.values[x]
+        if place is not None and text is not None and group.score(metric).n:
+            ticks.setdefault(place, text)
+            rest = tuple(panels.without(group.values, x).items())
+            found.setdefault(rest, {}).setdefault(place, []).extend(group.score(metric).values)
+    rest_values = [dict(rest) for rest in found]
+    lines = [sorted((place, Statistic.of(values)) for place, values in line.items()) for line in found.values()]
+    drawn = []
+    for key, members in panels.partition(rest_values):
+        labels = [describe_values(panels.without(rest_values[index], key)) for index in members]
+        drawn.append(
+            (
+                panels.title(rest_values[members[0]], key),
+                [Line(label, lines[index]) for label, index in zip(labels, members, strict=True)],
+            )
+        )
+    return LineChart(x, metric, spacing(list(ticks)), dict(sorted(ticks.items())), drawn, reference or {})
+
+
+def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
+    """The keys whose known values are all numbers, at least two different ones."""
+    keys = dict.fromkeys(key for one in values for key in one)
+    columns = {key: {one[key] for one in values if one.get(key) is not None} for key in keys}
+    return [key for key, found in columns.items() if len(found) > 1 and all(finite(text) for text in found)]
+
+
+def finite(text: str | None) -> bool:
+    value = as_number(text)
+    return value is not None and math.isfinite(value)
+
+
+def spacing(values: Sequence[float]) -> str:
+    """The scale on which these values lie most evenly.
+
+    >>> spacing([0.001, 0.01, 0.1]), spacing([5, 10, 15, 20]), spacing([0, 0.001, 0.01])
+    ('log', 'linear', 'symlog')
+    """
+    ordered = sorted(set(values))
+    positive = [value for value in ordered if value > 0]
+    if len(positive) < 2 or ordered[0] < 0:
+        return "linear"
+    steps = [b - a for a, b in itertools.pairwise(positive)]
+    ratios = [math.log(b / a) for a, b in itertools.pairwise(positive)]
+    even = positive[-1] / positive[0] >= 10 if len(steps) == 1 else variation(ratios) < variation(steps)
+    return "linear" if not even else "log" if len(positive) == len(ordered) else "symlog"
+
+
+def variation(values: Sequence[float]) -> float:
+    one = Statistic.of(values)
+    return (one.std or 0.0) / one.mean if one.mean else 0.0
+
+
+def draw(chart: LineChart) -> Figure:
+    labels = list(dict.fromkeys(line.label for _, lines in chart.panels for line in lines))
+    named = [label for label in labels if label]
+    figure, axes = panels.grid(len(chart.panels), [*named, *chart.reference])
+    for axis, (title, lines) in zip(axes, chart.panels, strict=True):
+        for line in lines:
+            draw_line(axis, line, labels.index(line.label))
+        draw_references(axis, chart.reference)
+        axis.set_title(title)
+        axis.grid(True)
+    positive = [place for place in chart.ticks if place > 0]
+    axes[0].set_xscale(chart.scale, **({"linthresh": min(positive)} if chart.scale == "symlog" else {}))
+    points = [one for _, lines in chart.panels for line in lines for _, one in line.points]
+    scale_upright(axes[0], [value for one in points for value in one.values])
+    for axis in axes:
+        axis.set_xticks(list(chart.ticks), list(chart.ticks.values()))
+        axis.xaxis.set_minor_locator(NullLocator())
+    panels.name_axes(figure, axes, key_words(chart.key), metric_words(chart.metric))
+    panels.legend_below(figure, axes)
+    return figure
+
+
+def draw_line(axis: Axes, line: Line, index: int) -> None:
+    look = style(index)
+    places = [place for place, _ in line.points]
+    means = [one.mean or 0.0 for _, one in line.points]
+    whiskers = [one.std or 0.0 for _, one in line.points]
+    errors: dict[str, Any] = {"yerr": whiskers, "elinewidth": 1.2, "capsize": 4} if any(whiskers) else {}
+    axis.errorbar(places, means, label=line.label or None, **errors, **look)
+    for place, one in line.points:
+        if one.n > 1:
+            axis.plot([place] * one.n, one.values, ".", color=look["color"], markersize=5, alpha=0.6)
+
+
+def caption(chart: LineChart) -> str:
+    """What is drawn and how to read it."""
+    several = any(one.n > 1 for _, lines in chart.panels for line in lines for _, one in line.points)
+    how = ": the mean over the runs, ± one standard deviation, and each run as a dot" if several else ""
+    return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}."
+
+
+def describe(chart: LineChart) -> str:
+    """Every point in words."""
+    told = [
+        f"{', '.join(filter(None, (title, line.label, chart.ticks[place])))}: {number(one.mean, one.std)} ({one.n})"
+        for title, lines in chart.panels
+        for line in lines
+        for place, one in line.points
+    ]
+    axes = f"The {metric_words(chart.metric)} against the {key_words(chart.key)}"
+    return f"{axes}, mean ± deviation (runs): {'; '.join(told)}."

@@ -1,0 +1,97 @@
+"""Small multiples: which settings share a panel when there are too many for one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from atelier.figures.words import describe_values
+
+MOST = 8  # settings in one panel: as many as there are colours
+PANELS = 12  # by one key; with more, the panels get too small
+
+
+def partition(values: Sequence[Mapping[str, str | None]]) -> list[tuple[str | None, list[int]]]:
+    """The settings with these values as [(the key that tells the panels apart, settings of one panel), …].
+
+    One panel where they fit; else a panel for each value of the key that needs the fewest; else one for each setting
+    (then the key is None, as it is for a single panel).
+    """
+    everything = list(range(len(values)))
+    if len(values) <= MOST:
+        return [(None, everything)]
+    candidates = []
+    for key in dict.fromkeys(key for one in values for key in one):
+        split: dict[str | None, list[int]] = {}
+        for index, one in enumerate(values):
+            split.setdefault(one.get(key), []).append(index)
+        if 1 < len(split) <= PANELS and max(map(len, split.values())) <= MOST:
+            candidates.append((len(split), key, list(split.values())))
+    if not candidates:
+        return [(None, [index]) for index in everything]
+    _, key, parts = min(candidates, key=lambda candidate: candidate[0])
+    return [(key, part) for part in parts]
+
+
+def without(values: Mapping[str, str | None], key: str | None) -> dict[str, str | None]:
+    return {name: value for name, value in values.items() if name != key}
+
+
+def title(values: Mapping[str, str | None], key: str | None) -> str:
+    """What a panel for one value of `key` is called."""
+    return describe_values({key: values.get(key)}) if key else ""
+
+
+def grid(
+    count: int,
+    legend: Sequence[str] = (),
+    size: tuple[float, float] = (7.0, 4.2),
+    small: tuple[float, float] = (3.2, 2.8),
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels with common axes: one of `size` inches, or several `small` ones, up to four in a row.
+
+    Args:
+        legend: the labels that will stand below; the figure is made higher for them.
+    """
+    columns = 1 if count == 1 else 2 if count in (2, 4) else 3 if count <= 9 else 4
+    rows = -(-count // columns)
+    width = size[0] if count == 1 else max(7.0, small[0] * columns)
+    height = size[1] if count == 1 else small[1] * rows
+    below = 0.27 * -(-len(legend) // legend_columns(legend, width)) if legend else 0.0
+    figure = Figure(figsize=(width, height + below), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel())
+    for panel in panels[count:]:
+        panel.set_axis_off()
+    return figure, panels[:count]
+
+
+def name_axes(figure: Figure, axes: Sequence[Axes], x: str, y: str) -> None:
+    """Name the lowest axis of each column and, once for all panels, the upright one."""
+    spec = axes[0].get_subplotspec()
+    columns = spec.get_gridspec().ncols if spec else 1
+    for lowest in axes[-columns:]:  # where the last row is not full, one further up
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel(x)
+    if len(axes) == 1:
+        axes[0].set_ylabel(y)
+    else:
+        figure.supylabel(y, fontsize="medium")
+
+
+def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend for all panels, each name once, in as many columns as fit."""
+    found: dict[str, Any] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(str(label), handle)
+    if found:
+        columns = legend_columns(list(found), figure.get_figwidth())
+        figure.legend(handles=list(found.values()), labels=list(found), loc="outside lower center", ncols=columns)
+
+
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """How many columns of these labels a figure of so many inches holds, at most four."""
+    longest = max(len(label) for label in labels) * 0.095 + 0.65  # inches: letters of 12 points, and the line before
+    return max(1, min(4, int(width / longest), len(labels)))

@@ -1,0 +1,67 @@
+"""The words for metrics and keys on axes, in legends and in tables."""
+
+import math
+from collections.abc import Mapping
+
+METRICS = {
+    "common_sense_error": "common-sense error (minutes)",
+    "median_error": "median error (minutes)",
+    "seconds": "training time (seconds)",
+}
+KEYS = {"lr": "learning rate", "num_images": "number of pictures", "max_epochs": "epochs"}
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def metric_words(metric: str) -> str:
+    """
+    >>> metric_words("val/common_sense_error")
+    'validation common-sense error (minutes)'
+    """
+    split, _, name = metric.rpartition("/")
+    return f"{SPLITS.get(split, split)} {METRICS.get(name, name.replace('_', ' '))}".strip()
+
+
+def key_words(key: str) -> str:
+    """
+    >>> key_words("optimizer.weight_decay")
+    'weight decay'
+    """
+    name = key.rpartition(".")[2].rpartition("/")[2]
+    return KEYS.get(name, name.replace("_", " "))
+
+
+def describe_values(values: Mapping[str, str | None]) -> str:
+    """The values of the swept keys as a label; an option of a group speaks for itself.
+
+    >>> describe_values({"optimizer": "sgd", "optimizer.lr": "0.01"})
+    'sgd, learning rate 0.01'
+    """
+    known = [(key, "not set" if value is None else value) for key, value in values.items()]
+    return ", ".join(f"{key_words(key)} {value}" if "." in key or len(value) < 3 else value for key, value in known)
+
+
+def number(value: float | None, std: float | None = None) -> str:
+    """A number to four digits, or with the digits that its deviation (to two) leaves it.
+
+    >>> number(14.19512), number(14.19512, 1.234), number(0.98211, 0.00312), number(57060), number(None)
+    ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–" if value is None else str(value)
+    if std is None or std == 0:
+        text = f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}"
+        return text if std is None else f"{text} ± 0"
+    digits = 1 - int(f"{std:e}".partition("e")[2])  # decimals of the second digit of std
+    if 0 <= digits <= 6:
+        return f"{value:.{digits}f} ± {std:.{digits}f}"
+    if -4 <= digits < 0:
+        return f"{value:,.0f} ± {std:,.0f}"
+    return f"{value:.4g} ± {std:.2g}"
+
+
+def as_number(text: str | None) -> float | None:
+    """The number that a value is, or None."""
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Finished runs in; tables, figures and one HTML page out."""

@@ -1,0 +1,97 @@
+"""What there is to report on: sweeps and single runs, newest first."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from atelier.errors import InputError
+from atelier.figures.words import metric_words, number
+from atelier.sweeps.aggregate import aggregate
+from atelier.sweeps.records import read_run
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A sweep or a run; `changed` is the time of its last change of state, in seconds since 1970."""
+
+    kind: str
+    name: str
+    status: str
+    objective: str
+    changed: float
+    folder: Path
+
+
+def newest_sweep(logs: Path) -> Path:
+    """
+    Raises:
+        InputError: if there is none.
+    """
+    sweeps = found(logs, "sweeps", "sweep.json")
+    if not sweeps:
+        raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
+    return sweeps[0][1].parent
+
+
+def entries(logs: Path, limit: int) -> list[Entry]:
+    """The newest sweeps and runs under `logs`, at most `limit`."""
+    both = found(logs, "sweeps", "sweep.json") + found(logs, "runs", "run.json")
+    newest = sorted(both, reverse=True)[:limit]
+    return [(sweep_entry if file.name == "sweep.json" else run_entry)(file.parent, when) for when, file in newest]
+
+
+def found(logs: Path, below: str, name: str) -> list[tuple[float, Path]]:
+    """(time of change, file), the newest first."""
+    return sorted(((file.stat().st_mtime, file) for file in (logs / below).glob(f"*/*/{name}")), reverse=True)
+
+
+def run_entry(folder: Path, changed: float) -> Entry:
+    record = read_run(folder)
+    told = best(record.get("objective", "metric"), number(record.get("objective", "best")))
+    return Entry("run", str(record.get("experiment")), record.status, told, changed, folder)
+
+
+def sweep_entry(folder: Path, changed: float) -> Entry:
+    """A sweep with how many of its jobs are done, and its best setting's mean."""
+    try:
+        results = aggregate([folder])
+    except InputError:
+        return Entry("sweep", folder.parent.name, "unreadable", "", changed, folder)
+    content = results.sweeps[0].content
+    done = sum(record.status == "completed" for record in results.records)
+    first = results.settings[0].objective if results.settings else None
+    told = best(results.metric, number(first.mean, first.std)) if first and first.mean is not None else ""
+    status = f"{content.get('status')}, {done} of {len(results.records)}"
+    return Entry("sweep", str(content.get("study") or content.get("experiment")), status, told, changed, folder)
+
+
+def best(metric: str | None, value: str) -> str:
+    return f"{metric_words(metric)} {value}" if metric and value != "–" else ""
+
+
+def print_listing(logs: Path, limit: int) -> None:
+    listed = entries(logs, limit)
+    if not listed:
+        print(f"There is no run under {logs} yet. Make one: python src/train.py")
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=500)  # a file has room: no cell is broken
+    table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
+    table.columns[-1].overflow = "fold"
+    for entry in listed:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.changed))
+        cells = (entry.kind, entry.name, entry.status, entry.objective, when, shortest(entry.folder))
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def shortest(folder: Path) -> str:
+    """As seen from here, where it lies below."""
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)

@@ -1,0 +1,118 @@
+"""What a reader has to know before believing a table: the study, its claim, the budget, and what looks doubtful."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from atelier.sweeps.aggregate import Results
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Args:
+    title: the study and its title, else the experiment.
+    question, claim: the study's own words, or empty.
+    command: what was typed after `-m`, for each sweep.
+    """
+
+    title: str
+    question: str
+    claim: str
+    command: list[list[str]]
+
+
+def heading(results: Results) -> Heading:
+    studies = {sweep.content.get("study"): sweep.content for sweep in results.sweeps if sweep.content.get("study")}
+    alone = [record.manifest for record in results.records if not record.job]
+    named = [*(sweep.content for sweep in results.sweeps), *alone]
+    names = dict.fromkeys(name(one) for one in named)
+    shown: list[dict[str, Any]] = [content.get("presentation") or {} for content in studies.values()]
+    return Heading(
+        title=", ".join(names),
+        question=" ".join(str(one["question"]).strip() for one in shown if one.get("question")),
+        claim=" ".join(str(one["claim"]).strip() for one in shown if one.get("claim")),
+        command=[list(sweep.content.get("command") or []) for sweep in results.sweeps],
+    )
+
+
+def name(content: dict[str, Any]) -> str:
+    """What a sweep or a run is called: its study with its title, else its experiment."""
+    title = (content.get("presentation") or {}).get("title")
+    known = str(content.get("study") or content.get("experiment") or "runs")
+    return f"{known}: {title}" if title else known
+
+
+def caption(results: Results) -> str:
+    """What the numbers are over: runs, seeds, and what a quick budget changed."""
+    seeds = sorted({str(seed) for r in results.records if (seed := r.get("seed")) is not None}, key=natural)
+    parts = [f"{count(len(results.settings), 'setting')}, {count(len(results.records), 'run')}"]
+    if seeds:
+        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}")
+    text = f"{'; '.join(parts)}."
+    if any(len(setting.records) > 1 for setting in results.settings):
+        text += " Mean ± standard deviation over seeds (number of runs)."
+    for changes in {str(sweep.content.get("quick")): quick(sweep.content) for sweep in results.sweeps}.values():
+        if changes:
+            text += f" budget=quick instead of the full setting: {changes}."
+    return text
+
+
+def quick(sweep: dict[str, Any]) -> str:
+    """What the quick budget of a sweep changed; nothing for a full one."""
+    if sweep.get("budget") != "quick":
+        return ""
+    return ", ".join(f"{key}={value}" for key, value in (sweep.get("quick") or {}).items()) or "see the runs"
+
+
+def natural(text: str) -> tuple[int, str]:
+    return len(text), text
+
+
+def count(number: int, noun: str) -> str:
+    """
+    >>> count(1, "run"), count(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def cautions(results: Results) -> list[str]:
+    """One line for each thing that makes the numbers less than they seem."""
+    told = []
+    records = results.records
+    for status, words in (
+        ("failed", "failed; {them} left out of every mean"),
+        ("interrupted", "interrupted; {them} left out of every mean"),
+        ("running", "still running, or killed without a word"),
+        ("waiting", "not begun"),
+    ):
+        if (number := sum(record.status == status for record in records)) > 0:
+            them = "it is" if number == 1 else "they are"
+            told.append(f"{number} of {count(len(records), 'run')} {words.format(them=them)}.")
+    lost = sum(len(setting.completed) - setting.objective.n for setting in results.settings)
+    if lost:
+        told.append(f"{count(lost, 'completed run')} without a value of {results.metric}; left out of its mean.")
+    if (number := sum(record.value("data.source") == "fake" for record in records)) > 0:
+        told.append(f"data.source=fake in {count(number, 'run')}: made-up data, so that the numbers mean nothing.")
+    if (number := sum(str(r.value("data._target_")).endswith(".RandomImages") for r in records)) > 0:
+        told.append(f"data=random_images in {count(number, 'run')}: noise, so that the numbers mean nothing.")
+    for option in sorted({record.overrides["debug"] for record in records if "debug" in record.overrides} - {"null"}):
+        told.append(f"debug={option}: trained for trying things out, not to the end.")
+    for setting in results.settings:
+        seeds = Counter(record.get("seed") for record in setting.completed)
+        if twice := [str(seed) for seed, n in seeds.items() if n > 1 and seed is not None]:
+            told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
+    return told + origins(results)
+
+
+def origins(results: Results) -> list[str]:
+    """Whether all came from one state of the code, and measured one thing."""
+    told = []
+    if len(commits := {c[:7] for record in results.records if (c := record.get("git", "commit"))}) > 1:
+        told.append(f"From different commits: {', '.join(sorted(commits))}.")
+    if any(record.get("git", "dirty") for record in results.records):
+        told.append("The code had changes that were not committed.")
+    others = {m for record in results.records if (m := record.get("objective", "metric"))} - {results.metric}
+    if others:
+        told.append(f"Runs with another objective have no place here: {', '.join(sorted(others))}.")
+    return told

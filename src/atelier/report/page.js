@@ -1,0 +1,41 @@
+"use strict";
+// Sorts a table by the column whose heading is pressed; cells without a value stay last.
+function sortBy(table, heading) {
+  const column = [...heading.parentNode.children].indexOf(heading);
+  const down = heading.getAttribute("aria-sort") === "ascending";
+  for (const other of heading.parentNode.children) {
+    if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
+  }
+  heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = (row) => row.cells[column].dataset.sort ?? null;
+  const numeric = heading.classList.contains("number");
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((one, two) => {
+    const [a, b] = [value(one), value(two)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    const order = numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true });
+    return down ? -order : order;
+  });
+  table.tBodies[0].append(...rows);
+}
+
+// Shows the rows that hold every word that was typed.
+function filter(table, input, told) {
+  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const row of table.tBodies[0].rows) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !words.every((word) => text.includes(word));
+    shown += !row.hidden;
+  }
+  told.value = words.length ? `${shown} of ${table.tBodies[0].rows.length} shown` : "";
+}
+
+for (const part of document.querySelectorAll(".sortable")) {
+  const table = part.querySelector("table");
+  const input = part.querySelector("input");
+  for (const heading of table.querySelectorAll("th[aria-sort]")) {
+    heading.querySelector("button").addEventListener("click", () => sortBy(table, heading));
+  }
+  input.addEventListener("input", () => filter(table, input, part.querySelector("output")));
+}

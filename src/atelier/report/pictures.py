@@ -1,0 +1,124 @@
+"""Which figures a sweep gets, and their files: what its study asks for, else what fits the keys that it swept."""
+
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.figures import kinds
+from atelier.figures.group import Group
+from atelier.figures.palette import look, save
+from atelier.report.groups import groups
+from atelier.sweeps.aggregate import Results
+
+Wanted = Mapping[str, Any]  # {kind: …, metric: …, and options of the kind}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn: `path`.png and `path`.svg.
+
+    Args:
+        caption: what is to be seen, for everyone.
+        alternative: its numbers in words, for who cannot see it.
+        wide: whether it has several panels in a row.
+    """
+
+    path: Path
+    caption: str
+    alternative: str
+    wide: bool
+
+
+def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> tuple[list[Picture], list[str]]:
+    """Draw figures into `folder`. Returns them, and why others could not be drawn, in words.
+
+    Args:
+        wanted: what the study asks for; without any, figures are chosen.
+    """
+    drawn: list[Picture] = []
+    problems: list[str] = []
+    found = groups(results)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, one in enumerate(wanted or choose(results, found), start=1):
+        try:
+            drawn.append(draw_picture(one, found, results, folder, {picture.path.name for picture in drawn}))
+        except Exception as error:  # one figure gone wrong takes neither the others nor the tables along
+            told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            problems.append(f"Figure {number} ({one.get('kind')}) was not drawn: {told}")
+    return drawn, problems
+
+
+def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: Path, taken: set[str]) -> Picture:
+    check_figure(wanted)
+    options = {key: value for key, value in wanted.items() if key not in ("kind", "caption")}
+    if results.metric is None:
+        raise InputError("no run has an objective yet")
+    # Curves are drawn in training and validation.
+    options.setdefault("metric", results.metric.partition("/")[2] if wanted["kind"] == "curves" else results.metric)
+    kind = load(wanted["kind"])
+    with look():
+        data = kind.gather(found, **options)
+        name = f"{wanted['kind']}_{options['metric'].replace('/', '_')}"
+        path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
+        figure = kind.draw(data)
+        save(figure, path)
+    caption = wanted.get("caption") or kind.caption(data)
+    return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
+
+
+def choose(results: Results, found: list[Group]) -> list[Wanted]:
+    """Curves of the objective and the loss; then a line for one numeric key, a heatmap for two keys, else bars."""
+    from atelier.figures.kinds.line import numeric_keys
+
+    metric = results.metric
+    if metric is None:
+        return []
+    logged = {name.partition("/")[2] for group in found for curve in group.curves for name in curve}
+    names = dict.fromkeys((metric.partition("/")[2], "loss"))
+    wanted: list[Wanted] = [{"kind": "curves", "metric": name} for name in names if name in logged]
+    values = [group.values for group in found if group.score(metric).n]
+    if len(values) < 2:
+        return wanted
+    varying = [key for key in results.keys if len({one[key] for one in values}) > 1]
+    if len(varying) == 1 and varying == numeric_keys(values):
+        kind = "line"
+    elif len(varying) == 2 and 2 * len(values) > cells(values, varying):
+        kind = "heatmap"
+    else:
+        kind = "bars"
+    return [*wanted, {"kind": kind, "metric": metric}]
+
+
+def cells(values: Sequence[Mapping[str, str | None]], keys: Sequence[str]) -> int:
+    """How many settings a full grid of these values would have."""
+    count = 1
+    for key in keys:
+        count *= len({one[key] for one in values})
+    return count
+
+
+def check_figure(wanted: Wanted) -> None:
+    """
+    Raises:
+        InputError: if there is no such kind of figure, or it has no such option.
+    """
+    kind = str(wanted.get("kind"))
+    if kind not in kind_names():
+        raise InputError(f"kind={kind}: no such figure; choose from: {', '.join(kind_names())}")
+    known = ["caption", *list(inspect.signature(load(kind).gather).parameters)[1:]]
+    for option in wanted:
+        if option != "kind" and option not in known:
+            raise InputError(f"{option}={wanted[option]}: {kind} has no such option; choose from: {', '.join(known)}")
+
+
+def kind_names() -> list[str]:
+    """Every file of figures/kinds/."""
+    return sorted(file.stem for file in Path(kinds.__path__[0]).glob("*.py") if file.stem != "__init__")
+
+
+def load(kind: str) -> Any:
+    return importlib.import_module(f"atelier.figures.kinds.{kind}")

@@ -1,0 +1,63 @@
+"""summary.csv, every run with all its keys, and summary.md, the table of settings."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from atelier.report.notes import caption, cautions, heading
+from atelier.report.pictures import Picture
+from atelier.report.table import Table
+from atelier.sweeps.aggregate import Results
+from atelier.sweeps.records import Record
+
+
+def summary_csv(results: Results, output: Path) -> str:
+    """One line for each run; its columns are the swept keys and all keys of run.json, `objective.best` and such."""
+    rows = [run_row(record, results.keys, output) for record in results.records]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def run_row(record: Record, keys: list[str], output: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"folder": relative(record.folder, output) or ""}
+    row |= {key: record.value(key) for key in keys}
+    flatten({key: value for key, value in record.manifest.items() if key != "overrides"}, "", row)
+    return {**row, "overrides": " ".join(map(str, record.get("overrides") or []))}
+
+
+def flatten(content: dict[str, Any], prefix: str, into: dict[str, Any]) -> None:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flatten(value, f"{prefix}{key}.", into)
+        elif f"{prefix}{key}" not in into:
+            into[f"{prefix}{key}"] = value
+
+
+def relative(folder: Path | None, output: Path) -> str | None:
+    """The way from the report's folder to a run's, for links."""
+    return None if folder is None else Path(os.path.relpath(folder.resolve(), output.resolve())).as_posix()
+
+
+def summary_md(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str]) -> str:
+    head = heading(results)
+    lines = [f"# {head.title}", ""]
+    lines += [f"{word}: {text}\n" for word, text in (("Question", head.question), ("Claim", head.claim)) if text]
+    lines += [caption(results), ""]
+    lines += [f"- {note}" for note in [*cautions(results), *problems]]
+    lines += ["", line(column.title for column in table.columns)]
+    lines += [line("--:" if column.numeric else "---" for column in table.columns)]
+    lines += [line(cell.text for cell in row) for row in table.rows]
+    for picture in pictures:
+        lines += ["", f"![{picture.caption}](figures/{picture.path.name}.png)", "", picture.caption]
+    return "\n".join(lines) + "\n"
+
+
+def line(cells: Any) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,0 +1,120 @@
+"""The table of settings, one row each, as the terminal, summary.md and the page show it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from atelier.figures.words import as_number, key_words, metric_words, number
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.aggregate import Results, Setting
+
+Sort = float | str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, and the value that it is sorted by; None goes last."""
+
+    text: str
+    sort: Sort
+
+
+@dataclass(frozen=True)
+class Column:
+    """Args:
+    title: its heading.
+    numeric: whether its values are numbers.
+    main: whether it is shown where there is little room.
+    sortable: whether a table can be sorted by it.
+    """
+
+    title: str
+    numeric: bool = True
+    main: bool = True
+    sortable: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: list[Column]
+    rows: list[list[Cell]]
+
+    def main(self) -> "Table":
+        """Without the columns that need much room."""
+        kept = [index for index, column in enumerate(self.columns) if column.main]
+        return Table([self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows])
+
+
+def settings_table(results: Results) -> Table:
+    """Swept keys, the objective, test metrics, time, parameters, runs; the best setting first."""
+    titles = key_titles(results.keys)
+    columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
+    if not results.keys:
+        columns = [Column("experiment", numeric=False)]
+    if results.metric:
+        columns.append(Column(f"best {metric_words(results.metric)}"))
+    columns += [Column(metric_words(f"test/{name}"), main=index == 0) for index, name in enumerate(results.tests)]
+    columns += [Column("training time"), Column("parameters"), Column("runs", numeric=False)]
+    return Table(columns, [row(setting, results) for setting in results.settings])
+
+
+def row(setting: Setting, results: Results) -> list[Cell]:
+    if results.keys:
+        cells = [value_cell(setting.values[key]) for key in results.keys]
+    else:
+        cells = [value_cell(setting.records[0].get("experiment"))]
+    if results.metric:
+        cells.append(statistic_cell(setting.objective))
+    cells += [statistic_cell(setting.test.get(name, Statistic.of(()))) for name in results.tests]
+    cells.append(Cell(duration(setting.seconds.mean), setting.seconds.mean))
+    cells.append(Cell(number(setting.parameters.mean), setting.parameters.mean))
+    return [*cells, Cell(runs_told(setting), float(len(setting.completed)))]
+
+
+def key_titles(keys: list[str]) -> dict[str, str]:
+    """{key: its words, or itself where two keys have the same words}."""
+    words = [key_words(key) for key in keys]
+    return {key: key if words.count(key_words(key)) > 1 else key_words(key) for key in keys}
+
+
+def numeric(values: Iterable[str | None]) -> bool:
+    return all(value is None or as_number(value) is not None for value in values)
+
+
+def value_cell(value: str | None) -> Cell:
+    if value is None:
+        return Cell("–", None)
+    size = as_number(value)
+    return Cell(value, value if size is None else size)
+
+
+def statistic_cell(one: Statistic) -> Cell:
+    """`mean ± std (n)`."""
+    return Cell("–" if one.mean is None else f"{number(one.mean, one.std)} ({one.n})", one.mean)
+
+
+def runs_told(setting: Setting) -> str:
+    """How many runs completed, and what became of the others: `3`, or `1 of 3, 2 failed`.
+
+    A completed run whose objective was never a number is one `without a value`.
+    """
+    counts = setting.counts
+    done = counts.pop("completed", 0)
+    parts = [f"{done} of {len(setting.records)}" if counts else str(done)]
+    parts += [f"{count} {status}" for status, count in sorted(counts.items())]
+    if (lost := done - setting.objective.n) > 0:
+        parts.append(f"{lost} without a value")
+    return ", ".join(parts)
+
+
+def duration(seconds: float | None) -> str:
+    """
+    >>> duration(3.14159), duration(564.2), duration(7380.0), duration(None)
+    ('3.1 s', '564 s', '2 h 3 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    if seconds < 6000:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"

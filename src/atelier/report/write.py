@@ -1,0 +1,79 @@
+"""Writes the report of a sweep, or of several: summary.csv, summary.md, figures/ and report.html."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Shown
+from rich.text import Text
+
+from atelier.errors import InputError
+from atelier.report.notes import caption, cautions, heading
+from atelier.report.table import Table, settings_table
+from atelier.runs.manifest import write_atomically
+from atelier.sweeps.aggregate import Results, aggregate
+
+
+def write_report(folders: Path | Sequence[Path], output: Path | None = None) -> Results:
+    """Write and print what is known of a sweep, finished or not; never runs anything.
+
+    Args:
+        folders: a sweep's folder, or several of sweeps and runs.
+        output: where the report goes; for one sweep its own folder unless said otherwise.
+
+    Raises:
+        InputError: if a folder holds no run, or it is not known where to write.
+    """
+    folders = [folders] if isinstance(folders, Path) else list(folders)
+    results = aggregate(folders)
+    if output is None:
+        if len(folders) != 1 or not (folders[0] / "sweep.json").is_file():
+            raise InputError("output is missing: give output=FOLDER for what is not one sweep's folder")
+        output = folders[0]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        write(results, output)
+    except OSError as error:
+        raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
+    return results
+
+
+def write(results: Results, output: Path) -> None:
+    from atelier.report.summary import summary_csv
+
+    table = settings_table(results)
+    write_atomically(output / "summary.csv", summary_csv(results, output))
+    print_table(results, table)
+
+    from atelier.report.page import page  # after the table is to be seen: drawing takes a second
+    from atelier.report.pictures import draw_pictures
+    from atelier.report.summary import summary_md
+
+    pictures, problems = draw_pictures(results, wanted(results), output / "figures")
+    write_atomically(output / "summary.md", summary_md(results, table, pictures, problems))
+    write_atomically(output / "report.html", page(results, table, pictures, problems, output))
+    for problem in problems:
+        print(problem)
+    print(f"{output}: report.html, summary.md, summary.csv, figures/")
+
+
+def wanted(results: Results) -> list[dict[str, object]]:
+    """The figures that the studies ask for, each once."""
+    asked = [one for s in results.sweeps for one in (s.content.get("presentation") or {}).get("figures") or []]
+    return [one for index, one in enumerate(asked) if one not in asked[:index]]
+
+
+def print_table(results: Results, table: Table) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=500)  # a file has room: no cell is broken
+    table = table.main()
+    shown = Shown(box=SIMPLE_HEAD, title=heading(results).title, title_justify="left")
+    for column in table.columns:
+        shown.add_column(Text(column.title), justify="right" if column.numeric else "left")
+    for row in table.rows:
+        shown.add_row(*(Text(cell.text) for cell in row))
+    console.print(shown)
+    for line in [caption(results), *cautions(results)]:
+        console.print(Text(line), soft_wrap=not console.is_terminal)

@@ -1,0 +1,37 @@
+"""Mean and standard deviation of a number over the runs of one setting."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What is known of a number that several runs gave.
+
+    `mean` is None where no run gave a finite one, `std` (that of a sample, with n − 1) where fewer than two did.
+    """
+
+    values: tuple[float, ...]
+    mean: float | None
+    std: float | None
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Statistic":
+        """Of the finite ones among `values`; None, NaN and infinities are left out.
+
+        >>> Statistic.of([1.0, None, 3.0])
+        Statistic(values=(1.0, 3.0), mean=2.0, std=1.4142135623730951)
+        """
+        known = tuple(float(value) for value in values if value is not None and math.isfinite(value))
+        if not known:
+            return cls((), None, None)
+        mean = sum(known) / len(known)
+        if len(known) == 1:
+            return cls(known, mean, None)
+        squares = sum((value - mean) * (value - mean) for value in known)
+        return cls(known, mean, math.sqrt(squares / (len(known) - 1)))
+
+    @property
+    def n(self) -> int:
+        return len(self.values)

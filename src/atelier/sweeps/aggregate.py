@@ -1,0 +1,134 @@
+"""Brings runs together: those that differ in their seed alone are one setting, with mean and standard deviation."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.records import Record, Sweep, collect
+
+# Keys, with all below them, that make no setting of their own.
+APART = ("seed", "paths", "sweep", "hydra", "resume", "logger", "checkpoint", "train", "test", "save_every")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs of one `config_hash`. The statistics are over those that completed.
+
+    Args:
+        values: {swept key: its value as text, or None where it is not known}.
+        records: all of its runs, by seed.
+        objective: of the best values of the task's metric.
+        test: {metric without `test/`: of its values}.
+        seconds: of the time that training took.
+        parameters: of the network's size, equal for all runs as a rule.
+    """
+
+    config_hash: str
+    values: dict[str, str | None]
+    records: list[Record]
+    objective: Statistic
+    test: dict[str, Statistic]
+    seconds: Statistic
+    parameters: Statistic
+
+    @property
+    def completed(self) -> list[Record]:
+        return [record for record in self.records if record.status == "completed"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """{status: number of runs}."""
+        return dict(Counter(record.status for record in self.records))
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that is known of some runs.
+
+    Args:
+        keys: what varies over the settings, without the seed.
+        metric: the objective, such as `val/loss`; None where no run says.
+        mode: min or max.
+        settings: the best first, those without a value last.
+        records: every run.
+        sweeps: the sweeps that the runs are from.
+    """
+
+    keys: list[str]
+    metric: str | None
+    mode: str
+    settings: list[Setting]
+    records: list[Record]
+    sweeps: list[Sweep] = field(default_factory=list)
+
+    @property
+    def tests(self) -> list[str]:
+        """The test metrics of all settings, the one that is named like the objective first."""
+        names = dict.fromkeys(name for setting in self.settings for name in setting.test)
+        own = (self.metric or "").partition("/")[2]
+        return sorted(names, key=lambda name: name != own)
+
+
+def aggregate(folders: Sequence[Path]) -> Results:
+    """Group the runs under `folders` (of sweeps, of runs, or folders that hold such) by their `config_hash`.
+
+    Raises:
+        InputError: if a folder holds no run.
+    """
+    records, sweeps = collect(folders)
+    return group(records, sweeps)
+
+
+def group(records: list[Record], sweeps: list[Sweep]) -> Results:
+    objectives = [(record.get("objective", "metric"), record.get("objective", "mode")) for record in records]
+    metric, mode = next(((metric, mode) for metric, mode in objectives if metric), (None, "min"))
+    keys = swept_keys(records, sweeps)
+    together: dict[str, list[Record]] = {}
+    for record in records:
+        together.setdefault(identity(record), []).append(record)
+    settings = [setting(name, runs, keys, metric) for name, runs in together.items()]
+    sign = -1 if mode == "max" else 1
+    settings.sort(key=lambda one: (one.objective.mean is None, sign * (one.objective.mean or 0.0)))
+    return Results(keys, metric, mode or "min", settings, records, sweeps)
+
+
+def setting(name: str, records: list[Record], keys: list[str], metric: str | None) -> Setting:
+    records = sorted(records, key=lambda record: (record.get("seed") is None, record.get("seed") or 0))
+    done = [record for record in records if record.status == "completed"]
+    tests = dict.fromkeys(test for record in done for test in record.get("test") or {})
+    return Setting(
+        config_hash=name,
+        values={key: first(record.value(key) for record in records) for key in keys},
+        records=records,
+        objective=Statistic.of(r.get("objective", "best") for r in done if r.get("objective", "metric") == metric),
+        test={test: Statistic.of(record.get("test", test) for record in done) for test in tests},
+        seconds=Statistic.of(record.get("seconds", "fit") for record in done),
+        parameters=Statistic.of(record.get("parameters") for record in records),
+    )
+
+
+def first(values: Iterable[str | None]) -> str | None:
+    """The first that is known."""
+    return next((value for value in values if value is not None), None)
+
+
+def identity(record: Record) -> str:
+    """The `config_hash`; a run that died before it had one goes by what was typed."""
+    known: Any = record.get("config_hash") or record.job.get("config_hash")
+    return str(known) if known else " ".join(f"{key}={value}" for key, value in typed(record).items())
+
+
+def typed(record: Record) -> dict[str, str]:
+    """The overrides that say what the setting is."""
+    return {key: value for key, value in record.overrides.items() if key.replace("/", ".").split(".")[0] not in APART}
+
+
+def swept_keys(records: list[Record], sweeps: list[Sweep]) -> list[str]:
+    """What varies: as the one sweep says that all runs are from, else the overrides whose values differ."""
+    if len(sweeps) == 1 and all(record.job for record in records):
+        return [str(key).lstrip("+~") for key in sweeps[0].content.get("swept", [])]
+    keys = dict.fromkeys(key for record in records for key in typed(record))
+    return [key for key in keys if len({record.value(key) for record in records}) > 1]

@@ -1,0 +1,29 @@
+"""Report: tables, figures and one HTML page from finished runs; without an argument, what runs and sweeps there are."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig, ListConfig
+
+from atelier.compose.verb import verb
+
+
+@verb("report")
+def main(options: DictConfig) -> None:
+    """Write the report of one sweep or of several; see `python src/report.py --help`."""
+    from atelier.errors import InputError
+    from atelier.report.listing import newest_sweep, print_listing
+    from atelier.report.write import write_report
+
+    logs = Path(options.paths.logs)
+    if options.sweep is None:
+        if not isinstance(options.limit, int) or options.limit < 1:
+            raise InputError(f"limit={options.limit}: give a whole number of at least 1")
+        print_listing(logs, options.limit)
+        return
+    named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
+    folders = [newest_sweep(logs) if name == "latest" else Path(str(name)) for name in named]
+    write_report(folders, Path(str(options.output)) if options.output is not None else None)
+
+
+if __name__ == "__main__":
+    main()

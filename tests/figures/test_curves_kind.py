@@ -1,0 +1,111 @@
+"""Curves over epochs: what is drawn is what was computed by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.collections import PolyCollection
+
+from atelier.errors import InputError
+from atelier.figures.kinds.curves import caption, describe, draw, gather
+
+NAN = float("nan")
+Make = Callable[..., Any]
+
+
+def test_the_mean_and_the_deviation_of_each_epoch(group: Make) -> None:
+    runs = [{"val/loss": {0: 1.0, 1: 4.0}}, {"val/loss": {0: 3.0, 1: 4.0}}]
+    ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
+    assert (line.split, line.epochs, line.mean, line.runs) == ("val", [1, 2], [2.0, 4.0], [2, 2])
+    assert line.std == [pytest.approx(2**0.5), 0.0]
+
+
+def test_an_epoch_that_some_runs_lack_is_the_mean_of_the_others(group: Make) -> None:
+    runs = [{"val/loss": {0: 1.0, 1: 2.0, 2: 7.0}}, {"val/loss": {0: 3.0}}, {"val/loss": {1: NAN}}, {}]
+    ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
+    assert (line.epochs, line.mean, line.runs) == ([1, 2, 3], [2.0, 2.0, 7.0], [2, 1, 1])
+    assert line.std == [pytest.approx(2**0.5), 0.0, 0.0]
+
+
+def test_an_epoch_without_any_number_is_left_out(group: Make) -> None:
+    runs = [{"train/loss": {0: 1.0, 1: NAN, 2: 3.0}}]
+    ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
+    assert (line.epochs, line.mean) == ([1, 3], [1.0, 3.0])
+
+
+def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group: Make) -> None:
+    runs = [{"train/loss": {0: 1.0, 1: 2.0}, "val/loss": {0: v, 1: v + 2}} for v in (1.0, 3.0)]
+    (axes,) = draw(gather([group({}, curves=runs)], "loss")).axes
+    drawn = {line.get_linestyle(): line for line in axes.lines if len(line.get_xdata())}
+    assert drawn.keys() == {"-", ":"}
+    assert list(drawn["-"].get_xdata()) == [1, 2]
+    assert list(drawn["-"].get_ydata()) == [1.0, 2.0]
+    assert list(drawn[":"].get_ydata()) == [2.0, 4.0]
+    (band,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    corners = band.get_paths()[0].vertices
+    at_first = corners[corners[:, 0] == 1][:, 1]
+    assert (at_first.min(), at_first.max()) == (pytest.approx(2 - 2**0.5), pytest.approx(2 + 2**0.5))
+
+
+def test_a_metric_with_its_split_is_drawn_there_alone(group: Make) -> None:
+    runs = [{"train/loss": {0: 1.0}, "val/loss": {0: 2.0}}]
+    ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "val/loss").panels]
+    assert (line.split, line.mean) == ("val", [2.0])
+
+
+def test_every_setting_has_its_line_and_its_name_in_the_legend(group: Make) -> None:
+    groups = [group({"optimizer": name}, curves=[{"val/loss": {0: 1.0, 1: 0.5}}]) for name in ("sgd", "adam")]
+    figure = draw(gather(groups, "loss", reference={"the report": 0.7}))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["sgd", "adam", "validation", "the report"]
+    lines = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [1, 2]]
+    assert len({line.get_color() for line in lines}) == len({line.get_marker() for line in lines}) == 2
+    (reference,) = [line for line in figure.axes[0].lines if line.get_label() == "the report"]
+    assert list(reference.get_ydata()) == [0.7, 0.7]
+
+
+def test_many_settings_are_spread_over_panels_by_the_key_that_needs_the_fewest(group: Make) -> None:
+    groups = [
+        group({"optimizer": a, "optimizer.lr": b}, curves=[{"val/loss": {0: 1.0}}])
+        for a in ("sgd", "adam", "adagrad")
+        for b in ("1", "2", "3", "4")
+    ]
+    curves = gather(groups, "loss")
+    assert [panel.title for panel in curves.panels] == ["sgd", "adam", "adagrad"]
+    assert [line.label for line in curves.panels[1].lines] == [f"learning rate {n}" for n in "1234"]
+    assert len(draw(curves).axes) == 3
+
+
+def test_many_settings_of_one_key_have_a_panel_each(group: Make) -> None:
+    groups = [group({"optimizer.lr": str(n)}, curves=[{"val/loss": {0: n}}]) for n in range(30)]
+    curves = gather(groups, "loss")
+    assert [panel.title for panel in curves.panels] == [f"learning rate {n}" for n in range(24)]
+    assert curves.left_out == 6
+    assert "6 are left out" in caption(curves)
+    assert [panel.lines[0].mean for panel in curves.panels] == [[n] for n in range(24)]
+
+
+def test_a_wide_range_is_logarithmic_and_what_is_not_positive_is_not(group: Make) -> None:
+    wide = draw(gather([group({}, curves=[{"val/loss": {0: 100.0, 1: 1.0}}])], "loss"))
+    assert wide.axes[0].get_yscale() == "log"
+    crossing = draw(gather([group({}, curves=[{"val/loss": {0: 100.0, 1: -1.0}}])], "loss"))
+    assert crossing.axes[0].get_yscale() == "linear"
+
+
+def test_every_number_is_within_the_axes(group: Make) -> None:
+    figure = draw(gather([group({}, curves=[{"val/loss": {0: 200.0, 1: 1.0}}])], "loss", reference={"r": 900.0}))
+    low, high = figure.axes[0].get_ylim()
+    assert low < 1.0
+    assert high > 900.0
+
+
+def test_a_metric_that_no_run_logged_is_told_with_the_choices(group: Make) -> None:
+    with pytest.raises(InputError, match="metric=los: no run logged it; choose from: train/loss, val/loss"):
+        gather([group({}, curves=[{"train/loss": {0: 1.0}, "val/loss": {0: 1.0}, "test/loss": {1: 1.0}}])], "los")
+
+
+def test_the_numbers_are_told_in_words(group: Make) -> None:
+    curves = gather([group({"optimizer": "sgd"}, curves=[{"val/loss": {0: 2.0, 1: 0.25}}])], "loss")
+    assert "sgd (val): 0.25 at epoch 2" in describe(curves)
+    assert np.isfinite(curves.panels[0].lines[0].mean).all()

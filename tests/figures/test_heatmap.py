@@ -1,0 +1,81 @@
+"""Heatmaps: the cells, their order and what is written in them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from matplotlib.colors import LogNorm
+
+from atelier.errors import InputError
+from atelier.figures.kinds.heatmap import describe, draw, gather
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def heatmap(group: Make) -> Any:
+    groups = [
+        group({"optimizer": "adam", "optimizer.lr": "0.1"}, [1.0, 3.0]),
+        group({"optimizer": "adam", "optimizer.lr": "0.01"}, [5.0]),
+        group({"optimizer": "sgd", "optimizer.lr": "0.01"}, [4.0]),
+        group({"optimizer": "sgd", "optimizer.lr": "0.1"}, [None]),
+    ]
+    return gather(groups, "val/loss")
+
+
+def test_a_cell_for_each_pair_of_values_with_its_mean(heatmap: Any) -> None:
+    assert (heatmap.rows, heatmap.columns) == ("optimizer", "optimizer.lr")
+    assert (heatmap.row_values, heatmap.column_values) == (["adam", "sgd"], ["0.01", "0.1"])
+    (panel,) = heatmap.panels
+    assert {cell: one.mean for cell, one in panel.cells.items()} == {
+        ("adam", "0.1"): 2.0,
+        ("adam", "0.01"): 5.0,
+        ("sgd", "0.01"): 4.0,
+    }
+
+
+def test_the_numbers_stand_where_their_values_are(heatmap: Any) -> None:
+    axes = draw(heatmap).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["adam", "sgd"]
+    assert {text.get_position(): text.get_text() for text in axes.texts} == {
+        (1, 0): "2.0\n± 1.4",
+        (0, 0): "5",
+        (0, 1): "4",
+    }
+
+
+def test_the_same_number_has_the_same_colour_and_a_lower_one_a_darker(heatmap: Any) -> None:
+    axes = draw(heatmap).axes[0]
+    brightness = [sum(cell.get_facecolor()[0][:3]) for cell in axes.collections]  # of 2, 5 and 4
+    assert brightness[0] < brightness[2] < brightness[1]
+
+
+def test_further_keys_make_panels(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": b, "c.c": c}, [1.0]) for a in "12" for b in "34" for c in "56"]
+    heatmap = gather(groups, "val/loss", rows="c.c", columns="a.a")
+    assert (heatmap.row_values, heatmap.column_values) == (["5", "6"], ["1", "2"])
+    assert [panel.title for panel in heatmap.panels] == ["b 3", "b 4"]
+    assert len(draw(heatmap).axes) == 3, "two panels and the scale of colours"
+
+
+def test_a_wide_range_has_a_logarithmic_scale_of_colours(group: Make) -> None:
+    groups = [group({"a.a": str(a), "b.b": str(b)}, [10.0 ** (a + b)]) for a in range(2) for b in range(2)]
+    assert isinstance(draw(gather(groups, "val/loss")).axes[0].figure.axes[-1]._colorbar.norm, LogNorm)
+
+
+def test_equal_numbers_are_drawn(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": b}, [1.0]) for a in "12" for b in "34"]
+    assert len(draw(gather(groups, "val/loss")).axes[0].texts) == 4
+
+
+def test_wrong_keys_are_told(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": a}, [1.0]) for a in "12"]
+    with pytest.raises(InputError, match=r"rows=x: not swept; choose from: a\.a, b\.b"):
+        gather(groups, "val/loss", rows="x")
+    with pytest.raises(InputError, match=r"a heatmap needs two swept keys; there are: a\.a"):
+        gather([group({"a.a": a}, [1.0]) for a in "12"], "val/loss")
+
+
+def test_the_words_have_every_number(heatmap: Any) -> None:
+    assert "adam, 0.1: 2.0 ± 1.4 (2); adam, 0.01: 5 (1); sgd, 0.01: 4 (1)" in describe(heatmap)

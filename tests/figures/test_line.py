@@ -1,0 +1,97 @@
+"""Lines over a numeric key: places, means and the axis's scale."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.figures.kinds.line import describe, draw, gather, spacing
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def chart(group: Make) -> Any:
+    groups = [
+        group({"network": "lstm", "data.length": "10"}, [2.0, 4.0]),
+        group({"network": "lstm", "data.length": "5"}, [1.0]),
+        group({"network": "rnn", "data.length": "5"}, [7.0, 9.0]),
+        group({"network": "rnn", "data.length": "10"}, [None]),
+    ]
+    return gather(groups, "val/loss")
+
+
+def test_the_points_lie_at_their_values_from_left_to_right(chart: Any) -> None:
+    assert chart.key == "data.length"
+    ((_, lines),) = chart.panels
+    assert {line.label: [(place, one.mean, one.n) for place, one in line.points] for line in lines} == {
+        "lstm": [(5.0, 1.0, 1), (10.0, 3.0, 2)],
+        "rnn": [(5.0, 8.0, 2)],
+    }
+
+
+def test_what_is_drawn_is_what_was_gathered(chart: Any) -> None:
+    (axes,) = draw(chart).axes
+    lstm, rnn = (container for container in axes.containers)
+    assert list(lstm.lines[0].get_xdata()) == [5.0, 10.0]
+    assert list(lstm.lines[0].get_ydata()) == [1.0, 3.0]
+    low, high = lstm.lines[2][0].get_segments()[1][:, 1]
+    assert (low, high) == (pytest.approx(3 - 2**0.5), pytest.approx(3 + 2**0.5))
+    assert (lstm.get_label(), rnn.get_label()) == ("lstm", "rnn")
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["5", "10"]
+    assert axes.get_xlabel() == "length"
+    dots = [sorted(line.get_ydata()) for line in axes.lines if line.get_marker() == "."]
+    assert dots == [[2.0, 4.0], [7.0, 9.0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([0.001, 0.01, 0.1], "log"),
+        ([0.0001, 0.0003, 0.001, 0.003], "log"),
+        ([16, 32, 64, 128], "log"),
+        ([0.001, 0.1], "log"),
+        ([5, 10, 15, 20], "linear"),
+        ([0.001, 0.005, 0.01], "linear"),
+        ([1, 2], "linear"),
+        ([0, 0.001, 0.01, 0.1], "symlog"),
+        ([0, 1], "linear"),
+        ([-1, 1, 10, 100], "linear"),
+        ([], "linear"),
+    ],
+)
+def test_the_axis_is_logarithmic_where_the_values_are(values: list[float], scale: str) -> None:
+    assert spacing(values) == scale
+
+
+@pytest.mark.parametrize("values", [("0.001", "0.01", "0.1"), ("0", "0.01", "0.1"), ("5", "10", "15")])
+def test_the_scale_is_the_one_drawn_and_the_ticks_are_as_typed(group: Make, values: tuple[str, ...]) -> None:
+    chart = gather([group({"optimizer.lr": value}, [1.0]) for value in values], "val/loss")
+    (axes,) = draw(chart).axes
+    assert axes.get_xscale() == spacing([float(value) for value in values])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(values)
+    assert axes.get_xlabel() == "learning rate"
+
+
+def test_many_lines_are_spread_over_panels(group: Make) -> None:
+    groups = [
+        group({"a.x": str(x), "network": network, "data.kind": kind}, [float(x)])
+        for x in (1, 2)
+        for network in ("p", "q", "r")
+        for kind in ("u", "v", "w", "z")
+    ]
+    chart = gather(groups, "val/loss", x="a.x")
+    assert [title for title, _ in chart.panels] == ["network p", "network q", "network r"]
+    assert all(len(lines) == 4 for _, lines in chart.panels)
+
+
+@pytest.mark.parametrize(("x", "told"), [("network", "choose from: a.x"), ("a.y", "choose from: a.x")])
+def test_a_key_that_is_not_numeric_is_told(group: Make, x: str, told: str) -> None:
+    groups = [group({"a.x": value, "network": f"n{value}"}, [1.0]) for value in "12"]
+    with pytest.raises(InputError, match=f"x={x}: no swept key with numbers; {told}"):
+        gather(groups, "val/loss", x=x)
+
+
+def test_the_words_have_every_number(chart: Any) -> None:
+    assert "lstm, 5: 1 (1); lstm, 10: 3.0 ± 1.4 (2); rnn, 5: 8.0 ± 1.4 (2)" in describe(chart)

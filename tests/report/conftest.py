@@ -1,0 +1,114 @@
+"""Made-up sweeps: folders such as the launcher and its runs leave them, with numbers that a test can tell."""
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+# epoch, step, then the metrics, as a run logs them: validation before training, the test one epoch later.
+COLUMNS = "epoch,step,val/loss,val/accuracy,train/loss,train/accuracy,test/loss,test/accuracy"
+
+
+def write_run(folder: Path, manifest: dict[str, Any], curve: list[float], config: dict[str, Any] | None = None) -> None:
+    """A run whose validation accuracy was `curve`; run.json is `manifest` over what a completed run has."""
+    folder.mkdir(parents=True)
+    finite = [value for value in curve if value == value]
+    best = max(finite, default=None)
+    content = {
+        "status": "completed",
+        "experiment": "made_up",
+        "study": None,
+        "seed": 0,
+        "overrides": [],
+        "config_hash": "0",
+        "objective": {
+            "metric": "val/accuracy",
+            "mode": "max",
+            "best": best,
+            "best_epoch": None if best is None else curve.index(best),
+        },
+        "test": {"loss": 0.5, "accuracy": None if best is None else best - 0.01},
+        "parameters": 57060,
+        "epochs": len(curve),
+        "steps": 10 * len(curve),
+        "seconds": {"setup": 0.1, "fit": 2.0 * len(curve), "test": 0.1},
+        "steps_per_second": 100.0,
+        "peak_memory_mb": 812.5,
+        "device": "cpu (x86_64, 2 threads)",
+        "precision": "32-true",
+        "versions": {"python": "3.11.7", "torch": "2.15.0"},
+        "git": {"commit": "0123456789abcdef", "dirty": False},
+        "host": "here",
+        "pid": 1,
+        "error": None,
+        **manifest,
+    }
+    (folder / "run.json").write_text(json.dumps(content))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": content["seed"], **(config or {})}))
+    rows = [COLUMNS]
+    for epoch, value in enumerate(curve):
+        rows += [
+            f"{epoch},{9 + 10 * epoch},{1.5 - value},{value},,,,",
+            f"{epoch},{9 + 10 * epoch},,,{1 - value},{value + 0.02},,",
+        ]
+    (folder / "metrics.csv").write_text("\n".join([*rows, f"{len(curve)},{10 * len(curve)},,,,,0.5,0.9", ""]))
+
+
+def write_sweep(
+    folder: Path,
+    grid: dict[str, list[str]],
+    curve: Callable[[dict[str, str], int], list[float]],
+    seeds: tuple[int, ...] = (0, 1, 2),
+    change: Callable[[dict[str, str], int], dict[str, Any]] = lambda values, seed: {},
+    config: dict[str, Any] | None = None,
+    **sweep: Any,
+) -> Path:
+    """A sweep over `grid` and `seeds`.
+
+    `curve(values, seed)` is a job's validation accuracy over the epochs; `change(values, seed)` changes its run.json;
+    a job for which it gives a status of waiting has not begun. `sweep` changes sweep.json.
+    """
+    folder.mkdir(parents=True)
+    jobs = []
+    for number, choice in enumerate(itertools.product(*grid.values(), seeds)):
+        values, seed = dict(zip(grid, choice[:-1], strict=True)), choice[-1]
+        overrides = [*(f"{key}={value}" for key, value in values.items()), f"seed={seed}"]
+        setting = "_".join(values.values()) or "one"
+        jobs.append({"number": number, "overrides": overrides, "values": values, "seed": seed, "config_hash": setting})
+        changed = change(values, seed)
+        if changed.get("status") != "waiting":
+            told = {"overrides": overrides, "seed": seed, "config_hash": setting, **changed}
+            write_run(folder / str(number), told, curve(values, seed), config)
+    content = {
+        "study": None,
+        "experiment": "made_up",
+        "budget": "full",
+        "command": [
+            *(f"{key}={','.join(values)}" for key, values in grid.items()),
+            f"seed={','.join(map(str, seeds))}",
+        ],
+        "presentation": {},
+        "quick": {},
+        "swept": list(grid),
+        "created": "2026-11-21T12:00:00",
+        "status": "completed",
+        "objective": {"metric": "val/accuracy", "mode": "max"},
+        "jobs": jobs,
+        **sweep,
+    }
+    (folder / "sweep.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_up_run() -> Callable[..., None]:
+    return write_run
+
+
+@pytest.fixture(scope="session")
+def made_up_sweep() -> Callable[..., Path]:
+    return write_sweep

@@ -1,0 +1,157 @@
+"""Which figures a sweep gets, and that each is drawn from its runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.report.groups import groups
+from atelier.report.pictures import check_figure, choose, draw_pictures, kind_names
+from atelier.sweeps.aggregate import aggregate
+
+NAN = float("nan")
+Sweep = Callable[..., Path]
+
+
+def rising(values: dict[str, str], seed: int) -> list[float]:
+    return [0.1, 0.2 + seed / 100, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("grid", "kinds"),
+    [
+        ({"optimizer": ["sgd", "adam"]}, ["curves", "curves", "bars"]),
+        ({"optimizer.lr": ["0.1", "0.01"]}, ["curves", "curves", "line"]),
+        ({"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}, ["curves", "curves", "heatmap"]),
+        ({"a.a": ["1", "2"], "b.b": ["1", "2"], "c.c": ["1", "2"]}, ["curves", "curves", "bars"]),
+        ({}, ["curves", "curves"]),
+    ],
+)
+def test_figures_are_chosen_by_the_keys(
+    made_up_sweep: Sweep, tmp_path: Path, grid: dict[str, list[str]], kinds: list[str]
+) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising, seeds=(0, 1))])
+    chosen = choose(results, groups(results))
+    assert [one["kind"] for one in chosen] == kinds
+    assert [one["metric"] for one in chosen[:2]] == ["accuracy", "loss"]
+
+
+def test_pairs_of_values_that_go_together_are_no_grid(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    values = [str(n) for n in range(5)]
+    folder = made_up_sweep(tmp_path / "s", {"a.a": values}, rising, seeds=(0,), swept=["a.a", "b.b"])
+    for number in range(5):
+        (folder / str(number) / "config.yaml").write_text(f"b: {{b: x{number}}}")
+    results = aggregate([folder])
+    assert choose(results, groups(results))[-1]["kind"] == "bars"
+
+
+def test_what_the_study_asks_for_is_drawn_as_files(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, rising)])
+    wanted = [{"kind": "bars", "metric": "test/accuracy", "reference": {"chance": 0.1}, "caption": "As in figure 8."}]
+    (picture,), problems = draw_pictures(results, [*wanted], tmp_path / "figures")
+    assert problems == []
+    assert picture.caption == "As in figure 8."
+    # test accuracy is the best validation accuracy less 0.01: 0.29 for every seed
+    assert "sgd: 0.29 ± 0 (3); adam: 0.29 ± 0 (3); chance at 0.1" in picture.alternative
+    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == [
+        "bars_test_accuracy.png",
+        "bars_test_accuracy.svg",
+    ]
+
+
+def test_equal_runs_give_equal_files(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {}, rising)])
+    for name in ("one", "two"):
+        draw_pictures(results, [{"kind": "curves", "metric": "loss"}], tmp_path / name)
+    for file in ("curves_loss.svg", "curves_loss.png"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_two_figures_of_one_kind_and_metric_have_files_of_their_own(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {}, rising)])
+    asked = [{"kind": "curves", "metric": "loss"}, {"kind": "curves", "metric": "loss", "reference": {"r": 1.0}}]
+    pictures, _ = draw_pictures(results, asked, tmp_path / "figures")
+    assert [picture.path.name for picture in pictures] == ["curves_loss", "curves_loss_2"]
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {}, rising)])
+    asked: list[Any] = [
+        {"kind": "bars", "metric": "test/acuracy"},
+        {"kind": "bars", "reference": [0.5]},
+        {"kind": "curves"},
+    ]
+    pictures, problems = draw_pictures(results, asked, tmp_path / "figures")
+    assert [picture.path.name for picture in pictures] == ["curves_accuracy"]
+    assert problems[0].startswith("Figure 1 (bars) was not drawn: metric=test/acuracy: no run has it; choose from: ")
+    assert problems[1].startswith("Figure 2 (bars) was not drawn: AttributeError")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"kind": "pie"}, "kind=pie: no such figure; choose from: bars, curves, heatmap, line"),
+        ({"metric": "val/loss"}, "kind=None: no such figure; choose from: bars, curves, heatmap, line"),
+        ({"kind": "line", "y": "lr"}, "y=lr: line has no such option; choose from: caption, metric, x, reference"),
+    ],
+)
+def test_a_wrong_figure_is_told(wanted: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError) as error:
+        check_figure(wanted)
+    assert str(error.value) == told
+
+
+@pytest.mark.parametrize("kind", kind_names())
+def test_every_kind_draws_runs_that_ended_in_every_way(made_up_sweep: Sweep, tmp_path: Path, kind: str) -> None:
+    """Unequal epochs, values that are no numbers, failed, interrupted and waiting jobs."""
+    lengths = {"sgd": [0.1, NAN, 0.3], "adam": [NAN, NAN], "adagrad": [0.5], "rmsprop": []}
+    ends = {1: {"status": "failed"}, 2: {"status": "interrupted"}, 3: {"status": "waiting"}, 4: {"status": "completed"}}
+    results = aggregate(
+        [
+            made_up_sweep(
+                tmp_path / "s",
+                {"optimizer": list(lengths), "optimizer.lr": ["0.001", "0.01"]},
+                lambda values, seed: lengths[values["optimizer"]],
+                seeds=(0, 1, 2, 3, 4),
+                change=lambda values, seed: ends.get(seed, {}),
+            )
+        ]
+    )
+    pictures, problems = draw_pictures(results, [{"kind": kind}], tmp_path / "figures")
+    assert problems == []
+    assert pictures[0].path.with_suffix(".png").stat().st_size > 5000
+    assert "0.5" in pictures[0].alternative
+
+
+def test_scores_are_those_of_the_best_epoch(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    folder = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [0.1, 0.7, 0.4], seeds=(0,))
+    (group,) = groups(aggregate([folder]))
+    assert group.score("val/accuracy").mean == 0.7
+    assert group.score("train/accuracy").mean == 0.72
+    assert group.score("val/loss").mean == 0.8
+    assert group.score("test/accuracy").mean == pytest.approx(0.69)
+    assert (group.score("seconds").mean, group.score("parameters").mean) == (6.0, 57060)
+
+
+def test_a_setting_without_a_completed_run_shows_its_curves_and_says_so(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    folder = made_up_sweep(
+        tmp_path / "s",
+        {"optimizer": ["sgd", "adam"]},
+        rising,
+        change=lambda values, seed: {"status": "running"} if values["optimizer"] == "sgd" or seed else {},
+    )
+    adam, sgd = groups(aggregate([folder]))
+    assert (adam.label, len(adam.curves)) == ("adam", 1), "only the completed run"
+    assert (sgd.label, len(sgd.curves)) == ("sgd (unfinished)", 3)
+    assert sgd.score("val/accuracy").n == 0
+
+
+def test_settings_that_read_alike_are_told_apart(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    for name, setting in (("one", "abcdef01"), ("two", "12345678")):
+        made_up_sweep(
+            tmp_path / name, {"optimizer": ["sgd"]}, rising, change=lambda v, s, own=setting: {"config_hash": own}
+        )
+    labels = [group.label for group in groups(aggregate([tmp_path]))]
+    assert sorted(labels) == ["made_up (123456)", "made_up (abcdef)"]

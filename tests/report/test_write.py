@@ -1,0 +1,218 @@
+"""The report of a sweep: its table, files, notes, and how little it needs."""
+
+import csv
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.report.notes import caption, cautions
+from atelier.report.write import write_report
+from atelier.sweeps.aggregate import aggregate
+
+Sweep = Callable[..., Path]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
+
+
+def accuracy(values: dict[str, str], seed: int) -> list[float]:
+    return [
+        0.1,
+        0.5 + (0.25 if values.get("optimizer") == "adam" else 0) + float(values.get("optimizer.lr", 0)) + seed / 10,
+    ]
+
+
+@pytest.fixture
+def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Path:
+    """Six completed runs of eight: `sgd` with 0.1 failed for seed 1, `adam` with 0.1 is still to begin."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        if seed == 1 and values == {"optimizer": "sgd", "optimizer.lr": "0.1"}:
+            return {"status": "failed", "error": {"type": "RuntimeError", "message": "out of luck"}}
+        if seed == 1 and values == {"optimizer": "adam", "optimizer.lr": "0.1"}:
+            return {"status": "waiting"}
+        return {}
+
+    return made_up_sweep(
+        tmp_path / "s",
+        GRID,
+        accuracy,
+        seeds=(0, 1),
+        change=change,
+        status="running",
+        study="the_study",
+        budget="quick",
+        quick={"trainer.max_epochs": 2, "seed": [0, 1]},
+        presentation={"title": "A study", "question": "Which one?", "claim": "Adam | of course."},
+    )
+
+
+def printed_rows(text: str) -> list[list[str]]:
+    """The rows of the table that the terminal shows, cell by cell."""
+    lines = text[text.rindex("───") : text.index(" settings, ")].splitlines()[1:-1]
+    return [re.split(r" {2,}", line.strip()) for line in lines if line.strip()]
+
+
+def test_the_table_has_a_row_for_each_setting_the_best_first(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_report(sweep)
+    rows = printed_rows(capsys.readouterr().out)
+    # adam: 0.75 + lr, sgd: 0.5 + lr; seed 1 adds 0.1: mean + 0.05, deviation 0.1 / sqrt(2) = 0.071
+    assert [row[:3] for row in rows] == [
+        ["adam", "0.1", "0.85 (1)"],
+        ["adam", "0.01", "0.810 ± 0.071 (2)"],
+        ["sgd", "0.1", "0.6 (1)"],
+        ["sgd", "0.01", "0.560 ± 0.071 (2)"],
+    ]
+    assert [row[3] for row in rows[:2]] == ["0.84 (1)", "0.800 ± 0.071 (2)"], "the test metric is 0.01 less"
+    assert [row[4:6] for row in rows[:1]] == [["4.0 s", "57,060"]]
+    assert [row[6] for row in rows] == [
+        "1 of 2, 1 waiting",
+        "2",
+        "1 of 2, 1 failed",
+        "2",
+    ]
+
+
+def test_the_terminal_tells_the_caption_and_where_things_are(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_report(sweep)
+    out = capsys.readouterr().out
+    assert "the_study" in out
+    assert "seeds 0, 1. Mean ± standard deviation over seeds" in out
+    assert "budget=quick instead of the full setting: trainer.max_epochs=2, seed=[0, 1]" in out
+    assert f"{sweep}: report.html, summary.md, summary.csv, figures/" in out
+    assert {"report.html", "summary.md", "summary.csv", "figures"} <= {file.name for file in sweep.iterdir()}
+
+
+def test_summary_csv_has_every_run_with_all_keys(sweep: Path) -> None:
+    write_report(sweep)
+    rows = list(csv.DictReader((sweep / "summary.csv").read_text().splitlines()))
+    assert len(rows) == 8
+    first = rows[0]
+    assert (first["folder"], first["optimizer"], first["optimizer.lr"], first["seed"]) == ("0", "sgd", "0.01", "0")
+    assert (first["status"], first["objective.best"], first["test.accuracy"]) == ("completed", "0.51", "0.5")
+    assert (first["versions.torch"], first["git.commit"], first["seconds.fit"]) == ("2.15.0", "0123456789abcdef", "4.0")
+    assert first["overrides"] == "optimizer=sgd optimizer.lr=0.01 seed=0"
+    assert [row["error.message"] for row in rows if row["status"] == "failed"] == ["out of luck"]
+    assert [row["folder"] for row in rows if row["status"] == "waiting"] == [""]
+
+
+def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
+    write_report(sweep)
+    text = (sweep / "summary.md").read_text()
+    assert text.startswith("# the_study: A study\n\nQuestion: Which one?\n\nClaim: Adam | of course.\n")
+    assert "budget=quick" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[0].startswith("| optimizer | learning rate | best validation accuracy | test accuracy | test loss |")
+    assert rows[3].startswith("| adam | 0.01 | 0.810 ± 0.071 (2) | 0.800 ± 0.071 (2) | 0.5 ± 0 (2) |")
+    assert len(rows) == 6
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
+        assert (sweep / path).is_file()
+
+
+def test_writing_again_gives_the_same_files(sweep: Path) -> None:
+    write_report(sweep)
+    before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
+    write_report(sweep)
+    assert {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()} == before
+
+
+def test_a_sweep_of_which_nothing_has_begun_has_a_report(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, change=lambda values, seed: {"status": "waiting"})
+    assert {setting.objective.n for setting in write_report(sweep).settings} == {0}
+    assert "12 of 12 runs not begun" in (sweep / "report.html").read_text()
+
+
+def test_failed_early_jobs_with_null_keys_have_a_report(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """What the launcher writes for a job that died before its run began."""
+    names = ("parameters", "epochs", "steps", "seconds", "device", "versions", "git", "host", "pid", "peak_memory_mb")
+    died = {
+        **dict.fromkeys(names),
+        "status": "failed",
+        "test": {},
+        "objective": {"metric": "val/accuracy", "mode": "max", "best": None, "best_epoch": None},
+        "error": {"type": "Killed", "message": "signal 9"},
+    }
+    sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, change=lambda values, seed: died)
+    for job in sweep.glob("*/metrics.csv"):
+        job.unlink()
+    write_report(sweep)
+    assert "12 of 12 runs failed" in (sweep / "summary.md").read_text()
+    assert "signal 9" in (sweep / "report.html").read_text()
+
+
+def test_several_folders_need_a_place_and_are_brought_together(
+    made_up_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = made_up_sweep(tmp_path / "one", {"optimizer": ["sgd"]}, accuracy, seeds=(0,))
+    two = made_up_sweep(tmp_path / "two", {"optimizer": ["sgd", "adam"]}, accuracy, seeds=(1,))
+    with pytest.raises(InputError, match="output is missing"):
+        write_report([one, two])
+    before = {*one.iterdir(), *two.iterdir()}
+    results = write_report([one, two], tmp_path / "all")
+    assert {s.values["optimizer"]: s.objective.n for s in results.settings} == {"adam": 1, "sgd": 2}
+    assert {*one.iterdir(), *two.iterdir()} == before
+    assert 'href="../one/0/"' in (tmp_path / "all" / "report.html").read_text()
+
+
+# ---------------------------------------------------------------------- notes
+
+
+def test_made_up_data_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, config={"data": {"source": "fake"}})
+    assert cautions(aggregate([sweep])) == [
+        "data.source=fake in 3 runs: made-up data, so that the numbers mean nothing."
+    ]
+    noise = made_up_sweep(tmp_path / "n", {}, accuracy, config={"data": {"_target_": "atelier.data.x.RandomImages"}})
+    assert cautions(aggregate([noise])) == ["data=random_images in 3 runs: noise, so that the numbers mean nothing."]
+
+
+def test_a_full_sweep_of_sound_runs_has_nothing_to_say(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", GRID, accuracy)])
+    assert cautions(results) == []
+    assert caption(results) == (
+        "4 settings, 12 runs; seeds 0, 1, 2. Mean ± standard deviation over seeds (number of runs)."
+    )
+
+
+def test_doubtful_origins_are_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    sweep = made_up_sweep(
+        tmp_path / "s",
+        {},
+        accuracy,
+        seeds=(0, 0, 1),
+        change=lambda values, seed: {"git": {"commit": f"{seed}" * 40, "dirty": seed == 1}},
+    )
+    told = "\n".join(cautions(aggregate([sweep])))
+    assert "Seed 0 counts more than once in one setting" in told
+    assert "From different commits: 0000000, 1111111." in told
+    assert "The code had changes that were not committed." in told
+
+
+def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    nan = float("nan")
+    sweep = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [nan] if seed else [0.5])
+    results = write_report(sweep)
+    assert cautions(results) == ["2 completed runs without a value of val/accuracy; left out of its mean."]
+    assert "3, 2 without a value" in (sweep / "summary.md").read_text()
+
+
+# ---------------------------------------------------------------------- cost
+
+
+def test_a_report_needs_neither_torch_nor_much_time(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    sweep = made_up_sweep(tmp_path / "s", GRID, accuracy)
+    code = (
+        "import sys, pathlib; from atelier.report.write import write_report; "
+        f"write_report(pathlib.Path({str(sweep)!r})); "
+        "print([name for name in ('torch', 'lightning', 'matplotlib.pyplot', 'pandas') if name in sys.modules])"
+    )
+    before = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stderr == ""
+    assert time.perf_counter() - before < 15  # two seconds on a machine with nothing else to do

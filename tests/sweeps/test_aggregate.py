@@ -1,0 +1,225 @@
+"""Settings over seeds, against numbers computed by hand."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from atelier.errors import InputError
+from atelier.sweeps.aggregate import Results, aggregate
+
+NAN = float("nan")
+
+
+def write_run(folder: Path, typed: str, seed: int, best: float | None, setting: str | None = None, **more: Any) -> Path:
+    """A run with the overrides `typed`; its `config_hash` is `setting`, or what was typed."""
+    folder.mkdir(parents=True)
+    manifest = {
+        "status": "completed",
+        "experiment": "default",
+        "seed": seed,
+        "overrides": [*typed.split(), f"seed={seed}"],
+        "config_hash": setting or typed,
+        "objective": {"metric": "val/loss", "mode": "min", "best": best, "best_epoch": 0},
+        "test": {"loss": None if best is None else 2 * best},
+        "parameters": 100,
+        "seconds": {"setup": 0.0, "fit": 10.0 + seed, "test": 0.0},
+        **more,
+    }
+    (folder / "run.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def write_sweep(folder: Path, swept: list[str], jobs: list[dict[str, Any]], **more: Any) -> Path:
+    content = {"study": None, "experiment": "default", "status": "completed", "swept": swept, "jobs": jobs, **more}
+    (folder / "sweep.json").write_text(json.dumps(content))
+    return folder
+
+
+def job(number: int, values: dict[str, str], seed: int = 0) -> dict[str, Any]:
+    typed = [f"{key}={value}" for key, value in values.items()]
+    overrides = [*typed, f"seed={seed}"]
+    return {"number": number, "overrides": overrides, "values": values, "seed": seed, "config_hash": " ".join(typed)}
+
+
+def table(results: Results) -> list[tuple[dict[str, str | None], float | None, float | None, int]]:
+    return [(s.values, s.objective.mean, s.objective.std, s.objective.n) for s in results.settings]
+
+
+# ---------------------------------------------------------------------- numbers
+
+
+def test_mean_and_deviation_over_seeds_are_those_computed_by_hand(tmp_path: Path) -> None:
+    for seed, best in enumerate([1.0, 2.0, 6.0]):
+        write_run(tmp_path / str(seed), "optimizer=sgd", seed, best)
+    (setting,) = aggregate([tmp_path]).settings
+    # mean 9/3; deviations -2, -1, 3: squares 4 + 1 + 9 = 14, over 3 - 1
+    assert (setting.objective.mean, setting.objective.std, setting.objective.n) == (3.0, pytest.approx(7**0.5), 3)
+    assert (setting.test["loss"].mean, setting.test["loss"].std) == (6.0, pytest.approx(2 * 7**0.5))
+    assert (setting.seconds.mean, setting.seconds.std) == (11.0, 1.0)
+    assert (setting.parameters.mean, setting.parameters.std) == (100.0, 0.0)
+
+
+def test_one_run_has_no_deviation(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", "optimizer=sgd", 0, 1.5)
+    (setting,) = aggregate([tmp_path]).settings
+    assert (setting.objective.mean, setting.objective.std, setting.objective.n) == (1.5, None, 1)
+
+
+@pytest.mark.parametrize(("mode", "order"), [("min", ["a", "b", "c"]), ("max", ["b", "a", "c"])])
+def test_the_best_comes_first_and_what_has_no_value_last(tmp_path: Path, mode: str, order: list[str]) -> None:
+    for name, best in (("c", None), ("b", 2.0), ("a", 1.0)):
+        objective = {"metric": "val/loss", "mode": mode, "best": best, "best_epoch": None}
+        write_run(tmp_path / name, f"optimizer={name}", 0, best, objective=objective)
+    results = aggregate([tmp_path])
+    assert [setting.values["optimizer"] for setting in results.settings] == order
+    assert (results.metric, results.mode) == ("val/loss", mode)
+
+
+def test_missing_values_and_nan_are_left_out(tmp_path: Path) -> None:
+    for seed, best in enumerate([1.0, NAN, None, math.inf, 3.0]):
+        write_run(tmp_path / str(seed), "optimizer=sgd", seed, best)
+    write_run(tmp_path / "bare", "optimizer=sgd", 9, None, test={}, seconds=None, parameters=None, objective=None)
+    (setting,) = aggregate([tmp_path]).settings
+    assert (setting.objective.mean, setting.objective.std, setting.objective.n) == (2.0, pytest.approx(2**0.5), 2)
+    assert len(setting.completed) == 6
+    assert setting.test["loss"].n == 2
+    assert setting.seconds.n == 5
+
+
+def test_only_completed_runs_count(tmp_path: Path) -> None:
+    for number, (status, best) in enumerate(
+        [("completed", 1.0), ("completed", 2.0), ("failed", 100.0), ("interrupted", 100.0), ("running", 100.0)]
+    ):
+        write_run(tmp_path / str(number), "optimizer=sgd", number, best, status=status)
+    (setting,) = aggregate([tmp_path]).settings
+    assert (setting.objective.mean, setting.objective.n) == (1.5, 2)
+    assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 1, "running": 1}
+
+
+# ---------------------------------------------------------------------- what is one setting
+
+
+def test_runs_are_grouped_by_their_hash_wherever_they_lie(tmp_path: Path) -> None:
+    write_run(tmp_path / "one/0", "optimizer.lr=0.01", 0, 1.0, setting="same")
+    write_run(tmp_path / "two/anything", "optimizer.lr=1e-2", 1, 3.0, setting="same")
+    write_run(tmp_path / "two/0", "optimizer.lr=0.01", 0, 9.0, setting="other")
+    results = aggregate([tmp_path / "one", tmp_path / "two"])
+    assert [(s.config_hash, s.objective.mean, s.objective.n) for s in results.settings] == [
+        ("same", 2.0, 2),
+        ("other", 9.0, 1),
+    ]
+
+
+def test_renaming_folders_changes_nothing(tmp_path: Path) -> None:
+    for seed in range(2):
+        for lr in ("0.1", "0.2"):
+            write_run(tmp_path / "a" / f"{lr}_{seed}", f"optimizer.lr={lr}", seed, float(lr) + seed)
+    before = table(aggregate([tmp_path / "a"]))
+    for number, run in enumerate(sorted((tmp_path / "a").iterdir(), reverse=True)):
+        shutil.move(run, tmp_path / "b" / f"x{number * 7 % 4}")
+    assert table(aggregate([tmp_path / "b"])) == before
+
+
+def test_a_run_without_a_hash_goes_by_what_was_typed(tmp_path: Path) -> None:
+    for seed in range(2):
+        write_run(tmp_path / str(seed), "optimizer=sgd", seed, None, config_hash=None, status="failed")
+    write_run(tmp_path / "2", "optimizer=adam", 0, None, config_hash=None, status="failed")
+    assert sorted(len(setting.records) for setting in aggregate([tmp_path]).settings) == [1, 2]
+
+
+# ---------------------------------------------------------------------- what varies
+
+
+def test_the_keys_are_those_whose_values_differ(tmp_path: Path) -> None:
+    same = "experiment=x trainer=cpu"
+    write_run(tmp_path / "0", f"{same} optimizer=sgd paths.logs=a logger=csv hydra/launcher=local", 0, 1.0)
+    write_run(tmp_path / "1", f"{same} optimizer=adam paths.logs=b logger=wandb hydra/launcher=slurm", 1, 2.0)
+    results = aggregate([tmp_path])
+    assert results.keys == ["optimizer"]
+    assert [setting.values for setting in results.settings] == [{"optimizer": "sgd"}, {"optimizer": "adam"}]
+
+
+def test_a_key_that_was_not_typed_is_read_from_the_configuration(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer.lr=0.1", 0, 1.0)
+    other = write_run(tmp_path / "1", "", 0, 2.0)
+    (other / "config.yaml").write_text(yaml.safe_dump({"optimizer": {"lr": 0.003}}))
+    results = aggregate([tmp_path])
+    assert [setting.values for setting in results.settings] == [{"optimizer.lr": "0.1"}, {"optimizer.lr": "0.003"}]
+
+
+def test_a_key_that_a_sweep_leaves_unset_in_a_job_is_read_from_the_configuration(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer.lr=0.1", 0, 1.0)
+    (write_run(tmp_path / "1", "", 0, 2.0) / "config.yaml").write_text("optimizer: {lr: 0.003}")
+    write_run(tmp_path / "2", "", 1, 3.0, setting="third")
+    jobs = [job(0, {"optimizer.lr": "0.1"}), job(1, {"optimizer.lr": ""}), job(2, {"optimizer.lr": ""})]
+    results = aggregate([write_sweep(tmp_path, ["optimizer.lr"], jobs)])
+    assert [setting.values["optimizer.lr"] for setting in results.settings] == ["0.1", "0.003", None]
+
+
+def test_added_and_forced_keys_lose_their_signs(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "+task.turns=true", 0, 1.0)
+    write_run(tmp_path / "1", "++task.turns=false", 0, 2.0)
+    assert aggregate([tmp_path]).keys == ["task.turns"]
+
+
+def test_a_sweep_tells_its_keys_and_their_order(tmp_path: Path) -> None:
+    for number, (a, b) in enumerate([("1", "x"), ("2", "y")]):
+        write_run(tmp_path / str(number), f"a.a={a} b.b={b} c.c={a}", 0, float(number))
+    jobs = [job(0, {"b.b": "x", "a.a": "1"}), job(1, {"b.b": "y", "a.a": "2"})]
+    results = aggregate([write_sweep(tmp_path, ["b.b", "a.a"], jobs)])
+    assert results.keys == ["b.b", "a.a"]
+    assert results.settings[0].values == {"b.b": "x", "a.a": "1"}
+
+
+def test_two_sweeps_have_the_keys_in_which_their_runs_differ(tmp_path: Path) -> None:
+    for name, optimizer in (("one", "sgd"), ("two", "adam")):
+        for number, lr in enumerate(["0.1", "0.2"]):
+            write_run(tmp_path / name / str(number), f"optimizer={optimizer} optimizer.lr={lr}", 0, float(lr))
+        jobs = [job(number, {"optimizer.lr": lr}) for number, lr in enumerate(["0.1", "0.2"])]
+        write_sweep(tmp_path / name, ["optimizer.lr"], jobs)
+    results = aggregate([tmp_path / "one", tmp_path / "two"])
+    assert results.keys == ["optimizer", "optimizer.lr"]
+    assert len(results.settings) == 4
+
+
+# ---------------------------------------------------------------------- unfinished and broken
+
+
+def test_a_job_that_has_not_begun_is_waiting(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer=sgd", 0, 1.0)
+    jobs = [job(0, {"optimizer": "sgd"}), job(1, {"optimizer": "sgd"}, seed=1), job(2, {"optimizer": "adam"})]
+    objective = {"metric": "val/loss", "mode": "min"}
+    results = aggregate([write_sweep(tmp_path, ["optimizer"], jobs, status="running", objective=objective)])
+    assert [(setting.values["optimizer"], setting.counts) for setting in results.settings] == [
+        ("sgd", {"completed": 1, "waiting": 1}),
+        ("adam", {"waiting": 1}),
+    ]
+
+
+def test_a_manifest_that_cannot_be_read_is_a_failed_run_among_the_others(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer=sgd", 0, 1.0)
+    (write_run(tmp_path / "1", "optimizer=sgd", 1, 2.0) / "run.json").write_text('{"status": "comp')
+    jobs = [job(0, {"optimizer": "sgd"}), job(1, {"optimizer": "sgd"}, seed=1)]
+    (setting,) = aggregate([write_sweep(tmp_path, ["optimizer"], jobs)]).settings
+    assert setting.counts == {"completed": 1, "failed": 1}
+    assert setting.objective.mean == 1.0
+
+
+def test_a_folder_given_twice_counts_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs/0", "optimizer=sgd", 0, 1.0)
+    assert len(aggregate([tmp_path, tmp_path / "runs", tmp_path / "runs/0"]).records) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("nowhere", "there is no such folder"), ("empty", "no run (run.json) and no sweep")]
+)
+def test_a_folder_without_runs_is_told(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"sweep={tmp_path / name}: ") as error:
+        aggregate([tmp_path / name])
+    assert told in str(error.value)

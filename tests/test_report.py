@@ -1,0 +1,114 @@
+"""`python src/report.py`: the list of what there is, the report of a sweep, and wrong input."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
+
+
+def write_run(folder: Path, when: int, status: str = "completed", best: float | None = 0.5, **more: Any) -> Path:
+    folder.mkdir(parents=True)
+    objective = {"metric": "val/loss", "mode": "min", "best": best, "best_epoch": 0}
+    content = {"status": status, "experiment": "an_experiment", "seed": 0, "objective": objective, "config_hash": "a"}
+    (folder / "run.json").write_text(json.dumps({**content, "overrides": ["optimizer=sgd", "seed=0"], **more}))
+    os.utime(folder / "run.json", (when, when))
+    return folder
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """Two runs, and a sweep of three jobs whose last has not begun."""
+    write_run(tmp_path / "runs/a/1", 1_000_000_000, best=1.5)
+    write_run(tmp_path / "runs/b/1", 1_200_000_000, status="failed", best=None)
+    sweep = tmp_path / "sweeps/a_study/1"
+    jobs = []
+    for number in range(3):
+        overrides = ["optimizer=sgd", f"seed={number}"]
+        job = {"number": number, "overrides": overrides, "values": {}, "seed": number, "config_hash": "a"}
+        jobs.append(job)
+        if number < 2:
+            write_run(sweep / str(number), 1_100_000_000, best=1.0 + 2 * number, seed=number, overrides=overrides)
+    content = {"study": "a_study", "experiment": "x", "status": "interrupted", "swept": [], "jobs": jobs, "command": []}
+    (sweep / "sweep.json").write_text(json.dumps(content))
+    os.utime(sweep / "sweep.json", (1_100_000_000, 1_100_000_000))
+    return tmp_path
+
+
+def rows(outcome: Any) -> list[list[str]]:
+    """The rows of the printed list, without its heading."""
+    assert (outcome.code, outcome.err) == (0, "")
+    return [re.split(r" {2,}", line.strip()) for line in outcome.out.splitlines() if re.match(r" +(run|sweep) ", line)]
+
+
+def test_runs_and_sweeps_are_listed_newest_first(run_verb: Run, logs: Path) -> None:
+    failed, sweep, run = rows(run_verb("report", logs=logs))
+    assert (failed[:3], failed[-1]) == (["run", "an_experiment", "failed"], str(logs / "runs/b/1"))
+    assert sweep[:4] == ["sweep", "a_study", "interrupted, 2 of 3", "validation loss 2.0 ± 1.4"]
+    assert run[:4] == ["run", "an_experiment", "completed", "validation loss 1.5"]
+    assert [re.sub(r"\d", "0", row[-2]) for row in (failed, sweep, run)] == ["0000-00-00 00:00"] * 3
+
+
+def test_the_limit_holds(run_verb: Run, logs: Path) -> None:
+    assert [row[0] for row in rows(run_verb("report", "limit=2", logs=logs))] == ["run", "sweep"]
+
+
+def test_a_place_without_runs_says_so(run_verb: Run) -> None:
+    outcome = run_verb("report")
+    assert outcome.code == 0
+    assert outcome.out.startswith("There is no run under ")
+
+
+def test_listing_imports_nothing_heavy(start_verb: Callable[..., Any], logs: Path) -> None:
+    process = start_verb("report", logs=logs, python=("-X", "importtime"))
+    _, err = process.communicate(timeout=60)
+    imported = re.findall(r"\| +(\S+)$", err, re.MULTILINE)
+    assert "rich" in {name.split(".")[0] for name in imported}, "the report of imports was not understood"
+    assert [name for name in imported if name.split(".")[0] in HEAVY] == []
+
+
+@pytest.mark.parametrize("named", ["latest", "{logs}/sweeps/a_study/1"])
+def test_a_sweep_is_reported_into_its_folder(run_verb: Run, logs: Path, named: str) -> None:
+    outcome = run_verb("report", f"sweep={named.format(logs=logs)}", logs=logs)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "2.0 ± 1.4 (2)" in outcome.out
+    assert "1 of 3 runs not begun." in outcome.out
+    for name in ("report.html", "summary.md", "summary.csv"):
+        assert (logs / "sweeps/a_study/1" / name).is_file()
+
+
+def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
+    outcome = run_verb("report", f"sweep=[{logs}/runs,{logs}/sweeps]", f"output={logs}/all", logs=logs)
+    assert (outcome.code, outcome.err) == (0, "")
+    # one setting: the run's 1.5 and the sweep's 1 and 3
+    assert "1.8 ± 1.0 (3)" in outcome.out
+    assert (logs / "all/report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["sweep=latest"], "there is no sweep under "),
+        (["sweep=/nowhere"], "sweep=/nowhere: there is no such folder"),
+        (["limit=0"], "limit=0: give a whole number of at least 1"),
+        (["limit=all"], "limit=all: give a whole number of at least 1"),
+        (["sweeps=latest"], "sweeps: no 'sweeps'; choose from: sweep, "),
+    ],
+)
+def test_wrong_input_is_told(run_verb: Run, overrides: list[str], told: str) -> None:
+    outcome = run_verb("report", *overrides)
+    assert outcome.code == 2
+    assert outcome.err.startswith(told)
+    assert len(outcome.err.splitlines()) <= 2
+
+
+def test_where_to_write_must_be_known(run_verb: Run, logs: Path) -> None:
+    outcome = run_verb("report", f"sweep={logs}/runs", logs=logs)
+    assert outcome.code == 2
+    assert outcome.err.startswith("output is missing: give output=FOLDER")
