@@ -4,29 +4,35 @@ import os
 import warnings
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
-import yaml
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.errors import InputError
+from atelier.runs.labels import read_labels, read_yaml
+from atelier.runs.offline import how_to_send
+from atelier.runs.rows import read_metrics
 
 ID_FILE = "wandb_id.txt"  # in the run folder: a resumed run goes on in the same W&B run
+PATIENCE = 300  # seconds to wait at the end for what is not yet sent; it can be sent later
 
 
 class Wandb(Logger):
     """Logs a run's metrics, resolved configuration and figures to W&B.
 
-    Without an API key (WANDB_API_KEY or `wandb login`) and with WANDB_MODE unset, the W&B run stays offline, in
-    `wandb/` of the run folder, and says once how to send it.
+    The jobs of a sweep are one W&B group; runs that differ only in seed share their job type, and each swept key is a
+    tag. Without an API key (WANDB_API_KEY or `wandb login`), or where W&B cannot be reached, the W&B run stays offline,
+    in `wandb/` of the run folder, and says how to send it.
 
     Args:
         run: the run's folder.
         project: W&B project.
-        group: W&B group; runs of a group can be drawn as one.
-        tags: W&B tags.
+        group: W&B group of a single run; a sweep's jobs have the sweep.
+        tags: W&B tags besides those of the swept keys.
     """
 
     def __init__(self, run: str, project: str, group: str | None = None, tags: Sequence[str] = ()) -> None:
@@ -57,25 +63,55 @@ class Wandb(Logger):
             import wandb
         except ModuleNotFoundError as error:
             raise InputError("logger=wandb needs the package wandb: pip install 'atelier[wandb]'") from error
-        mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False) else "offline")
+        wandb.setup(wandb.Settings(silent=True))
+        wanted = os.environ.get("WANDB_MODE")
+        mode = wanted or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+        why = "" if wanted else " since there is no API key"
+        try:
+            self.begin_in(mode)
+        except Exception as error:
+            if mode == "offline":
+                raise
+            why = f" since W&B cannot be reached ({error})"
+            self.begin_in("offline")
+        if not self._experiment.disabled:
+            (self.folder / ID_FILE).write_text(self._experiment.id)
+        if self._experiment.offline:
+            print(f"W&B: the run stays offline{why}. To send it: {how_to_send(self.folder)}")
+
+    def begin_in(self, mode: str) -> None:
+        import wandb
+
+        labels = read_labels(self.folder)
         file = self.folder / ID_FILE
         known = file.read_text() if file.exists() else None
+        earlier = list(self.folder.glob("wandb/offline-run-*"))
         self._experiment = wandb.init(
             project=self.project,
-            name=f"{self.folder.parent.name}/{self.folder.name}",
+            name=labels.name,
             id=known,
-            resume="allow" if known else None,
+            resume="allow" if known and mode != "offline" else None,
             dir=self.folder,
-            group=self.group,
-            tags=self.tags,
+            group=labels.group or self.group,
+            job_type=labels.setting,
+            tags=list(dict.fromkeys([*labels.tags, *self.tags])),
             mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
-            config=yaml.safe_load((self.folder / "config.yaml").read_text()),
-            settings=wandb.Settings(silent=True, console="off"),
+            config=read_yaml(self.folder / "config.yaml"),
+            reinit="finish_previous",  # never go on in the W&B run of another job
+            settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
         )
-        file.write_text(self._experiment.id)
-        self._experiment.define_metric("*", step_metric="step")
-        if mode == "offline":
-            print(f"W&B: offline, since there is no API key. To send this run: wandb sync {self._experiment.dir[:-6]}")
+        if known and not self._experiment.disabled:
+            self.tell_again(earlier)
+
+    def tell_again(self, earlier: list[Path]) -> None:
+        """Tell a resumed run's history from metrics.csv: W&B drops what it has, and what a crash cost it is back.
+
+        The `earlier` offline files hold nothing else, and sent later they would overwrite it.
+        """
+        for row in read_metrics(self.folder / "metrics.csv"):
+            self._experiment.log(row, step=int(row.pop("step")))
+        for folder in earlier:
+            rmtree(folder, ignore_errors=True)
 
     def guarded(self, action: Any, *args: Any, **kwargs: Any) -> None:
         """Do it, or warn once and leave W&B alone from then on."""
@@ -95,19 +131,26 @@ class Wandb(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """One row of W&B's history per training step, so that steps done again by a resumed run are not told twice."""
         if self.experiment is not None:
-            self.guarded(self.experiment.log, {"step": step, **metrics})
+            self.guarded(self.experiment.log, dict(metrics), step=step)
 
     @rank_zero_only
-    def finish(self, failed: bool, summary: Mapping[str, Any] | None = None) -> None:
+    def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         """Send the figures and the final values, and end the W&B run with the run's own exit status."""
         if self._experiment is None:
             return
+        self.guarded(self.tell_outcome, summary)
+        self.guarded(self._experiment.finish, exit_code=exit_status)
+        if self.broken:  # even so, let no W&B run be left open
+            with suppress(Exception):
+                self._experiment.finish(exit_code=exit_status)
+        self._experiment = None
+
+    def tell_outcome(self, summary: Mapping[str, Any]) -> None:
         import wandb
 
-        figures = {file.stem: wandb.Image(str(file)) for file in sorted((self.folder / "figures").glob("*.png"))}
+        self._experiment.summary.update(dict(summary))
+        figures = sorted((self.folder / "figures").glob("*.png"))
         if figures:
-            self.guarded(self._experiment.log, {f"figures/{name}": image for name, image in figures.items()})
-        self.guarded(self._experiment.summary.update, dict(summary or {}))
-        self.guarded(self._experiment.finish, exit_code=int(failed))
-        self._experiment = None
+            self._experiment.log({f"figures/{figure.stem}": wandb.Image(str(figure)) for figure in figures})

@@ -1,0 +1,56 @@
+"""What a run is called where the runs of many sweeps meet, as in W&B: its sweep, its setting without the seed, tags."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TAG_LENGTH = 64  # characters that W&B allows
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names of one run.
+
+    Args:
+        name: the run's own: its setting and seed; of a single run, its folder's last two parts.
+        group: its sweep, `<study or experiment>/<stamp>`; None for a single run.
+        setting: what it shares with the runs that differ only in seed; None for a single run.
+        tags: one for each swept key, as `optimizer=sgd`.
+    """
+
+    name: str
+    group: str | None
+    setting: str | None
+    tags: tuple[str, ...]
+
+
+def read_labels(folder: Path) -> Labels:
+    """The labels of the run in `folder`, from its config.yaml and overrides.yaml."""
+    config = read_yaml(folder / "config.yaml")
+    sweep = config.get("sweep") or {}
+    if not sweep.get("folder"):
+        return Labels(last_two(folder), None, None, ())
+    values = swept_values(sweep.get("swept") or (), read_yaml(folder / "overrides.yaml"))
+    words = tuple(f"{key}={value}" for key, value in values.items())
+    group = last_two(Path(sweep["folder"]))
+    setting = " ".join(words) or Path(sweep["folder"]).parent.name
+    return Labels(f"{setting} seed={config['seed']}", group, setting, tuple(word[:TAG_LENGTH] for word in words))
+
+
+def swept_values(swept: Sequence[str], overrides: Sequence[str]) -> Mapping[str, str]:
+    """What a job's overrides give to the keys that its sweep varies; keys that it leaves alone are left out."""
+    typed = {key.lstrip("+~"): value for key, _, value in (override.partition("=") for override in overrides)}
+    names = [key.lstrip("+~") for key in swept]
+    return {name: typed[name] for name in names if name in typed}
+
+
+def last_two(folder: Path) -> str:
+    """`<study or experiment>/<stamp>`."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

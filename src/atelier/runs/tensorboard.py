@@ -1,0 +1,101 @@
+"""TensorBoard: a run's metrics, configuration, figures and final values as event files in its folder."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from atelier.errors import InputError
+from atelier.runs.labels import read_yaml
+
+FOLDER = "tensorboard"  # in the run folder
+NOT_COMPARED = ("paths", "logger", "callbacks", "sweep", "study", "resume", "checkpoint")  # of the configuration
+
+
+class TensorBoard(Logger):
+    """Writes what `tensorboard --logdir logs` shows: scalars, the configuration as text, figures, and hparams.
+
+    Args:
+        run: the run's folder.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.folder = Path(run)
+        self.writer: Any = None
+        self.step = 0
+
+    @property
+    def name(self) -> str:
+        return FOLDER
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def begin(self, step: int) -> None:
+        """Open the event file; of an earlier one, what a resumed run does again, from `step` on, is left out."""
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ModuleNotFoundError as error:
+            package = "the package tensorboard: pip install 'atelier[tensorboard]'"
+            raise InputError(f"logger=tensorboard needs {package}") from error
+        folder = self.folder / FOLDER
+        self.writer = SummaryWriter(str(folder), purge_step=step if folder.exists() else None)
+        config = (self.folder / "config.yaml").read_text(encoding="utf-8")
+        self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()), step)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing yet: they are written with the values that came out."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        self.step = step or 0
+        if self.writer is None:
+            self.begin(self.step)
+        for name, value in metrics.items():
+            self.writer.add_scalar(name, value, self.step)
+        self.writer.flush()
+
+    @rank_zero_only
+    def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
+        """Write the figures and the final values beside the configuration that gave them, and close the file."""
+        from PIL import Image
+        from torch.utils.tensorboard.summary import hparams
+
+        if self.writer is None:
+            return
+        for figure in sorted((self.folder / "figures").glob("*.png")):
+            with Image.open(figure) as image:
+                self.writer.add_image(f"figures/{figure.stem}", pixels(image), self.step)
+        values = {name: float(value) for name, value in summary.items() if isinstance(value, (int, float))}
+        for name, value in values.items():
+            self.writer.add_scalar(f"summary/{name}", value, self.step)
+        settings = dict(flat(read_yaml(self.folder / "config.yaml")))
+        for part in hparams(settings, {f"summary/{name}": value for name, value in values.items()}):
+            self.writer._get_file_writer().add_summary(part)
+        self.writer.close()
+        self.writer = None
+
+
+def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
+    """The leaves of a configuration that runs are compared by, under their dotted names."""
+    for key, value in config.items():
+        name = f"{path}{key}"
+        if name in NOT_COMPARED or str(key).startswith("_"):
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}.")
+        elif value is not None:
+            yield name, value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def pixels(image: Any) -> Any:
+    """A picture as an array (C, H, W), uint8."""
+    import numpy as np
+
+    return np.asarray(image.convert("RGB")).transpose(2, 0, 1)

@@ -1,0 +1,21 @@
+"""Build a W&B workspace for a sweep."""
+
+from omegaconf import DictConfig
+
+from atelier.compose.verb import verb
+
+
+@verb("dashboard")
+def main(options: DictConfig) -> None:
+    """Save the workspace on W&B, or its definition beside the sweep; see `python src/dashboard.py --help`."""
+    from pathlib import Path
+
+    from atelier.report.dashboard import describe, publish, workspace
+    from atelier.sweeps.sweep import Sweep
+
+    folder = Sweep.open(str(options.sweep), Path(options.paths.logs)).path
+    print(publish(workspace(describe(folder), options.entity), folder))
+
+
+if __name__ == "__main__":
+    main()

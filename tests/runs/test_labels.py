@@ -1,0 +1,63 @@
+"""What runs are called in W&B."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from atelier.runs.labels import TAG_LENGTH, Labels, read_labels
+
+
+def labels(folder: Path, sweep: dict | None, overrides: list[str]) -> Labels:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "sweep": sweep}))
+    (folder / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+    return read_labels(folder)
+
+
+def sweep(*swept: str, folder: str = "logs/sweeps/leiden_mlp_optimizers/a_stamp") -> dict:
+    return {"resume": None, "folder": folder, "swept": list(swept)}
+
+
+def test_a_single_run_has_its_folders_name_and_no_group(tmp_path: Path) -> None:
+    found = labels(tmp_path / "clock_angles" / "a_stamp", {"folder": None, "swept": []}, ["optimizer=sgd"])
+    assert found == Labels("clock_angles/a_stamp", None, None, ())
+
+
+def test_a_configuration_from_before_there_were_sweeps_is_a_single_runs(tmp_path: Path) -> None:
+    assert labels(tmp_path / "clock_angles" / "a_stamp", None, []).name == "clock_angles/a_stamp"
+
+
+def test_a_job_has_its_sweeps_name_its_setting_and_a_tag_for_each_swept_key(tmp_path: Path) -> None:
+    overrides = ["study=leiden_mlp_optimizers", "optimizer.lr=0.01", "optimizer=sgd", "seed=0", "+trainer.x=1"]
+    found = labels(tmp_path, sweep("optimizer", "optimizer.lr"), overrides)
+    assert found.group == "leiden_mlp_optimizers/a_stamp"
+    assert found.setting == "optimizer=sgd optimizer.lr=0.01"  # in the grid's order, not the command line's
+    assert found.name == "optimizer=sgd optimizer.lr=0.01 seed=0"
+    assert found.tags == ("optimizer=sgd", "optimizer.lr=0.01")
+
+
+def test_a_key_that_a_job_leaves_alone_is_left_out(tmp_path: Path) -> None:
+    assert labels(tmp_path, sweep("penalty", "optimizer"), ["optimizer=sgd"]).setting == "optimizer=sgd"
+
+
+def test_an_added_key_is_called_by_its_name(tmp_path: Path) -> None:
+    found = labels(tmp_path, sweep("+task.smoothing"), ["+task.smoothing=0.1"])
+    assert found.setting == "task.smoothing=0.1"
+
+
+def test_a_value_with_an_equals_sign_stays_whole(tmp_path: Path) -> None:
+    assert labels(tmp_path, sweep("callbacks"), ["callbacks={a=b}"]).setting == "callbacks={a=b}"
+
+
+def test_a_sweep_over_seeds_alone_is_one_setting(tmp_path: Path) -> None:
+    found = labels(tmp_path, sweep(), ["seed=0"])
+    assert (found.setting, found.name) == ("leiden_mlp_optimizers", "leiden_mlp_optimizers seed=0")
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_tag_is_no_longer_than_wandb_allows(tmp_path: Path, length: int) -> None:
+    found = labels(tmp_path, sweep("network.hidden"), [f"network.hidden={'7' * length}"])
+    (tag,) = found.tags
+    assert tag == f"network.hidden={'7' * length}"[:TAG_LENGTH]
+    assert found.setting == f"network.hidden={'7' * length}"

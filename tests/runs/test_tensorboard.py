@@ -1,0 +1,91 @@
+"""The TensorBoard logger: what it wrote is read back by TensorBoard's own reader."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from atelier.errors import InputError
+from atelier.runs.tensorboard import TensorBoard, flat
+
+SUMMARY = {"best": 0.125, "best_epoch": 1, "test/loss": 0.5, "device": "cpu"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "figures").mkdir()
+    config = {"seed": 3, "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.25}, "paths": {"run": "somewhere"}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    Image.new("RGB", (6, 4), (255, 0, 0)).save(tmp_path / "figures" / "curves.png")
+    return tmp_path
+
+
+def read(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        return EventAccumulator(str(folder / "tensorboard")).Reload()
+
+
+def points(events: Any, name: str) -> list[tuple[int, float]]:
+    return [(event.step, pytest.approx(event.value)) for event in events.Scalars(name)]
+
+
+def log(folder: Path, steps: range) -> TensorBoard:
+    logger = TensorBoard(str(folder))
+    for step in steps:
+        logger.log_metrics({"val/loss": 1.0 / step, "epoch": step / 10}, step)
+    return logger
+
+
+def test_metrics_configuration_figures_and_final_values_are_written(folder: Path) -> None:
+    log(folder, range(10, 40, 10)).finish(0, SUMMARY)
+    events = read(folder)
+    assert points(events, "val/loss") == [(10, 0.1), (20, 0.05), (30, 1 / 30)]
+    assert points(events, "summary/best") == [(30, 0.125)]
+    assert points(events, "summary/test/loss") == [(30, 0.5)]
+    (image,) = events.Images("figures/curves")
+    assert (image.width, image.height, image.step) == (6, 4, 30)
+    (text,) = events.Tensors("config/text_summary")
+    assert "lr: 0.25" in text.tensor_proto.string_val[0].decode()
+
+
+def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) -> None:
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    log(folder, range(10, 20, 10)).finish(0, SUMMARY)
+    content = read(folder).summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert {name: value.number_value for name, value in settings.items()} == {"seed": 3, "optimizer.lr": 0.25}
+
+
+def test_a_resumed_run_replaces_what_it_does_again(folder: Path) -> None:
+    log(folder, range(10, 50, 10))  # killed after step 40; its last checkpoint was at step 20
+    log(folder, range(30, 60, 10)).finish(0, SUMMARY)
+    assert [step for step, _ in points(read(folder), "val/loss")] == [10, 20, 30, 40, 50]
+
+
+def test_a_run_that_logged_nothing_writes_nothing(folder: Path) -> None:
+    TensorBoard(str(folder)).finish(1, SUMMARY)
+    assert not (folder / "tensorboard").exists()
+
+
+def test_lists_and_words_are_settings_and_null_is_none() -> None:
+    config = {
+        "network": {"hidden": [16, 8], "dropout": None},
+        "encoding": "ticks",
+        "test": True,
+        "sweep": {"swept": []},
+    }
+    assert dict(flat(config)) == {"network.hidden": "[16, 8]", "encoding": "ticks", "test": True}
+
+
+def test_a_missing_package_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="logger=tensorboard needs the package tensorboard"):
+        TensorBoard(str(folder)).log_metrics({"val/loss": 1.0}, 0)
