@@ -17,13 +17,6 @@ from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """A configuration as plain data, resolved."""
-    content = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
-
-
 def check_run(config: DictConfig) -> None:
     """Check what a run's configuration asks for, before anything is made.
 
@@ -38,6 +31,10 @@ def check_run(config: DictConfig) -> None:
             raise InputError(f"{key}={config[key]}: give true or false")
     if not isinstance(config.save_every, (int, float)) or isinstance(config.save_every, bool) or config.save_every < 0:
         raise InputError(f"save_every={config.save_every}: give a number of seconds, 0 or more")
+    if config.get("budget", "full") != "full":
+        raise InputError(
+            f"budget={config.budget} is for the sweep of a study: python src/train.py -m study=NAME budget=quick"
+        )
     for path in sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} is missing: give it as {path}=VALUE")
     check_targets(config)

@@ -10,9 +10,13 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from atelier.errors import InputError
+
 
 def explain(error: BaseException, conf: Path) -> str:
     """The message for a user: which key, which value, which choices. `conf` is the folder of the groups."""
+    if isinstance(error, InputError):
+        return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return missing_option(error.missing_cfg_file, error.options or [])
     cause = error.__cause__

@@ -6,10 +6,10 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.compose.build import check_run, check_targets, plain
+from atelier.compose.build import check_run, check_targets
+from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, create, find
@@ -36,16 +36,26 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     elif config.resume is not None:
         run = Run.resume(folder, plain(config))
     else:
-        with_seed_0 = config.copy()
-        with_seed_0.seed = 0
-        setting = config_hash(plain(with_seed_0))
-        if hydra.mode == RunMode.MULTIRUN and config.paths.run is None:
-            config.paths.run = str(Path(hydra.sweep.dir) / str(hydra.job.num))
+        setting = setting_hash(config)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
-        run = Run.start(folder, plain(config), experiment, overrides, project_root(), setting)
+        names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
+        typed = [override for override in overrides if not of_the_launcher(override, config)]
+        run = Run.start(folder, plain(config), names, typed, project_root(), setting)
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
+
+
+def of_the_launcher(override: str, config: DictConfig) -> bool:
+    """Whether a job was given this by the sweep that it belongs to, and not by the user."""
+    return override.startswith("sweep.") or (config.sweep.folder is not None and override.startswith("paths.run="))
+
+
+def setting_hash(config: DictConfig) -> str:
+    """The config_hash of a run, before it has a folder."""
+    config = config.copy()
+    config.seed, config.paths.run = 0, None
+    return config_hash(plain(config))
 
 
 def project_root() -> Path:
@@ -65,7 +75,9 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> DictConfig:
         if setting_of(compose("train", typed)) != setting_of(config):
             raise InputError(f"conf/ has changed since {folder.path} began; resume it without {' '.join(new)}")
         replaced = [key_of(override) for override in new]
+        sweep = config.get("sweep")
         config = compose("train", [override for override in typed if key_of(override) not in replaced] + new)
+        config.sweep = sweep or config.sweep
     config.resume = config.paths.run = str(folder.path)
     return config
 

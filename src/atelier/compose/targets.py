@@ -26,6 +26,13 @@ ALLOWED = (
 )
 
 
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A configuration as plain data, resolved."""
+    content = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
 def build(node: DictConfig, **arguments: Any) -> Any:
     """Make what a node describes; `arguments` are handed to it as they are.
 
@@ -33,9 +40,7 @@ def build(node: DictConfig, **arguments: Any) -> Any:
     `_partial_` gives a plain `functools.partial`. Hydra's own checks its target again at every call, which a function
     that is called at every step cannot afford.
     """
-    content = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(content, dict)
-    return make("", {**content, **arguments})
+    return make("", {**plain(node), **arguments})
 
 
 def make(path: str, value: Any) -> Any:

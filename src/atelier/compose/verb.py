@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
 from atelier.errors import InputError
+from atelier.runs.folder import stamp
 
 
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -56,6 +57,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         @functools.wraps(main)
         def program() -> None:
             load_dotenv(root / ".env")
+            if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
+                sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
             register_resolvers(root)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
             with mistakes_told():
@@ -75,7 +78,8 @@ def told_by_hydra(error: BaseException) -> bool:
 
 
 def register_resolvers(root: Path) -> None:
-    """`${project_root:}`, `${divide:a,b}` (whole numbers, without remainder) and `${or:a,b}`, as conf/ uses them."""
+    """`${project_root:}`, `${stamp:}`, `${divide:a,b}` (without remainder) and `${or:a,b}`, as conf/ uses them."""
+    OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
     OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
     OmegaConf.register_new_resolver("divide", divide, replace=True)

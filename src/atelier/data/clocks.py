@@ -60,6 +60,9 @@ class ClockArrays(TensorData):
         super().__init__(**options)
         self.images_file, self.labels_file = Path(images), Path(labels)
 
+    def check_source(self) -> None:
+        self.files()
+
     @property
     def cache_name(self) -> str:
         stamps = [f"{file.stat().st_size:x}-{file.stat().st_mtime_ns:x}" for file in self.files()]

@@ -83,6 +83,9 @@ class TensorData(lightning.LightningDataModule):
     def path(self) -> Path:
         return self.folder / f"{self.cache_name}.safetensors"
 
+    def check_source(self) -> None:
+        """Raise InputError if the data set is neither in its cache nor can be made here; quick, as nothing is made."""
+
     def prepare_data(self) -> None:
         if self.rebuild or not self.path.exists():
             write_cache(self.path, *self.make())

@@ -69,12 +69,12 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
     Raises:
         InputError: if `path` exists, or the folder cannot be written.
     """
-    stamp = time.strftime("%Y-%m-%d_%H-%M-%S-") + secrets.token_hex(2)
-    folder = RunFolder(path or logs / "runs" / experiment / stamp)
+    folder = RunFolder(path or logs / "runs" / experiment / stamp())
     try:
         folder.path.parent.mkdir(parents=True, exist_ok=True)
-        folder.path.mkdir(exist_ok=False)
-        folder.best.parent.mkdir()
+        if not only_logged(folder):
+            folder.path.mkdir(exist_ok=False)
+        folder.best.parent.mkdir(exist_ok=False)  # of several that found only a log there, one gets through
         folder.figures.mkdir()
     except FileExistsError:
         if path is None:
@@ -85,6 +85,16 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
             f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
         ) from error
     return folder
+
+
+def stamp() -> str:
+    """A name for a new folder: the time, and what tells two of the same second apart."""
+    return time.strftime("%Y-%m-%d_%H-%M-%S-") + secrets.token_hex(2)
+
+
+def only_logged(folder: RunFolder) -> bool:
+    """Whether a launcher has made the folder for this run, which writes all output into its log."""
+    return folder.path.is_dir() and [path.name for path in folder.path.iterdir()] == [folder.log.name]
 
 
 def attach(path: Path) -> RunFolder:

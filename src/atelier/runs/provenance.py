@@ -14,7 +14,10 @@ import torch
 
 PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
 # What two runs of one setting may differ in.
-NOT_SETTING = ("seed", "paths", "logger", "resume", "checkpoint", "train", "test", "save_every")
+NOT_SETTING = (
+    *("seed", "paths", "logger", "resume", "checkpoint", "train", "test", "save_every"),
+    *("study", "budget", "sweep"),
+)
 
 
 def versions() -> dict[str, str]:

@@ -26,7 +26,8 @@ from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile
-from atelier.runs.terminal import Recording, config_tree, quieten_lightning
+from atelier.runs.tensorboard import TensorBoard
+from atelier.runs.terminal import Recording, config_tree, quieten_lightning, shows_in
 from atelier.runs.wandb import Wandb
 
 
@@ -52,20 +53,25 @@ class Run:
     def join(cls, config: dict[str, Any]) -> "Run":
         """The run that another process of it has started: this one serves a further device."""
         folder = attach(Path(config["paths"]["run"]))
-        return cls(folder, Manifest.read(folder.manifest), config)
+        return cls(folder, Manifest.read(folder.manifest), config, resumed=config["resume"] is not None)
 
     @classmethod
     def start(
-        cls, folder: RunFolder, config: dict[str, Any], experiment: str, overrides: list[str], root: Path, setting: str
+        cls,
+        folder: RunFolder,
+        config: dict[str, Any],
+        names: dict[str, str | None],
+        overrides: list[str],
+        root: Path,
+        setting: str,
     ) -> "Run":
-        """A new run in a folder just made; `setting` is its config_hash."""
+        """A new run in a folder just made; `names` are its experiment and study, `setting` its config_hash."""
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
         manifest = Manifest(folder.manifest, {})
         manifest.update(
             status="running",
-            experiment=experiment,
-            study=None,
+            **names,
             seed=config["seed"],
             overrides=overrides,
             config_hash=setting,
@@ -194,7 +200,8 @@ class Run:
         """End an interrupted run. Lightning kills a run one of whose other processes ends with a status but 0."""
         if not self.main:
             sys.exit(0)
-        self.manifest.update(status="interrupted")
+        if Manifest.read(self.folder.manifest)["status"] != "failed":  # the signal may come because another one failed
+            self.manifest.update(status="interrupted")
         print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
         sys.exit(exit_status)
 
@@ -218,8 +225,9 @@ class Run:
     def record_failure(self, error: BaseException) -> None:
         """The traceback into run.log, from whichever process failed, and the manifest's status."""
         try:
-            with self.folder.log.open("a", encoding="utf-8") as log:
-                log.write("".join(traceback.format_exception(error)))
+            if not shows_in(self.folder.log):
+                with self.folder.log.open("a", encoding="utf-8") as log:
+                    log.write("".join(traceback.format_exception(error)))
             manifest = Manifest.read(self.folder.manifest)
             if manifest["status"] != "failed":  # when one process fails, the others do for want of it
                 message = str(error) or repr(error)
@@ -240,12 +248,20 @@ class Run:
     def finish_loggers(self, error: BaseException | None) -> None:
         """End what a logger holds open, with the run's own outcome; its best and its test values are the summary."""
         for logger in self.trainer.loggers if self.trainer else ():
-            if isinstance(logger, Wandb):
-                best = {"best": self.objective, "best_epoch": self.manifest["objective"]["best_epoch"]}
+            if isinstance(logger, (Wandb, TensorBoard)):
+                objective = self.manifest["objective"]
+                best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
                 tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
-                logger.finish(failed=error is not None, summary={**best, **tested})
+                logger.finish(exit_status(error), summary={**best, **tested})
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+def exit_status(error: BaseException | None) -> int:
+    """What the process will end with."""
+    if isinstance(error, (Interrupted, KeyboardInterrupt)):
+        return error.exit_status if isinstance(error, Interrupted) else 130
+    return 2 if isinstance(error, InputError) else int(error is not None)
 
 
 def rank() -> int:

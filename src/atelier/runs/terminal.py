@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import sys
 import warnings
@@ -21,6 +22,7 @@ NOT_OURS = (
     ".*does not have many workers",  # the data is in memory: a batch is one index, workers would only copy it
     r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
     r".*It is recommended to use `self.log\(.*sync_dist=True",  # metrics are brought together before they are logged
+    r".*The `srun` command is available",  # a login node of a cluster; runs start there, too
     r".*isinstance\(treespec, LeafSpec\)",  # torch's, of a call that Lightning makes
 )
 
@@ -65,15 +67,26 @@ class Tee(io.TextIOBase):
         return self.terminal.encoding
 
 
+def shows_in(path: Path) -> bool:
+    """Whether what this process writes to standard error lands in that file anyway, as it does in a sweep's job."""
+    try:
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
+    except (OSError, ValueError):  # no such file, or a stream without a descriptor
+        return False
+
+
 class Recording:
     """While entered, `sys.stdout` and `sys.stderr` are tees into one log file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.log: TextIO | None = None
 
     def __enter__(self) -> "Recording":
-        self.log = self.path.open("a", encoding="utf-8")
         self.before = sys.stdout, sys.stderr
+        if shows_in(self.path):
+            return self
+        self.log = self.path.open("a", encoding="utf-8")
         sys.stdout, sys.stderr = Tee(sys.stdout, self.log), Tee(sys.stderr, self.log)
         return self
 
@@ -81,7 +94,8 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         sys.stdout, sys.stderr = self.before
-        self.log.close()
+        if self.log:
+            self.log.close()
 
 
 def quieten_lightning() -> None:

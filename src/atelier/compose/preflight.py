@@ -1,0 +1,68 @@
+"""Everything about a job that can be known before it starts: does it compose, does it fit, is its data there."""
+
+import contextlib
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from atelier.compose.explain import explain
+from atelier.errors import InputError
+
+
+def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides: list[str]) -> dict[str, Any]:
+    """Compose one job of a sweep as it will be composed, and check it.
+
+    Args:
+        root: the project's folder.
+        environment: variables of the process that starts the sweep.
+        here: whether the job runs on this machine, so that its devices have to be here.
+        overrides: the job's command line.
+
+    Returns:
+        {"problem": message}, or the facts {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus,
+        devices, nodes, epochs} of the job.
+    """
+    import torch  # late: the process that starts a sweep stays light
+
+    from atelier.compose.build import build_data, check_run, pick_accelerator, pick_devices
+    from atelier.compose.open import setting_hash
+    from atelier.compose.verb import register_resolvers
+
+    os.environ.update(environment)
+    register_resolvers(root)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(root / "conf"), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
+            config = compose("train", overrides, return_hydra_config=True)
+            choices = config.hydra.runtime.choices
+            experiment = choices.get("experiment") or "default"
+            config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+            OmegaConf.set_struct(config, True)
+            check_run(config)
+            build_data(config).check_source()
+            accelerator, devices = config.trainer.accelerator, config.trainer.devices
+            if here:
+                accelerator = pick_accelerator(accelerator)
+                devices = pick_devices(accelerator, devices)
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        return {"problem": explain(error, root / "conf")}
+    count = len(devices) if hasattr(devices, "__len__") and not isinstance(devices, str) else devices
+    return {
+        "seed": config.seed,
+        "experiment": experiment,
+        "config_hash": setting_hash(config),
+        "objective": {"metric": config.task.metric, "mode": config.task.mode},
+        "accelerator": accelerator,
+        "gpus": torch.cuda.device_count() if here else 0,
+        "devices": count if isinstance(count, int) else int(count) if str(count).isdigit() else count,
+        "nodes": config.trainer.num_nodes,
+        "epochs": config.trainer.max_epochs,
+    }

@@ -1,0 +1,127 @@
+"""Which sweep a command is about, a new one or one to go on with; and how it ends."""
+
+import fcntl
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from atelier.compose.preflight import check_job
+from atelier.compose.targets import check_arguments, plain
+from atelier.errors import InputError
+from atelier.runs.offline import how_to_send
+from atelier.sweeps.grid import OF_THE_SWEEP, differences, expand
+from atelier.sweeps.local import cores
+from atelier.sweeps.pool import Limits
+from atelier.sweeps.preflight import preflight
+from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
+from atelier.sweeps.watch import last_words
+
+
+def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: bool = True) -> Sweep:
+    """The sweep that `train.py -m` is to do, with its jobs checked.
+
+    Args:
+        config: Hydra's configuration of the sweep, its own part included.
+        arguments: what was typed after -m.
+        root: the project's folder.
+        here: whether the jobs run on this machine.
+
+    Raises:
+        InputError: if a job cannot run, or a sweep to go on with has another grid.
+    """
+    study: dict[str, Any] = plain(config.study) if config.study is not None else {}
+    if config.sweep.resume is not None:
+        return resumed(config, arguments, study)
+    grid, quick = expand(arguments, study, config.budget)
+    check = functools.partial(check_job, root, dict(os.environ), here)
+    print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
+    facts = preflight(check, grid.jobs, warm_context(), cores())
+    jobs = [
+        Job(number, overrides, values, found)
+        for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True))
+    ]
+    return new_sweep(config, arguments, jobs, swept=grid.swept, presentation=study, quick=quick)
+
+
+def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **content: Any) -> Sweep:
+    choices = config.hydra.runtime.choices
+    sweep = Sweep.create(
+        Path(config.hydra.sweep.dir),
+        jobs,
+        study=choices.get("study"),
+        experiment=choices.get("experiment") or "default",
+        budget=config.budget,
+        command=list(arguments),
+        objective=jobs[0].facts["objective"],
+        **content,
+    )
+    claim(sweep)
+    return sweep
+
+
+def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> Sweep:
+    sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
+    if any(not argument.startswith(OF_THE_SWEEP) for argument in arguments):
+        grid, _ = expand(arguments, study, config.budget)
+        if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
+            raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
+    claim(sweep)
+    wait_for_leftovers(sweep, alive)
+    todo = sweep.unfinished()
+    print(f"{sweep.path}: {len(todo)} of {len(sweep.jobs)} jobs are to be done", flush=True)
+    sweep.manifest.update(status="running")
+    return sweep
+
+
+def claim(sweep: Sweep) -> None:
+    """Keep a second process from running the same sweep; the lock ends with this process, however that ends."""
+    sweep.lock = (sweep.path / ".lock").open("w")
+    try:
+        fcntl.flock(sweep.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sweep.lock.close()
+        raise InputError(f"{sweep.path} is being run by another process") from None
+
+
+def checked_limits(given: dict[str, Any]) -> Limits:
+    """The launcher's settings.
+
+    Raises:
+        InputError: if one does not exist or has no sensible value.
+    """
+    check_arguments("hydra.launcher", Limits, given)
+    limits = Limits(**given)
+    for key in ("jobs", "jobs_per_gpu", "threads_per_job", "timeout"):
+        value = getattr(limits, key)
+        if value is not None and value <= 0:
+            raise InputError(f"hydra.launcher.{key}={value}: give a number above 0")
+    if limits.on_failure not in ("continue", "stop"):
+        raise InputError(f"hydra.launcher.on_failure={limits.on_failure}: choose from: continue, stop")
+    return limits
+
+
+def end_sweep(sweep: Sweep, stopped: int) -> None:
+    """Bring the results together, say what is missing, and leave with a status that tells how it went."""
+    status = sweep.conclude()
+    sweep.lock.close()
+    if any(sweep.record(job) for job in sweep.jobs):
+        from atelier.report.write import write_report
+
+        try:
+            write_report([sweep.path])
+        except OSError as error:  # a full disk must not swallow what follows
+            print(f"The report could not be written: {error}", file=sys.stderr)
+    if command := how_to_send(sweep.path):
+        print(f"W&B: runs stayed offline. To send them: {command}")
+    for line in last_words(sweep, Path("src/train.py")):
+        print(line, file=sys.stderr)
+    if stopped:
+        sys.exit(128 + stopped)
+    if status != "completed":
+        sys.exit(1)

@@ -1,0 +1,134 @@
+"""From a command line and a study to the jobs of a sweep: every combination of the values that vary."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from atelier.errors import InputError
+
+# What belongs to the sweep and not to its jobs.
+OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
+BUDGETS = ("full", "quick")
+
+Choice = list[str]  # overrides that go together
+Axis = list[Choice]
+
+
+@dataclass
+class Grid:
+    """Jobs as lists of overrides, and what varies between them.
+
+    Args:
+        jobs: the overrides of each job.
+        values: for each job, its value of each key of `swept`, as text ("" where it is not set).
+        swept: the keys that vary, in the order of the grid; the seed is not among them.
+    """
+
+    jobs: list[list[str]]
+    values: list[dict[str, str]] = field(init=False)
+    swept: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in self.jobs]
+        keys = dict.fromkeys(itertools.chain(*set_by_jobs))
+        self.swept = [key for key in keys if key != "seed" and len({job.get(key) for job in set_by_jobs}) > 1]
+        self.values = [{key: job.get(key, "") for key in self.swept} for job in set_by_jobs]
+
+
+def expand(
+    arguments: Sequence[str], study: Mapping[str, Any] | None = None, budget: str = "full"
+) -> tuple[Grid, dict[str, str]]:
+    """All combinations of what the command line and the study let vary, and what `budget=quick` changed.
+
+    The command line wins over the budget, and the budget over the study. What does not vary comes first; the rest is in
+    the order of nested loops, the study's axes outermost.
+
+    Args:
+        arguments: overrides as they were typed after -m.
+        study: the `study` node: `grid` {key: values}, `settings` (a list of mappings of overrides that go together),
+            `quick` {key: value or values}.
+        budget: full or quick.
+
+    Raises:
+        InputError: for a budget that does not exist, or quick where no study says what that is.
+    """
+    study = study or {}
+    if budget not in BUDGETS:
+        raise InputError(f"budget={budget}: choose from: {', '.join(BUDGETS)}")
+    if budget == "quick" and not study.get("quick"):
+        raise InputError("budget=quick: only a study that has a `quick` part knows what that is; give study=NAME")
+    typed = {key: axis for key, axis in map(parse, arguments) if not key.startswith(OF_THE_SWEEP)}
+    quick = {key: axis_of(key, value) for key, value in (study.get("quick") or {}).items()} if budget == "quick" else {}
+    grid_of_study = study.get("grid") or {}
+    axes: dict[str, Axis] = {key: axis for key, axis in typed.items() if len(axis) == 1 and key not in grid_of_study}
+    if study.get("settings"):
+        axes["settings"] = [
+            [f"{key}={text_of(value)}" for key, value in setting.items()] for setting in study["settings"]
+        ]
+    axes |= {key: axis_of(key, values) for key, values in grid_of_study.items()}
+    axes |= {key: axis for key, axis in quick.items() if key not in typed}
+    axes |= typed
+    jobs = [latest_of_each_key(itertools.chain(*choices), typed) for choices in itertools.product(*axes.values())]
+    shown = {key: ", ".join(value_of(choice[0]) for choice in axis) for key, axis in quick.items() if key not in typed}
+    return Grid(list(unique(jobs))), shown
+
+
+def parse(argument: str) -> tuple[str, Axis]:
+    """The key of an override and its values: several if Hydra would sweep it (commas, choice, range, glob)."""
+    override = OverridesParser.create(config_loader=None).parse_override(argument)
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return bare(key), [[argument]]
+    if not override.is_discrete_sweep():
+        raise InputError(f"{argument}: a grid needs values; {key}=interval(…) is for hydra/sweeper=optuna")
+    return bare(key), [[f"{key}={value}"] for value in override.sweep_string_iterator()]
+
+
+def axis_of(key: str, values: Any) -> Axis:
+    return [[f"{key}={text_of(value)}"] for value in (values if isinstance(values, list) else [values])]
+
+
+def text_of(value: Any) -> str:
+    """A plain value as it is typed on a command line."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def latest_of_each_key(overrides: Iterable[str], typed: Mapping[str, Axis]) -> list[str]:
+    """One override for each key, in order; what was typed stands, and of the rest the last."""
+    chosen: dict[str, str] = {}
+    for override in overrides:
+        key = key_of(override)
+        if key not in typed or [override] in typed[key]:
+            chosen[key] = override
+    return list(chosen.values())
+
+
+def unique(jobs: Iterable[list[str]]) -> Iterable[list[str]]:
+    return map(list, dict.fromkeys(map(tuple, jobs)))
+
+
+def key_of(override: str) -> str:
+    return bare(override.partition("=")[0])
+
+
+def bare(key: str) -> str:
+    return key.lstrip("+~")
+
+
+def value_of(override: str) -> str:
+    return override.partition("=")[2]
+
+
+def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> str:
+    """What two lists of jobs do not have in common, in one or two lines; empty if they are equal."""
+    gone = [" ".join(job) for job in before if job not in after]
+    new = [" ".join(job) for job in after if job not in before]
+    named: Callable[[list[str]], str] = lambda jobs: "; ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")  # noqa: E731
+    lines = [f"{len(gone)} jobs are gone: {named(gone)}"] * bool(gone) + [f"{len(new)} are new: {named(new)}"] * bool(
+        new
+    )
+    return "\n".join(lines) or ("the order of the jobs differs" if list(before) != list(after) else "")

@@ -1,0 +1,29 @@
+"""Runs a sweep on this machine, from the preflight to the tables."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from atelier.sweeps.pool import Limits, Pool
+from atelier.sweeps.process import warm_context
+from atelier.sweeps.sweep import Job, Sweep
+from atelier.sweeps.watch import watch
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_here(
+    sweep: Sweep,
+    script: Path,
+    limits: Limits,
+    jobs: Iterator[Job],
+    done: Callable[[Job, str], None] = lambda job, status: None,
+) -> int:
+    """Do the jobs of a sweep; the signal that ended it before its time, or 0."""
+    with watch(sweep) as watcher:
+        pool = Pool(sweep, script, limits, warm_context(), watcher, cores())
+        pool.run(jobs, done)
+    return pool.stopping

@@ -1,0 +1,81 @@
+"""A job's process: forked from a server that has the imports behind it, then the same as the command typed by hand."""
+
+import faulthandler
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+# What a job would import first of all, and what takes long.
+PRELOAD = ("lightning.pytorch", "torchmetrics", "torchvision", "matplotlib.figure", "atelier.compose.warm")
+
+
+def warm_context() -> BaseContext:
+    """Where processes are forked from a server that has `PRELOAD` imported; fresh ones where there is no such thing."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOAD))
+    return context
+
+
+def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapping[str, str], threads: int) -> None:
+    """Be `python <script> <arguments>`, with all output in `log`, until it ends.
+
+    The process leads a group of its own, so that a Ctrl-C at the terminal reaches the sweep alone and all processes of
+    a job can be ended together. If the sweep dies, the job saves and stops.
+    """
+    os.setsid()
+    redirect(log)
+    faulthandler.enable()
+    os.environ.clear()
+    os.environ.update(environment, OMP_NUM_THREADS=str(threads))
+    if "torch" in sys.modules:  # it has read its environment already
+        sys.modules["torch"].set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=stop_with, args=(parent.sentinel,), daemon=True).start()
+    sys.argv = [str(script), *arguments]
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def redirect(log: Path) -> None:
+    """Standard input from nowhere, output and errors into `log`, for this process and those it starts."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for source, target in ((nowhere, 0), (file, 1), (file, 2)):
+        os.dup2(source, target)
+    sys.stdout = open(1, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
+
+
+def stop_with(sentinel: int) -> None:
+    """Ask this process to save and stop when the one that `sentinel` stands for has died."""
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def end_group(leader: int, number: int) -> None:
+    """Send a signal to all processes of a job that are still there."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

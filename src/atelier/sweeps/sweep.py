@@ -1,0 +1,195 @@
+"""A sweep's folder: sweep.json with the jobs and how they stand, one run folder for each job."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.runs.folder import RunFolder
+from atelier.runs.manifest import Manifest
+
+STATES = ("waiting", "running", "completed", "failed", "interrupted")
+
+
+@dataclass
+class Job:
+    """One run of a sweep.
+
+    Args:
+        number: its place in the sweep, and its folder's name.
+        overrides: what a user would type for it.
+        values: its values of the keys that vary.
+        facts: what the preflight found: config_hash, seed, experiment, objective, accelerator, devices, epochs.
+    """
+
+    number: int
+    overrides: list[str]
+    values: dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """How the job differs from the others, for people."""
+        seed = [f"seed={self.facts['seed']}"] if any(o.startswith("seed=") for o in self.overrides) else []
+        return " ".join([f"{key}={value}" for key, value in self.values.items()] + seed) or f"job {self.number}"
+
+
+class Sweep:
+    """The folder of a sweep, `logs/sweeps/<study or experiment>/<stamp>/`.
+
+    Args:
+        path: the folder.
+        manifest: its sweep.json.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path, self.manifest = path, manifest
+        self.lock: Any = None  # held open while the sweep is run
+        self.jobs = [
+            Job(job["number"], job["overrides"], job["values"], job["facts"]) for job in manifest.content["jobs"]
+        ]
+
+    @classmethod
+    def create(cls, path: Path, jobs: list[Job], **content: Any) -> "Sweep":
+        """A new sweep; `content` is what sweep.json says besides the jobs.
+
+        Raises:
+            InputError: if there is a sweep in `path` already, or it cannot be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=False)
+        except FileExistsError:
+            raise InputError(f"{path} is there already; sweep.resume={path} goes on with it") from None
+        except OSError as error:
+            raise InputError(
+                f"cannot write the sweep's folder {path}: {error.strerror} (paths.logs, LOG_DIR)"
+            ) from error
+        manifest = Manifest(path / "sweep.json", {})
+        created = time.strftime("%Y-%m-%dT%H:%M:%S")
+        manifest.update(**content, created=created, status="running", jobs=[described(job) for job in jobs])
+        return cls(path, manifest)
+
+    @classmethod
+    def open(cls, where: str, logs: Path) -> "Sweep":
+        """The sweep that a user names: its folder, or `latest`.
+
+        Raises:
+            InputError: if it is none.
+        """
+        path = Path(where)
+        if where == "latest":
+            found = sorted((logs / "sweeps").glob("*/*/sweep.json"), key=os.path.getmtime)
+            if not found:
+                raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
+            path = found[-1].parent
+        if not (path / "sweep.json").is_file():
+            raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
+        return cls(path, Manifest.read(path / "sweep.json"))
+
+    def add(self, job: Job) -> None:
+        """A job that was not known at the beginning (a trial of a search)."""
+        self.jobs.append(job)
+        self.manifest.update(jobs=[described(job) for job in self.jobs])
+
+    def folder(self, job: Job) -> RunFolder:
+        return RunFolder(self.path / str(job.number))
+
+    def arguments(self, job: Job) -> list[str]:
+        """The command line of a job: from its beginning, or to go on with what it has done."""
+        folder = self.folder(job)
+        if folder.manifest.exists() and folder.config.exists():
+            return [f"resume={quoted(folder.path)}"]
+        swept = ",".join(quoted(key) for key in job.values)
+        own = [f"sweep.folder={quoted(self.path)}", f"sweep.swept=[{swept}]", f"paths.run={quoted(folder.path)}"]
+        return [*job.overrides, *own]
+
+    def prepare(self, job: Job) -> None:
+        """Leave of an earlier attempt that never became a run nothing but its log."""
+        folder = self.folder(job)
+        folder.path.mkdir(exist_ok=True)
+        if not (folder.manifest.exists() and folder.config.exists()):
+            for path in folder.path.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path != folder.log:
+                    path.unlink()
+
+    # ------------------------------------------------------------------ how the jobs stand
+
+    def record(self, job: Job) -> dict[str, Any]:
+        """The job's run.json; empty if it has none."""
+        path = self.folder(job).manifest
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def status(self, job: Job) -> str:
+        return self.record(job).get("status", "waiting")
+
+    def unfinished(self) -> list[Job]:
+        return [job for job in self.jobs if self.status(job) != "completed"]
+
+    def fail(self, job: Job, kind: str, message: str) -> None:
+        """Write into the job's run.json that it failed, for a job that could not do so itself."""
+        folder = self.folder(job)
+        if folder.manifest.exists():
+            Manifest.read(folder.manifest).update(status="failed", error={"type": kind, "message": message})
+        else:
+            Manifest(folder.manifest, {}).update(**self.failed_early(job), error={"type": kind, "message": message})
+        with folder.log.open("a", encoding="utf-8") as log:
+            log.write(f"{kind}: {message}\n")
+
+    def failed_early(self, job: Job) -> dict[str, Any]:
+        """The run.json of a job that died before its run began."""
+        objective = {"best": None, "best_epoch": None, **job.facts.get("objective", self.manifest["objective"])}
+        known = {key: job.facts.get(key) for key in ("experiment", "seed", "config_hash")}
+        seconds = {"setup": 0.0, "fit": 0.0, "test": 0.0}
+        unknown = ("parameters", "steps_per_second", "peak_memory_mb", "device", "precision")
+        return {
+            **{"status": "failed", "study": self.manifest["study"], "overrides": job.overrides, "objective": objective},
+            **{"test": {}, "epochs": 0, "steps": 0, "seconds": seconds, "versions": {}, "git": {}},
+            **known,
+            **dict.fromkeys(unknown),
+        }
+
+    def conclude(self) -> str:
+        """The sweep's own status, from those of its jobs."""
+        found = {self.status(job) for job in self.jobs}
+        status = next(
+            (state for state in ("failed", "interrupted", "running", "waiting") if state in found), "completed"
+        )
+        if status in ("running", "waiting"):
+            status = "interrupted"
+        self.manifest.update(status=status)
+        return status
+
+
+def described(job: Job) -> dict[str, Any]:
+    return {**asdict(job), "seed": job.facts.get("seed"), "config_hash": job.facts.get("config_hash")}
+
+
+def quoted(value: object) -> str:
+    """Text as Hydra reads it back, whatever is in it.
+
+    >>> print(quoted("it's"))
+    'it\\\\'s'
+    """
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+def wait_for_leftovers(sweep: Sweep, alive: Callable[[int], bool], seconds: float = 60) -> None:
+    """Jobs of a sweep that was killed are still saving: let them end.
+
+    Raises:
+        InputError: if one runs on.
+    """
+    end = time.monotonic() + seconds
+    for job in sweep.jobs:
+        while (record := sweep.record(job)).get("status") == "running" and alive(record["pid"]):
+            if time.monotonic() > end:
+                raise InputError(f"job {job.number} of {sweep.path} is still running (process {record['pid']})")
+            time.sleep(0.2)

@@ -1,0 +1,164 @@
+"""How a sweep goes on: a live table on a terminal, a line for each event elsewhere."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from atelier.sweeps.sweep import Job, Sweep
+
+REFRESH = 1.0  # seconds between two readings of the jobs' run.json
+COLOURS = {"running": "cyan", "completed": "green", "failed": "bold red", "interrupted": "yellow", "waiting": "dim"}
+ORDER = ("running", "failed", "interrupted", "completed", "waiting")
+
+
+def watch(sweep: Sweep) -> "Lines":
+    """What suits the terminal that is there."""
+    return LiveTable(sweep) if sys.stderr.isatty() else Lines(sweep)
+
+
+class Lines:
+    """One line for each event."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.began: dict[int, float] = {}
+        self.first = time.monotonic()
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def started(self, job: Job, attempt: int) -> None:
+        self.began[job.number] = time.monotonic()
+        self.say(f"job {job.number} started: {job.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
+
+    def ended(self, job: Job, status: str, record: dict[str, Any], again: bool) -> None:
+        seconds = time.monotonic() - self.began[job.number]
+        said = {"completed": best(record), "failed": failure(record)}.get(status, "")
+        log = f", log: {self.sweep.folder(job).log}" if status == "failed" else ""
+        retry = "; it is tried again" if again else ""
+        self.say(f"job {job.number} {status}: {job.name}: {said + ', ' if said else ''}{seconds:.1f} s{log}{retry}")
+
+    def tick(self) -> None:
+        """Nothing happens between events."""
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+
+class LiveTable(Lines):
+    """The jobs in a table that stays at the bottom of the terminal, with a bar for the sweep."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        super().__init__(sweep)
+        self.console = Console(file=sys.stderr)
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+        self.last = 0.0
+
+    def __enter__(self) -> "LiveTable":
+        self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.stop()
+
+    def say(self, text: str) -> None:
+        """Failures stay on the screen; all else is in the table."""
+        if " failed: " in text:
+            self.console.print(Text(text, style="red"))
+
+    def tick(self) -> None:
+        if time.monotonic() - self.last >= REFRESH:
+            self.last = time.monotonic()
+            self.live.update(self.picture(), refresh=True)
+
+    def picture(self) -> Group:
+        """The table of the jobs, as many as there is room for, the running ones first, over the bar of the sweep."""
+        records = {job.number: self.sweep.record(job) for job in self.sweep.jobs}
+        states = {number: record.get("status", "waiting") for number, record in records.items()}
+        room = max(3, self.console.height - 6)
+        shown = sorted(self.sweep.jobs, key=lambda job: (ORDER.index(states[job.number]), job.number))[:room]
+        table = Table(box=None, pad_edge=False)
+        for title in ("job", *(self.sweep.jobs[0].values if self.sweep.jobs else ()), "seed", "state", "epoch"):
+            table.add_column(title, justify="right" if title in ("job", "epoch", "seed") else "left", no_wrap=True)
+        table.add_column(self.sweep.manifest["objective"]["metric"] + " so far", justify="right")
+        table.add_column("left", justify="right")
+        for job in sorted(shown, key=lambda job: job.number):
+            record, state = records[job.number], states[job.number]
+            epochs = f"{record.get('epochs', 0)}/{job.facts.get('epochs', '?')}" if record else ""
+            score = record.get("objective", {}).get("best")
+            seed = "" if job.facts.get("seed") is None else str(job.facts["seed"])
+            left = duration(self.time_left(job, record)) if state == "running" else ""
+            cells: list[str | Text] = [
+                str(job.number),
+                *job.values.values(),
+                seed,
+                Text(state, style=COLOURS[state]),
+                epochs,
+            ]
+            table.add_row(*cells, "" if score is None else f"{score:.4g}", left)
+        return Group(table, self.bar(list(states.values()), len(self.sweep.jobs) - len(shown)))
+
+    def bar(self, states: list[str], hidden: int) -> Table:
+        over = sum(state in ("completed", "failed") for state in states)
+        seconds = time.monotonic() - self.first
+        line = Table.grid(padding=(0, 1))
+        left = f"{duration(seconds * (len(states) - over) / over)} left" if over else ""
+        counts = f"{over}/{len(states)} jobs" + (f", {states.count('failed')} failed" if "failed" in states else "")
+        more = f"({hidden} not shown)" if hidden > 0 else ""
+        line.add_row(ProgressBar(total=len(states), completed=over, width=30), counts, left, more)
+        return line
+
+    def time_left(self, job: Job, record: dict[str, Any]) -> float | None:
+        """Seconds, from how long the epochs took that are done."""
+        epochs, done = job.facts.get("epochs"), record.get("epochs") or 0
+        if not isinstance(epochs, int) or not done or job.number not in self.began:
+            return None
+        return (time.monotonic() - self.began[job.number]) / done * (epochs - done)
+
+
+def best(record: dict[str, Any]) -> str:
+    objective = record["objective"]
+    return "" if objective["best"] is None else f"{objective['metric']} {objective['best']:.4g}"
+
+
+def failure(record: dict[str, Any]) -> str:
+    error = record.get("error") or {}
+    message = (error.get("message") or "").splitlines()
+    return f"{error.get('type', 'unknown')}: {message[0] if message else ''}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for people.
+
+    >>> duration(8.2), duration(75), duration(7300)
+    ('8 s', '1:15', '2:01:40')
+    """
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+def last_words(sweep: Sweep, script: Path) -> list[str]:
+    """What a sweep that did not end well says last: which jobs failed and where their logs are, and how to go on."""
+    failed = [job for job in sweep.jobs if sweep.status(job) == "failed"]
+    lines = [f"{len(failed)} of {len(sweep.jobs)} jobs failed:"] * bool(failed)
+    for job in failed:
+        lines.append(f"  job {job.number}, {job.name}: {failure(sweep.record(job))}")
+        lines.append(f"    {sweep.folder(job).log}")
+    if sweep.unfinished():
+        lines.append(f"Go on with: python {script} -m sweep.resume={sweep.path}")
+    return lines

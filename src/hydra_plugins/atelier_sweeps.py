@@ -1,0 +1,75 @@
+"""What Hydra looks for: the sweeper and the launcher of conf/hydra/, each a few lines over `atelier.sweeps`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from atelier.errors import InputError
+from atelier.sweeps.sweep import Job, Sweep
+
+Done = Callable[[Job, str], None]
+
+
+class SweepLauncher(Launcher):
+    """Runs the jobs of a `Sweep`; `here` says whether that is on this machine."""
+
+    here = True
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.root = Path(OmegaConf.create({"root": "${project_root:}"}).root)
+
+    @property
+    def script(self) -> Path:
+        return self.root / "src" / "train.py"
+
+    def run(self, sweep: Sweep, jobs: Iterator[Job], done: Done = lambda job, status: None) -> int:
+        """Do the jobs, telling `done` of each one's end; the signal that ended the sweep before its time, or 0."""
+        raise NotImplementedError
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        raise InputError("this launcher needs a sweeper of this project: hydra/sweeper=grid or hydra/sweeper=optuna")
+
+
+class LocalLauncher(SweepLauncher):
+    """hydra/launcher=local; the arguments are those of `atelier.sweeps.pool.Limits`."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.given = limits
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from atelier.compose.sweeping import checked_limits
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.limits = checked_limits(self.given)
+
+    def run(self, sweep: Sweep, jobs: Iterator[Job], done: Done = lambda job, status: None) -> int:
+        from atelier.sweeps.local import run_here
+
+        return run_here(sweep, self.script, self.limits, jobs, done)
+
+
+class GridSweeper(Sweeper):
+    """hydra/sweeper=grid: every combination of the values given on the command line and by the study."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config = config
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+        if not isinstance(launcher, SweepLauncher):
+            raise InputError("hydra/launcher: choose from: local, slurm")
+        self.launcher: SweepLauncher = launcher
+
+    def sweep(self, arguments: list[str]) -> None:
+        from atelier.compose.sweeping import end_sweep, open_sweep
+
+        assert self.config is not None
+        sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.here)
+        end_sweep(sweep, self.launcher.run(sweep, iter(sweep.unfinished())))

@@ -1,0 +1,146 @@
+"""A command line and a study make jobs: which, in what order, and what of them varies."""
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.sweeps.grid import differences, expand
+
+STUDY = {
+    "grid": {"encoding": ["regression", "angles"], "seed": [0, 1]},
+    "quick": {"seed": 0, "trainer.max_epochs": 2},
+}
+
+
+def jobs(*arguments: str, study: dict[str, object] | None = None, budget: str = "full") -> list[str]:
+    return [" ".join(job) for job in expand(arguments, study, budget)[0].jobs]
+
+
+def test_every_combination_the_first_key_outermost() -> None:
+    assert jobs("optimizer=sgd,adam", "seed=0,1") == [
+        "optimizer=sgd seed=0",
+        "optimizer=sgd seed=1",
+        "optimizer=adam seed=0",
+        "optimizer=adam seed=1",
+    ]
+
+
+@pytest.mark.parametrize("values", ["0,1,2", "range(0,3)", "choice(0,1,2)"])
+def test_all_that_hydra_sweeps_over(values: str) -> None:
+    assert jobs(f"seed={values}") == ["seed=0", "seed=1", "seed=2"]
+
+
+def test_a_list_is_one_value() -> None:
+    assert jobs("network.hidden=[10,20]") == ["network.hidden=[10,20]"]
+    assert jobs("network.hidden=[10,20],[30]") == ["network.hidden=[10,20]", "network.hidden=[30]"]
+
+
+def test_what_varies_is_told_without_the_seed() -> None:
+    grid, _ = expand(["trainer=cpu", "optimizer=sgd,adam", "optimizer.lr=0.1,0.2", "seed=0,1"])
+    assert grid.swept == ["optimizer", "optimizer.lr"]
+    assert grid.values[2] == {"optimizer": "sgd", "optimizer.lr": "0.2"}
+
+
+def test_added_and_removed_keys_go_through() -> None:
+    assert jobs("~encoding", "+data.extra=1,2") == ["~encoding +data.extra=1", "~encoding +data.extra=2"]
+    assert expand(["+data.extra=1,2"])[0].swept == ["data.extra"]
+
+
+@pytest.mark.parametrize("own", ["sweep.resume=latest", "hydra.launcher.jobs=2", "hydra/launcher=slurm", "budget=full"])
+def test_what_is_about_the_sweep_does_not_reach_the_jobs(own: str) -> None:
+    assert jobs("seed=0,1", own) == ["seed=0", "seed=1"]
+
+
+def test_an_interval_needs_a_search() -> None:
+    with pytest.raises(InputError, match="hydra/sweeper=optuna"):
+        expand(["optimizer.lr=interval(0.1,1)"])
+
+
+# ---------------------------------------------------------------------- studies
+
+
+def test_a_study_brings_its_grid() -> None:
+    assert jobs("study=x", study=STUDY) == [
+        "study=x encoding=regression seed=0",
+        "study=x encoding=regression seed=1",
+        "study=x encoding=angles seed=0",
+        "study=x encoding=angles seed=1",
+    ]
+
+
+def test_the_command_line_changes_a_studys_axis_and_adds_its_own() -> None:
+    assert jobs("study=x", "seed=7", "optimizer=sgd,adam", study=STUDY) == [
+        "study=x encoding=regression seed=7 optimizer=sgd",
+        "study=x encoding=regression seed=7 optimizer=adam",
+        "study=x encoding=angles seed=7 optimizer=sgd",
+        "study=x encoding=angles seed=7 optimizer=adam",
+    ]
+
+
+def test_a_quick_budget_replaces_and_adds() -> None:
+    assert jobs("study=x", study=STUDY, budget="quick") == [
+        "study=x encoding=regression seed=0 trainer.max_epochs=2",
+        "study=x encoding=angles seed=0 trainer.max_epochs=2",
+    ]
+
+
+def test_the_command_line_wins_over_the_budget() -> None:
+    found = jobs("study=x", "trainer.max_epochs=5", "seed=3,4", study=STUDY, budget="quick")
+    assert found[0] == "study=x trainer.max_epochs=5 encoding=regression seed=3"
+    assert len(found) == 4
+
+
+def test_what_the_budget_changed_is_told() -> None:
+    assert expand(["study=x", "seed=3"], STUDY, "quick")[1] == {"trainer.max_epochs": "2"}
+    assert expand(["study=x"], STUDY)[1] == {}
+
+
+def test_settings_go_together_and_cross_with_the_grid() -> None:
+    study = {
+        "settings": [{"data.length": 5, "optimizer.lr": 0.1}, {"data.length": 10, "optimizer.lr": 0.01}],
+        "grid": {"seed": [0, 1]},
+    }
+    assert jobs("study=x", study=study) == [
+        "study=x data.length=5 optimizer.lr=0.1 seed=0",
+        "study=x data.length=5 optimizer.lr=0.1 seed=1",
+        "study=x data.length=10 optimizer.lr=0.01 seed=0",
+        "study=x data.length=10 optimizer.lr=0.01 seed=1",
+    ]
+
+
+def test_the_command_line_wins_over_a_setting() -> None:
+    study = {"settings": [{"data.length": 5, "optimizer.lr": 0.1}, {"data.length": 10, "optimizer.lr": 0.01}]}
+    assert jobs("study=x", "optimizer.lr=0.5", study=study) == [
+        "study=x optimizer.lr=0.5 data.length=5",
+        "study=x optimizer.lr=0.5 data.length=10",
+    ]
+
+
+def test_lists_words_and_nothing_in_a_study() -> None:
+    study = {"grid": {"network.hidden": [[10, 20], []], "data.augment": [True], "x": [None, "a"]}}
+    assert jobs(study=study)[:2] == [
+        "network.hidden=[10, 20] data.augment=true x=null",
+        "network.hidden=[10, 20] data.augment=true x=a",
+    ]
+
+
+def test_jobs_that_became_equal_are_done_once() -> None:
+    study = {"settings": [{"optimizer.lr": 0.1}, {"optimizer.lr": 0.01}]}
+    assert jobs("optimizer.lr=0.5", study=study) == ["optimizer.lr=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"), [("huge", "budget=huge: choose from: full, quick"), ("quick", "budget=quick: only a study")]
+)
+def test_a_budget_that_means_nothing_is_refused(budget: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        expand(["seed=0,1"], None, budget)
+
+
+# ---------------------------------------------------------------------- resuming
+
+
+def test_what_two_grids_do_not_share_is_shown() -> None:
+    told = differences([["a=1"], ["a=2"]], [["a=2"], ["a=3"]])
+    assert told == "1 jobs are gone: a=1\n1 are new: a=3"
+    assert differences([["a=1"], ["a=2"]], [["a=2"], ["a=1"]]) == "the order of the jobs differs"
+    assert differences([["a=1"]], [["a=1"]]) == ""

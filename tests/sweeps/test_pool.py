@@ -1,0 +1,251 @@
+"""Jobs survive each other: whatever one of them does, the others are done and it is recorded what happened."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.runs.manifest import Manifest
+from atelier.sweeps import pool as pool_module
+from atelier.sweeps.pool import Limits, Pool
+from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps.sweep import Job, Sweep
+from atelier.sweeps.watch import Lines
+
+Make = Callable[..., Sweep]
+RunPool = Callable[..., Pool]
+
+
+def states(sweep: Sweep) -> list[str]:
+    return [sweep.status(job) for job in sweep.jobs]
+
+
+def error(sweep: Sweep, number: int) -> dict[str, Any]:
+    return sweep.record(sweep.jobs[number])["error"]
+
+
+def log(sweep: Sweep, number: int) -> str:
+    return sweep.folder(sweep.jobs[number]).log.read_text()
+
+
+def wait_for(path: Path, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} was never made"
+        time.sleep(0.02)
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended, or is a zombie that nobody has waited for."""
+    if not alive(process):
+        return True
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_jobs_that_end_badly_take_nothing_along(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=raise", "do=exit", "do=kill", "do=early", "do=well best=3")
+    assert run_pool(sweep).stopping == 0
+    assert states(sweep) == ["failed", "failed", "failed", "failed", "completed"]
+    assert sweep.record(sweep.jobs[4])["objective"]["best"] == 3
+    assert sweep.conclude() == "failed"
+
+
+def test_what_happened_is_recorded(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=raise", "do=kill", "do=early")
+    run_pool(sweep)
+    assert error(sweep, 0) == {"type": "Exit", "message": "ended with status 1: RuntimeError: it broke"}
+    assert error(sweep, 1) == {"type": "Killed", "message": "ended by SIGKILL (out of memory?)"}
+    assert error(sweep, 2) == {"type": "Exit", "message": "ended with status 3: something is missing"}
+    assert "Traceback" in log(sweep, 0)
+    assert log(sweep, 1).splitlines() == ["begins", "Killed: ended by SIGKILL (out of memory?)"]
+
+
+def test_a_job_that_never_became_a_run_has_a_manifest(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=early")
+    run_pool(sweep)
+    record = sweep.record(sweep.jobs[0])
+    assert (record["status"], record["config_hash"], record["seed"], record["overrides"]) == (
+        "failed",
+        "0",
+        0,
+        ["do=early"],
+    )
+    assert record["objective"] == {"metric": "val/loss", "mode": "min", "best": None, "best_epoch": None}
+
+
+def test_a_failed_job_is_tried_again_as_often_as_asked(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=once", "do=early")
+    pool = run_pool(sweep, retries=2)
+    assert states(sweep) == ["completed", "failed"]
+    assert pool.attempts == {0: 2, 1: 3}
+    assert log(sweep, 1).count("begins") == 3, "the log of each attempt is kept"
+
+
+def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=wait", "do=well")
+    run_pool(sweep, timeout=1)
+    assert states(sweep) == ["failed", "completed"]
+    assert error(sweep, 0) == {"type": "Timeout", "message": "ran longer than hydra.launcher.timeout=1 seconds"}
+
+
+def test_a_job_that_does_not_listen_is_killed(
+    make_sweep: Make, run_pool: RunPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "GRACE", 0.5)
+    sweep = make_sweep("do=deaf")
+    run_pool(sweep, timeout=0.5)
+    assert error(sweep, 0)["type"] == "Timeout"
+    assert gone(sweep.record(sweep.jobs[0])["pid"])
+
+
+def test_the_others_are_stopped_if_so_asked(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=wait", "do=raise", "do=well")
+    run_pool(sweep, on_failure="stop", jobs=2)
+    assert states(sweep)[1:] == ["failed", "waiting"]
+    assert states(sweep)[0] in ("interrupted", "waiting")  # or stopped before it became a run
+
+
+def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=children")
+    run_pool(sweep)
+    child = sweep.record(sweep.jobs[0])["child"]
+    end = time.monotonic() + 5
+    while not gone(child):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, program: Path) -> None:
+    sweep = make_sweep("do=wait", "do=well")
+    pool = Pool(sweep, program, Limits(jobs=1), warm_context(), Lines(sweep), cores=2)
+
+    def interrupt() -> None:
+        wait_for(sweep.path / "0" / "waiting")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    pool.run(iter(sweep.jobs))
+    thread.join()
+    assert pool.stopping == signal.SIGINT
+    assert states(sweep) == ["interrupted", "waiting"]
+    assert sweep.conclude() == "interrupted"
+
+
+def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep("do=wait", "do=raise", "do=well")
+    run_pool(sweep, timeout=1, jobs=2)
+    Manifest.read(sweep.path / "0" / "run.json").update(status="interrupted")
+    again = Sweep.open(str(sweep.path), Path())
+    assert [job.number for job in again.unfinished()] == [0, 1]
+    run_pool(again)
+    assert states(again) == ["completed", "failed", "completed"]
+    assert again.record(again.jobs[0])["overrides"] == [f"resume='{sweep.path / '0'}'"]
+
+
+# ---------------------------------------------------------------------- places
+
+
+def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, program: Path) -> None:
+    sweep = make_sweep(*["do=well for=0.3"] * 5)
+    most = 0
+
+    class Counting(Lines):
+        def tick(self) -> None:
+            nonlocal most
+            most = max(most, len(pool.running))
+
+    pool = Pool(sweep, program, Limits(jobs=2), warm_context(), Counting(sweep), cores=8)
+    pool.run(iter(sweep.jobs))
+    assert most == 2
+
+
+def test_each_job_gets_the_threads_that_are_its_share(
+    make_sweep: Make, run_pool: RunPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    sweep = make_sweep("do=well", "do=well")
+    run_pool(sweep, cores=6)
+    assert sweep.record(sweep.jobs[0])["environment"]["OMP_NUM_THREADS"] == "3"
+
+
+def test_nothing_that_a_job_puts_into_its_environment_reaches_another(make_sweep: Make, run_pool: RunPool) -> None:
+    sweep = make_sweep(*["do=well"] * 3)
+    run_pool(sweep, jobs=1)
+    assert all("ATELIER_LEAK" not in sweep.record(job)["environment"] for job in sweep.jobs)
+    assert "ATELIER_LEAK" not in os.environ
+
+
+@pytest.fixture
+def gpu_pool(make_sweep: Make, program: Path) -> Callable[..., Pool]:
+    def make(devices: list[int], gpus: int, **limits: Any) -> Pool:
+        sweep = make_sweep(*["do=well"] * len(devices), accelerator="cuda", gpus=gpus)
+        for job, count in zip(sweep.jobs, devices, strict=True):
+            job.facts["devices"] = count
+        return Pool(sweep, program, Limits(**limits), warm_context(), Lines(sweep), cores=16)
+
+    return make
+
+
+def taken(pool: Pool) -> list[list[str] | None]:
+    return [pool.take(job) for job in pool.sweep.jobs]
+
+
+def test_one_job_for_each_gpu(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert taken(gpu_pool([1, 1, 1], gpus=2)) == [["0"], ["1"], None]
+
+
+def test_several_jobs_on_a_gpu(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert taken(gpu_pool([1, 1, 1, 1, 1], gpus=2, jobs_per_gpu=2)) == [["0"], ["1"], ["0"], ["1"], None]
+
+
+def test_a_job_of_several_gpus_gets_different_ones(
+    gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert taken(gpu_pool([1, 2, 2], gpus=4, jobs_per_gpu=1)) == [["0"], ["1", "2"], None]
+
+
+def test_only_the_gpus_that_the_sweep_may_see_are_given(
+    gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert taken(gpu_pool([1, 1, 1], gpus=2)) == [["3"], ["5"], None]
+
+
+def test_a_job_with_a_gpu_sees_no_other(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    pool = gpu_pool([1, 1], gpus=2)
+    pool.run(iter(pool.sweep.jobs))
+    seen = {pool.sweep.record(job)["environment"]["CUDA_VISIBLE_DEVICES"] for job in pool.sweep.jobs}
+    assert seen == {"3", "5"}
+
+
+def test_two_processes_of_a_job_take_two_places(make_sweep: Make, program: Path) -> None:
+    sweep = make_sweep("do=well", "do=well", devices=2)
+    pool = Pool(sweep, program, Limits(), warm_context(), Lines(sweep), cores=3)
+    assert taken(pool) == [["", ""], None]
+
+
+def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, program: Path) -> None:
+    sweep = make_sweep("do=well best=1", "do=well best=2", "do=well best=3")
+    told: list[float] = []
+
+    def jobs() -> Any:
+        for number, job in enumerate(sweep.jobs):
+            assert len(told) >= number, "with one place, a job is only asked for when those before it are known"
+            yield job
+
+    def hear(job: Job, status: str) -> None:
+        told.append(json.loads((sweep.path / str(job.number) / "run.json").read_text())["objective"]["best"])
+
+    Pool(sweep, program, Limits(jobs=1), warm_context(), Lines(sweep), cores=1).run(jobs(), hear)
+    assert told == [1, 2, 3]

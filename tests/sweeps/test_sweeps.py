@@ -1,0 +1,271 @@
+"""Sweeps as a user runs them: `python src/train.py -m …`, with real trainings of a second."""
+
+import csv
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+Process = Any
+SWEPT = ["optimizer=sgd,adam", "seed=0,1"]
+
+
+@pytest.fixture(scope="module")
+def fast(tiny: list[str]) -> list[str]:
+    """Overrides of a training of a second."""
+    return [*tiny, "callbacks=none", "trainer.limit_train_batches=5", "save_every=0"]
+
+
+@pytest.fixture(scope="module")
+def swept(run_verb: Run, fast: list[str]) -> Any:
+    """A finished sweep over two optimizers and two seeds. Tests read it and change nothing in it."""
+    return run_verb("train", "-m", *fast, *SWEPT)
+
+
+def folder(logs: Path) -> Path:
+    (found,) = logs.glob("sweeps/*/*/")
+    return found
+
+
+def manifests(logs: Path) -> dict[int, dict[str, Any]]:
+    paths = folder(logs).glob("*/run.json")
+    return {int(path.parent.name): json.loads(path.read_text()) for path in sorted(paths)}
+
+
+def scores(logs: Path) -> dict[str, str]:
+    """The objective and the test error of every run in the summary, by its overrides."""
+    rows = csv.DictReader((folder(logs) / "summary.csv").read_text().splitlines())
+    return {
+        f"{row['optimizer']} {row['seed']}": f"{row['objective.best']} {row['test.common_sense_error']}" for row in rows
+    }
+
+
+def wait_until(true: Callable[[], Any], process: Process, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it takes too long"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def test_each_job_is_a_completed_run_of_its_own(swept: Any) -> None:
+    assert (swept.code, swept.err) == (0, "")
+    runs = manifests(swept.logs)
+    assert [run["status"] for run in runs.values()] == ["completed"] * 4
+    assert [run["seed"] for run in runs.values()] == [0, 1, 0, 1]
+    assert all((folder(swept.logs) / str(n) / "checkpoints" / "best.ckpt").is_file() for n in range(4))
+
+
+def test_the_sweep_says_what_it_is(swept: Any) -> None:
+    sweep = json.loads((folder(swept.logs) / "sweep.json").read_text())
+    assert (sweep["status"], sweep["experiment"], sweep["study"], sweep["swept"]) == (
+        "completed",
+        "default",
+        None,
+        ["optimizer"],
+    )
+    assert [job["values"]["optimizer"] for job in sweep["jobs"]] == ["sgd", "sgd", "adam", "adam"]
+
+
+def test_runs_of_one_setting_share_their_hash(swept: Any) -> None:
+    hashes = [run["config_hash"] for run in manifests(swept.logs).values()]
+    assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
+    planned = [job["config_hash"] for job in json.loads((folder(swept.logs) / "sweep.json").read_text())["jobs"]]
+    assert planned == hashes, "the preflight finds the hash that the run has"
+
+
+def test_a_job_is_what_the_same_command_by_hand_gives(run_verb: Run, fast: list[str], swept: Any) -> None:
+    alone = run_verb("train", *fast, "optimizer=adam", "seed=1")
+    job = manifests(swept.logs)[3]
+    assert job["test"] == alone.manifest["test"]
+    assert job["config_hash"] == alone.manifest["config_hash"]
+    assert sorted(job["overrides"]) == sorted(alone.manifest["overrides"])
+
+
+def test_the_results_are_brought_together(swept: Any) -> None:
+    for name in ("summary.csv", "summary.md", "report.html"):
+        assert (folder(swept.logs) / name).stat().st_size > 0
+    assert len(scores(swept.logs)) == 4
+    for name in ("sgd", "adam"):
+        assert name in swept.out
+
+
+def test_nothing_else_is_left_behind(swept: Any) -> None:
+    assert not (swept.logs / "runs").exists()
+    assert {path.name for path in folder(swept.logs).iterdir() if path.is_dir()} == {"0", "1", "2", "3", "figures"}
+
+
+# ---------------------------------------------------------------------- before the first job
+
+
+def refused(outcome: Any) -> list[str]:
+    assert outcome.code == 2, outcome.err
+    assert "Traceback" not in outcome.err
+    assert not list(outcome.logs.rglob("run.json"))
+    assert not list(outcome.logs.rglob("sweep.json"))
+    return outcome.err.splitlines()
+
+
+def test_every_mistake_is_told_before_anything_runs(run_verb: Run, fast: list[str]) -> None:
+    lines = refused(run_verb("train", "-m", *fast, "optimizer=sgd,adamm", "seed=0,x"))
+    assert lines[0] == "3 of 4 jobs cannot run, so none was started:"
+    told = "\n".join(lines)
+    assert "jobs 2, 3: optimizer=adamm: no 'adamm'; choose from: adam" in told
+    assert "job 1: seed=x: give a whole number of 0 or more" in told
+
+
+def test_a_device_that_is_not_here_is_told(run_verb: Run, fast: list[str]) -> None:
+    lines = refused(run_verb("train", "-m", *fast, "trainer.accelerator=cpu,mps"))
+    assert "job 1: trainer.accelerator=mps: this machine has" in lines[1]
+
+
+def test_data_that_is_not_there_is_told(run_verb: Run) -> None:
+    missing = ["data=clocks_npy", "data.images=/nowhere/images.npy", "data.labels=/nowhere/labels.npy"]
+    lines = refused(run_verb("train", "-m", *missing, "seed=0,1"))
+    assert lines[1].startswith("  jobs 0, 1: data.images=/nowhere/images.npy: there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0: give a number above 0"),
+        ("hydra.launcher.jobs=many", "hydra.launcher.jobs=many: Limits takes a whole number or null"),
+        ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry: choose from: continue, stop"),
+        ("+hydra.launcher.job=2", "hydra.launcher.job: Limits has no 'job'; choose from: jobs, "),
+        ("hydra/launcher=basic", "hydra/launcher: choose from: local, slurm"),
+        ("budget=quick", "budget=quick: only a study that has a `quick` part knows what that is"),
+        ("sweep.resume=latest", "there is no sweep under "),
+        ("sweep.resume=/nowhere", "/nowhere is no sweep's folder: it has no sweep.json"),
+    ],
+)
+def test_a_wrong_setting_of_the_sweep_is_told(run_verb: Run, override: str, message: str) -> None:
+    assert refused(run_verb("train", "-m", "seed=0,1", override))[0].startswith(message)
+
+
+def test_a_budget_is_only_for_sweeps(run_verb: Run) -> None:
+    assert refused(run_verb("train", "budget=quick"))[0].startswith("budget=quick is for the sweep of a study")
+
+
+# ---------------------------------------------------------------------- several processes
+
+
+@pytest.mark.slow
+def test_jobs_of_two_processes_with_one_that_fails(run_verb: Run, fast: list[str]) -> None:
+    two = [override for override in fast if override != "trainer=cpu"]
+    metrics = "task.metric=val/loss,val/nothing,val/common_sense_error"
+    outcome = run_verb("train", "-m", *two, "trainer=ddp_cpu", "trainer.max_epochs=1", metrics)
+    assert outcome.code == 1
+    runs = manifests(outcome.logs)
+    assert [run["status"] for run in runs.values()] == ["completed", "failed", "completed"]
+    assert "val/nothing: no such metric" in runs[1]["error"]["message"]
+    assert not (outcome.logs / "runs").exists(), "no process made a run of its own"
+    assert len(list(outcome.logs.rglob("run.json"))) == 3
+    assert runs[0]["steps"] == 5, "each process does its own half of the steps' pictures"
+    last = outcome.err.splitlines()
+    assert last[0] == "1 of 3 jobs failed:"
+    assert last[1].startswith("  job 1, task.metric=val/nothing: InputError: ")
+    assert last[2].strip() == str(folder(outcome.logs) / "1" / "run.log")
+
+
+@pytest.mark.slow
+def test_one_and_two_devices_in_one_sweep(run_verb: Run, fast: list[str]) -> None:
+    two = [override for override in fast if override != "trainer=cpu"]
+    outcome = run_verb("train", "-m", *two, "trainer=ddp_cpu", "trainer.max_epochs=1", "trainer.devices=1,2")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [run["status"] for run in manifests(outcome.logs).values()] == ["completed", "completed"]
+    assert [run["steps"] for run in manifests(outcome.logs).values()] == [5, 5]
+    assert "trainer.devices=2" in manifests(outcome.logs)[1]["overrides"]
+
+
+# ---------------------------------------------------------------------- killed and resumed
+
+
+@pytest.fixture
+def long_sweep(start_verb: Run, fast: list[str], tmp_path: Path) -> Process:
+    """The sweep of `swept`, one job after the other, as a process."""
+    return start_verb("train", "-m", *fast, *SWEPT, "hydra.launcher.jobs=1", logs=tmp_path)
+
+
+def running_job(logs: Path, number: int) -> Callable[[], bool]:
+    """Whether a job is in the midst of its training: its first checkpoint is there and it is not over."""
+
+    def check() -> bool:
+        paths = list(logs.glob(f"sweeps/*/*/{number}/checkpoints/last.ckpt"))
+        return bool(paths)
+
+    return check
+
+
+def test_a_killed_job_does_not_end_the_sweep_and_is_done_again(
+    long_sweep: Process, run_verb: Run, swept: Any, tmp_path: Path
+) -> None:
+    wait_until(running_job(tmp_path, 1), long_sweep)
+    os.kill(manifests(tmp_path)[1]["pid"], signal.SIGKILL)
+    out, err = long_sweep.communicate(timeout=120)
+    assert long_sweep.returncode == 1, out + err
+    assert [run["status"] for run in manifests(tmp_path).values()] == ["completed", "failed", "completed", "completed"]
+    assert manifests(tmp_path)[1]["error"] == {"type": "Killed", "message": "ended by SIGKILL (out of memory?)"}
+    again = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
+    assert (again.code, again.err) == (0, "")
+    assert scores(tmp_path) == scores(swept.logs)
+
+
+def test_a_killed_sweep_is_resumed_and_ends_with_the_same_table(
+    long_sweep: Process, run_verb: Run, fast: list[str], swept: Any, tmp_path: Path
+) -> None:
+    wait_until(running_job(tmp_path, 1), long_sweep)
+    long_sweep.send_signal(signal.SIGKILL)
+    long_sweep.wait()
+    again = run_verb("train", "-m", *fast, *SWEPT, f"sweep.resume={folder(tmp_path)}", logs=tmp_path)
+    assert (again.code, again.err) == (0, "")
+    assert "3 of 4 jobs are to be done" in again.out
+    assert scores(tmp_path) == scores(swept.logs)
+    assert len(list(tmp_path.glob("sweeps/*/*"))) == 1
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(long_sweep: Process, run_verb: Run, swept: Any, tmp_path: Path) -> None:
+    wait_until(lambda: list(tmp_path.glob("sweeps/*/*/0/run.json")), long_sweep)
+    long_sweep.send_signal(signal.SIGINT)
+    _, err = long_sweep.communicate(timeout=60)
+    assert long_sweep.returncode == 130
+    assert manifests(tmp_path)[0]["status"] == "interrupted"
+    command = next(line for line in err.splitlines() if line.startswith("Go on with: "))
+    assert command == f"Go on with: python src/train.py -m sweep.resume={folder(tmp_path)}"
+    again = run_verb("train", f"sweep.resume={folder(tmp_path)}", logs=tmp_path)  # -m is understood
+    assert (again.code, again.err) == (0, "")
+    assert scores(tmp_path) == scores(swept.logs)
+
+
+def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any) -> None:
+    outcome = run_verb("train", "-m", *fast, "optimizer=sgd,adamw", "seed=0,1", "sweep.resume=latest", logs=swept.logs)
+    assert outcome.code == 2
+    lines = outcome.err.splitlines()
+    assert lines[0].startswith("the grid is not that of ")
+    assert lines[1].startswith("2 jobs are gone: ")
+    assert "optimizer=adam seed=0" in lines[1]
+    assert "optimizer=adamw seed=0" in lines[2]
+
+
+def test_two_sweeps_of_one_second_do_not_meet(start_verb: Run, fast: list[str], tmp_path: Path) -> None:
+    both = [start_verb("train", "-m", *fast, "trainer.max_epochs=1", "seed=3", logs=tmp_path) for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, out + err
+    found = list(tmp_path.glob("sweeps/*/*/sweep.json"))
+    assert len(found) == 2
+    assert [json.loads(path.read_text())["status"] for path in found] == ["completed", "completed"]
+
+
+def test_a_sweep_is_run_by_one_process_at_a_time(long_sweep: Process, run_verb: Run, tmp_path: Path) -> None:
+    wait_until(lambda: list(tmp_path.glob("sweeps/*/*/0/run.json")), long_sweep)
+    outcome = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
+    assert outcome.code == 2
+    assert outcome.err.strip().endswith("is being run by another process")
+    long_sweep.send_signal(signal.SIGTERM)
+    long_sweep.wait(timeout=60)

@@ -1,0 +1,66 @@
+"""Every study composes, and all of its jobs pass the checks that a sweep makes before it starts."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from atelier.compose.preflight import check_job
+from atelier.report.pictures import check_figure
+from atelier.sweeps.grid import Grid, expand
+
+ROOT = Path(__file__).parents[1]
+Compose = Callable[..., DictConfig]
+
+
+def grid_of(compose: Compose, name: str, budget: str) -> Grid:
+    study: Any = OmegaConf.to_container(compose(f"study={name}").study, resolve=True)
+    return expand([f"study={name}"], study, budget)[0]
+
+
+@pytest.mark.parametrize("budget", ["full", "quick"])
+def test_every_job_of_every_study_can_run(compose: Compose, study_option: str, budget: str) -> None:
+    grid = grid_of(compose, study_option, budget)
+    assert len(grid.jobs) > 1
+    assert grid.swept
+    one_seed = [job for job in grid.jobs if job[-1] in ("seed=0", grid.jobs[0][-1])]
+    for job in one_seed:
+        found = check_job(ROOT, dict(os.environ), True, [*job, "trainer=cpu"])
+        assert "problem" not in found, f"{job}: {found}"
+
+
+def test_every_study_is_quick_when_asked(compose: Compose, study_option: str) -> None:
+    assert len(grid_of(compose, study_option, "quick").jobs) < len(grid_of(compose, study_option, "full").jobs)
+
+
+def test_every_study_says_what_it_asks_and_what_the_report_found(compose: Compose, study_option: str) -> None:
+    study = compose(f"study={study_option}").study
+    assert study.title
+    assert study.question.endswith("?")
+    assert study.claim
+    for figure in study.figures:
+        check_figure(OmegaConf.to_container(figure))
+
+
+def test_every_study_has_its_command_and_result_in_its_header(conf: Path, study_option: str) -> None:
+    text = (conf / "study" / f"{study_option}.yaml").read_text()
+    assert f"# python src/train.py -m study={study_option}\n" in text
+    assert re.search("^# (measured|not yet run)", text, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_study_runs_and_draws_what_it_says(run_verb: Callable[..., Any]) -> None:
+    small = ["data.image_size=32", "data.num_images=2160", "network.channels=[4,8]", "network.hidden=[16]"]
+    short = ["trainer.max_epochs=1", "trainer=cpu", "callbacks=none", "seed=0"]
+    outcome = run_verb("train", "-m", "study=leiden_clock_intervals", *small, *short)
+    assert (outcome.code, outcome.err) == (0, "")
+    (folder,) = outcome.logs.glob("sweeps/leiden_clock_intervals/*/")
+    assert (folder / "figures" / "bars_test_common_sense_error.png").is_file()
+    assert (folder / "figures" / "curves_common_sense_error.svg").is_file()
+    page = (folder / "report.html").read_text()
+    assert "classes of one minute do not generalise" in page
+    assert (folder / "0" / "run.json").is_file()
