@@ -59,6 +59,17 @@ def test_every_test_sample_counts_once(twofold: Any) -> None:
     assert hits == pytest.approx(round(hits), abs=1e-4)
 
 
+def test_a_run_of_two_processes_is_resumed(run_process: Run, tiny: list[str]) -> None:
+    single = [override for override in tiny if override not in ("trainer=cpu", "trainer.max_epochs=2")]
+    begun = run_process("train", *single, "trainer=ddp_cpu", "callbacks=none", "trainer.max_epochs=1")
+    assert begun.code == 0, begun.err
+    resumed = run_process("train", f"resume={begun.folder}", "trainer.max_epochs=2")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert (begun.manifest["status"], begun.manifest["epochs"], begun.manifest["steps"]) == ("completed", 2, 28)
+    rows = list(csv.DictReader(begun.metrics.splitlines()))
+    assert [row["epoch"] for row in rows if row["train/loss"]] == ["0", "1"]
+
+
 def test_a_process_that_fails_ends_the_run_as_failed(
     run_process: Run, tiny: list[str], tmp_path: Path, conf: Path
 ) -> None:

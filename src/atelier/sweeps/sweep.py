@@ -174,8 +174,8 @@ def described(job: Job) -> dict[str, Any]:
 def quoted(value: object) -> str:
     """Text as Hydra reads it back, whatever is in it.
 
-    >>> print(quoted("it's"))
-    'it\\\\'s'
+    >>> print(quoted("a = {b}"))
+    'a = {b}'
     """
     text = str(value).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"
