@@ -1,5 +1,6 @@
 """A number over two swept keys: a cell for each pair of values, coloured and lettered with its mean."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -105,7 +106,7 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     panels.name_axes(figure, axes, key_words(heatmap.columns), key_words(heatmap.rows))
-    figure.colorbar(colors, ax=axes, label=metric_words(heatmap.metric))
+    figure.colorbar(colors, ax=axes, label=textwrap.fill(metric_words(heatmap.metric), 24))
     return figure
 
 
