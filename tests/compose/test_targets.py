@@ -139,6 +139,15 @@ def test_an_unknown_key_lists_those_that_there_are_the_nearest_first() -> None:
         ("atelier.tasks.schedule.Schedule", "interval", "century", "step, epoch"),
         ("atelier.tasks.encodings.Angles", "outputs", 4, "a list"),
         ("atelier.data.clocks.Clocks", "num_images", "many", "a whole number"),
+        ("atelier.networks.mlp.MLP", "hidden", [64, "many"], "a list, each item a whole number"),
+        ("atelier.networks.mlp.MLP", "hidden", "many", "a list"),
+        ("atelier.networks.conv_blocks.ConvBlocks", "blocks", ["many"], "a list, each item a whole number or a list"),
+        (
+            "atelier.networks.conv_blocks.ConvBlocks",
+            "blocks",
+            [[16, 0.5]],
+            "a list, each item a whole number or a list",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_what_is_taken(target: str, key: str, value: Any, taken: str) -> None:
@@ -153,6 +162,7 @@ def test_a_value_of_the_wrong_kind_is_told_what_is_taken(target: str, key: str, 
         ("torch.optim.SGD", "lr", 1),
         ("torch.optim.Adam", "betas", [0.9, 0.99]),
         ("torch.nn.Linear", "in_features", "???"),
+        ("atelier.networks.conv_blocks.ConvBlocks", "blocks", [16, [32, 32]]),
         ("lightning.pytorch.Trainer", "devices", "auto"),
         ("lightning.pytorch.Trainer", "devices", 2),
         ("lightning.pytorch.Trainer", "limit_train_batches", 0.5),
@@ -173,7 +183,7 @@ def test_the_options_that_all_data_sets_share_are_checked_too(compose: Compose, 
 
 @pytest.mark.parametrize("group", ["optimizer", "network", "scheduler", "encoding", "task", "data"])
 def test_an_additional_key_is_refused_in_every_group(compose: Compose, group: str) -> None:
-    config = compose(f"+{group}.nonsense=1", "callbacks=none", "trainer.precision=32-true")
+    config = compose("experiment=clock_angles", f"+{group}.nonsense=1", "callbacks=none", "trainer.precision=32-true")
     refused(config, rf"{group}\.nonsense: .*choose from: ")
 
 
@@ -193,15 +203,13 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
-def test_every_shipped_option_is_accepted(compose: Compose, group: str, option: str) -> None:
+def test_every_shipped_option_is_accepted(
+    compose: Compose, context: Callable[[str, str], list[str]], group: str, option: str
+) -> None:
     if option in OPTIONAL:
         pytest.importorskip(OPTIONAL[option])
-    text = (Path(__file__).parents[2] / "conf" / group / f"{option}.yaml").read_text()
-    needed = ["data.images=images.npy", "data.labels=labels.npy"] if option == "clocks_npy" else []
-    if group == "network" and "data.num_classes" in text:
-        needed = ["data=random_images"]
     others = [] if group in ("callbacks", "experiment") else ["callbacks=none"]
-    check_targets(compose(f"{group}={option}", *needed, *others))
+    check_targets(compose(*context(group, option), f"{group}={option}", *others))
 
 
 def test_the_default_configuration_is_accepted(compose: Compose) -> None:

@@ -171,7 +171,10 @@ def fits(value: Any, hint: Any) -> bool:
     if kind in (int, float) and isinstance(value, int):
         return not isinstance(value, bool)
     if isinstance(value, list):
-        return kind in (list, tuple, Sequence, Iterable)
+        items = options[0] if options and kind is not tuple else Any
+        return kind in (list, tuple, Sequence, Iterable) and all(fits(item, items) for item in value)
+    if isinstance(value, str) and kind in (Sequence, Iterable):  # of letters; a list is meant
+        return False
     return isinstance(value, kind)
 
 
@@ -186,5 +189,5 @@ def describe(hint: Any) -> str:
     if origin is typing.Literal:
         return ", ".join(str(option) for option in options)
     if origin in (list, tuple, Sequence, Iterable):
-        return "a list"
+        return f"a list, each item {describe(options[0])}" if options and origin is not tuple else "a list"
     return getattr(hint, "__name__", str(hint))

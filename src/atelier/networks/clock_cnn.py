@@ -4,11 +4,15 @@ Convolutions 64 7×7, 2× 128 3×3 and 2× 256 3×3 with 'same' padding, max poo
 per output, each with two hidden layers. The report does not give the strides; ours are in the configuration.
 """
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+
+from atelier.networks.blocks import convolutions
+from atelier.networks.cnn import BLOCKS
+from atelier.networks.dense import dense
 
 
 class ClockCNN(nn.Module):
@@ -24,6 +28,9 @@ class ClockCNN(nn.Module):
         activation: makes the activation of the convolutional part.
         dense_activation: makes the activation of the dense part.
         initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the pictures are too small for the strides and pools.
     """
 
     def __init__(
@@ -39,34 +46,13 @@ class ClockCNN(nn.Module):
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        channels, *sides = in_shape
-        for (kernel, *group), stride in zip([(7, 64), (3, 128, 128), (3, 256, 256)], strides, strict=True):
-            for width, step in zip(group, (stride, 1), strict=False):
-                layers.append(nn.Conv2d(channels, width, kernel, step, padding=kernel // 2))
-                layers += [nn.BatchNorm2d(width)] * batch_norm + [activation()]
-                channels = width
-            layers.append(nn.MaxPool2d(2))
-            sides = [math.ceil(side / stride) // 2 for side in sides]
-        self.features = nn.Sequential(*layers, nn.Flatten())
-        size = channels * math.prod(sides)
-        self.branches = nn.ModuleList(
-            dense_branch(size, hidden, output, dropout, dense_activation) for output in outputs
-        )
+        blocks = [replace(block, stride=stride) for block, stride in zip(BLOCKS, strides, strict=True)]
+        features, size = convolutions("ClockCNN", in_shape, blocks, batch_norm, activation)
+        self.features = nn.Sequential(*features, nn.Flatten())
+        self.branches = nn.ModuleList(dense(size, hidden, output, dropout, dense_activation) for output in outputs)
         initializer(self)
         self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)
         return torch.cat([branch(features) for branch in self.branches], dim=1)
-
-
-def dense_branch(
-    size: int, hidden: Sequence[int], output: int, dropout: float, activation: Callable[[], nn.Module]
-) -> nn.Sequential:
-    """Linear, activation and dropout for each hidden size, then a linear output."""
-    layers: list[nn.Module] = []
-    for width in hidden:
-        layers += [nn.Linear(size, width), activation(), nn.Dropout(dropout)]
-        size = width
-    return nn.Sequential(*layers, nn.Linear(size, output))

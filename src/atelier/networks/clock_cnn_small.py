@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from atelier.networks.clock_cnn import dense_branch
+from atelier.networks.blocks import check_picture
+from atelier.networks.dense import dense
 
 
 class SmallClockCNN(nn.Module):
@@ -21,6 +22,9 @@ class SmallClockCNN(nn.Module):
         activation: makes an activation.
         initializer: initializes the whole network, once.
         dense_activation: makes an activation of the dense part; None makes `activation`.
+
+    Raises:
+        InputError: if the pictures are too small for so many pools.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class SmallClockCNN(nn.Module):
         dense_activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
+        check_picture("SmallClockCNN", in_shape, 2 ** len(channels))
         layers: list[nn.Module] = []
         depth, *sides = in_shape
         for width in channels:
@@ -44,8 +49,8 @@ class SmallClockCNN(nn.Module):
             depth, sides = width, [side // 2 for side in sides]
         self.features = nn.Sequential(*layers, nn.Flatten())
         size = depth * math.prod(sides)
-        dense = dense_activation or activation
-        self.branches = nn.ModuleList(dense_branch(size, hidden, output, dropout, dense) for output in outputs)
+        dense_activation = dense_activation or activation
+        self.branches = nn.ModuleList(dense(size, hidden, output, dropout, dense_activation) for output in outputs)
         initializer(self)
         self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from atelier.networks.dense import dense
+
 
 class MLP(nn.Module):
     """Inputs (N, *in_shape) in, logits (N, num_classes) out.
@@ -30,17 +32,8 @@ class MLP(nn.Module):
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Flatten()]
         size = math.prod(in_shape)
-        for width in hidden:
-            layers.append(nn.Linear(size, width))
-            if batch_norm:
-                layers.append(nn.BatchNorm1d(width))
-            layers.append(activation())
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-            size = width
-        self.layers = nn.Sequential(*layers, nn.Linear(size, num_classes))
+        self.layers = nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, activation, batch_norm))
         initializer(self)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -1,0 +1,82 @@
+"""The convolutional part of a network: blocks of convolutions, each block with a max pool at its end."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from atelier.errors import InputError
+
+
+@dataclass(frozen=True)
+class Block:
+    """Convolutions with 'same' padding, one for each of `widths`, then a max pool of 2.
+
+    Args:
+        widths: number of channels of each convolution.
+        kernel: side of the convolutions' filters, odd.
+        stride: of the first convolution.
+    """
+
+    widths: Sequence[int]
+    kernel: int = 3
+    stride: int = 1
+
+
+def convolutions(
+    network: str,
+    in_shape: Sequence[int],
+    blocks: Sequence[Block],
+    batch_norm: bool,
+    activation: Callable[[], nn.Module],
+) -> tuple[nn.Sequential, int]:
+    """The blocks as a module for pictures (N, *in_shape), and how many values it makes of one picture.
+
+    Args:
+        network: its name, for the message.
+        in_shape: (C, H, W) of a picture.
+        blocks: from the input on.
+        batch_norm: batch norm after every convolution, before its activation.
+        activation: makes an activation.
+
+    Raises:
+        InputError: if the picture is too small for so many pools.
+    """
+    check_picture(network, in_shape, least_side(blocks))
+    layers: list[nn.Module] = []
+    channels, *sides = in_shape
+    for block in blocks:
+        for index, width in enumerate(block.widths):
+            stride = 1 if index else block.stride
+            layers.append(nn.Conv2d(channels, width, block.kernel, stride, padding=block.kernel // 2))
+            layers += [*[nn.BatchNorm2d(width)] * batch_norm, activation()]
+            channels = width
+        layers.append(nn.MaxPool2d(2))
+        sides = [math.ceil(side / block.stride) // 2 for side in sides]
+    return nn.Sequential(*layers), channels * math.prod(sides)
+
+
+def least_side(blocks: Sequence[Block]) -> int:
+    """The smallest side of a picture of which the blocks leave something: pixels.
+
+    >>> least_side([Block([8]), Block([8]), Block([8])])
+    8
+    """
+    side = 1
+    for block in reversed(blocks):
+        side = block.stride * (2 * side - 1) + 1
+    return side
+
+
+def check_picture(network: str, in_shape: Sequence[int], least: int) -> None:
+    """Check that inputs are pictures (C, H, W) with sides of at least `least` pixels.
+
+    Raises:
+        InputError: if they are not.
+    """
+    if len(in_shape) != 3 or min(in_shape[1:]) < least:
+        raise InputError(
+            f"data.shape={list(in_shape)}: the network {network} takes pictures [channels, height, width]"
+            f" with sides of at least {least}"
+        )

@@ -1,0 +1,53 @@
+"""The Leiden course's CNN for Fashion-MNIST: convolutions 64 7×7, 2× 128 3×3 and 2× 256 3×3, then a dense part.
+
+The report says 'no padding', which is impossible on 28×28: the last convolution would see a map of one pixel. Ours
+pads ('same').
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from atelier.networks.blocks import Block, convolutions
+from atelier.networks.dense import dense
+
+BLOCKS = (Block((64,), kernel=7), Block((128, 128)), Block((256, 256)))
+
+
+class CNN(nn.Module):
+    """Pictures (N, C, H, W) in, logits (N, num_classes) out.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        num_classes: size of the output.
+        hidden: sizes of the dense part's hidden layers.
+        dropout: share of a hidden layer's units dropped in training.
+        batch_norm: batch norm after every convolution, before its activation.
+        activation: makes the activation of the convolutional part.
+        dense_activation: makes the activation of the dense part.
+        initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the pictures are too small for three pools.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        batch_norm: bool,
+        activation: Callable[[], nn.Module],
+        dense_activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        self.features, size = convolutions("CNN", in_shape, BLOCKS, batch_norm, activation)
+        self.classifier = nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, dense_activation))
+        initializer(self)
+        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))

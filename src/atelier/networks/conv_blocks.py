@@ -1,0 +1,53 @@
+"""Blocks of 3×3 convolutions with batch norm: IFT6135's networks for dogs vs. cats, and ASCI's of VGG's kind."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from atelier.networks.blocks import Block, convolutions
+from atelier.networks.dense import dense
+
+
+class ConvBlocks(nn.Module):
+    """Pictures (N, C, H, W) in, logits (N, num_classes) out.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        num_classes: size of the output.
+        blocks: for each block the number of channels of its convolution, or a list of them for several convolutions;
+            a max pool of 2 ends each block.
+        hidden: sizes of the dense part's hidden layers.
+        dropout: share of a hidden layer's units dropped in training.
+        batch_norm: batch norm after every convolution and every hidden layer, before its activation.
+        activation: makes the activation of the convolutional part.
+        dense_activation: makes the activation of the dense part.
+        initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the pictures are too small for so many pools.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        blocks: Sequence[int | Sequence[int]],
+        hidden: Sequence[int],
+        dropout: float,
+        batch_norm: bool,
+        activation: Callable[[], nn.Module],
+        dense_activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        layout = [Block((widths,) if isinstance(widths, int) else widths) for widths in blocks]
+        self.features, size = convolutions("ConvBlocks", in_shape, layout, batch_norm, activation)
+        self.classifier = nn.Sequential(
+            nn.Flatten(), *dense(size, hidden, num_classes, dropout, dense_activation, batch_norm)
+        )
+        initializer(self)
+        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))

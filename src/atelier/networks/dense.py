@@ -1,0 +1,30 @@
+"""The dense end of a network: hidden layers, then one linear output."""
+
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+
+def dense(
+    size: int,
+    hidden: Sequence[int],
+    outputs: int,
+    dropout: float,
+    activation: Callable[[], nn.Module],
+    batch_norm: bool = False,
+) -> nn.Sequential:
+    """Linear, batch norm if told, activation and dropout for each hidden size, then a linear output.
+
+    Args:
+        size: of an input: (N, size) in, (N, outputs) out.
+        hidden: sizes of the hidden layers.
+        outputs: size of the output.
+        dropout: share of each hidden layer's units dropped in training.
+        activation: makes an activation.
+        batch_norm: batch norm before each activation.
+    """
+    layers: list[nn.Module] = []
+    for width in hidden:
+        layers += [nn.Linear(size, width), *[nn.BatchNorm1d(width)] * batch_norm, activation(), nn.Dropout(dropout)]
+        size = width
+    return nn.Sequential(*layers, nn.Linear(size, outputs))

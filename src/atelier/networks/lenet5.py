@@ -1,0 +1,115 @@
+"""ELEC576's two networks for 28×28 pictures: LeNet-5 with wide layers, and an improved one with batch norm and dropout.
+
+Convolutions and pools pad ('same'), so that a side of 7 becomes 4. The report does not place the activations: here one
+follows every convolution and every hidden layer directly.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from atelier.networks.blocks import check_picture
+from atelier.networks.dense import dense
+
+
+class LeNet5(nn.Module):
+    """Conv 5×5 32, pool, Conv 5×5 64, pool, dense 1024. Pictures (N, C, H, W) in, logits (N, num_classes) out.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        num_classes: size of the output.
+        hidden: sizes of the dense part's hidden layers.
+        dropout: share of a hidden layer's units dropped in training.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the inputs are not pictures.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        check_picture("LeNet5", in_shape, 1)
+        self.features = nn.Sequential(
+            *pooled_convolution(in_shape[0], 32, 5, activation),
+            *pooled_convolution(32, 64, 5, activation),
+        )
+        size = 64 * pixels_after(2, in_shape)
+        self.classifier = nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, activation))
+        initializer(self)
+        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))
+
+
+class LeNet5BatchNorm(nn.Module):
+    """Conv 5×5 32, Conv 3×3 64, Conv 3×3 64, each with pool and batch norm, then dense 256 with batch norm.
+
+    Pictures (N, C, H, W) in, logits (N, num_classes) out. Dropout follows the second block and the hidden layers.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        num_classes: size of the output.
+        hidden: sizes of the dense part's hidden layers.
+        dropout: share of units dropped in training.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the inputs are not pictures.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        check_picture("LeNet5BatchNorm", in_shape, 1)
+        self.features = nn.Sequential(
+            *pooled_convolution(in_shape[0], 32, 5, activation),
+            nn.BatchNorm2d(32),
+            *pooled_convolution(32, 64, 3, activation),
+            nn.BatchNorm2d(64),
+            nn.Dropout(dropout),
+            *pooled_convolution(64, 64, 3, activation),
+            nn.BatchNorm2d(64),
+        )
+        layers: list[nn.Module] = [nn.Flatten()]
+        size = 64 * pixels_after(3, in_shape)
+        for width in hidden:
+            layers += [nn.Linear(size, width), activation(), nn.BatchNorm1d(width), nn.Dropout(dropout)]
+            size = width
+        self.classifier = nn.Sequential(*layers, nn.Linear(size, num_classes))
+        initializer(self)
+        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.features(images))
+
+
+def pooled_convolution(
+    channels: int, width: int, kernel: int, activation: Callable[[], nn.Module]
+) -> tuple[nn.Module, ...]:
+    """Convolution, activation and a max pool of 2, all with 'same' padding."""
+    return nn.Conv2d(channels, width, kernel, padding=kernel // 2), activation(), nn.MaxPool2d(2, ceil_mode=True)
+
+
+def pixels_after(pools: int, in_shape: Sequence[int]) -> int:
+    """Pixels of a picture (C, H, W) after so many 'same' pools of 2."""
+    return math.prod(math.ceil(side / 2**pools) for side in in_shape[1:])
