@@ -48,9 +48,9 @@ def test_all_options_of_the_group_are_listed(told: Told, conf: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "start"),
     [
-        ("optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
+        ("optimizer.momentum=0.9", "optimizer.momentum: Adam has no 'momentum'; choose from: "),
         ("trainer.max_epoch=3", "trainer.max_epoch: Trainer has no 'max_epoch'; choose from: max_epochs, "),
-        ("data.augmentation.scael=3", "data.augmentation.scael: PhotoJitter has no 'scael'; choose from: scale, "),
+        ("data.augmentation.shfit=3", "data.augmentation.shfit: CropFlipCutout has no 'shfit'; choose from: shift, "),
         ("sed=1", "sed: no 'sed'; choose from: seed, "),
         ("paths.log=x", "paths.log: no 'log'; choose from: logs, "),
     ],
@@ -70,14 +70,23 @@ def test_internal_keys_are_not_offered(told: Told) -> None:
 
 
 def test_a_missing_value_says_how_to_give_it(told: Told) -> None:
-    message = told("data=clocks_npy", "data.labels=x.npy")
+    message = told("experiment=clock_angles", "data=clocks_npy", "data.labels=x.npy")
     assert message == "data.images is missing: give it as data.images=VALUE"
 
 
 def test_a_value_that_cannot_be_computed_names_its_key_and_why(told: Told) -> None:
-    message = told("encoding=classification", "encoding.interval=7")
-    assert message.startswith("encoding.outputs[0]: ")
-    assert "7 does not divide 720" in message
+    message = told("experiment=clock_angles", "encoding=classification", "encoding.interval=7")
+    assert message == "7 does not divide 720; give one of its divisors, such as 1, 15 or 30"
+
+
+def test_a_group_that_has_to_be_chosen_lists_its_options(told: Told) -> None:
+    assert told("task=clock").startswith("encoding is missing: choose from: angles, ")
+
+
+def test_data_that_lacks_what_a_network_needs_is_told(told: Told) -> None:
+    assert (
+        told("data=clocks") == "network needs data.num_classes, which is not there; choose another data= or network="
+    )
 
 
 @pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 
 from atelier.compose.targets import build
@@ -30,7 +30,11 @@ def options(folder: Path, **changes: Any) -> dict[str, Any]:
         "eval_batch_size": 256,
         "augment": False,
         "augmentation": None,
+        "source": "real",
         "validation_share": 1 / 9,
+        "folds": None,
+        "fold": 0,
+        "train_size": None,
         "split_seed": 0,
         "shuffle": True,
         "seed": 0,
@@ -81,7 +85,7 @@ def test_a_number_of_images_that_cannot_be_split_evenly_is_refused(tmp_path: Pat
 def test_the_pictures_are_rendered_once(tmp_path: Path, renderings: list[int]) -> None:
     first, second = rendered(tmp_path), rendered(tmp_path)
     assert renderings == [2160]
-    assert torch.equal(first.sets["test"].images, second.sets["test"].images)
+    assert torch.equal(first.sets["test"].inputs, second.sets["test"].inputs)
 
 
 def test_rebuild_renders_again_but_once(tmp_path: Path, renderings: list[int]) -> None:
@@ -262,8 +266,9 @@ def test_a_missing_file_is_named(arrays: tuple[Path, Path], index: int) -> None:
 # ---------------------------------------------------------------------- every file of conf/data
 
 
-def test_every_data_set_is_built_from_its_file(compose: Compose, data_option: str, tmp_path: Path) -> None:
-    files = [f"{key}=file.npy" for key in OmegaConf.missing_keys(compose(f"data={data_option}"))]
-    data = build(compose(f"data={data_option}", f"paths.data={tmp_path}", *files).data)
-    assert data.folder == tmp_path
-    assert len(data.shape) == 3
+def test_every_data_set_is_built_from_its_file(
+    compose: Compose, context: Callable[[str, str], list[str]], data_option: str, tmp_path: Path
+) -> None:
+    config = compose(*context("data", data_option), f"data={data_option}", f"paths.data={tmp_path}")
+    data = build(config.data)
+    assert data.batch_size == config.data.batch_size

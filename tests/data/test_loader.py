@@ -46,7 +46,15 @@ def test_the_length_is_the_number_of_batches_each_full_but_the_last(
         sizes = [len(batch) for batch in sampler]
         assert len(sampler) == len(sizes)
         assert all(each == size for each in sizes[:-1])
-        assert all(0 < each <= size for each in sizes)
+        assert all(0 < each <= size for each in sizes) or (train and sizes[-1] == size + 1)
+
+
+@given(COUNT, SIZE, WORLD)
+def test_no_training_batch_has_one_sample_unless_all_have(count: int, size: int, world: int) -> None:
+    share = -(-count // world)
+    for rank in range(world):
+        sizes = [len(batch) for batch in training(count, size, rank=rank, world=world)]
+        assert min(sizes) > 1 or size == 1 or share == 1
 
 
 @given(COUNT, SIZE, WORLD)

@@ -25,13 +25,27 @@ def explain(error: BaseException, conf: Path) -> str:
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         return f"{match[1]}: {not_among(match[1].split('/')[-1], groups(conf))}"
     if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key or error.key} is missing: give it as {error.full_key or error.key}=VALUE"
+        return missing_key(str(error.full_key or error.key), conf)
+    if match := re.search(r"InputError raised while resolving interpolation: (.*)", str(error)):
+        return match[1]
+    if match := re.search(r"Missing mandatory value: (\S+)|Interpolation key '(\w+)' not found", str(error)):
+        return missing_key(match[1] or match[2], conf)
+    if match := re.search(r"Interpolation key '(\w+)\.(\w+)' not found", str(error)):
+        group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
+        return f"{group} needs {match[1]}.{match[2]}, which is not there; choose another {match[1]}= or {group}="
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if str(error).startswith("Config group override must be a string"):
         given = [argument for argument in sys.argv[1:] if argument.partition("=")[0].lstrip("+~") in groups(conf)]
         return f"{' '.join(given)}: a group takes the name of one of its options; --help lists them"
     return "\n".join(str(error).strip().splitlines()[:2])
+
+
+def missing_key(key: str, conf: Path) -> str:
+    """A value that has to be given; of a group, its options."""
+    if (conf / key).is_dir():
+        return f"{key} is missing: choose from: {', '.join(sorted(file.stem for file in (conf / key).glob('*.yaml')))}"
+    return f"{key} is missing: give it as {key}=VALUE"
 
 
 def missing_option(file: str, options: Iterable[str]) -> str:

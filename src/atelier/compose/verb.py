@@ -3,13 +3,15 @@
 import errno
 import functools
 import inspect
+import io
 import os
 import sys
+import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import hydra
 from dotenv import load_dotenv
@@ -60,6 +62,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
                 sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
             register_resolvers(root)
+            if "--help" in sys.argv or "-h" in sys.argv:
+                sys.stdout = Wrapping(sys.stdout)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
             with mistakes_told():
                 hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(job)()
@@ -67,6 +71,26 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         return program
 
     return decorate
+
+
+class Wrapping(io.TextIOBase):
+    """Passes text on with lines of many words, such as a group's options, broken at WIDTH characters."""
+
+    WIDTH = 120
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines(keepends=True):
+            start, _, listed = line.partition(": ")
+            if start.endswith("/base"):  # what several options of a group have in common
+                continue
+            if len(line) <= self.WIDTH or ", " not in listed:
+                self.out.write(line)
+            else:
+                self.out.write(textwrap.fill(line, self.WIDTH, subsequent_indent=" " * (len(start) + 2)) + "\n")
+        return len(text)
 
 
 def told_by_hydra(error: BaseException) -> bool:
@@ -78,11 +102,15 @@ def told_by_hydra(error: BaseException) -> bool:
 
 
 def register_resolvers(root: Path) -> None:
-    """`${project_root:}`, `${stamp:}`, `${divide:a,b}` (without remainder) and `${or:a,b}`, as conf/ uses them."""
+    """What conf/ uses: `${project_root:}`, `${stamp:}`, `${divide:a,b}`, `${or:a,b}`, `${minus:a,b}`,
+    `${up_to:value,table}`, `${class_count:classes,folder}`."""
     OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
     OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
     OmegaConf.register_new_resolver("divide", divide, replace=True)
+    OmegaConf.register_new_resolver("class_count", class_count, replace=True)
+    OmegaConf.register_new_resolver("minus", lambda a, b: a - b, replace=True)
+    OmegaConf.register_new_resolver("up_to", up_to, replace=True)
 
 
 def divide(a: int, b: int) -> int:
@@ -94,3 +122,34 @@ def divide(a: int, b: int) -> int:
     if not isinstance(b, int) or b <= 0 or a % b:
         raise InputError(f"{b} does not divide {a}; give one of its divisors, such as 1, 15 or 30")
     return a // b
+
+
+def up_to(value: float, table: Mapping[float, Any]) -> Any:
+    """The entry of `table` {limit: entry} with the least limit that `value` does not exceed.
+
+    >>> up_to(20, {15: "low", 20: "middle", 40: "high"})
+    'middle'
+
+    Raises:
+        InputError: if it exceeds all of them.
+    """
+    limits = [limit for limit in table if value <= limit]
+    if not limits:
+        raise InputError(f"{value} is beyond what has a setting here; give at most {max(table)}, or the setting itself")
+    return table[min(limits)]
+
+
+def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
+    """How many classes are named, else how many class folders there are in `images` or its folder `train`.
+
+    Raises:
+        InputError: if there are none and there is no default.
+    """
+    if classes is not None:
+        return len(classes)
+    folder = Path(images or "")
+    inner = folder / "train" if (folder / "train").is_dir() else folder
+    count = sum(entry.is_dir() for entry in inner.iterdir()) if images and inner.is_dir() else 0
+    if not (count or default):
+        raise InputError(f"data.images={images}: there is no such folder, or no class folders in it")
+    return count or default

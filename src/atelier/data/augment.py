@@ -44,3 +44,52 @@ class PhotoJitter:
         images = images * (1 + self.brightness * uniform(1, 1, 1)) + self.brightness * uniform(1, 1, 1)
         strength = self.noise * torch.rand(count, 1, 1, 1, device=device)
         return images + strength * torch.randn_like(images)
+
+
+@dataclass(frozen=True)
+class CropFlipCutout:
+    """What has become usual for small photographs: a shifted crop, a mirrored half, an erased square.
+
+    Args:
+        shift: pixels by which an image moves at most, up or down and left or right; what is moved in mirrors the edge.
+        flip: whether half of the images are mirrored left to right.
+        cutout: side in pixels of a square at a random place that is set to the mean; 0 for none (DeVries and Taylor
+            2017, arXiv:1708.04552).
+    """
+
+    shift: int = 0
+    flip: bool = False
+    cutout: int = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) to images of the same shape."""
+        if self.shift or self.flip:
+            images = self.moved(images)
+        return self.erased(images) if self.cutout else images
+
+    def moved(self, images: Tensor) -> Tensor:
+        """One gather for crop and flip: each image's own rows and columns of the image padded by `shift`."""
+        count, channels, height, width = images.shape
+        device = images.device
+        padded = F.pad(images, [self.shift] * 4, mode="reflect") if self.shift else images
+        down, right = torch.randint(2 * self.shift + 1, (2, count, 1), device=device)
+        rows = torch.arange(height, device=device) + down  # (N, H)
+        columns = torch.arange(width, device=device).expand(count, -1)
+        if self.flip:
+            mirrored = torch.rand(count, 1, device=device) < 0.5
+            columns = torch.where(mirrored, width - 1 - columns, columns)
+        columns = columns + right  # (N, W)
+        index = rows[:, :, None] * padded.shape[3] + columns[:, None]  # (N, H, W) into the padded image, flattened
+        index = index.view(count, 1, -1).expand(-1, channels, -1)
+        return padded.flatten(2).gather(2, index).view_as(images)
+
+    def erased(self, images: Tensor) -> Tensor:
+        """The square's centre lies anywhere in the image, so that part of it may fall outside."""
+        count, _, height, width = images.shape
+
+        def inside(side: int) -> Tensor:  # (N, side): which rows or columns the square covers
+            first = torch.randint(side, (count, 1), device=images.device) - self.cutout // 2
+            place = torch.arange(side, device=images.device)
+            return (place >= first) & (place < first + self.cutout)
+
+        return images.masked_fill((inside(height)[:, :, None] & inside(width)[:, None])[:, None], 0.0)

@@ -10,22 +10,30 @@ from torch import Tensor
 
 from atelier.data.clock_renderer import render
 from atelier.data.clock_scene import draw_scenes
+from atelier.data.images import ImageData
 from atelier.data.split import stratified_split
-from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 
 TIMES = 720  # on a clock: 12 hours of 60 minutes
 TEST_SHARE = 0.1
 
 
-class Clocks(TensorData):
+class ClockData(ImageData):
+    """Base of the clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
+
+    def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
+        minutes = torch.randint(TIMES, (count,), generator=generator)
+        return torch.stack([minutes // 60, minutes % 60], 1)
+
+
+class Clocks(ClockData):
     """Rendered photographs of a clock, every time equally often; a tenth of them test.
 
     Args:
         image_size: side of the square pictures, in pixels.
         num_images: how many in all, a multiple of 720 and at least 2160, so that each time is in each split.
         render_seed: chooses the scenes.
-        **options: see `TensorData`.
+        **options: see `ImageData`.
     """
 
     def __init__(self, image_size: int, num_images: int, render_seed: int, **options: Any) -> None:
@@ -48,19 +56,19 @@ class Clocks(TensorData):
         return divided(images, times, self.render_seed), None
 
 
-class ClockArrays(TensorData):
+class ClockArrays(ClockData):
     """The report's arrays: `images` (N, H, W) uint8 and `labels` (N, 2), hour 0–11 and minute 0–59; a tenth tests.
 
     Args:
         images, labels: the two .npy files.
-        **options: see `TensorData`.
+        **options: see `ImageData`.
     """
 
     def __init__(self, images: str, labels: str, **options: Any) -> None:
         super().__init__(**options)
         self.images_file, self.labels_file = Path(images), Path(labels)
 
-    def check_source(self) -> None:
+    def check_can_make(self) -> None:
         self.files()
 
     @property

@@ -7,29 +7,29 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N, …)
+Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …)
 
 
 class TensorSet(Dataset[Batch]):
-    """Rows of images and labels; one index tensor fetches a whole batch."""
+    """Rows of inputs and labels; one index tensor fetches a whole batch."""
 
-    def __init__(self, images: Tensor, labels: Tensor, rows: Tensor) -> None:
-        self.images, self.labels, self.rows = images, labels, rows.to(images.device)
+    def __init__(self, inputs: Tensor, labels: Tensor, rows: Tensor) -> None:
+        self.inputs, self.labels, self.rows = inputs, labels, rows.to(inputs.device)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: Tensor) -> Batch:
         rows = self.rows.index_select(0, index.to(self.rows.device))
-        return self.images.index_select(0, rows), self.labels.index_select(0, rows)
+        return self.inputs.index_select(0, rows), self.labels.index_select(0, rows)
 
 
 class BatchSampler(Sampler[Tensor]):
     """Index tensors of whole batches, this process's part of them.
 
     Training (`shuffle`): a new order each epoch, from the seed and the epoch alone; every process gets equally many
-    batches of equal size, for which the last ones may repeat samples of the beginning. Evaluation: every sample
-    exactly once over all processes.
+    batches of equal size, for which the last ones may repeat samples of the beginning. A last batch of one sample, on
+    which batch norm cannot train, joins the one before it. Evaluation: every sample exactly once over all processes.
     """
 
     def __init__(
@@ -51,9 +51,16 @@ class BatchSampler(Sampler[Tensor]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        if self.train:
-            return math.ceil(self.count / (self.batch_size * self.world))
-        return math.ceil(len(range(self.rank, self.count, self.world)) / self.batch_size)
+        return len(self.sizes())
+
+    def sizes(self) -> list[int]:
+        """Of this process's batches."""
+        own = math.ceil(self.count / self.world) if self.train else len(range(self.rank, self.count, self.world))
+        full, rest = divmod(own, self.batch_size)
+        sizes = [self.batch_size] * full + [rest] * (rest > 0)
+        if self.train and rest == 1 < self.batch_size and full:
+            sizes[-2:] = [self.batch_size + 1]
+        return sizes
 
     def __iter__(self) -> Iterator[Tensor]:
         start, self.start = self.start, 0
@@ -67,7 +74,7 @@ class BatchSampler(Sampler[Tensor]):
             even = math.ceil(self.count / self.world) * self.world
             order = order.repeat(math.ceil(even / self.count))[:even]
         order = order[self.rank :: self.world]
-        yield from order.split(self.batch_size)[start:]
+        yield from order.split(self.sizes())[start:]
 
 
 class ResumableLoader(DataLoader[Batch]):

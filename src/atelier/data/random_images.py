@@ -5,21 +5,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from atelier.data.tensors import TensorData
+from atelier.data.images import ImageData
 
 
-class RandomImages(TensorData):
+class RandomImages(ImageData):
     """Uniform noise with labels drawn uniformly from the classes; a tenth as many again for testing.
 
     Args:
         num_images: training and validation pictures.
         num_classes: classes to draw from.
-        **options: see `TensorData`.
+        **options: see `ImageData`.
     """
 
     def __init__(self, num_images: int, num_classes: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.num_images, self.num_classes = num_images, num_classes
+        super().__init__(num_classes=num_classes, **options)
+        self.num_images = num_images
 
     @property
     def cache_name(self) -> str:
@@ -31,5 +31,5 @@ class RandomImages(TensorData):
         for split, count in (("train", self.num_images), ("test", self.num_images // 10)):
             size = (count, *self.shape)
             tensors[f"{split}_images"] = torch.randint(256, size, dtype=torch.uint8, generator=generator)
-            tensors[f"{split}_labels"] = torch.randint(self.num_classes, (count,), generator=generator)
+            tensors[f"{split}_labels"] = torch.randint(self.num_classes or 0, (count,), generator=generator)
         return tensors, None

@@ -31,3 +31,21 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     rank = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[classes[rows]]  # position within its class
     small = rank < take[classes[rows]]
     return rows[~small].sort().values, rows[small].sort().values
+
+
+def stratified_fold(labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Row numbers outside and inside one of `folds` parts, each in rising order; every row is inside exactly one.
+
+    Parts differ by at most one row, and so does each class's share of them.
+
+    Args:
+        labels: (N,) or (N, K) int64; rows of K numbers are one class each.
+        folds: how many parts.
+        fold: which one, from 0.
+        seed: chooses the rows.
+    """
+    classes = torch.unique(labels, dim=None if labels.dim() == 1 else 0, return_inverse=True)[1]
+    rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within
+    inside = torch.arange(len(rows)) % folds == fold
+    return rows[~inside].sort().values, rows[inside].sort().values

@@ -1,140 +1,125 @@
-"""Data sets that fit in memory: uint8 tensors in one cached file, batches by one index, the rest on the device."""
+"""Data sets that fit in memory: tensors split by rows, batches by one index."""
 
-import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from atelier.data.cache import read_cache, write_cache
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
-from atelier.data.split import stratified_split
+from atelier.data.split import stratified_fold, stratified_split
 from atelier.errors import InputError
 
 SPLITS = ("train", "val", "test")
+Tensors = dict[str, Tensor]  # train_images, train_labels, test_images, test_labels
 
 
 class TensorData(lightning.LightningDataModule):
-    """Base of the data sets here: `prepare_data` makes the cache file, `setup` memory-maps and splits it.
+    """Base of the data sets here.
 
-    The official test set stays whole; validation is carved from the training set. Images become float, normalised and
-    (in training) augmented on the device, a batch at a time.
+    The official test set stays whole; validation is carved from the training set: a share of it, or one of several
+    folds. Every class keeps its share on both sides.
 
     Args:
-        folder: where the cache file lies.
-        shape: (C, H, W) of an image, as the configuration states it; checked against the data.
-        mean, std: of the training images' values, scaled to 0–1; checked against the data.
         batch_size, eval_batch_size: samples per device in training, and in validation and testing.
-        augment: whether training batches are augmented.
-        augmentation: what that is, for normalised images (N, C, H, W) on the device.
-        validation_share: the part of the training set that validates.
-        split_seed: which part that is.
+        validation_share: the part of the training set that validates; 0: the whole set trains, and validates too.
+        folds: cut the training set into so many parts instead, of which one validates.
+        fold: which, from 0.
+        train_size: train on so many samples only; None: on all that do not validate.
+        split_seed: chooses the samples that validate, and those of `train_size`.
         shuffle: a new order every epoch, from `seed` and the epoch.
-        resident: keep the images on the device; "auto" does so on a GPU where they take under a quarter of it.
-        rebuild: make the cache file anew.
+        resident: keep the data on the device; "auto" does so on a GPU where it takes under a quarter of it.
     """
+
+    classes: list[str] | None = None  # names, known after `setup`
+    reads_text = False  # whether a user's own inputs are texts, and not files
 
     def __init__(
         self,
-        folder: str,
-        shape: Sequence[int],
-        mean: float,
-        std: float,
         batch_size: int,
         eval_batch_size: int,
-        augment: bool,
-        augmentation: Callable[[Tensor], Tensor] | None,
         validation_share: float,
+        folds: int | None,
+        fold: int,
+        train_size: int | None,
         split_seed: int,
         shuffle: bool,
         seed: int,
         resident: bool | Literal["auto"],
-        rebuild: bool,
     ) -> None:
         super().__init__()
-        self.folder = Path(folder)
-        self.shape = tuple(shape)
-        self.mean, self.std = mean, std
-        self.offset = torch.tensor(-mean / std)
+        if folds is not None and not (folds >= 2 and 0 <= fold < folds):
+            raise InputError(
+                f"data.folds={folds} data.fold={fold}: give 2 folds or more, and a fold from 0 to folds - 1"
+            )
+        if not 0 <= validation_share < 1:
+            raise InputError(f"data.validation_share={validation_share}: give a share from 0 to below 1")
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.augmentation = augmentation if augment else None
-        self.validation_share, self.split_seed = validation_share, split_seed
+        self.validation_share, self.folds, self.fold = validation_share, folds, fold
+        self.train_size, self.split_seed = train_size, split_seed
         self.shuffle, self.seed = shuffle, seed
-        self.resident, self.rebuild = resident, rebuild
+        self.resident = resident
         self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
 
-    @property
     @abstractmethod
-    def cache_name(self) -> str:
-        """The cache file's name, without its ending: a data set made otherwise has another."""
-
-    @abstractmethod
-    def make(self) -> tuple[dict[str, Tensor], list[str] | None]:
-        """The four tensors of the cache, and the class names if there are any."""
-
-    @property
-    def path(self) -> Path:
-        return self.folder / f"{self.cache_name}.safetensors"
+    def load(self) -> tuple[Tensors, list[str] | None]:
+        """The data, and the names of its classes if they have any."""
 
     def check_source(self) -> None:
-        """Raise InputError if the data set is neither in its cache nor can be made here; quick, as nothing is made."""
-
-    def prepare_data(self) -> None:
-        if self.rebuild or not self.path.exists():
-            write_cache(self.path, *self.make())
-            self.rebuild = False
+        """Raise InputError if the data set is neither here nor can be made or fetched; quick, as nothing is made."""
 
     def setup(self, stage: str | None = None) -> None:
         if self.sets:
             return
-        tensors, self.classes = read_cache(self.path)
-        images, labels = tensors["train_images"], tensors["train_labels"]
-        self.check_facts(images)
-        train, val = stratified_split(labels, self.validation_share, self.split_seed)
+        tensors, self.classes = self.load()
+        train, val = self.split(tensors["train_labels"])
         test = torch.arange(len(tensors["test_labels"]))
-        images, labels, test_images, test_labels = self.place(
-            [images, labels, tensors["test_images"], tensors["test_labels"]]
-        )
-        self.sets["train"] = TensorSet(images, labels, train)
-        self.sets["val"] = TensorSet(images, labels, val)
-        self.sets["test"] = TensorSet(test_images, test_labels, test)
+        tensors = self.place(tensors)
+        for name, part, rows in (("train", "train", train), ("val", "train", val), ("test", "test", test)):
+            self.sets[name] = TensorSet(tensors[f"{part}_images"], tensors[f"{part}_labels"], rows)
 
-    def check_facts(self, images: Tensor) -> None:
-        """Say where the configuration and the data disagree about shape, mean or standard deviation."""
-        if tuple(images.shape[1:]) != self.shape:
-            raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
-        sample = images[:: max(1, len(images) // 2000)].float() / 255
-        mean, std = sample.mean().item(), sample.std().item()
-        if abs(mean - self.mean) > 0.05 or abs(std - self.std) > 0.05:
-            found = f"the images of {self.cache_name} have {mean:.3f} and {std:.3f}"
-            warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
+    def split(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Row numbers of the training set (labels (N, …)) that train, and of those that validate.
 
-    def place(self, tensors: list[Tensor]) -> list[Tensor]:
+        Raises:
+            InputError: if `train_size` is more than there are.
+        """
+        if self.folds is not None:
+            train, val = stratified_fold(labels, self.folds, self.fold, self.split_seed)
+        elif self.validation_share:
+            train, val = stratified_split(labels, self.validation_share, self.split_seed)
+        else:
+            train = val = torch.arange(len(labels))
+        if self.train_size is not None:
+            if not 1 <= self.train_size <= len(train):
+                raise InputError(
+                    f"data.train_size={self.train_size}: give 1 to {len(train)}, which are left to train on"
+                )
+            train = train[stratified_split(labels[train], self.train_size / len(train), self.split_seed)[1]]
+        return train, val
+
+    def place(self, tensors: Tensors) -> Tensors:
         """The tensors on the device, if they are to stay there."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if self.resident is False or device.type == "cpu":
             return tensors
         if self.resident == "auto":
-            size = sum(tensor.nbytes for tensor in tensors)
+            size = sum(tensor.nbytes for tensor in tensors.values())
             if device.type != "cuda" or size > torch.cuda.mem_get_info(device)[0] / 4:
                 return tensors
-        return [tensor.to(device) for tensor in tensors]
+        return {name: tensor.to(device) for name, tensor in tensors.items()}
 
-    def train_dataloader(self) -> ResumableLoader:
+    def train_dataloader(self) -> Any:
         return self.loader("train", train=True)
 
-    def val_dataloader(self) -> ResumableLoader:
+    def val_dataloader(self) -> Any:
         return self.loader("val")
 
-    def test_dataloader(self) -> ResumableLoader:
-        return self.loader(self.test_split, train=False)
+    def test_dataloader(self) -> Any:
+        return self.loader(self.test_split)
 
     def evaluate_on(self, split: str) -> "TensorData":
         """This data set with `split` in the place of its test set.
@@ -165,34 +150,32 @@ class TensorData(lightning.LightningDataModule):
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        images, labels = batch
-        images = self.normalise(images)
-        if self.augmentation is not None and self.trainer is not None and self.trainer.training:
-            images = self.augmentation(images)
-        return images, labels
+        inputs, labels = batch
+        inputs = self.normalise(inputs)
+        if self.trainer is not None and self.trainer.training:
+            inputs = self.augmented(inputs)
+        return inputs, labels
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """uint8 images of any shape to floats of zero mean and unit variance, in one pass over them."""
-        if self.offset.device != images.device:
-            self.offset = self.offset.to(images.device)
-        return torch.add(self.offset, images, alpha=1 / (255 * self.std))
+    def normalise(self, inputs: Tensor) -> Tensor:
+        """Inputs as they are stored to what a network is given."""
+        return inputs
 
-    def picture(self, images: Tensor) -> Tensor:
-        """Normalised images back to values in 0–1, to be looked at."""
-        return (images * self.std + self.mean).clamp(0, 1)
+    def augmented(self, inputs: Tensor) -> Tensor:
+        """Normalised inputs of a training batch to changed ones."""
+        return inputs
 
     def load_file(self, path: Path) -> Tensor:
-        """A user's own file as one uint8 input of this data set's shape.
+        """A user's own file as one input, as `load` has them.
 
         Raises:
-            InputError: if there is no such file, or it is no image.
+            InputError: if there is no such file, or it is of another kind.
         """
-        try:
-            with Image.open(path) as image:
-                channels, height, width = self.shape
-                fitted = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
-        except FileNotFoundError:
-            raise InputError(f"inputs: there is no file {path}") from None
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"inputs: {path} is no image that can be read ({error})") from error
-        return torch.from_numpy(np.array(fitted)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+        raise InputError(f"inputs: {type(self).__name__} reads no files")
+
+    def read_text(self, text: str) -> Tensor:
+        """A user's own text as one input, as `load` has them, where `reads_text` is true.
+
+        Raises:
+            InputError: if it is none.
+        """
+        raise InputError(f"inputs: {type(self).__name__} reads no text")

@@ -1,0 +1,32 @@
+"""Handwritten digits of 8×8 pixels that scikit-learn brings along: real, tiny, offline."""
+
+import torch
+
+from atelier.data.images import ImageData
+from atelier.data.split import stratified_split
+from atelier.data.tensors import Tensors
+
+TEST_SHARE = 0.2
+
+
+class Digits(ImageData):
+    """1,797 digits by 43 people, from the test part of the UCI set 'Optical Recognition of Handwritten Digits'.
+
+    Pixels are counts of 0–16, here spread over 0–255. There is no official test set: a fifth of each class tests,
+    always the same.
+    """
+
+    @property
+    def cache_name(self) -> str:
+        return "digits"
+
+    def make(self) -> tuple[Tensors, list[str]]:
+        from sklearn.datasets import load_digits  # late: only the first run needs it
+
+        bunch = load_digits()
+        images = torch.from_numpy(bunch.images).mul(255 / 16).round().byte()[:, None]  # (1797, 1, 8, 8)
+        labels = torch.from_numpy(bunch.target).long()
+        tensors = {}
+        for split, rows in zip(("train", "test"), stratified_split(labels, TEST_SHARE, seed=0), strict=True):
+            tensors |= {f"{split}_images": images[rows], f"{split}_labels": labels[rows]}
+        return tensors, [str(name) for name in bunch.target_names]

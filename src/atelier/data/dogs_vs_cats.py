@@ -1,0 +1,83 @@
+"""Photographs of dogs and cats (IFT6135 report, assignment 2)."""
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from atelier.data.image_folder import Files, ImageFolder
+from atelier.errors import InputError
+
+COMPETITION = "dogs-vs-cats"  # on Kaggle: train/cat.0.jpg … train/dog.12499.jpg
+
+
+class DogsVsCats(ImageFolder):
+    """Class folders like `ImageFolder`, Kaggle's own flat folder `cat.0.jpg, dog.0.jpg, …`, or fetched from Kaggle.
+
+    Args:
+        download: fetch it with kagglehub (extra `kaggle`, a Kaggle account) where the folder is missing.
+        **options: see `ImageFolder`.
+    """
+
+    def __init__(self, download: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.download = download
+
+    def check_source(self) -> None:
+        if self.source == "real" and not (self.download and not self.images.is_dir()):
+            super().check_source()
+
+    def prepare_data(self) -> None:
+        if self.source == "real" and self.download and not self.images.is_dir():
+            fetch(self.images)
+        super().prepare_data()
+
+    def classified(self, folder: Path) -> list[tuple[Path, str]]:
+        flat = [
+            (file, match[1]) for file in folder.iterdir() if (match := re.match(r"(cat|dog)\.\d+\.jpg$", file.name))
+        ]
+        if not flat:
+            return super().classified(folder)
+        return sorted(((file, name) for file, name in flat if name in (self.chosen or ("cat", "dog"))), key=self.order)
+
+    def order(self, pair: tuple[Path, str]) -> tuple[str, int]:
+        file, name = pair
+        return name, int(file.name.split(".")[1])
+
+    def files(self) -> Files:
+        inner = self.images / "train"
+        if inner.is_dir() and any(inner.glob("cat.*.jpg")):  # Kaggle's test folder has no labels
+            return {"train": self.classified(inner)}
+        return super().files()
+
+    def missing(self) -> str:
+        return (
+            f"data=dogs_vs_cats: there is no folder {self.images}. Put the photographs there (cat/ and dog/, or\n"
+            "Kaggle's train/cat.0.jpg …), or fetch them with data.download=true (extra `kaggle`, a Kaggle account)"
+        )
+
+
+def fetch(folder: Path) -> None:
+    """Kaggle's files at `folder`: unpacked where they come as an archive, else linked.
+
+    Raises:
+        InputError: without kagglehub, or when Kaggle refuses.
+    """
+    try:
+        import kagglehub
+    except ImportError:
+        raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
+    try:
+        fetched = Path(kagglehub.competition_download(COMPETITION))
+    except Exception as error:  # kagglehub raises many kinds, its network library more
+        raise InputError(f"data.download=true: Kaggle gave nothing ({type(error).__name__}: {error})") from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not (fetched / "train.zip").exists():
+        folder.symlink_to(fetched, target_is_directory=True)
+        return
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of an attempt that was broken off
+    with zipfile.ZipFile(fetched / "train.zip") as archive:
+        archive.extractall(part)
+    part.rename(folder)

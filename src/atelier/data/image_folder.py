@@ -1,0 +1,100 @@
+"""Any folder of class folders of images."""
+
+import os
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import UnidentifiedImageError
+from rich.progress import track
+
+from atelier.data.images import ImageData, load_image
+from atelier.data.split import stratified_split
+from atelier.data.tensors import Tensors
+from atelier.errors import InputError
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+Files = dict[str, list[tuple[Path, str]]]  # of each split: file and class
+
+
+class ImageFolder(ImageData):
+    """`<images>/<class>/*.jpg`, or `<images>/train/<class>/…` and `<images>/test/<class>/…`, scaled to one size.
+
+    Args:
+        images: the folder.
+        classes: which class folders to take, in the order of their labels; None takes all, sorted by name.
+        test_share: the part of each class that tests, where there is no folder `test`.
+        **options: see `ImageData`.
+    """
+
+    def __init__(self, images: str, classes: Sequence[str] | None, test_share: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.images, self.chosen, self.test_share = Path(images), classes, test_share
+
+    @property
+    def cache_name(self) -> str:
+        stamp = 0
+        for split in self.files().values():
+            for file, label in split:
+                found = file.stat()
+                stamp = zlib.crc32(f"{label}/{file.name} {found.st_size} {found.st_mtime_ns}".encode(), stamp)
+        return f"{self.images.name}_{'x'.join(map(str, self.shape))}_{stamp:08x}"
+
+    def check_source(self) -> None:
+        if self.source == "real":
+            self.files()
+
+    def files(self) -> Files:
+        """The files of each split, with their classes; of one split only, where the folder has no `train` and `test`.
+
+        Raises:
+            InputError: if there is no such folder, no class folder or no image in it.
+        """
+        if not self.images.is_dir():
+            raise InputError(self.missing())
+        if all((self.images / split).is_dir() for split in ("train", "test")):
+            return {split: self.classified(self.images / split) for split in ("train", "test")}
+        return {"train": self.classified(self.images)}
+
+    def missing(self) -> str:
+        return f"data.images={self.images}: there is no such folder"
+
+    def classified(self, folder: Path) -> list[tuple[Path, str]]:
+        there = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        wanted = there if self.chosen is None else list(self.chosen)
+        if unknown := [name for name in wanted if name not in there]:
+            raise InputError(f"data.classes={unknown}: {folder} has {', '.join(there) or 'no class folders'}")
+        found = [
+            (file, name)
+            for name in wanted
+            for file in sorted((folder / name).iterdir())
+            if file.suffix.lower() in ENDINGS
+        ]
+        if not found:
+            raise InputError(f"data.images={folder}: no images in folders named by their classes")
+        return found
+
+    def make(self) -> tuple[Tensors, list[str]]:
+        files = self.files()
+        classes = list(dict.fromkeys(label for _, label in files["train"]))
+        tensors = {}
+        for split, content in files.items():
+            with ThreadPoolExecutor() as pool:
+                read = pool.map(self.read, [file for file, _ in content])
+                images = list(track(read, f"Reading {split} images", total=len(content), transient=True))
+            tensors[f"{split}_images"] = torch.stack(images)
+            tensors[f"{split}_labels"] = torch.tensor([classes.index(label) for _, label in content])
+        if "test" not in files:
+            images, labels = tensors["train_images"], tensors["train_labels"]
+            for split, rows in zip(("train", "test"), stratified_split(labels, self.test_share, seed=0), strict=True):
+                tensors |= {f"{split}_images": images[rows], f"{split}_labels": labels[rows]}
+        return tensors, classes
+
+    def read(self, file: Path) -> torch.Tensor:
+        try:
+            return load_image(file, self.shape)
+        except (UnidentifiedImageError, OSError) as error:
+            raise InputError(f"data.images: {file} is no image that can be read ({error})") from error

@@ -1,0 +1,154 @@
+"""Images as uint8 tensors in one cached file; conversion, normalisation and augmentation on the device."""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from atelier.data.cache import read_cache, write_cache
+from atelier.data.tensors import TensorData, Tensors
+from atelier.errors import InputError
+
+SOURCES = ("real", "fake")
+FAKE_IMAGES = {"train": 2000, "test": 500}
+
+
+class ImageData(TensorData):
+    """Base of the sets of images: `prepare_data` makes the cache file, `load` memory-maps it.
+
+    Args:
+        folder: where the cache file lies.
+        source: real, or fake: random pictures of the same shape and classes, for trying things out without the data.
+        shape: (C, H, W) of an image, as the configuration states it; checked against the data.
+        mean, std: of the training images' values, scaled to 0–1; checked against the data.
+        num_classes: how many there are, checked against the data; None where the labels are no classes.
+        augment: whether training batches are augmented.
+        augmentation: what that is, for normalised images (N, C, H, W) on the device.
+        rebuild: make the cache file anew.
+        **options: see `TensorData`.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        source: Literal["real", "fake"],
+        shape: Sequence[int],
+        mean: float,
+        std: float,
+        augment: bool,
+        augmentation: Callable[[Tensor], Tensor] | None,
+        rebuild: bool,
+        num_classes: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if source not in SOURCES:
+            raise InputError(f"data.source={source}: choose from: {', '.join(SOURCES)}")
+        self.folder, self.source = Path(folder), source
+        self.shape, self.num_classes = tuple(shape), num_classes
+        self.mean, self.std = mean, std
+        self.offset = torch.tensor(-mean / std)
+        self.augmentation = augmentation if augment else None
+        self.rebuild = rebuild
+
+    @property
+    @abstractmethod
+    def cache_name(self) -> str:
+        """The cache file's name, without its ending: a data set made otherwise has another."""
+
+    @abstractmethod
+    def make(self) -> tuple[Tensors, list[str] | None]:
+        """The four tensors of the cache, and the class names if there are any."""
+
+    def check_can_make(self) -> None:
+        """Raise InputError if what `make` needs is neither here nor within reach; quick."""
+
+    def check_source(self) -> None:
+        if self.source == "real" and not self.path.exists():
+            self.check_can_make()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.cache_name}.safetensors"
+
+    def prepare_data(self) -> None:
+        if self.source == "real" and (self.rebuild or not self.path.exists()):
+            write_cache(self.path, *self.make())
+            self.rebuild = False
+
+    def load(self) -> tuple[Tensors, list[str] | None]:
+        if self.source == "fake":
+            return self.fake(), None
+        tensors, classes = read_cache(self.path)
+        self.check_facts(tensors["train_images"], tensors["train_labels"])
+        return tensors, classes
+
+    def fake(self) -> Tensors:
+        """Noise in the place of the images and of their classes."""
+        generator = torch.Generator().manual_seed(0)
+        tensors = {}
+        for split, count in FAKE_IMAGES.items():
+            size = (count, *self.shape)
+            tensors[f"{split}_images"] = torch.randint(256, size, dtype=torch.uint8, generator=generator)
+            tensors[f"{split}_labels"] = self.fake_labels(count, generator)
+        return tensors
+
+    def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.randint(self.num_classes or 1, (count,), generator=generator)
+
+    def check_facts(self, images: Tensor, labels: Tensor) -> None:
+        """Say where the configuration and the data disagree about shape, classes, mean or standard deviation."""
+        if tuple(images.shape[1:]) != self.shape:
+            raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
+        if self.num_classes is not None and (highest := int(labels.max())) != self.num_classes - 1:
+            raise InputError(f"data.num_classes={self.num_classes}: the labels in {self.path} are 0 to {highest}")
+        sample = images[:: max(1, len(images) // 2000)].float() / 255
+        mean, std = sample.mean().item(), sample.std().item()
+        if abs(mean - self.mean) > 0.05 or abs(std - self.std) > 0.05:
+            found = f"the images of {self.cache_name} have {mean:.3f} and {std:.3f}"
+            warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 images of any shape to floats of zero mean and unit variance, in one pass over them."""
+        if self.offset.device != images.device:
+            self.offset = self.offset.to(images.device)
+        return torch.add(self.offset, images, alpha=1 / (255 * self.std))
+
+    def augmented(self, images: Tensor) -> Tensor:
+        return images if self.augmentation is None else self.augmentation(images)
+
+    def picture(self, images: Tensor) -> Tensor:
+        """Normalised images back to values in 0–1, to be looked at."""
+        return (images * self.std + self.mean).clamp(0, 1)
+
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of what `load_image` makes of a user's file."""
+        return self.shape
+
+    def load_file(self, path: Path) -> Tensor:
+        """A user's own file as one uint8 input of this data set's shape.
+
+        Raises:
+            InputError: if there is no such file, or it is no image.
+        """
+        try:
+            return load_image(path, self.file_shape)
+        except FileNotFoundError:
+            raise InputError(f"inputs: there is no file {path}") from None
+        except (UnidentifiedImageError, OSError) as error:
+            raise InputError(f"inputs: {path} is no image that can be read ({error})") from error
+
+
+def load_image(path: Path, shape: Sequence[int]) -> Tensor:
+    """An image file as uint8 (C, H, W): scaled to fit, what stands out on two sides cut off; one channel is gray."""
+    channels, height, width = shape
+    with Image.open(path) as image:
+        fitted = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
+    return torch.from_numpy(np.array(fitted)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
