@@ -1,6 +1,6 @@
 """What Hydra looks for: the sweeper and the launcher of conf/hydra/, each a few lines over `atelier.sweeps`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,11 @@ class SweepLauncher(Launcher):
     def script(self) -> Path:
         return self.root / "src" / "train.py"
 
-    def run(self, sweep: Sweep, jobs: Iterator[Job], done: Done = lambda job, status: None) -> int:
-        """Do the jobs, telling `done` of each one's end; the signal that ended the sweep before its time, or 0."""
+    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
+        """Do the jobs, telling `done` of each one's end; the signal that ended the sweep before its time, or 0.
+
+        Of anything but a list, a job is asked for only when there is a place for it.
+        """
         raise NotImplementedError
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -49,10 +52,30 @@ class LocalLauncher(SweepLauncher):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.limits = checked_limits(self.given)
 
-    def run(self, sweep: Sweep, jobs: Iterator[Job], done: Done = lambda job, status: None) -> int:
+    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
         from atelier.sweeps.local import run_here
 
-        return run_here(sweep, self.script, self.limits, jobs, done)
+        return run_here(sweep, self.script, self.limits, iter(jobs), done)
+
+
+class SlurmLauncher(SweepLauncher):
+    """hydra/launcher=slurm; the arguments are those of `atelier.sweeps.slurm_queue.SlurmSettings`."""
+
+    here = False
+
+    def __init__(self, **settings: Any) -> None:
+        self.given = settings
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from atelier.compose.slurm import checked_slurm
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.settings = checked_slurm(self.given)
+
+    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
+        from atelier.sweeps.slurm import run_on_slurm
+
+        return run_on_slurm(sweep, self.script, self.settings, jobs, done)
 
 
 class GridSweeper(Sweeper):
@@ -68,8 +91,32 @@ class GridSweeper(Sweeper):
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
+        from atelier.compose.searching import is_search
         from atelier.compose.sweeping import end_sweep, open_sweep
 
         assert self.config is not None
+        if is_search(self.config):
+            self.search(arguments, {})
+            return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.here)
-        end_sweep(sweep, self.launcher.run(sweep, iter(sweep.unfinished())))
+        end_sweep(sweep, self.launcher.run(sweep, sweep.unfinished()))
+
+    def search(self, arguments: list[str], settings: dict[str, Any]) -> None:
+        from atelier.compose.searching import end_search, open_search
+
+        assert self.config is not None
+        search = open_search(self.config, arguments, self.launcher.root, self.launcher.here, settings)
+        end_search(search, self.launcher.run(search.sweep, search.jobs(), search.done))
+
+
+class OptunaSweeper(GridSweeper):
+    """hydra/sweeper=optuna; the arguments are those of `atelier.sweeps.search_methods.Options`."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = {
+            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            for key, value in settings.items()
+        }
+
+    def sweep(self, arguments: list[str]) -> None:
+        self.search(arguments, self.settings)

@@ -249,3 +249,13 @@ def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Ma
 
     Pool(sweep, program, Limits(jobs=1), warm_context(), Lines(sweep), cores=1).run(jobs(), hear)
     assert told == [1, 2, 3]
+
+
+def test_a_job_that_was_stopped_before_it_became_a_run_is_told(
+    make_sweep: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = make_sweep("do=well")
+    lines = Lines(sweep)
+    lines.started(sweep.jobs[0], attempt=1)
+    lines.ended(sweep.jobs[0], "waiting", {}, again=False)
+    assert capsys.readouterr().out.splitlines()[1] == "job 0 waiting: do=well: 0.0 s"

@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
@@ -28,7 +28,7 @@ def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides:
 
     Returns:
         {"problem": message}, or the facts {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus,
-        devices, nodes, epochs} of the job.
+        devices, nodes, epochs, steps} of the job; of the last two the one that it counts, else None.
     """
     import torch  # late: the process that starts a sweep stays light
 
@@ -64,5 +64,11 @@ def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides:
         "gpus": torch.cuda.device_count() if here else 0,
         "devices": count if isinstance(count, int) else int(count) if str(count).isdigit() else count,
         "nodes": config.trainer.num_nodes,
-        "epochs": config.trainer.max_epochs,
+        **length(config.trainer),
     }
+
+
+def length(trainer: DictConfig) -> dict[str, int | None]:
+    """How long a run is, in what it counts."""
+    by_steps = trainer.check_val_every_n_epoch is None
+    return {"epochs": None if by_steps else trainer.max_epochs, "steps": trainer.max_steps if by_steps else None}

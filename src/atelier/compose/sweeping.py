@@ -14,13 +14,17 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import check_arguments, plain
 from atelier.errors import InputError
 from atelier.runs.offline import how_to_send
-from atelier.sweeps.grid import OF_THE_SWEEP, differences, expand
+from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import cores
 from atelier.sweeps.pool import Limits
 from atelier.sweeps.preflight import preflight
 from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps.settings_from import with_settings_from
+from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
 from atelier.sweeps.watch import last_words
+
+LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 
 
 def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: bool = True) -> Sweep:
@@ -35,10 +39,10 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: b
     Raises:
         InputError: if a job cannot run, or a sweep to go on with has another grid.
     """
-    study: dict[str, Any] = plain(config.study) if config.study is not None else {}
+    study = study_of(config)
     if config.sweep.resume is not None:
         return resumed(config, arguments, study)
-    grid, quick = expand(arguments, study, config.budget)
+    grid, quick = jobs_of(config, arguments, study)
     check = functools.partial(check_job, root, dict(os.environ), here)
     print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
     facts = preflight(check, grid.jobs, warm_context(), cores())
@@ -46,7 +50,23 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: b
         Job(number, overrides, values, found)
         for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True))
     ]
-    return new_sweep(config, arguments, jobs, swept=grid.swept, presentation=study, quick=quick)
+    objective = facts[0]["objective"]
+    return new_sweep(config, arguments, jobs, objective=objective, swept=grid.swept, presentation=study, quick=quick)
+
+
+def study_of(config: DictConfig) -> dict[str, Any]:
+    """The study, with the experiment's `quick` where it has none of its own."""
+    study: dict[str, Any] = plain(config.study) if config.study is not None else {}
+    return study if config.quick is None else {"quick": plain(config.quick), **study}
+
+
+def jobs_of(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> tuple[Grid, dict[str, str]]:
+    """The jobs of a grid, with what an earlier sweep found for them, and what `budget=quick` changed."""
+    grid, quick = expand(arguments, study, config.budget)
+    if config.sweep.settings_from is not None:
+        earlier = Sweep.find(str(config.sweep.settings_from), Path(config.paths.logs))
+        grid = with_settings_from(earlier, grid)
+    return grid, quick
 
 
 def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **content: Any) -> Sweep:
@@ -58,21 +78,27 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
         experiment=choices.get("experiment") or "default",
         budget=config.budget,
         command=list(arguments),
-        objective=jobs[0].facts["objective"],
+        launcher=typed_launcher(config),
         **content,
     )
     claim(sweep)
     return sweep
 
 
+def typed_launcher(config: DictConfig) -> list[str]:
+    """What was typed about the launcher, if another one than the default was chosen."""
+    typed = [str(one) for one in config.hydra.overrides.hydra if str(one).lstrip("+").startswith(LAUNCHER)]
+    return typed if any(one.startswith("hydra/launcher=") for one in typed) else []
+
+
 def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> Sweep:
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if any(not argument.startswith(OF_THE_SWEEP) for argument in arguments):
-        grid, _ = expand(arguments, study, config.budget)
+        grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
             raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
     claim(sweep)
-    wait_for_leftovers(sweep, alive)
+    wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))
     todo = sweep.unfinished()
     print(f"{sweep.path}: {len(todo)} of {len(sweep.jobs)} jobs are to be done", flush=True)
     sweep.manifest.update(status="running")
@@ -109,6 +135,17 @@ def checked_limits(given: dict[str, Any]) -> Limits:
 def end_sweep(sweep: Sweep, stopped: int) -> None:
     """Bring the results together, say what is missing, and leave with a status that tells how it went."""
     status = sweep.conclude()
+    bring_together(sweep)
+    for line in last_words(sweep, Path("src/train.py")):
+        print(line, file=sys.stderr)
+    if stopped:
+        sys.exit(128 + stopped)
+    if status != "completed":
+        sys.exit(1)
+
+
+def bring_together(sweep: Sweep) -> None:
+    """Let go of a sweep, write its report, and say what is left to be sent."""
     sweep.lock.close()
     if any(sweep.record(job) for job in sweep.jobs):
         from atelier.report.write import write_report
@@ -119,9 +156,3 @@ def end_sweep(sweep: Sweep, stopped: int) -> None:
             print(f"The report could not be written: {error}", file=sys.stderr)
     if command := how_to_send(sweep.path):
         print(f"W&B: runs stayed offline. To send them: {command}")
-    for line in last_words(sweep, Path("src/train.py")):
-        print(line, file=sys.stderr)
-    if stopped:
-        sys.exit(128 + stopped)
-    if status != "completed":
-        sys.exit(1)

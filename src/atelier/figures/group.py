@@ -2,11 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from atelier.errors import InputError
 from atelier.runs.statistic import Statistic
 
-Curve = Mapping[str, Mapping[int, float]]  # {metric with its split: {epoch counted from 0: value}}
+Curve = Mapping[str, Mapping[int, float]]  # {metric with its split: {epoch or step counted from 0: value}}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run ended.
+
+    Args:
+        number: its place in its sweep.
+        status: completed, pruned, failed, interrupted, running or waiting.
+        scores: {metric: its value}, however the run ended.
+    """
+
+    number: int
+    status: str
+    scores: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -17,13 +33,19 @@ class Group:
         label: what to call it.
         values: {swept key: its value as text, or None}.
         scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: one value for each run that has it}.
-        curves: what each run logged over its epochs.
+        curves: what each run logged over its epochs or steps.
+        runs: all of them, in the order of their numbers.
+        unit: what the curves are over: epoch or step.
+        folders: those of the runs that are drawn.
     """
 
     label: str
     values: Mapping[str, str | None]
     scores: Mapping[str, Sequence[float | None]]
     curves: Sequence[Curve]
+    runs: Sequence[Run] = ()
+    unit: str = "epoch"
+    folders: Sequence[Path] = ()
 
     def score(self, metric: str) -> Statistic:
         return Statistic.of(self.scores.get(metric, ()))

@@ -1,8 +1,10 @@
 """From aggregated settings to what the figures draw."""
 
-from atelier.figures.group import Curve, Group
+from collections.abc import Sequence
+
+from atelier.figures.group import Curve, Group, Run
 from atelier.figures.words import describe_values
-from atelier.runs.rows import read_epochs
+from atelier.runs.rows import read_curves
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
@@ -10,38 +12,60 @@ from atelier.sweeps.records import Record
 def groups(results: Results) -> list[Group]:
     """A group for each setting, the best first, with a label of its own."""
     labels = [label(setting, results) for setting in results.settings]
+    unit = unit_of(results.records)
     return [
-        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, results.metric)
+        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit)
         for name, setting in zip(labels, results.settings, strict=True)
     ]
+
+
+def unit_of(records: Sequence[Record]) -> str:
+    """What curves are drawn over: steps where all runs count them, else epochs."""
+    counts = {record.get("counts") for record in records if record.folder}
+    return "step" if counts == {"steps"} else "epoch"
 
 
 def label(setting: Setting, results: Results) -> str:
     """The setting's values in words; where nothing was swept, the experiment."""
     told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
-    return told if setting.completed else f"{told} (unfinished)"
+    if setting.completed:
+        return told
+    return f"{told} ({'pruned' if setting.counts.get('pruned') else 'unfinished'})"
 
 
-def group(name: str, setting: Setting, metric: str | None) -> Group:
+def best_place(record: Record, unit: str) -> int | None:
+    """The epoch or step of a run's best, counted from 0 as the rows of metrics.csv do; None where there is none."""
+    best = record.get("objective", f"best_{unit}")
+    return best - 1 if unit == "step" and best is not None else best
+
+
+def group(name: str, setting: Setting, unit: str) -> Group:
     """Scores are those of completed runs; a setting that has none shows the curves of the others."""
-    curves = {id(record): read_epochs(record.folder / "metrics.csv") for record in setting.records if record.folder}
+    folders = {id(record): record.folder for record in setting.records if record.folder}
+    curves = {key: read_curves(folder / "metrics.csv", unit) for key, folder in folders.items()}
     scores: dict[str, list[float | None]] = {}
-    for record in setting.completed:
-        for score, value in scores_of(record, curves[id(record)]).items():
+    runs = []
+    for index, record in enumerate(setting.records):
+        own = scores_of(record, curves.get(id(record), {}), unit)
+        runs.append(Run(record.job.get("number", index), record.status, own))
+        for score, value in own.items() if record.status == "completed" else ():
             scores.setdefault(score, []).append(value)
     shown = setting.completed or [record for record in setting.records if record.folder]
-    return Group(name, setting.values, scores, [curves[id(record)] for record in shown if curves[id(record)]])
+    drawn = [curves[id(record)] for record in shown if curves[id(record)]]
+    homes = [record.folder for record in shown if record.folder]
+    return Group(name, setting.values, scores, drawn, sorted(runs, key=lambda run: run.number), unit, homes)
 
 
-def scores_of(record: Record, curve: Curve) -> dict[str, float | None]:
+def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:
     """What figures can draw of a run: its objective's best, test metrics, and the others as they were at its best."""
-    best = record.get("objective", "best_epoch")
+    best = best_place(record, unit)
     scores: dict[str, float | None] = {}
-    for name, epochs in curve.items():
-        at = [epoch for epoch in epochs if best is None or epoch <= best]
+    for name, values in curve.items():
+        at = [place for place in values if best is None or place <= best]
         if at and not name.startswith("test/"):
-            scores[name] = epochs[max(at)]
+            scores[name] = values[max(at)]
     scores |= {f"test/{name}": value for name, value in (record.get("test") or {}).items()}
     if metric := record.get("objective", "metric"):
         scores[metric] = record.get("objective", "best")
-    return {**scores, "seconds": record.get("seconds", "fit"), "parameters": record.get("parameters")}
+    facts = {"gap": record.get("objective", "gap"), "seconds": record.get("seconds", "fit")}
+    return {**scores, **facts, "parameters": record.get("parameters")}

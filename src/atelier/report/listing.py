@@ -63,7 +63,7 @@ def sweep_entry(folder: Path, changed: float) -> Entry:
     except InputError:
         return Entry("sweep", folder.parent.name, "unreadable", "", changed, folder)
     content = results.sweeps[0].content
-    done = sum(record.status == "completed" for record in results.records)
+    done = sum(record.status in ("completed", "pruned") for record in results.records)
     first = results.settings[0].objective if results.settings else None
     told = best(results.metric, number(first.mean, first.std)) if first and first.mean is not None else ""
     status = f"{content.get('status')}, {done} of {len(results.records)}"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from atelier.sweeps.aggregate import Results
+from atelier.sweeps.records import Record
+from atelier.sweeps.repeats import REPEATS
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,30 @@ def name(content: dict[str, Any]) -> str:
 
 def caption(results: Results) -> str:
     """What the numbers are over: runs, seeds, and what a quick budget changed."""
-    seeds = sorted({str(seed) for r in results.records if (seed := r.get("seed")) is not None}, key=natural)
+    repeats = repeats_of(results)
     parts = [f"{count(len(results.settings), 'setting')}, {count(len(results.records), 'run')}"]
-    if seeds:
-        parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(seeds)}")
+    parts += [f"{word[:-1] if len(values) == 1 else word} {', '.join(values)}" for word, values in repeats.items()]
     text = f"{'; '.join(parts)}."
     if any(len(setting.records) > 1 for setting in results.settings):
-        text += " Mean ± standard deviation over seeds (number of runs)."
+        several = [word for word, values in repeats.items() if len(values) > 1] or ["seeds"]
+        text += f" Mean ± standard deviation over {' and '.join(several)} (number of runs)."
     for changes in {str(sweep.content.get("quick")): quick(sweep.content) for sweep in results.sweeps}.values():
         if changes:
             text += f" budget=quick instead of the full setting: {changes}."
     return text
+
+
+def repeats_of(results: Results) -> dict[str, list[str]]:
+    """{seeds, folds or draws: their values}: the seeds always, the others where there are several."""
+    found = {word: {repeat(record, key) for record in results.records} - {""} for key, word in REPEATS.items()}
+    told = {word: values for word, values in found.items() if len(values) > 1 or (values and word == "seeds")}
+    return {word: sorted(values, key=natural) for word, values in told.items()}
+
+
+def repeat(record: Record, key: str) -> str:
+    """The run's seed, fold or draw; empty if it is not known or there is none."""
+    told = record.get("seed") if key == "seed" else record.value(key)
+    return "" if told is None else str(told)
 
 
 def quick(sweep: dict[str, Any]) -> str:
@@ -82,6 +97,7 @@ def cautions(results: Results) -> list[str]:
     records = results.records
     for status, words in (
         ("failed", "failed; {them} left out of every mean"),
+        ("pruned", "pruned, ended early since others were better; {them} left out of every mean"),
         ("interrupted", "interrupted; {them} left out of every mean"),
         ("running", "still running, or killed without a word"),
         ("waiting", "not begun"),
@@ -99,8 +115,8 @@ def cautions(results: Results) -> list[str]:
     for option in sorted({record.overrides["debug"] for record in records if "debug" in record.overrides} - {"null"}):
         told.append(f"debug={option}: trained for trying things out, not to the end.")
     for setting in results.settings:
-        seeds = Counter(record.get("seed") for record in setting.completed)
-        if twice := [str(seed) for seed, n in seeds.items() if n > 1 and seed is not None]:
+        runs = Counter(tuple(repeat(record, key) for key in REPEATS) for record in setting.completed)
+        if twice := [seed for (seed, *_), n in runs.items() if n > 1 and seed]:
             told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
     return told + origins(results)
 

@@ -1,4 +1,4 @@
-"""Brings runs together: those that differ in their seed alone are one setting, with mean and standard deviation."""
+"""Brings runs together: those that differ in seed, fold or draw alone are one setting, with mean and deviation."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,9 +8,10 @@ from typing import Any
 
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.records import Record, Sweep, collect
+from atelier.sweeps.repeats import REPEATS
 
 # Keys, with all below them, that make no setting of their own.
-APART = ("seed", "paths", "sweep", "hydra", "resume", "logger", "checkpoint", "train", "test", "save_every")
+APART = ("paths", "sweep", "hydra", "resume", "logger", "checkpoint", "train", "test", "save_every")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Setting:
         values: {swept key: its value as text, or None where it is not known}.
         records: all of its runs, by seed.
         objective: of the best values of the task's metric.
+        gap: of how much better training was than that.
         test: {metric without `test/`: of its values}.
         seconds: of the time that training took.
         parameters: of the network's size, equal for all runs as a rule.
@@ -30,6 +32,7 @@ class Setting:
     values: dict[str, str | None]
     records: list[Record]
     objective: Statistic
+    gap: Statistic
     test: dict[str, Statistic]
     seconds: Statistic
     parameters: Statistic
@@ -49,7 +52,7 @@ class Results:
     """All that is known of some runs.
 
     Args:
-        keys: what varies over the settings, without the seed.
+        keys: what varies over the settings.
         metric: the objective, such as `val/loss`; None where no run says.
         mode: min or max.
         settings: the best first, those without a value last.
@@ -66,8 +69,8 @@ class Results:
 
     @property
     def tests(self) -> list[str]:
-        """The test metrics of all settings, the one that is named like the objective first."""
-        names = dict.fromkeys(name for setting in self.settings for name in setting.test)
+        """The test metrics of all settings, the one that is named like the objective first; not those of a class."""
+        names = dict.fromkeys(name for setting in self.settings for name in setting.test if "/" not in name)
         own = (self.metric or "").partition("/")[2]
         return sorted(names, key=lambda name: name != own)
 
@@ -104,6 +107,7 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
         values={key: first(record.value(key) for record in records) for key in keys},
         records=records,
         objective=Statistic.of(r.get("objective", "best") for r in done if r.get("objective", "metric") == metric),
+        gap=Statistic.of(record.get("objective", "gap") for record in done),
         test={test: Statistic.of(record.get("test", test) for record in done) for test in tests},
         seconds=Statistic.of(record.get("seconds", "fit") for record in done),
         parameters=Statistic.of(record.get("parameters") for record in records),
@@ -123,7 +127,8 @@ def identity(record: Record) -> str:
 
 def typed(record: Record) -> dict[str, str]:
     """The overrides that say what the setting is."""
-    return {key: value for key, value in record.overrides.items() if key.replace("/", ".").split(".")[0] not in APART}
+    overrides = {key: value for key, value in record.overrides.items() if key not in REPEATS}
+    return {key: value for key, value in overrides.items() if key.replace("/", ".").split(".")[0] not in APART}
 
 
 def swept_keys(records: list[Record], sweeps: list[Sweep]) -> list[str]:

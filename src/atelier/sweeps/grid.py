@@ -2,13 +2,16 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from atelier.errors import InputError
+from atelier.sweeps.repeats import REPEATS
 
 # What belongs to the sweep and not to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
@@ -25,7 +28,7 @@ class Grid:
     Args:
         jobs: the overrides of each job.
         values: for each job, its value of each key of `swept`, as text ("" where it is not set).
-        swept: the keys that vary, in the order of the grid; the seed is not among them.
+        swept: the keys that vary, in the order of the grid; seeds, folds and draws are not among them.
     """
 
     jobs: list[list[str]]
@@ -35,7 +38,7 @@ class Grid:
     def __post_init__(self) -> None:
         set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in self.jobs]
         keys = dict.fromkeys(itertools.chain(*set_by_jobs))
-        self.swept = [key for key in keys if key != "seed" and len({job.get(key) for job in set_by_jobs}) > 1]
+        self.swept = [key for key in keys if key not in REPEATS and len({job.get(key) for job in set_by_jobs}) > 1]
         self.values = [{key: job.get(key, "") for key in self.swept} for job in set_by_jobs]
 
 
@@ -56,12 +59,24 @@ def expand(
     Raises:
         InputError: for a budget that does not exist, or quick where no study says what that is.
     """
-    study = study or {}
+    typed = {key: axis for key, axis in map(parse, arguments) if not key.startswith(OF_THE_SWEEP)}
+    axes, shown = axes_of(typed, study or {}, budget)
+    chosen = (dict(zip(axes, choices, strict=True)) for choices in itertools.product(*axes.values()))
+    return Grid(list(unique(job_of(choices, typed) for choices in chosen))), shown
+
+
+def axes_of(typed: Mapping[str, Axis], study: Mapping[str, Any], budget: str) -> tuple[dict[str, Axis], dict[str, str]]:
+    """All axes by name, those of one value first, and what `budget=quick` changed; as `expand` says.
+
+    Args:
+        typed: what the command line gives to each key.
+    """
     if budget not in BUDGETS:
         raise InputError(f"budget={budget}: choose from: {', '.join(BUDGETS)}")
     if budget == "quick" and not study.get("quick"):
-        raise InputError("budget=quick: only a study that has a `quick` part knows what that is; give study=NAME")
-    typed = {key: axis for key, axis in map(parse, arguments) if not key.startswith(OF_THE_SWEEP)}
+        raise InputError(
+            "budget=quick: only a study or an experiment with a `quick` part knows what that is; give study=NAME"
+        )
     quick = {key: axis_of(key, value) for key, value in (study.get("quick") or {}).items()} if budget == "quick" else {}
     grid_of_study = study.get("grid") or {}
     axes: dict[str, Axis] = {key: axis for key, axis in typed.items() if len(axis) == 1 and key not in grid_of_study}
@@ -72,20 +87,26 @@ def expand(
     axes |= {key: axis_of(key, values) for key, values in grid_of_study.items()}
     axes |= {key: axis for key, axis in quick.items() if key not in typed}
     axes |= typed
-    jobs = [latest_of_each_key(itertools.chain(*choices), typed) for choices in itertools.product(*axes.values())]
     shown = {key: ", ".join(value_of(choice[0]) for choice in axis) for key, axis in quick.items() if key not in typed}
-    return Grid(list(unique(jobs))), shown
+    return axes, shown
 
 
 def parse(argument: str) -> tuple[str, Axis]:
     """The key of an override and its values: several if Hydra would sweep it (commas, choice, range, glob)."""
-    override = OverridesParser.create(config_loader=None).parse_override(argument)
+    override = parsed(argument)
     key = override.get_key_element()
     if not override.is_sweep_override():
         return bare(key), [[argument]]
     if not override.is_discrete_sweep():
         raise InputError(f"{argument}: a grid needs values; {key}=interval(…) is for hydra/sweeper=optuna")
     return bare(key), [[f"{key}={value}"] for value in override.sweep_string_iterator()]
+
+
+def parsed(argument: str) -> Override:
+    """An override as Hydra reads it; `glob` looks into conf/, where there is a running Hydra that knows it."""
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None
+    return OverridesParser.create(config_loader=loader).parse_override(argument)
 
 
 def axis_of(key: str, values: Any) -> Axis:
@@ -97,14 +118,17 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def latest_of_each_key(overrides: Iterable[str], typed: Mapping[str, Axis]) -> list[str]:
-    """One override for each key, in order; what was typed stands, and of the rest the last."""
-    chosen: dict[str, str] = {}
-    for override in overrides:
-        key = key_of(override)
-        if key not in typed or [override] in typed[key]:
-            chosen[key] = override
-    return list(chosen.values())
+def job_of(chosen: Mapping[str, Choice], typed: Container[str]) -> list[str]:
+    """The overrides of a job that has these choices {axis: choice}: one for each key, in order.
+
+    What stands among `typed` is as its own axis gives it; of the rest the last counts.
+    """
+    job: dict[str, str] = {}
+    for axis, choice in chosen.items():
+        for override in choice:
+            if key_of(override) == axis or key_of(override) not in typed:
+                job[key_of(override)] = override
+    return list(job.values())
 
 
 def unique(jobs: Iterable[list[str]]) -> Iterable[list[str]]:

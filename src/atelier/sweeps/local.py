@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from atelier.errors import InputError
 from atelier.sweeps.pool import Limits, Pool
 from atelier.sweeps.process import warm_context
+from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import watch
 
@@ -22,7 +24,17 @@ def run_here(
     jobs: Iterator[Job],
     done: Callable[[Job, str], None] = lambda job, status: None,
 ) -> int:
-    """Do the jobs of a sweep; the signal that ended it before its time, or 0."""
+    """Do the jobs of a sweep; the signal that ended it before its time, or 0.
+
+    Raises:
+        InputError: if some of them are in the queue of a cluster.
+    """
+    if queued := jobs_in_queue(sweep):
+        named = ", ".join(map(str, sorted(queued)))
+        raise InputError(
+            f"jobs of {sweep.path} are still in Slurm's queue: {named}\n"
+            "hydra/launcher=slurm waits for them; to do them here, cancel them first (squeue, scancel)"
+        )
     with watch(sweep) as watcher:
         pool = Pool(sweep, script, limits, warm_context(), watcher, cores())
         pool.run(jobs, done)

@@ -160,7 +160,7 @@ class Pool:
 
     def threads(self, job: Job) -> int:
         kind = job.facts.get("accelerator", "cpu")
-        at_once = min(self.total[kind], len(self.sweep.jobs) * int(job.facts.get("devices") or 1))
+        at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
         asked = self.limits.threads_per_job or int(os.environ.get("OMP_NUM_THREADS") or 0)
         return asked or max(1, self.cores // max(1, at_once))
 

@@ -1,5 +1,6 @@
 """All jobs of a sweep are checked before the first one starts, and every mistake is told at once."""
 
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
@@ -16,9 +17,7 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
     Raises:
         InputError: that lists every problem with the jobs that have it.
     """
-    workers = min(processes, max(1, len(jobs) // 4))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        found = list(pool.map(check, jobs, chunksize=max(1, len(jobs) // (4 * workers))))
+    found = check_all(check, jobs, context, processes)
     problems: dict[str, list[int]] = {}
     for number, facts in enumerate(found):
         if "problem" in facts:
@@ -26,6 +25,22 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
     if problems:
         raise InputError("\n".join([headline(problems, len(jobs)), *map(line, problems.items())]))
     return found
+
+
+def check_all(check: Check, jobs: Sequence[list[str]], context: BaseContext, processes: int) -> list[dict[str, Any]]:
+    workers = min(processes, max(1, len(jobs) // 4))
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(pool.map(check, jobs, chunksize=max(1, len(jobs) // (4 * workers))))
+
+
+def check_one(check: Check, context: BaseContext, job: list[str]) -> dict[str, Any]:
+    """What `check` finds about a job of a sweep that runs already, whose Ctrl-C is not for this check."""
+    with ProcessPoolExecutor(1, mp_context=context, initializer=ignore_interrupts) as pool:
+        return pool.submit(check, job).result()
+
+
+def ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def headline(problems: dict[str, list[int]], count: int) -> str:

@@ -31,8 +31,9 @@ class Record:
 
     @property
     def status(self) -> str:
-        """running, completed, failed, interrupted, or waiting."""
-        return str(self.manifest.get("status", "failed"))
+        """running, completed, pruned (ended early by a search), failed, interrupted, or waiting."""
+        status = str(self.manifest.get("status", "failed"))
+        return "pruned" if status == "completed" and self.manifest.get("pruned") else status
 
     @cached_property
     def overrides(self) -> dict[str, str]:

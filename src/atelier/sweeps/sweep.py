@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
+from atelier.sweeps.repeats import REPEATS
 
 STATES = ("waiting", "running", "completed", "failed", "interrupted")
 
@@ -24,7 +26,8 @@ class Job:
         number: its place in the sweep, and its folder's name.
         overrides: what a user would type for it.
         values: its values of the keys that vary.
-        facts: what the preflight found: config_hash, seed, experiment, objective, accelerator, devices, epochs.
+        facts: what the preflight found: config_hash, seed, experiment, objective, accelerator, devices, epochs,
+            steps.
     """
 
     number: int
@@ -35,8 +38,8 @@ class Job:
     @property
     def name(self) -> str:
         """How the job differs from the others, for people."""
-        seed = [f"seed={self.facts['seed']}"] if any(o.startswith("seed=") for o in self.overrides) else []
-        return " ".join([f"{key}={value}" for key, value in self.values.items()] + seed) or f"job {self.number}"
+        repeats = [override for override in self.overrides if override.partition("=")[0] in REPEATS]
+        return " ".join([f"{key}={value}" for key, value in self.values.items()] + repeats) or f"job {self.number}"
 
 
 class Sweep:
@@ -81,15 +84,24 @@ class Sweep:
         Raises:
             InputError: if it is none.
         """
-        path = Path(where)
-        if where == "latest":
-            found = sorted((logs / "sweeps").glob("*/*/sweep.json"), key=os.path.getmtime)
-            if not found:
-                raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
-            path = found[-1].parent
+        path = cls.find(where, logs)
         if not (path / "sweep.json").is_file():
             raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
         return cls(path, Manifest.read(path / "sweep.json"))
+
+    @staticmethod
+    def find(where: str, logs: Path) -> Path:
+        """The folder that a user names, or that of the `latest` sweep.
+
+        Raises:
+            InputError: if there is no sweep yet.
+        """
+        if where != "latest":
+            return Path(where)
+        found = sorted((logs / "sweeps").glob("*/*/sweep.json"), key=os.path.getmtime)
+        if not found:
+            raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
+        return found[-1].parent
 
     def add(self, job: Job) -> None:
         """A job that was not known at the beginning (a trial of a search)."""
@@ -106,6 +118,8 @@ class Sweep:
             return [f"resume={quoted(folder.path)}"]
         swept = ",".join(quoted(key) for key in job.values)
         own = [f"sweep.folder={quoted(self.path)}", f"sweep.swept=[{swept}]", f"paths.run={quoted(folder.path)}"]
+        if self.search.get("pruner", "none") != "none":
+            own.append(f"sweep.trial={job.number}")
         return [*job.overrides, *own]
 
     def prepare(self, job: Job) -> None:
@@ -118,6 +132,18 @@ class Sweep:
                     shutil.rmtree(path)
                 elif path != folder.log:
                     path.unlink()
+
+    # ------------------------------------------------------------------ searches
+
+    @property
+    def search(self) -> dict[str, Any]:
+        """How its jobs are searched for: `atelier.sweeps.search_methods.Options`; empty for a grid."""
+        return self.manifest.content.get("search") or {}
+
+    @property
+    def planned(self) -> int:
+        """How many jobs there will be."""
+        return max(len(self.jobs), self.search.get("trials", 0))
 
     # ------------------------------------------------------------------ how the jobs stand
 
@@ -181,14 +207,18 @@ def quoted(value: object) -> str:
     return f"'{text}'"
 
 
-def wait_for_leftovers(sweep: Sweep, alive: Callable[[int], bool], seconds: float = 60) -> None:
-    """Jobs of a sweep that was killed are still saving: let them end.
+def wait_for_leftovers(
+    sweep: Sweep, alive: Callable[[int], bool], queued: Container[int] = (), seconds: float = 60
+) -> None:
+    """Jobs of a sweep that was killed are still saving: let them end, but for those `queued` on a cluster.
 
     Raises:
         InputError: if one runs on.
     """
     end = time.monotonic() + seconds
     for job in sweep.jobs:
+        if job.number in queued or sweep.record(job).get("host", socket.gethostname()) != socket.gethostname():
+            continue
         while (record := sweep.record(job)).get("status") == "running" and alive(record["pid"]):
             if time.monotonic() > end:
                 raise InputError(f"job {job.number} of {sweep.path} is still running (process {record['pid']})")

@@ -1,5 +1,6 @@
 """How a sweep goes on: a live table on a terminal, a line for each event elsewhere."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ class Lines:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.began: dict[int, float] = {}
+        self.why = ""
         self.first = time.monotonic()
 
     def __enter__(self) -> "Lines":
@@ -42,11 +44,17 @@ class Lines:
         self.say(f"job {job.number} started: {job.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def ended(self, job: Job, status: str, record: dict[str, Any], again: bool) -> None:
-        seconds = time.monotonic() - self.began[job.number]
-        said = {"completed": best(record), "failed": failure(record)}.get(status, "")
+        seconds = time.monotonic() - self.began.get(job.number, time.monotonic())
+        said = best(record) if status == "completed" else failure(record) if status == "failed" else ""
         log = f", log: {self.sweep.folder(job).log}" if status == "failed" else ""
         retry = "; it is tried again" if again else ""
         self.say(f"job {job.number} {status}: {job.name}: {said + ', ' if said else ''}{seconds:.1f} s{log}{retry}")
+
+    def queued(self, why: str) -> None:
+        """Why jobs wait that a cluster could run; "" if none does."""
+        if why and why != self.why:
+            self.say(why)
+        self.why = why
 
     def tick(self) -> None:
         """Nothing happens between events."""
@@ -88,13 +96,12 @@ class LiveTable(Lines):
         room = max(3, self.console.height - 6)
         shown = sorted(self.sweep.jobs, key=lambda job: (ORDER.index(states[job.number]), job.number))[:room]
         table = Table(box=None, pad_edge=False)
-        for title in ("job", *(self.sweep.jobs[0].values if self.sweep.jobs else ()), "seed", "state", "epoch"):
-            table.add_column(title, justify="right" if title in ("job", "epoch", "seed") else "left", no_wrap=True)
+        for title in ("job", *(self.sweep.jobs[0].values if self.sweep.jobs else ()), "seed", "state", "done"):
+            table.add_column(title, justify="right" if title in ("job", "done", "seed") else "left", no_wrap=True)
         table.add_column(self.sweep.manifest["objective"]["metric"] + " so far", justify="right")
         table.add_column("left", justify="right")
         for job in sorted(shown, key=lambda job: job.number):
             record, state = records[job.number], states[job.number]
-            epochs = f"{record.get('epochs', 0)}/{job.facts.get('epochs', '?')}" if record else ""
             score = record.get("objective", {}).get("best")
             seed = "" if job.facts.get("seed") is None else str(job.facts["seed"])
             left = duration(self.time_left(job, record)) if state == "running" else ""
@@ -102,33 +109,56 @@ class LiveTable(Lines):
                 str(job.number),
                 *job.values.values(),
                 seed,
-                Text(state, style=COLOURS[state]),
-                epochs,
+                Text("pruned" if pruned(record) else state, style=COLOURS[state]),
+                progress(job, record),
             ]
             table.add_row(*cells, "" if score is None else f"{score:.4g}", left)
-        return Group(table, self.bar(list(states.values()), len(self.sweep.jobs) - len(shown)))
+        waiting = [Text(self.why, style="dim")] * bool(self.why)
+        return Group(table, *waiting, self.bar(list(states.values()), len(self.sweep.jobs) - len(shown)))
 
     def bar(self, states: list[str], hidden: int) -> Table:
         over = sum(state in ("completed", "failed") for state in states)
-        seconds = time.monotonic() - self.first
+        seconds, planned = time.monotonic() - self.first, self.sweep.planned
         line = Table.grid(padding=(0, 1))
-        left = f"{duration(seconds * (len(states) - over) / over)} left" if over else ""
-        counts = f"{over}/{len(states)} jobs" + (f", {states.count('failed')} failed" if "failed" in states else "")
+        left = f"{duration(seconds * (planned - over) / over)} left" if over else ""
+        counts = f"{over}/{planned} jobs" + (f", {states.count('failed')} failed" if "failed" in states else "")
         more = f"({hidden} not shown)" if hidden > 0 else ""
-        line.add_row(ProgressBar(total=len(states), completed=over, width=30), counts, left, more)
+        line.add_row(ProgressBar(total=planned, completed=over, width=30), counts, left, more)
         return line
 
     def time_left(self, job: Job, record: dict[str, Any]) -> float | None:
-        """Seconds, from how long the epochs took that are done."""
-        epochs, done = job.facts.get("epochs"), record.get("epochs") or 0
-        if not isinstance(epochs, int) or not done or job.number not in self.began:
+        """Seconds, from how long the epochs or steps took that are done."""
+        unit, limit = length(job)
+        done = record.get(unit) or 0
+        if limit is None or not done or job.number not in self.began:
             return None
-        return (time.monotonic() - self.began[job.number]) / done * (epochs - done)
+        return (time.monotonic() - self.began[job.number]) / done * (limit - done)
+
+
+def length(job: Job) -> tuple[str, int | None]:
+    """What a job counts, epochs or steps, and how many it will do, if that is known."""
+    unit = "steps" if job.facts.get("steps") is not None else "epochs"
+    limit = job.facts.get(unit)
+    return unit, limit if isinstance(limit, int) and limit > 0 else None
+
+
+def progress(job: Job, record: dict[str, Any]) -> str:
+    """Such as 'epoch 3/20' or 'step 500/5,500'; nothing for a job that has not begun."""
+    if not record:
+        return ""
+    unit, limit = length(job)
+    return f"{unit[:-1]} {record.get(unit) or 0:,}" + (f"/{limit:,}" if limit else "")
 
 
 def best(record: dict[str, Any]) -> str:
     objective = record["objective"]
-    return "" if objective["best"] is None else f"{objective['metric']} {objective['best']:.4g}"
+    told = "" if objective["best"] is None else f"{objective['metric']} {objective['best']:.4g}"
+    return f"pruned at {told}" if pruned(record) else told
+
+
+def pruned(record: dict[str, Any]) -> bool:
+    """Whether a run was ended early by the search that it belongs to."""
+    return record.get("status") == "completed" and bool(record.get("pruned"))
 
 
 def failure(record: dict[str, Any]) -> str:
@@ -160,5 +190,11 @@ def last_words(sweep: Sweep, script: Path) -> list[str]:
         lines.append(f"  job {job.number}, {job.name}: {failure(sweep.record(job))}")
         lines.append(f"    {sweep.folder(job).log}")
     if sweep.unfinished():
-        lines.append(f"Go on with: python {script} -m sweep.resume={sweep.path}")
+        lines.append(how_to_go_on(sweep, script))
     return lines
+
+
+def how_to_go_on(sweep: Sweep, script: Path) -> str:
+    """The command that resumes a sweep, on the cluster where it began."""
+    words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), f"sweep.resume={sweep.path}"]
+    return f"Go on with: python {script} -m {' '.join(words)}"

@@ -1,0 +1,239 @@
+"""A search: every trial's number over the trials with the best so far, and against each key that was drawn."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from atelier.figures.group import Group, Run, check_metric
+from atelier.figures.kinds.heatmap import in_order
+from atelier.figures.kinds.line import numeric_keys
+from atelier.figures.palette import COLORS, MARKERS, scale_upright, style
+from atelier.figures.panels import legend_below, legend_columns
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+
+MOST_KEYS = 11
+SHOWN = ("completed", "pruned", "failed")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Args:
+    number: counted from 0, its folder's name.
+    status: completed, pruned or failed.
+    value: of the metric, at the best epoch; of a pruned trial, until it was pruned; None where there is none.
+    values: {swept key: its value as text}.
+    """
+
+    number: int
+    status: str
+    value: float | None
+    values: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Args:
+    key: the swept key on the axis.
+    scale: linear, log, or choices for an axis of words.
+    choices: these words, in order.
+    """
+
+    key: str
+    scale: str
+    choices: list[str]
+
+    def place(self, trial: Trial) -> float | None:
+        """Where a trial lies on the axis; None if nowhere."""
+        text = trial.values.get(self.key)
+        if self.scale == "choices":
+            return float(self.choices.index(text)) if text in self.choices else None
+        return as_number(text)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is drawn.
+
+    Args:
+        best: (number of a trial, the best value of all completed trials up to it).
+        winner: the best completed trial.
+        color: the panel whose choices have colours of their own.
+        left_out: keys for which there was no room.
+    """
+
+    metric: str
+    trials: list[Trial]
+    best: list[tuple[int, float]]
+    winner: Trial
+    panels: list[Panel]
+    color: Panel | None
+    left_out: int = 0
+
+
+def gather(groups: Sequence[Group], metric: str, logarithmic: Sequence[str] = ()) -> Search:
+    """
+    Args:
+        groups: the settings, the best first.
+        logarithmic: swept keys that were drawn on a logarithmic scale.
+
+    Raises:
+        InputError: if no completed run has `metric`.
+    """
+    check_metric(groups, metric)
+    found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
+    trials = sorted(found, key=lambda one: one.number)
+    completed = [one for one in trials if one.status == "completed" and one.value is not None]
+    means = [mean for group in groups if (mean := group.score(metric).mean) is not None]
+    sign = -1 if means[0] > means[-1] else 1  # large values are good
+    best: list[tuple[int, float]] = []
+    for one in completed:
+        value = one.value or 0.0
+        best.append((one.number, value if not best or sign * value < sign * best[-1][1] else best[-1][1]))
+    winner = min(completed, key=lambda one: sign * (one.value or 0.0))
+    panels = panels_of(trials, logarithmic)
+    colored = [one for one in panels if one.scale == "choices" and len(one.choices) <= len(COLORS)]
+    color = colored[0] if colored and len(panels) > 1 else None
+    return Search(metric, trials, best, winner, panels[:MOST_KEYS], color, max(0, len(panels) - MOST_KEYS))
+
+
+def trial(run: Run, group: Group, metric: str) -> Trial:
+    value = run.scores.get(metric)
+    known = value is not None and math.isfinite(value) and run.status != "failed"
+    return Trial(run.number, run.status, value if known else None, group.values)
+
+
+def panels_of(trials: Sequence[Trial], logarithmic: Sequence[str]) -> list[Panel]:
+    """A panel for each key that has more than one value."""
+    values = [one.values for one in trials]
+    numeric = numeric_keys(values)
+    panels = []
+    for key in dict.fromkeys(key for one in values for key in one):
+        known = [text for one in values if (text := one.get(key)) is not None]
+        if key in numeric:
+            positive = all((as_number(text) or 0.0) > 0 for text in known)
+            panels.append(Panel(key, "log" if key in logarithmic and positive else "linear", []))
+        elif len(set(known)) > 1:
+            panels.append(Panel(key, "choices", in_order(known)))
+    return panels
+
+
+# ---------------------------------------------------------------------- drawing
+
+
+def draw(search: Search) -> Figure:
+    names = list(looks(search))
+    count = 1 + len(search.panels)
+    columns = count if count < 4 else 2 if count == 4 else 3
+    rows = -(-count // columns)
+    width = max(7.0, 3.7 * columns)
+    height = (4.2 if count == 1 else 3.4) * rows + 0.27 * -(-len(names) // legend_columns(names, width))
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).ravel())
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    draw_best(axes[0], search)
+    for axis, panel in zip(axes[1:], search.panels, strict=False):
+        prepare(axis, panel)
+        draw_trials(axis, search, {one.number: panel.place(one) for one in search.trials})
+    axes[0].margins(y=0.1)  # room for the ring around the best, and for the failed at the edge
+    scale_upright(axes[0], [one.value for one in search.trials if one.value is not None])
+    for row in range(rows):
+        axes[row * columns].set_ylabel(metric_words(search.metric))
+    for name, look in looks(search).items():
+        axes[0].plot([], [], label=name, **look)
+    legend_below(figure, axes[:1])
+    return figure
+
+
+def draw_best(axis: Axes, search: Search) -> None:
+    """The trials in their order, and the best so far as a line of steps."""
+    last = max(one.number for one in search.trials)
+    steps = [*search.best, (last, search.best[-1][1])]
+    axis.plot([n for n, _ in steps], [value for _, value in steps], drawstyle="steps-post", color="black", zorder=1.5)
+    draw_trials(axis, search, {one.number: float(one.number) for one in search.trials})
+    axis.set_xlabel("trial")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
+def prepare(axis: Axes, panel: Panel) -> None:
+    axis.set_xlabel(key_words(panel.key))
+    if panel.scale == "choices":
+        axis.set_xticks(range(len(panel.choices)), panel.choices)
+        if sum(map(len, panel.choices)) > 22:
+            axis.tick_params(axis="x", labelrotation=30)
+        axis.set_xlim(-0.5, len(panel.choices) - 0.5)
+    elif panel.scale == "log":
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(numticks=6))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def draw_trials(axis: Axes, search: Search, places: Mapping[int, float | None]) -> None:
+    axis.grid(True)
+    for one in search.trials:
+        place = places[one.number]
+        if place is None:
+            continue
+        if one.value is None:  # at the lower edge: it has no height
+            axis.plot([place], [0.03], transform=axis.get_xaxis_transform(), **FAILED)
+            continue
+        axis.plot([place], [one.value], **look_of(one, search))
+        if one is search.winner:
+            axis.plot([place], [one.value], **WINNER)
+
+
+FAILED: dict[str, Any] = {"linestyle": "", "marker": "x", "color": "#7f7f7f"}
+WINNER: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 14, "color": "black", "fillstyle": "none"}
+
+
+def look_of(trial: Trial, search: Search) -> dict[str, Any]:
+    """Colour and marker say the choice, a hollow marker that the trial was pruned."""
+    place = search.color.place(trial) if search.color else 0.0
+    look = {"color": "#7f7f7f", "marker": MARKERS[0]} if place is None else style(int(place))
+    return {**look, "linestyle": "", "alpha": 0.85, **({"fillstyle": "none"} if trial.status == "pruned" else {})}
+
+
+def looks(search: Search) -> dict[str, dict[str, Any]]:
+    """{name in the legend: how it looks}."""
+    names: dict[str, dict[str, Any]] = {"best so far": {"color": "black"}}
+    if search.color:
+        names |= {text: {**style(index), "linestyle": ""} for index, text in enumerate(search.color.choices)}
+    else:
+        names["trial"] = {**style(0), "linestyle": ""}
+    names["best trial"] = WINNER
+    if any(one.status == "pruned" for one in search.trials):
+        names["pruned"] = {"linestyle": "", "marker": "o", "color": "#7f7f7f", "fillstyle": "none"}
+    if any(one.value is None for one in search.trials):
+        names["failed"] = FAILED
+    return names
+
+
+# ---------------------------------------------------------------------- words
+
+
+def caption(search: Search) -> str:
+    """What is drawn and how to read it."""
+    keys = ", ".join(key_words(panel.key) for panel in search.panels)
+    against = f", and against {keys}" if keys else ""
+    hollow = " Hollow: at its best until it was pruned." if any(t.status == "pruned" for t in search.trials) else ""
+    rest = f" {search.left_out} more keys are left out." if search.left_out else ""
+    return f"{metric_words(search.metric).capitalize()} of each trial, in their order{against}.{hollow}{rest}"
+
+
+def describe(search: Search) -> str:
+    """Every trial in words."""
+    told = []
+    for one in search.trials:
+        value = "" if one.value is None else f", {number(one.value)}"
+        told.append(f"{one.number} ({one.status}{value}): {describe_values(one.values)}")
+    head = f"The {metric_words(search.metric)} of {len(told)} trials, best {number(search.winner.value)} in trial"
+    return f"{head} {search.winner.number}. Trials: {'; '.join(told)}."

@@ -1,0 +1,227 @@
+"""Slurm from the outside: jobs go in through submitit's sbatch, squeue tells how they stand, scancel takes them out."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.sweeps.slurm_task import run_task
+from atelier.sweeps.sweep import Job, Sweep
+
+PENDING, RUNNING, COMPLETING, CANCELLED, GONE = "PENDING", "RUNNING", "COMPLETING", "CANCELLED", "GONE"
+# What squeue calls jobs that are over; it forgets them after a while, 5 minutes as a rule.
+OVER = ("COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
+# Of a job or a run that this process may be part of itself. MASTER_ADDR stays: only a user sets it outside of a job.
+INHERITED = re.compile(
+    r"SLURM_(?!CONF$)|SLURMD_|SBATCH_|SRUN_|SUBMITIT_|(RANK|LOCAL_RANK|NODE_RANK|WORLD_SIZE|MASTER_PORT|ATELIER_RUN)$"
+)
+SAVE_BEFORE = 120  # seconds before the end of its time that a job is asked to save; Slurm may ask up to 60 s earlier
+
+
+@dataclass(frozen=True)
+class SlurmSettings:
+    """What is asked of Slurm for each job of a sweep; None leaves it to Slurm.
+
+    Args:
+        jobs: at most so many at once; None: as many as Slurm grants, of a search one.
+        partition: as for sbatch.
+        account: as for sbatch.
+        qos: as for sbatch.
+        time: as for sbatch: minutes, or hours:minutes:seconds, or days-hours.
+        cpus_per_task: processor cores for each process of a job.
+        memory: for each node, as for sbatch.
+        gpus_per_node: None: of a job on GPUs as many as its `trainer.devices`, of any other none.
+        setup: shell commands that precede a job on its node.
+        options: further options of sbatch, {constraint: a100}.
+        retries: how often a failed job is tried again.
+        requeues: how often a job that was preempted, or ran out of its time, comes back.
+        on_failure: "continue" with the others, or "stop" them.
+    """
+
+    jobs: int | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: int | str | None = None
+    cpus_per_task: int | None = None
+    memory: str | None = None
+    gpus_per_node: int | None = None
+    setup: list[str] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    retries: int = 0
+    requeues: int = 20
+    on_failure: str = "continue"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What all jobs of an array have in common: nodes, and on each of them so many processes and GPUs."""
+
+    nodes: int
+    processes: int
+    gpus: int
+
+
+def needs_of(job: Job, settings: SlurmSettings) -> Needs:
+    """From the job's `trainer` as the preflight found it; its devices are not of this machine."""
+    devices, kind = job.facts.get("devices", 1), job.facts.get("accelerator", "cpu")
+    if not isinstance(devices, int) or devices < 0:  # auto, -1: all of a node
+        devices = 1 if kind == "cpu" else settings.gpus_per_node or 1
+    own = devices if kind in ("gpu", "cuda") else 0
+    gpus = 0 if kind == "cpu" else own if settings.gpus_per_node is None else settings.gpus_per_node
+    return Needs(job.facts.get("nodes", 1), devices, gpus)
+
+
+class Queue:
+    """The jobs of one sweep in Slurm's queue.
+
+    Args:
+        sweep: whose jobs.
+        script: the program of a job, `src/train.py`.
+        settings: what is asked of Slurm.
+    """
+
+    def __init__(self, sweep: Sweep, script: Path, settings: SlurmSettings) -> None:
+        self.sweep, self.script, self.settings = sweep, script, settings
+        self.folder = sweep.path / "slurm"  # scripts, and what Slurm itself says about a job
+
+    def submit(self, needs: Needs, jobs: Sequence[Job], at_once: int) -> list[str]:
+        """Submit one array, of which Slurm runs at most `at_once` together.
+
+        Returns:
+            Slurm's names for the jobs: `<array>_<task>`, of a single job its number.
+
+        Raises:
+            InputError: with what sbatch said, if it does not take them.
+        """
+        import submitit  # extra `slurm`
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        arguments = (self.script, self.sweep.path, self.settings.requeues)
+        try:
+            with outside_of_jobs(), undisturbed(), contextlib.redirect_stderr(io.StringIO()):
+                executor = submitit.SlurmExecutor(self.folder)
+                executor.update_parameters(**self.parameters(needs), array_parallelism=at_once)
+                with executor.batch():
+                    submitted = [executor.submit(run_task, job.number, *arguments) for job in jobs]
+        except (FailedJobError, FailedSubmissionError) as error:
+            raise InputError(f"Slurm does not take the jobs: {str(error).strip()}") from error
+        return [str(one.job_id) for one in submitted]
+
+    def parameters(self, needs: Needs) -> dict[str, Any]:
+        """What submitit writes into the script of sbatch; of what is None, nothing."""
+        settings = self.settings
+        options = {key: value for key, value in settings.options.items() if value not in (None, False)}
+        cores = settings.cpus_per_task
+        return {
+            "job_name": f"atelier-{self.sweep.path.parent.name}",
+            "nodes": needs.nodes,
+            "ntasks_per_node": needs.processes,
+            "gpus_per_node": needs.gpus or None,
+            "cpus_per_task": cores,
+            "mem": settings.memory,
+            "time": settings.time,
+            "partition": settings.partition,
+            "account": settings.account,
+            "qos": settings.qos,
+            "wckey": None,
+            "setup": settings.setup or None,
+            "stderr_to_stdout": True,
+            # A process that dies takes its run along; and srun does not ask sbatch for the cores, from 22.05 on.
+            "srun_args": ["--kill-on-bad-exit=1"] + [f"--cpus-per-task={cores}"] * (cores is not None),
+            "additional_parameters": {"requeue": True, "signal": f"TERM@{SAVE_BEFORE}", **options},
+        }
+
+    def states(self, names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
+        """{name: state and reason} of the jobs that Slurm knows still; None if it does not answer."""
+        return ask_squeue(names)
+
+    def cancel(self, names: Iterable[str]) -> None:
+        """Have running jobs save and stop, and drop those that wait."""
+        command(["scancel", *arrays_of(names)])
+
+    def output(self, name: str) -> list[str]:
+        """The lines that the first process of a job wrote before it had a log, and what srun said of its end."""
+        path = self.folder / f"{name}_0_log.out"
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        return [line for line in text.splitlines() if line.strip()]
+
+
+def left_in_queue(sweep: Sweep) -> dict[str, tuple[int, str]]:
+    """{Slurm's name: the job's number and its state} of the jobs of a sweep that are not over yet.
+
+    Raises:
+        InputError: if Slurm does not answer.
+    """
+    submitted: Mapping[str, int] = sweep.manifest.content.get("slurm", {})
+    if not submitted:
+        return {}
+    states = ask_squeue(submitted)
+    if states is None:
+        raise InputError(f"jobs of {sweep.path} may still be in Slurm's queue, and squeue does not answer")
+    return {name: (submitted[name], states[name][0]) for name in submitted if name in states and alive(states[name][0])}
+
+
+def jobs_in_queue(sweep: Sweep) -> set[int]:
+    """The numbers of those jobs."""
+    return {number for number, _ in left_in_queue(sweep).values()}
+
+
+def alive(state: str) -> bool:
+    return state not in (*OVER, CANCELLED, GONE)
+
+
+def ask_squeue(names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
+    jobs = ",".join(arrays_of(names))
+    asked = command(["squeue", "--noheader", "--array", "--states=all", "--format=%i %T %r", f"--jobs={jobs}"])
+    if asked is None or (asked.returncode and "Invalid job id" not in asked.stderr):
+        return None
+    return read_squeue(asked.stdout)
+
+
+def read_squeue(text: str) -> dict[str, tuple[str, str]]:
+    """
+    >>> read_squeue("12_0 RUNNING None\\n12_1 PENDING Nodes required for job are DOWN\\n")
+    {'12_0': ('RUNNING', 'None'), '12_1': ('PENDING', 'Nodes required for job are DOWN')}
+    """
+    lines = (line.split(maxsplit=2) for line in text.splitlines() if line.strip())
+    return {name: (state, " ".join(reason)) for name, state, *reason in lines}
+
+
+def arrays_of(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name.partition("_")[0] for name in names))
+
+
+def command(words: list[str]) -> subprocess.CompletedProcess[str] | None:
+    """Run one of Slurm's commands, which a Ctrl-C at the terminal does not reach; None if it cannot answer."""
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+@contextlib.contextmanager
+def outside_of_jobs() -> Iterator[None]:
+    """Without the variables of a job: sbatch takes some as its options, and hands all of them on."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if INHERITED.match(name)}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C waits until an sbatch is over, which would else have submitted jobs that nobody knows of."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

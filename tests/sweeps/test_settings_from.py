@@ -1,0 +1,124 @@
+"""Two stages: the jobs of a sweep take the values that an earlier one found best over its seeds, folds and draws."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.report.notes import caption, cautions
+from atelier.sweeps.aggregate import aggregate
+from atelier.sweeps.grid import Grid, expand
+from atelier.sweeps.settings_from import with_settings_from
+from atelier.sweeps.sweep import Job
+
+RESULTS = {  # (network, lr): the objective in each of two folds
+    ("a", "0.1"): (0.5, 0.9),
+    ("a", "0.2"): (0.8, 0.8),
+    ("b", "0.1"): (0.7, 0.7),
+    ("b", "0.2"): (0.6, 0.2),
+}
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A finished sweep with `RESULTS`, as its files tell of it."""
+    return write_sweep(tmp_path / "earlier", RESULTS)
+
+
+def write_sweep(folder: Path, results: dict[tuple[str, str], tuple[float | None, ...]]) -> Path:
+    jobs = []
+    for (network, lr), folds in results.items():
+        for fold, best in enumerate(folds):
+            overrides = [f"network={network}", f"optimizer.lr={lr}", f"data.fold={fold}"]
+            values = {"network": network, "optimizer.lr": lr}
+            jobs.append({"number": len(jobs), "overrides": overrides, "values": values, "facts": {}})
+            objective = {"metric": "val/accuracy", "mode": "max", "best": best, "best_epoch": 0}
+            manifest = {"status": "failed" if best is None else "completed", "objective": objective, "seed": 0}
+            manifest |= {"overrides": overrides, "config_hash": f"{network}{lr}", "seconds": {"fit": 1.0}}
+            path = folder / str(jobs[-1]["number"])
+            path.mkdir(parents=True)
+            (path / "run.json").write_text(json.dumps(manifest))
+    (folder / "sweep.json").write_text(json.dumps({"swept": ["network", "optimizer.lr"], "jobs": jobs}))
+    return folder
+
+
+def jobs(folder: Path, *overrides: str) -> list[str]:
+    grid = with_settings_from(folder, expand(overrides)[0])
+    return [" ".join(job) for job in grid.jobs]
+
+
+def test_a_job_takes_what_is_best_in_the_mean_over_folds(earlier: Path) -> None:
+    assert jobs(earlier, "seed=0,1") == ["seed=0 network=a optimizer.lr=0.2", "seed=1 network=a optimizer.lr=0.2"]
+
+
+def test_what_a_job_sets_itself_says_which_settings_are_meant(earlier: Path) -> None:
+    assert jobs(earlier, "network=a,b") == ["network=a optimizer.lr=0.2", "network=b optimizer.lr=0.1"]
+    assert jobs(earlier, "optimizer.lr=0.1", "seed=0,1")[0] == "optimizer.lr=0.1 seed=0 network=a"
+
+
+def test_what_was_taken_over_varies_with_the_rest(earlier: Path) -> None:
+    grid = with_settings_from(earlier, expand(["network=a,b"])[0])
+    assert grid.swept == ["network", "optimizer.lr"]
+    assert grid.values[1] == {"network": "b", "optimizer.lr": "0.1"}
+
+
+def test_several_sweeps_in_one_folder_are_one(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "both" / "one", {key: value for key, value in RESULTS.items() if key[0] == "a"})
+    write_sweep(tmp_path / "both" / "two", {key: value for key, value in RESULTS.items() if key[0] == "b"})
+    assert jobs(tmp_path / "both", "network=a,b") == ["network=a optimizer.lr=0.2", "network=b optimizer.lr=0.1"]
+
+
+def test_a_setting_that_lacks_a_run_does_not_count(tmp_path: Path) -> None:
+    folder = write_sweep(tmp_path / "sweep", {**RESULTS, ("a", "0.2"): (0.99, None)})
+    assert jobs(folder, "network=a") == ["network=a optimizer.lr=0.1"]
+
+
+def test_values_that_the_earlier_sweep_does_not_have_are_refused(earlier: Path) -> None:
+    with pytest.raises(InputError, match=r"settings_from=.*: no setting there is complete with network=c"):
+        jobs(earlier, "network=a,c")
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no run"):
+        with_settings_from(tmp_path, Grid([["seed=0"]]))
+
+
+# ---------------------------------------------------------------------- seeds, folds and draws
+
+
+@pytest.mark.parametrize("key", ["seed", "data.fold", "data.draw"])
+def test_seeds_folds_and_draws_make_no_settings_of_their_own(key: str) -> None:
+    grid, _ = expand(["optimizer.lr=0.1,0.2", f"{key}=0,1,2"])
+    assert len(grid.jobs) == 6
+    assert grid.swept == ["optimizer.lr"]
+
+
+def test_folds_are_one_row_with_their_mean(earlier: Path) -> None:
+    results = aggregate([earlier])
+    means = {(s.values["network"], s.values["optimizer.lr"]): s.objective.mean for s in results.settings}
+    assert means == {key: pytest.approx(sum(folds) / 2) for key, folds in RESULTS.items()}
+
+
+def test_the_caption_tells_of_the_folds_and_takes_them_for_no_repetition(earlier: Path) -> None:
+    results = aggregate([earlier])
+    assert caption(results) == (
+        "4 settings, 8 runs; seed 0; folds 0, 1. Mean ± standard deviation over folds (number of runs)."
+    )
+    assert cautions(results) == []
+
+
+def test_a_job_is_named_by_its_fold() -> None:
+    job = Job(0, ["optimizer.lr=0.1", "data.fold=2", "seed=1"], {"optimizer.lr": "0.1"}, {"seed": 1})
+    assert job.name == "optimizer.lr=0.1 data.fold=2 seed=1"
+
+
+def test_folds_have_one_config_hash_and_numbers_of_folds_have_not(compose: Callable[..., Any]) -> None:
+    from atelier.compose.open import setting_hash
+
+    data = ["data=digit_pairs_digits", "data.folds=3"]
+    hashes = [setting_hash(compose(*data, *more)) for more in ((), ("data.fold=1",), ("data.draw=4", "seed=3"))]
+    assert len(set(hashes)) == 1
+    assert setting_hash(compose(*data, "data.folds=4")) != hashes[0]
