@@ -1,5 +1,7 @@
 """Test a finished run again, from its folder alone."""
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from atelier.compose.verb import verb
@@ -14,12 +16,16 @@ def main(options: DictConfig) -> None:
     from atelier.runs.terminal import print_metrics, quieten_lightning
 
     quieten_lightning()
-    _, config, path = reopen(options)
+    folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
     load_weights(task, path)
-    metrics = build_trainer(config).test(task, data.evaluate_on(options.split), verbose=False)
+    data.evaluate_on(options.split)
+    output = Path(options.output or folder.path / "evaluation" / options.split)
+    metrics = build_trainer(config, output=output).test(task, data, verbose=False)
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)
+    if config.callbacks:
+        print(f"What the callbacks drew: {output / 'figures'}")
 
 
 if __name__ == "__main__":

@@ -92,9 +92,12 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, t
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"kind": "pie"}, "kind=pie: no such figure; choose from: bars, curves, heatmap, line"),
-        ({"metric": "val/loss"}, "kind=None: no such figure; choose from: bars, curves, heatmap, line"),
-        ({"kind": "line", "y": "lr"}, "y=lr: line has no such option; choose from: caption, metric, x, reference"),
+        ({"kind": "pie"}, "kind=pie: no such figure; choose from: bars, curves, heatmap, line, search"),
+        ({"metric": "val/loss"}, "kind=None: no such figure; choose from: bars, curves, heatmap, line, search"),
+        (
+            {"kind": "line", "y": "lr"},
+            "y=lr: line has no such option; choose from: caption, metric, x, reference, band",
+        ),
     ],
 )
 def test_a_wrong_figure_is_told(wanted: dict[str, Any], told: str) -> None:
@@ -133,6 +136,37 @@ def test_scores_are_those_of_the_best_epoch(made_up_sweep: Sweep, tmp_path: Path
     assert group.score("val/loss").mean == 0.8
     assert group.score("test/accuracy").mean == pytest.approx(0.69)
     assert (group.score("seconds").mean, group.score("parameters").mean) == (6.0, 57060)
+
+
+def test_runs_that_count_steps_are_drawn_over_steps_with_their_scores_at_the_best_one(
+    made_up_sweep: Sweep, tmp_path: Path
+) -> None:
+    """Three validations within one epoch: at the ends of steps 10, 20 and 30, the second the best."""
+    counting = {
+        "counts": "steps",
+        "objective": {"metric": "val/accuracy", "mode": "max", "best": 0.7, "best_epoch": 0, "best_step": 20},
+    }
+    folder = made_up_sweep(
+        tmp_path / "s", {}, lambda values, seed: [0.1, 0.7, 0.4], seeds=(0,), change=lambda values, seed: counting
+    )
+    metrics = folder / "0" / "metrics.csv"
+    rows = [line.split(",") for line in metrics.read_text().splitlines()]
+    metrics.write_text("\n".join(",".join(["0" if n else row[0], *row[1:]]) for n, row in enumerate(rows)) + "\n")
+    results = aggregate([folder])
+    (group,) = groups(results)
+    assert group.unit == "step"
+    assert group.curves[0]["val/accuracy"] == {9: 0.1, 19: 0.7, 29: 0.4}
+    assert group.score("train/accuracy").mean == 0.72
+
+
+def test_runs_that_count_differently_are_drawn_over_epochs(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    folder = made_up_sweep(
+        tmp_path / "s",
+        {"optimizer": ["sgd", "adam"]},
+        rising,
+        change=lambda values, seed: {"counts": "steps"} if values["optimizer"] == "sgd" else {},
+    )
+    assert {group.unit for group in groups(aggregate([folder]))} == {"epoch"}
 
 
 def test_a_setting_without_a_completed_run_shows_its_curves_and_says_so(made_up_sweep: Sweep, tmp_path: Path) -> None:

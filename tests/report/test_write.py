@@ -106,8 +106,9 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
     assert text.startswith("# the_study: A study\n\nQuestion: Which one?\n\nClaim: Adam | of course.\n")
     assert "budget=quick" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert rows[0].startswith("| optimizer | learning rate | best validation accuracy | test accuracy | test loss |")
-    assert rows[3].startswith("| adam | 0.01 | 0.810 ± 0.071 (2) | 0.800 ± 0.071 (2) | 0.5 ± 0 (2) |")
+    columns = "| optimizer | learning rate | best validation accuracy | at epoch | test accuracy | test loss |"
+    assert rows[0].startswith(columns)
+    assert rows[3].startswith("| adam | 0.01 | 0.810 ± 0.071 (2) | 2 ± 0 (2) | 0.800 ± 0.071 (2) | 0.5 ± 0 (2) |")
     assert len(rows) == 6
     for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert (sweep / path).is_file()
@@ -156,6 +157,24 @@ def test_several_folders_need_a_place_and_are_brought_together(
     assert {s.values["optimizer"]: s.objective.n for s in results.settings} == {"adam": 1, "sgd": 2}
     assert {*one.iterdir(), *two.iterdir()} == before
     assert 'href="../one/0/"' in (tmp_path / "all" / "report.html").read_text()
+
+
+def test_the_gap_and_the_best_epoch_stand_beside_the_objective(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """Gaps of 0.125 and 0.375 for the two seeds; the best epoch is always the second."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        known = {"metric": "val/accuracy", "mode": "max", "best": 0.5, "best_epoch": 1}
+        return {"objective": {**known, "gap": 0.125 + seed / 4}, "test": {"accuracy": 0.5, "accuracy/cat": 0.25}}
+
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, seeds=(0, 1), change=change)
+    write_report(sweep)
+    head, _, row = (line for line in (sweep / "summary.md").read_text().splitlines() if line.startswith("|"))
+    cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
+    assert cells["generalisation gap"] == "0.25 ± 0.18 (2)"
+    assert cells["at epoch"] == "2 ± 0 (2)"
+    assert "cat" not in head, "the accuracies of single classes are in summary.csv"
+    (first, _) = csv.DictReader((sweep / "summary.csv").read_text().splitlines())
+    assert (first["objective.gap"], first["test.accuracy/cat"]) == ("0.125", "0.25")
 
 
 # ---------------------------------------------------------------------- notes

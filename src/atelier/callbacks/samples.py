@@ -26,5 +26,7 @@ class Samples(Callback):
         data = trainer.datamodule.sets["train"]  # type: ignore[attr-defined]
         rows = torch.linspace(0, len(data) - 1, min(self.count, len(data))).long()
         images, labels = data[rows]
+        if images.dim() != 4:
+            return  # sequences, points: nothing to look at
         path = Path(trainer.default_root_dir) / "figures" / "samples.png"
         draw_sheet(images / 255, task.captions(labels), path, title="training pictures")

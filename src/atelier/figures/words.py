@@ -6,6 +6,10 @@ from collections.abc import Mapping
 METRICS = {
     "common_sense_error": "common-sense error (minutes)",
     "median_error": "median error (minutes)",
+    "gap": "generalisation gap",
+    "frechet_distance": "Fréchet distance",
+    "elbo": "ELBO (nats)",
+    "kl": "KL divergence (nats)",
     "seconds": "training time (seconds)",
 }
 KEYS = {"lr": "learning rate", "num_images": "number of pictures", "max_epochs": "epochs"}
@@ -16,8 +20,11 @@ def metric_words(metric: str) -> str:
     """
     >>> metric_words("val/common_sense_error")
     'validation common-sense error (minutes)'
+    >>> metric_words("test/accuracy/ankle_boot"), metric_words("seconds")
+    ('test accuracy, ankle boot', 'training time (seconds)')
     """
-    split, _, name = metric.rpartition("/")
+    split, _, name = metric.partition("/") if "/" in metric else ("", "", metric)
+    name = name.replace("/", ", ")
     return f"{SPLITS.get(split, split)} {METRICS.get(name, name.replace('_', ' '))}".strip()
 
 

@@ -110,8 +110,8 @@ def workspace(sweep: Overview, entity: str | None = None) -> Any:
     def bars(title: str, name: str) -> Any:
         return wr.BarPlot(title=title, metrics=[name], max_bars_to_show=sweep.jobs, **mean)
 
-    tested = [name for name in sweep.metrics if name.startswith("test/")]
-    others = [name for name in sweep.metrics[1:] if name not in tested]
+    tested = [name for name in sweep.metrics if name.startswith("test/") and name.count("/") == 1]  # none of one class
+    others = [name for name in sweep.metrics[1:] if not name.startswith("test/")]
     results = [
         wr.MarkdownPanel(markdown=sweep.text),
         bars(f"best {sweep.metric} (mean over seeds)", "best"),

@@ -11,6 +11,7 @@ from string import Template
 from urllib.parse import quote
 
 from atelier.figures.words import metric_words, number
+from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import caption, cautions, heading
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
@@ -103,21 +104,22 @@ def runs_table(results: Results, output: Path) -> str:
     columns = [Column("run", numeric=False)]
     columns += [Column(titles[key], numeric=False) for key in results.keys]
     columns += [Column("seed"), Column("status", numeric=False)]
-    columns += [Column(f"best {metric_words(results.metric or 'objective')}"), Column("at epoch")]
+    columns += [Column(f"best {metric_words(results.metric or 'objective')}"), Column(f"at {unit_of(results.records)}")]
     columns += [Column("training time"), Column("more", numeric=False, sortable=False)]
     return sortable("runs", columns, [run_cells(record, results, output) for record in results.records])
 
 
 def run_cells(record: Record, results: Results, output: Path) -> list[Html]:
+    seed, best = record.get("seed"), record.get("objective", "best")
+    place = best_place(record, unit_of(results.records))
     folder = relative(record.folder, output)
     link = "–" if folder is None else f'<a href="{escape(quote(folder))}/">{escape(folder)}</a>'
     cells: list[Html] = [(Cell("", folder), link)]
     cells += [shown(value_cell(record.value(key))) for key in results.keys]
-    seed, best, epoch = record.get("seed"), record.get("objective", "best"), record.get("objective", "best_epoch")
     cells.append(shown(Cell("–" if seed is None else str(seed), seed)))
     cells.append((Cell("", record.status), status(record)))
     cells.append(shown(Cell(number(best), best if best is not None and math.isfinite(best) else None)))
-    cells.append(shown(Cell("–" if epoch is None else str(epoch + 1), epoch)))
+    cells.append(shown(Cell("–" if place is None else f"{place + 1:,}", place)))
     seconds = record.get("seconds", "fit")
     cells.append(shown(Cell(duration(seconds), seconds)))
     return [*cells, (Cell("", None), more(record))]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from atelier.figures.words import as_number, key_words, metric_words, number
+from atelier.report.groups import best_place, unit_of
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 
@@ -45,13 +46,16 @@ class Table:
 
 
 def settings_table(results: Results) -> Table:
-    """Swept keys, the objective, test metrics, time, parameters, runs; the best setting first."""
+    """Swept keys, the objective, where it was best and its gap, test metrics and so on; the best setting first."""
     titles = key_titles(results.keys)
     columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
     if not results.keys:
         columns = [Column("experiment", numeric=False)]
     if results.metric:
         columns.append(Column(f"best {metric_words(results.metric)}"))
+        columns.append(Column(f"at {unit_of(results.records)}", main=False))
+    if has_gap(results):
+        columns.append(Column("generalisation gap", main=False))
     columns += [Column(metric_words(f"test/{name}"), main=index == 0) for index, name in enumerate(results.tests)]
     columns += [Column("training time"), Column("parameters"), Column("runs", numeric=False)]
     return Table(columns, [row(setting, results) for setting in results.settings])
@@ -64,10 +68,23 @@ def row(setting: Setting, results: Results) -> list[Cell]:
         cells = [value_cell(setting.records[0].get("experiment"))]
     if results.metric:
         cells.append(statistic_cell(setting.objective))
+        cells.append(statistic_cell(best_at(setting, unit_of(results.records))))
+    if has_gap(results):
+        cells.append(statistic_cell(setting.gap))
     cells += [statistic_cell(setting.test.get(name, Statistic.of(()))) for name in results.tests]
     cells.append(Cell(duration(setting.seconds.mean), setting.seconds.mean))
     cells.append(Cell(number(setting.parameters.mean), setting.parameters.mean))
     return [*cells, Cell(runs_told(setting), float(len(setting.completed)))]
+
+
+def has_gap(results: Results) -> bool:
+    return any(setting.gap.n for setting in results.settings)
+
+
+def best_at(setting: Setting, unit: str) -> Statistic:
+    """Of the epochs or steps, counted from 1, at which the objective was best."""
+    places = (best_place(record, unit) for record in setting.completed)
+    return Statistic.of(None if place is None else place + 1 for place in places)
 
 
 def key_titles(keys: list[str]) -> dict[str, str]:

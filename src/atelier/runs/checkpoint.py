@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as lightning
 import torch
 from torch import nn
 
@@ -32,11 +33,12 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def load_weights(task: nn.Module, path: Path) -> None:
-    """Give a task the weights of a checkpoint, once it is known to be safe and to fit."""
+def load_weights(task: lightning.LightningModule, path: Path) -> None:
+    """Give a task the weights of a checkpoint and what else it keeps there, once it is known to be safe and to fit."""
     checkpoint = open_checkpoint(path)
     check_fits(task, checkpoint, path)
     task.load_state_dict(checkpoint["state_dict"])
+    task.on_load_checkpoint(checkpoint)
 
 
 def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
@@ -46,7 +48,8 @@ def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     if own == found:
         return
     different = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
-    name, network = different[0], checkpoint["config"]["network"]["_target_"]
+    config = checkpoint["config"]
+    name, network = different[0], (config.get("network") or config["task"])["_target_"]  # a task may have several
     raise InputError(
         f"{path} is of another network ({network}): {len(different)} tensors differ,\n"
         f"such as {name}: {found.get(name, 'missing')} in the checkpoint, {own.get(name, 'missing')} in the network"

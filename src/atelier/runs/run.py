@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from atelier.errors import InputError
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder, attach, write_yaml
+from atelier.runs.gap import generalisation_gap
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
@@ -48,6 +49,7 @@ class Run:
         self.metrics = MetricsFile(folder.metrics)
         self.main = rank() == 0
         self.trainer: lightning.Trainer | None = None
+        self.pruned = False
 
     @classmethod
     def join(cls, config: dict[str, Any]) -> "Run":
@@ -75,13 +77,17 @@ class Run:
             seed=config["seed"],
             overrides=overrides,
             config_hash=setting,
+            source=config["data"].get("source", "real"),
             objective={
                 "metric": config["task"]["metric"],
                 "mode": config["task"]["mode"],
                 "best": None,
                 "best_epoch": None,
+                "gap": None,
             },
+            counts="steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
             test={},
+            pruned=False,
             parameters=None,
             epochs=0,
             steps=0,
@@ -134,6 +140,8 @@ class Run:
                     table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
             console.print(table)
         name = self.manifest["experiment"]
+        if self.config["data"].get("source") == "fake":
+            print("data.source=fake: noise in the place of the data, so that the numbers mean nothing")
         print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
@@ -162,6 +170,10 @@ class Run:
             if self.main:
                 seconds = self.manifest["seconds"][part] + time.perf_counter() - began
                 self.manifest.update(seconds={part: round(seconds, 3)})
+
+    def prune(self) -> None:
+        """Note that a search ended the training early; such a run is completed and not tested."""
+        self.pruned = True
 
     def record_test(self, trainer: lightning.Trainer) -> None:
         values = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
@@ -209,18 +221,29 @@ class Run:
         if not self.main or self.trainer is None:
             return
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
-        self.manifest.update(status="completed", peak_memory_mb=memory)
+        unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
+        gap = generalisation_gap(self.folder.metrics, self.manifest["objective"], unit)
+        self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective={"gap": gap})
         objective, seconds = self.manifest["objective"], self.manifest["seconds"]
         table = Table(box=None, show_header=False)
         if objective["best"] is not None:
-            table.add_row(
-                f"best {objective['metric']}", f"{objective['best']:.4g}", f"epoch {objective['best_epoch'] + 1}"
-            )
+            table.add_row(f"best {objective['metric']}", f"{objective['best']:.4g}", self.when(objective))
+        if gap is not None:
+            table.add_row("generalisation gap", f"{gap:.4g}")
         for name, value in sorted(self.manifest["test"].items()):
-            table.add_row(f"test/{name}", f"{value:.4g}")
+            if "/" not in name:  # those of single classes are in run.json
+                table.add_row(f"test/{name}", f"{value:.4g}")
         table.add_row("training", f"{seconds['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
+        if self.pruned:
+            table.add_row("pruned", "", "by its search")
         Console().print(table)
         print(f"Everything is in {self.folder.path}")
+
+    def when(self, objective: Mapping[str, Any]) -> str:
+        """The place of the best value, as the run counts."""
+        if self.manifest.get("counts") == "steps":
+            return f"step {objective['best_step']:,}"
+        return f"epoch {objective['best_epoch'] + 1}"
 
     def record_failure(self, error: BaseException) -> None:
         """The traceback into run.log, from whichever process failed, and the manifest's status."""

@@ -1,12 +1,17 @@
 """Tell which of several classes an input belongs to."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from atelier.errors import InputError
+from atelier.metrics.calibration import CalibrationError
+from atelier.metrics.confusion import ConfusionMatrix, class_accuracies
 from atelier.metrics.mean import Mean
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
@@ -17,10 +22,20 @@ Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
 class Classifier(Task):
     """A network trained with cross-entropy.
 
+    Testing measures the accuracy of each class (`test/accuracy/<class>`) and the expected calibration error too.
+
     Args:
         network: inputs (N, …) to logits (N, num_classes).
         penalty: added to the training loss.
+        num_classes: how many there are.
+        label_smoothing: the share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
+            arXiv:1512.00567). The losses of validation and test are without it.
+        clean_train_accuracy: log `train/clean_accuracy` too: at the end of an epoch, over the whole training set,
+            without dropout and augmentation. `train/accuracy` is with them, and with the weights of each step.
         optimizer, schedule, metric, mode: see `Task`.
+
+    Raises:
+        InputError: if label_smoothing is no share.
     """
 
     def __init__(
@@ -31,12 +46,24 @@ class Classifier(Task):
         penalty: Callable[[nn.Module], Tensor | float],
         metric: str,
         mode: Literal["min", "max"],
+        num_classes: int,
+        label_smoothing: float = 0.0,
+        clean_train_accuracy: bool = False,
     ) -> None:
         super().__init__(network, optimizer, schedule, metric, mode)
+        if not 0 <= label_smoothing < 1:
+            raise InputError(f"task.label_smoothing={label_smoothing}: give a share from 0 to below 1")
         self.penalty = penalty
-        self.train_loss, self.train_accuracy = Mean(), Mean()
+        self.label_smoothing = label_smoothing
+        self.clean_train_accuracy = clean_train_accuracy
+        self.classes: list[str] | None = None  # their names, where the data set has any
+        self.train_loss, self.train_accuracy, self.clean_accuracy = Mean(), Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
+        self.test_calibration, self.test_confusion = CalibrationError(), ConfusionMatrix(num_classes)
+
+    def setup(self, stage: str) -> None:
+        self.classes = getattr(self.trainer.datamodule, "classes", None) or self.classes  # type: ignore[attr-defined]
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.network(inputs)
@@ -44,13 +71,29 @@ class Classifier(Task):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs, classes = batch
         logits = self.network(inputs)
-        loss = F.cross_entropy(logits, classes)
+        loss = F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
         self.train_loss.add(loss, len(classes))
         self.train_accuracy.add(accuracy(logits, classes), len(classes))
         return loss + self.penalty(self.network)
 
-    def on_train_epoch_end(self) -> None:
+    def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy})
+        if self.clean_train_accuracy:
+            self.measure_training_set()
+            self.log_metrics("train", {"clean_accuracy": self.clean_accuracy})
+
+    @torch.no_grad()
+    def measure_training_set(self) -> None:
+        """Pass over the training set as in evaluation: each sample once, on any number of processes."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        training = self.network.training
+        self.network.eval()
+        for batch in data.loader("train"):
+            inputs, classes = (part.to(self.device) for part in batch)
+            with self.trainer.precision_plugin.val_step_context():
+                logits = self.network(data.normalise(inputs))
+            self.clean_accuracy.update(accuracy(logits, classes), len(classes))
+        self.network.train(training)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         inputs, classes = batch
@@ -61,22 +104,55 @@ class Classifier(Task):
     def on_validation_epoch_end(self) -> None:
         self.log_metrics("val", {"loss": self.val_loss, "accuracy": self.val_accuracy})
 
-    def test_step(self, batch: Batch, batch_index: int) -> None:
+    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         inputs, classes = batch
         logits = self.network(inputs)
         self.test_loss.update(F.cross_entropy(logits, classes), len(classes))
         self.test_accuracy.update(accuracy(logits, classes), len(classes))
+        self.test_calibration.update(logits, classes)
+        self.test_confusion.update(logits.argmax(1), classes)
+        return {"logits": logits, "classes": classes}
 
     def on_test_epoch_end(self) -> None:
-        self.log_metrics("test", {"loss": self.test_loss, "accuracy": self.test_accuracy})
+        shares = class_accuracies(self.test_confusion.compute()).tolist()
+        names = metric_names(self.classes or [str(number) for number in range(len(shares))])
+        known = zip(names, shares, strict=True)
+        self.log_dict({f"test/accuracy/{name}": share for name, share in known if share == share})
+        self.test_confusion.reset()
+        overall = {"loss": self.test_loss, "accuracy": self.test_accuracy}
+        self.log_metrics("test", {**overall, "expected_calibration_error": self.test_calibration})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["classes"] = self.classes
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.classes = checkpoint.get("classes")
+
+    def captions(self, labels: Tensor) -> list[str]:
+        """Classes (N,) by their names, or as numbers where they have none."""
+        return [self.classes[label] if self.classes else str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each input the most probable class and its probability."""
+        """For each input the most probable class, by its name if it has one, and its probability."""
         probability, classes = prediction.softmax(1).max(1)
-        pairs = zip(classes.tolist(), probability.tolist(), strict=True)
-        return [{"class": label, "probability": round(share, 4)} for label, share in pairs]
+        named = self.captions(classes) if self.classes else classes.tolist()
+        pairs = zip(named, probability.tolist(), strict=True)
+        return [{"class": name, "probability": round(share, 4)} for name, share in pairs]
 
 
 def accuracy(logits: Tensor, classes: Tensor) -> Tensor:
     """Share of rows of logits (N, C) whose largest value is at the class (N,): a scalar."""
     return (logits.argmax(1) == classes).float().mean()
+
+
+def metric_names(classes: Sequence[str]) -> list[str]:
+    """Class names as parts of metrics' names; with their numbers where they would not differ otherwise.
+
+    >>> metric_names(["T-shirt/top", "Ankle boot"]), metric_names(["+", "-"])
+    (['t_shirt_top', 'ankle_boot'], ['0', '1'])
+    """
+    names = [re.sub(r"\W+", "_", name).strip("_").lower() for name in classes]
+    different = len(set(names)) == len(names) and all(names)
+    return names if different else [f"{number}_{name}".rstrip("_") for number, name in enumerate(names)]

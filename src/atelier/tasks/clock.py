@@ -60,7 +60,7 @@ class ClockReader(Task):
         self.train_error.add(self.errors(prediction.detach(), times).mean(), len(times))
         return loss + self.penalty(self.network)
 
-    def on_train_epoch_end(self) -> None:
+    def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "common_sense_error": self.train_error})
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:

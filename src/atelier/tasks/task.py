@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import Metric
 
+from atelier.errors import InputError
 from atelier.tasks.schedule import Schedule
 
 
@@ -23,6 +24,9 @@ class Task(lightning.LightningModule):
         metric: name of the logged metric that decides which checkpoint is best.
         mode: whether a good `metric` is small ("min") or large ("max").
     """
+
+    keep: Literal["best", "last"] = "best"  # of which epoch best.ckpt is, the one that is tested
+    by_hand = False  # whether it steps several optimizers by itself, each for a part of the parameters
 
     def __init__(
         self,
@@ -58,10 +62,29 @@ class Task(lightning.LightningModule):
         scheduler = self.schedule.attach(optimizer, int(steps), epochs)
         if scheduler is None:
             return optimizer
+        if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
+            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         config: dict[str, Any] = {"scheduler": scheduler, "interval": self.schedule.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
         return {"optimizer": optimizer, "lr_scheduler": config}
+
+    @property
+    def counts_steps(self) -> bool:
+        """Whether the run is measured every so many steps (trainer.val_check_interval), and not epoch by epoch."""
+        return self.trainer.check_val_every_n_epoch is None
+
+    def log_training(self) -> None:
+        """Log the training metrics, where a subclass has any, and start them anew: after an epoch, or with a validation
+        where the run counts steps."""
+
+    def on_train_epoch_end(self) -> None:
+        if not self.counts_steps:
+            self.log_training()
+
+    def on_validation_epoch_start(self) -> None:
+        if self.counts_steps and self.trainer.state.fn == "fit":
+            self.log_training()
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
         """Log the epoch's values as `<stage>/<name>` and start anew; a metric of several values gives each its name."""
@@ -86,11 +109,13 @@ class Task(lightning.LightningModule):
             for state in checkpoint.get("lr_schedulers", ()):
                 for key in state.keys() - {"last_epoch", "_step_count", "_last_lr", "lr_lambdas"}:
                     del state[key]
-        if self.trainer.state.fn != "fit" or not self.trainer.is_global_zero:
-            return  # the first process goes on with the sums of all
+        if self._trainer is None or self.trainer.state.fn != "fit":
+            return
         for name, metric in self.metrics_by_name().items():
             for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
-                setattr(metric, key, value)
+                metric._update_count = 1  # in every process: what holds something is saved again, by all together
+                if self.trainer.is_global_zero:  # the first process goes on with the sums of all
+                    setattr(metric, key, value)
 
     def metrics_by_name(self) -> dict[str, Metric]:
         """The training metrics: those that an epoch can be in the middle of when it is saved."""

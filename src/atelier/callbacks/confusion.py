@@ -1,0 +1,39 @@
+"""Which classes a classifier takes for which, as a picture and as numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from atelier.figures.confusion import draw_confusion
+from atelier.figures.numbers import write_numbers
+
+
+class Confusion(Callback):
+    """Draws `confusion.png` and writes `confusion.csv` after testing a task that counts in `test_confusion`.
+
+    The picture shows shares of each true class, the file numbers of samples.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Tensor | None = None  # (C, C): true, predicted
+
+    def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if hasattr(task, "test_confusion"):
+            self.counts = task.test_confusion.compute().cpu()  # on every process; the task itself computes it next
+
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if self.counts is None or not trainer.is_global_zero:
+            return
+        names = task.captions(range_of(self.counts))
+        path = Path(trainer.default_root_dir) / "figures" / "confusion.png"
+        rows = [[name, *row] for name, row in zip(names, self.counts.tolist(), strict=True)]
+        write_numbers(path.with_suffix(".csv"), ["true, predicted as:", *names], rows)
+        draw_confusion(self.counts, names, path)
+
+
+def range_of(counts: Tensor) -> Tensor:
+    """The number of every class."""
+    return counts.new_ones(len(counts)).cumsum(0) - 1

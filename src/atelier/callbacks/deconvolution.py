@@ -1,0 +1,192 @@
+"""The strongest activations of a convolution led back to pixels (Zeiler and Fergus 2014; ELEC576 report, part 2)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
+from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
+from atelier.callbacks.projection import Box, chain_to, field, project
+from atelier.errors import InputError
+from atelier.figures.numbers import write_numbers
+from atelier.figures.palette import look
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The strongest place of a channel in a picture.
+
+    Args:
+        sample: its number in the tested set, from 0.
+        y, x: the place in the channel's map.
+        box: the part of the picture that it sees.
+        patch: that part, (C, h, w) in 0–1.
+        projection: the activation led back to the same part, (C, h, w).
+    """
+
+    channel: int
+    activation: float
+    sample: int
+    y: int
+    x: int
+    box: Box
+    patch: Tensor
+    projection: Tensor
+
+
+class Deconvolution(Callback):
+    """Draws `deconvolution_<layer>.png` and writes `.csv` after testing: picture patches beside their projections.
+
+    The test pictures are ranked by a channel's largest activation in them.
+
+    Args:
+        layer: a convolution, counted from 0 in the order of a forward pass; -1 is the last.
+        channels: numbers of its channels, or how many of those with the strongest activations.
+        count: pictures for each channel.
+
+    Raises:
+        InputError: if the network has no such convolution or channels, or no plain chain of layers leads to it.
+    """
+
+    def __init__(self, layer: int, channels: int | list[int], count: int) -> None:
+        self.layer, self.channels, self.count = layer, channels, count
+        self.site: Site | None = None
+        self.found: Tensor | None = None  # (count, channels, 3): activation, sample, place
+
+    def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        """Say before the training what could not be drawn after it."""
+        raw = stored(trainer, torch.tensor([0])).to(task.device)
+        training = task.network.training
+        task.network.eval()
+        self.locate(task, trainer.datamodule.normalise(raw))  # type: ignore[attr-defined]
+        task.network.train(training)
+
+    def on_test_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        task: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        images = batch[0]
+        if self.site is None:
+            self.site = self.locate(task, images[:1])
+        rows = rows_of(trainer, batch_idx, len(images)).to(images.device)
+        with listening([self.site.layer], lambda _, output: self.keep(output, rows)):
+            task.network(images)
+
+    def locate(self, task: Any, image: Tensor) -> Site:
+        """Where to listen, once it is known that one can go back from there."""
+        if not are_pictures(image):
+            raise InputError("callbacks.deconvolution: only for pictures of one or three channels")
+        convolutions(task.network, "deconvolution")
+        calls = trace(task.network, image)
+        site = pick(sites(calls), self.layer, "callbacks.deconvolution.layer")
+        chain_to(calls, image, site.layer)
+        width = site.convolution.out_channels
+        given = [self.channels - 1] if isinstance(self.channels, int) else self.channels
+        if not given or min(given) < 0 or max(given) >= width:
+            raise InputError(f"callbacks.deconvolution.channels={self.channels}: {site.name} has {width} channels")
+        return site
+
+    def keep(self, output: Tensor, rows: Tensor) -> None:
+        """Of each channel the strongest pictures so far. `output` is (N, C, H, W), `rows` are its N samples."""
+        activation, place = output.detach().float().flatten(2).max(2)
+        new = torch.stack([activation, rows[:, None].expand_as(place), place], 2)
+        self.found = self.strongest(new if self.found is None else torch.cat([self.found, new]))
+
+    def strongest(self, found: Tensor) -> Tensor:
+        """The `count` highest of each channel, (count, C, 3); fewer if there are fewer."""
+        order = found[..., 0].sort(dim=0, descending=True, stable=True).indices[: self.count]
+        return found.gather(0, order[..., None].expand(-1, -1, 3))
+
+    def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if self.found is not None and trainer.world_size > 1:
+            missing = self.count - len(self.found)  # every process gives equally many
+            padded = F.pad(self.found, (0, 0, 0, 0, 0, missing), value=-torch.inf)
+            self.found = self.strongest(from_all(trainer, padded).flatten(0, 1))
+
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if self.found is None or self.site is None or not trainer.is_global_zero:
+            return
+        peaks = self.peaks(trainer, task, self.site, self.found)
+        path = Path(trainer.default_root_dir) / "figures" / f"deconvolution_{self.site.name}.png"
+        columns = ["channel", "activation", "sample", "y", "x", "top", "left", "bottom", "right"]
+        rows = [[p.channel, p.activation, p.sample, p.y, p.x, *p.box] for p in peaks]
+        write_numbers(path.with_suffix(".csv"), columns, rows)
+        draw(peaks, self.site.name, path)
+        self.site = self.found = None
+
+    def peaks(self, trainer: lightning.Trainer, task: Any, site: Site, found: Tensor) -> list[Peak]:
+        """The chosen channels' strongest activations, channel by channel, led back to the pictures."""
+        chosen = self.chosen(found)
+        found = found[:, chosen].transpose(0, 1)  # (channels, count, 3)
+        known = found[..., 0].isfinite()
+        channel = chosen[:, None].expand_as(known)[known]
+        activation, (sample, place) = found[known][:, 0], found[known][:, 1:].long().unbind(1)
+
+        raw = stored(trainer, sample)
+        images = trainer.datamodule.normalise(raw.to(task.device))  # type: ignore[attr-defined]
+        chain = chain_to(trace(task.network, images), images, site.layer)
+        signal = torch.zeros_like(chain[-1].output, memory_format=torch.contiguous_format)
+        signal.flatten(2)[torch.arange(len(signal)), channel, place] = activation.to(signal.dtype)
+        projections = project(chain, signal).float().cpu()
+
+        pictures, width = raw.float().cpu() / 255, signal.shape[3]
+        peaks = []
+        for index, spot in enumerate(place.tolist()):
+            y, x = divmod(spot, width)
+            top, left, bottom, right = box = field(chain, y, x)
+            peaks.append(
+                Peak(
+                    channel=int(channel[index]),
+                    activation=float(activation[index]),
+                    sample=int(sample[index]),
+                    y=y,
+                    x=x,
+                    box=box,
+                    patch=pictures[index, :, top:bottom, left:right],
+                    projection=projections[index, :, top:bottom, left:right],
+                )
+            )
+        return peaks
+
+    def chosen(self, found: Tensor) -> Tensor:
+        """The channels to show; of a number of them, those with the strongest activations in `found` (count, C, 3)."""
+        if isinstance(self.channels, int):
+            return found[0, :, 0].sort(dim=0, descending=True, stable=True).indices[: self.channels]
+        return torch.tensor(self.channels, device=found.device)
+
+
+def draw(peaks: list[Peak], name: str, path: Path) -> None:
+    """A row for each channel: patches, and under each its projection, scaled to its own largest value; zero is grey."""
+    from matplotlib.figure import Figure
+
+    channels = list(dict.fromkeys(peak.channel for peak in peaks))
+    columns = len(peaks) // len(channels)
+    with look():
+        figure = Figure(figsize=(1.1 + 1.05 * columns, 0.6 + 2.15 * len(channels)), layout="constrained")
+        axes = figure.subplots(2 * len(channels), columns, squeeze=False)
+        for number, peak in enumerate(peaks):
+            row, column = divmod(number, columns)
+            upper, lower = axes[2 * row, column], axes[2 * row + 1, column]
+            limit = float(peak.projection.abs().max()) or 1.0
+            for axis, picture in ((upper, peak.patch), (lower, peak.projection / limit / 2 + 0.5)):
+                pixels = picture.permute(1, 2, 0).numpy()
+                axis.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+                axis.set_xticks([])
+                axis.set_yticks([])
+                axis.spines[:].set_visible(False)
+            if column == 0:
+                upper.set_ylabel(f"channel\n{peak.channel}", rotation=0, ha="right", va="center", fontsize=10)
+            upper.set_title(f"{peak.activation:.3g}", fontsize=10)
+        figure.suptitle(f"{name}: strongest activations, and below each its projection", fontsize=10)
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,149 @@
+"""Three ways to use a network that was trained with dropout (IFT6135 report, figure 3), against the number of masks.
+
+Scale the weights and drop nothing; average the outputs before the softmax over several masks; average those after it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from atelier.callbacks.evaluated import need_logits
+from atelier.errors import InputError
+from atelier.figures.numbers import write_numbers
+from atelier.figures.palette import COLORS, DASHES, MARKERS, look
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
+
+
+class DropoutSchemes(Callback):
+    """Draws `dropout_schemes.png` and writes `dropout_schemes.csv` after testing: the test error of each scheme.
+
+    Torch's dropout scales the kept units in training, so that scaled weights are what any evaluation uses. Every sample
+    has masks of its own. All other layers stay as in evaluation.
+
+    Args:
+        masks: numbers of masks to average over.
+        seed: of the masks; they depend on the batches too.
+
+    Raises:
+        InputError: if the network has no dropout, or the task is no classifier.
+    """
+
+    def __init__(self, masks: Sequence[int], seed: int) -> None:
+        if not masks or min(masks) < 1:
+            raise InputError(f"callbacks.dropout_schemes.masks={list(masks)}: give numbers of 1 or more")
+        self.masks, self.seed = sorted(set(masks)), seed
+        self.wrong: Tensor | None = None  # (len(masks), schemes): errors so far
+        self.samples = 0
+
+    def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        if not dropouts(task.network):
+            raise InputError(
+                f"callbacks.dropout_schemes: the network {type(task.network).__name__} drops nothing; "
+                "give network.dropout=0.5"
+            )
+
+    def on_test_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        task: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        logits, classes = need_logits(outputs, "dropout_schemes")
+        seed = (self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank
+        with seeded(seed, classes.device):
+            wrong = errors(task.network, batch[0], classes, self.masks)
+        wrong[:, 0] = (logits.argmax(1) != classes).sum()
+        self.wrong = wrong if self.wrong is None else self.wrong + wrong
+        self.samples += len(classes)
+
+    def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        assert self.wrong is not None
+        counts = torch.cat([self.wrong.flatten(), self.wrong.new_tensor([self.samples])])
+        counts = trainer.strategy.reduce(counts, reduce_op="sum").cpu()
+        shares = (counts[:-1].view(-1, len(SCHEMES)) / counts[-1]).tolist()
+        self.wrong, self.samples = None, 0
+        if trainer.is_global_zero:
+            path = Path(trainer.default_root_dir) / "figures" / "dropout_schemes.png"
+            rows = [[masks, *row] for masks, row in zip(self.masks, shares, strict=True)]
+            write_numbers(path.with_suffix(".csv"), ["masks", *SCHEMES], rows)
+            draw(self.masks, shares, path)
+
+
+def dropouts(network: nn.Module) -> list[nn.Module]:
+    """The layers that drop something."""
+    return [layer for layer in network.modules() if isinstance(layer, DROPOUTS) and layer.p > 0]
+
+
+def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[int]) -> Tensor:
+    """Numbers of wrong predictions (len(masks), 3), a column for each of SCHEMES; the first is left at zero.
+
+    Args:
+        network: in evaluation mode: inputs (N, …) to logits (N, C).
+        classes: (N,) the true ones.
+        masks: rising numbers of masks; each average goes on with the masks of the one before it.
+    """
+    wrong = torch.zeros(len(masks), len(SCHEMES), device=classes.device)
+    before = after = torch.zeros((), device=classes.device)
+    with dropping(network):
+        for number in range(1, masks[-1] + 1):
+            logits = network(inputs).float()
+            before, after = before + logits, after + logits.softmax(1)
+            if number in masks:
+                row = wrong[masks.index(number)]
+                row[1], row[2] = ((total.argmax(1) != classes).sum() for total in (before, after))
+    return wrong
+
+
+@contextmanager
+def dropping(network: nn.Module) -> Iterator[None]:
+    """Inside, dropout drops as in training."""
+    layers = dropouts(network)
+    for layer in layers:
+        layer.train()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.eval()
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, random numbers begin with `seed`; afterwards they go on as if nothing had been drawn."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) -> None:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
+
+    with look():
+        figure = Figure(figsize=(7, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for index, (scheme, values) in enumerate(zip(SCHEMES, zip(*shares, strict=True), strict=True)):
+            percents = [100 * value for value in values]
+            if index == 0:  # it has no masks to count
+                axes.axhline(percents[0], label=scheme, color=COLORS[6], linestyle=DASHES[0])
+            else:
+                axes.plot(masks, percents, label=scheme, color=COLORS[index - 1], marker=MARKERS[index - 1])
+        axes.set_xscale("log")
+        axes.set_xticks(masks, [str(number) for number in masks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("number of dropout masks")
+        axes.set_ylabel("test error (%)")
+        axes.grid(True)
+        axes.legend()
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,54 @@
+"""What callbacks ask about the set that is tested: is it classified, which samples are in a batch, how do they look."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+import torch.distributed
+from torch import Tensor
+
+from atelier.errors import InputError
+
+
+def logits_of(outputs: Any) -> tuple[Tensor, Tensor] | None:
+    """Logits (N, C) and classes (N,) as a classifier's `test_step` returns them; None for another task."""
+    if isinstance(outputs, dict) and {"logits", "classes"} <= outputs.keys():
+        return outputs["logits"].float(), outputs["classes"]
+    return None
+
+
+def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
+    """
+    Raises:
+        InputError: if the task is no classifier; `asker` is the callback that needs one.
+    """
+    found = logits_of(outputs)
+    if found is None:
+        raise InputError(f"callbacks.{asker}: only for classifiers; this task's test_step gives no logits and classes")
+    return found
+
+
+def rows_of(trainer: lightning.Trainer, batch_index: int, count: int) -> Tensor:
+    """The numbers of a batch's `count` samples in the tested set, whichever process has the batch."""
+    first = batch_index * trainer.datamodule.eval_batch_size  # type: ignore[attr-defined]
+    return (first + torch.arange(count)) * trainer.world_size + trainer.global_rank
+
+
+def from_all(trainer: lightning.Trainer, own: Tensor) -> Tensor:
+    """What every process has of a tensor that has one shape in all of them: (processes, …)."""
+    if trainer.world_size == 1:
+        return own[None]
+    parts = [torch.empty_like(own) for _ in range(trainer.world_size)]
+    torch.distributed.all_gather(parts, own.contiguous())
+    return torch.stack(parts)
+
+
+def stored(trainer: lightning.Trainer, rows: Tensor) -> Tensor:
+    """Samples of the tested set as they are stored."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    return data.sets[data.test_split][rows.cpu()][0]
+
+
+def are_pictures(inputs: Tensor) -> bool:
+    """Whether inputs (N, …) can be shown as gray or coloured pictures (N, 1 or 3, H, W)."""
+    return inputs.ndim == 4 and inputs.shape[1] in (1, 3)

@@ -1,0 +1,83 @@
+"""The filters of convolutions as grids (IFT6135 report, figure 6; ELEC576 report, figures 2 and 4)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from atelier.callbacks.layers import convolutions, pick
+from atelier.figures.palette import look
+from atelier.figures.tiles import tiles
+
+SLICES = 16  # of a deep layer, so many filters and so many of their input channels
+
+
+class Filters(Callback):
+    """Draws `filters_<layer>.png` when training ends, and again after testing: then of the tested checkpoint.
+
+    Filters on a picture's own channels are shown as pictures. Of a deeper layer each row is a filter, each column its
+    weights for one input channel. Zero is white, or mid-grey in coloured ones.
+
+    Args:
+        layers: convolutions, counted from 0 in the order of the network; -1 is the last.
+        count: at most so many filters of a layer on pictures; of deeper ones 16.
+
+    Raises:
+        InputError: if the network has no convolutions, or not so many.
+    """
+
+    def __init__(self, layers: Sequence[int], count: int) -> None:
+        self.layers, self.count = layers, count
+
+    def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        self.chosen(task)
+
+    def chosen(self, task: Any) -> dict[str, Tensor]:
+        """{name of a layer: its weights (filters, input channels, h, w)}."""
+        found = convolutions(task.network, "filters")
+        named = dict(pick(found, index, "callbacks.filters.layers") for index in self.layers)
+        return {name: layer.weight.detach().float().cpu() for name, layer in named.items()}
+
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if trainer.is_global_zero:
+            for name, weights in self.chosen(task).items():
+                draw(name, weights, self.count, Path(trainer.default_root_dir) / "figures" / f"filters_{name}.png")
+
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.on_train_end(trainer, task)
+
+
+def grid(weights: Tensor, count: int) -> tuple[Tensor, str]:
+    """What is drawn of weights (filters, input channels, h, w): values (H, W, 1 or 3), and what they are, in words."""
+    filters, channels = weights.shape[:2]
+    if channels in (1, 3):
+        shown = weights[:count]
+        columns = min(8, len(shown)) if len(shown) <= 64 else 16
+        return tiles(shown, columns), f"{len(shown)} of {filters} filters"
+    shown = weights[:SLICES, :SLICES]
+    rows, columns = shown.shape[:2]
+    return tiles(
+        shown.flatten(0, 1)[:, None], columns
+    ), f"rows: {rows} of {filters} filters, columns: {columns} of {channels} input channels"
+
+
+def draw(name: str, weights: Tensor, count: int, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    values, words = grid(weights, count)
+    limit = float(values.nan_to_num().abs().max()) or 1.0
+    height, width, channels = values.shape
+    with look():
+        figure = Figure(figsize=(6.4, 0.6 + 5.2 * height / width), layout="constrained")
+        axes = figure.subplots()
+        if channels == 3:
+            axes.imshow((values / limit / 2 + 0.5).nan_to_num(nan=1.0).numpy())
+        else:
+            image = axes.imshow(values[..., 0].numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
+            figure.colorbar(image, label="weight", shrink=min(1.0, 0.8))
+        axes.set_axis_off()
+        axes.set_title(f"{name}: {words}", fontsize=10)
+        figure.savefig(path, dpi=150)

@@ -1,0 +1,49 @@
+"""A confusion matrix: the share of each true class (row) that is taken for each class (column)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from atelier.figures.palette import look
+
+MOST_LETTERED = 20  # classes; with more, the numbers do not fit into their cells
+MOST_NAMED = 50
+
+
+def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
+    """Draw counts (C, C) of samples by true (row) and predicted class into a PNG file, in percent of each row."""
+    from matplotlib.colors import PowerNorm
+    from matplotlib.figure import Figure
+
+    size = len(names)
+    shares = 100 * counts / counts.sum(1, keepdim=True).clamp(min=1)
+    side = max(4.5, 0.55 * size if size <= MOST_LETTERED else 9.0) + 0.09 * max(map(len, names))
+    with look():
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axes = figure.subplots()
+        # Errors are small beside what is right: the root makes them visible.
+        image = axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
+        for row, column in counts.nonzero().tolist() if size <= MOST_LETTERED else ():
+            ink = "white" if shares[row, column] > 25 else "black"
+            text = percent(shares[row, column].item())
+            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=10)
+        shown = range(size) if size <= MOST_NAMED else range(0, size, -(-size // MOST_NAMED))
+        labels = [names[index] for index in shown]
+        upright = max(map(len, labels)) > 3
+        axes.set_xticks(shown, labels, rotation=90 if upright else 0)
+        axes.set_yticks(shown, labels)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+        figure.colorbar(image, label="percent of the true class", shrink=0.8, ticks=[0, 1, 5, 20, 50, 100])
+        figure.savefig(path, dpi=150)
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.04), percent(0.4), percent(3.06), percent(96.4), percent(100)
+    ('<.1', '0.4', '3.1', '96', '100')
+    """
+    return "<.1" if share < 0.1 else f"{share:.1f}" if share < 9.95 else f"{share:.0f}"

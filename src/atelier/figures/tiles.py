@@ -1,0 +1,22 @@
+"""Many small pictures of one size as one: a grid with gaps, for filters and the like."""
+
+import torch
+from torch import Tensor
+
+GAP = 1  # pixels between two
+
+
+def tiles(images: Tensor, columns: int) -> Tensor:
+    """Images (N, C, h, w) row by row in a grid, as (H, W, C); gaps and empty places are NaN.
+
+    >>> tiles(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1, 1), columns=2)[..., 0]
+    tensor([[1., nan, 2.],
+            [nan, nan, nan],
+            [3., nan, nan]])
+    """
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    padded = images.new_full((rows * columns, channels, height + GAP, width + GAP), torch.nan)
+    padded[:count, :, :height, :width] = images
+    grid = padded.view(rows, columns, channels, height + GAP, width + GAP).permute(0, 3, 1, 4, 2)
+    return grid.reshape(rows * (height + GAP), columns * (width + GAP), channels)[:-GAP, :-GAP]

@@ -1,0 +1,40 @@
+"""The confusion matrix as numbers, against scikit-learn's, and as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+
+from atelier.figures.confusion import draw_confusion
+
+
+def test_the_file_is_scikit_learns_matrix_of_the_test_set(trained_digits: Any) -> None:
+    logits, classes = trained_digits.evaluated("test", "best")
+    rows = trained_digits.numbers("confusion")
+    digits = [str(digit) for digit in range(10)]
+    assert [row["true, predicted as:"] for row in rows] == digits
+    found = [[int(row[digit]) for digit in digits] for row in rows]
+    assert found == confusion_matrix(classes, logits.argmax(1)).tolist()
+
+
+@pytest.mark.parametrize("size", [2, 30, 120])
+def test_the_diagonal_stands_out_for_any_number_of_classes(size: int, tmp_path: Path) -> None:
+    draw_confusion(9 * torch.eye(size).long() + 1, [f"class {n}" for n in range(size)], tmp_path / "confusion.png")
+    with Image.open(tmp_path / "confusion.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert min(pixels.shape) >= 600
+    assert pixels.std() > 5
+
+
+def test_a_class_without_samples_is_drawn_as_nothing(tmp_path: Path) -> None:
+    draw_confusion(torch.tensor([[0, 0], [1, 3]]), ["a", "b"], tmp_path / "confusion.png")
+    assert (tmp_path / "confusion.png").stat().st_size > 5000
+
+
+def test_a_run_of_another_task_has_none(trained: Any) -> None:
+    assert not list(trained.folder.glob("figures/confusion*"))
+    assert not list(trained.folder.glob("figures/mistakes*"))

@@ -1,0 +1,73 @@
+"""The regions of a classifier of points: its own probabilities, at the right epochs, and only for points."""
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from atelier.callbacks.decision_regions import due_epochs
+from atelier.compose.build import build_data, build_task
+from atelier.runs.checkpoint import load_weights
+
+Run = Callable[..., Any]
+SMALL = ["experiment=disk_scratch", "data.train_points=150", "data.test_points=50", "trainer=cpu"]
+
+
+@pytest.fixture(scope="module")
+def looked_at(run_verb: Run) -> Any:
+    outcome = run_verb("train", *SMALL, "trainer.max_epochs=9", "callbacks=decision_regions")
+    assert (outcome.code, outcome.err) == (0, "")
+    return outcome
+
+
+def test_the_file_holds_the_networks_probabilities(looked_at: Any, compose: Callable[..., Any]) -> None:
+    rows = list(csv.DictReader((looked_at.folder / "figures" / "decision_regions.csv").read_text().splitlines()))
+    assert sorted({int(row["epochs"]) for row in rows}) == [0, 1, 2, 4, 9]
+    config = compose(*SMALL)
+    task, data = build_task(config).eval(), build_data(config)
+    load_weights(task, looked_at.folder / "checkpoints" / "last.ckpt")
+    last = [row for row in rows if row["epochs"] == "9"]
+    places = torch.tensor([[float(row["x"]), float(row["y"])] for row in last])
+    found = task(data.normalise(places)).softmax(1)[:, 1]
+    assert [float(row["probability"]) for row in last] == pytest.approx(found.tolist(), abs=2e-3)
+    assert found.min() < 0.5 < found.max()
+
+
+def test_the_picture_is_not_blank(looked_at: Any) -> None:
+    with Image.open(looked_at.folder / "figures" / "decision_regions.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert min(pixels.shape) >= 200
+    assert pixels.std() > 5
+
+
+def test_looking_changes_no_number(looked_at: Any, run_verb: Run) -> None:
+    unseen = run_verb("train", *SMALL, "trainer.max_epochs=9", "callbacks=none")
+    assert unseen.manifest["test"] == looked_at.manifest["test"]
+
+
+@pytest.mark.slow
+def test_a_resumed_run_has_the_regions_of_one_that_never_stopped(looked_at: Any, run_verb: Run) -> None:
+    begun = run_verb("train", *SMALL, "trainer.max_epochs=2", "callbacks=decision_regions")
+    resumed = run_verb("train", f"resume={begun.folder}", "trainer.max_epochs=9")
+    assert (begun.code, resumed.code, resumed.err) == (0, 0, "")
+    ours, theirs = (
+        (outcome.folder / "figures" / "decision_regions.csv").read_text().splitlines() for outcome in (begun, looked_at)
+    )
+    assert set(theirs) <= set(ours), "and those that were due when the run was shorter"
+
+
+def test_pictures_have_no_regions(run_verb: Run) -> None:
+    outcome = run_verb("train", "debug=fast", "trainer=cpu", "callbacks=decision_regions")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert not (outcome.folder / "figures" / "decision_regions.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "frames", "due"), [(100, 5, {1, 5, 22, 100}), (1, 5, {1}), (7, 2, {7}), (-1, 5, {-1})]
+)
+def test_regions_are_noted_more_often_in_the_beginning(epochs: int, frames: int, due: set[int]) -> None:
+    assert due_epochs(epochs, frames) == due

@@ -1,0 +1,111 @@
+"""Three ways to use dropout at test time, against loops that keep every output of every mask."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from atelier.callbacks.dropout_schemes import DropoutSchemes, dropping, errors, seeded
+from atelier.errors import InputError
+
+Run = Callable[..., Any]
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 40), nn.BatchNorm1d(40), nn.ReLU(), nn.Dropout(0.5), nn.Linear(40, 3)).eval()
+
+
+def samples(count: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(count, 6, generator=generator), torch.randint(3, (count,), generator=generator)
+
+
+def outputs(made: nn.Sequential, inputs: Tensor, masks: int) -> list[Tensor]:
+    """Logits for each of so many masks, drawn in torch's own way."""
+    kept = []
+    for _ in range(masks):
+        hidden = made[:3](inputs)
+        kept.append(made[4](nn.functional.dropout(hidden, 0.5, training=True)))
+    return kept
+
+
+def test_errors_are_those_of_the_averages_over_all_masks_so_far() -> None:
+    made, (inputs, classes) = network(), samples(200)
+    with torch.no_grad():
+        torch.manual_seed(5)
+        found = errors(made, inputs, classes, [1, 2, 7])
+        torch.manual_seed(5)
+        kept = outputs(made, inputs, 7)
+    for row, number in zip(found.tolist(), [1, 2, 7], strict=True):
+        before = torch.stack(kept[:number]).mean(0).argmax(1)
+        after = torch.stack([one.softmax(1) for one in kept[:number]]).mean(0).argmax(1)
+        assert row == [0, (before != classes).sum(), (after != classes).sum()]
+    assert len(set(found[:, 1].tolist())) > 1, "the number of masks made no difference"
+
+
+def test_the_mean_before_the_softmax_of_many_masks_is_that_of_scaled_weights() -> None:
+    """What follows the dropout is linear, so that the mean over all masks is the network without any."""
+    made, (inputs, _) = network(), samples(50)
+    with torch.no_grad(), dropping(made):
+        mean = torch.stack([made(inputs) for _ in range(4000)]).mean(0)
+    torch.testing.assert_close(mean, made(inputs), atol=0.03, rtol=0)
+
+
+def test_only_dropout_is_as_in_training() -> None:
+    made = network()
+    with dropping(made):
+        assert [layer.training for layer in made] == [False, False, False, True, False]
+    assert not any(layer.training for layer in made)
+
+
+def test_drawing_masks_leaves_the_random_numbers_as_they_were() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    with seeded(9, torch.device("cpu")):
+        torch.rand(5)
+    assert torch.equal(torch.rand(2), expected)
+
+
+# ---------------------------------------------------------------------- in a run
+
+
+def test_the_files_scaled_weights_are_the_tested_network(trained_digits: Any) -> None:
+    rows = trained_digits.numbers("dropout_schemes")
+    assert [row["masks"] for row in rows] == ["1", "2", "5"]
+    for row in rows:
+        assert float(row["scaled weights"]) == pytest.approx(1 - trained_digits.manifest["test"]["accuracy"], abs=1e-6)
+
+
+def test_the_file_is_the_schemes_over_all_batches(trained_digits: Any) -> None:
+    """With the seeds of the three batches of 150, 150 and 60."""
+    inputs, (_, classes) = trained_digits.inputs("test"), trained_digits.stored("test")
+    made, wrong = trained_digits.task("best").network, torch.zeros(3, 3)
+    for index, (part, true) in enumerate(zip(inputs.split(150), classes.split(150), strict=True)):
+        torch.manual_seed(index)
+        with torch.no_grad():
+            wrong += errors(made, part, true, [1, 2, 5])
+    for row, (_, before, after) in zip(trained_digits.numbers("dropout_schemes"), wrong.tolist(), strict=True):
+        assert float(row["mean before softmax"]) == pytest.approx(before / len(classes), abs=1e-6)
+        assert float(row["mean after softmax"]) == pytest.approx(after / len(classes), abs=1e-6)
+
+
+def test_a_network_without_dropout_is_told_before_the_training(run_verb: Run) -> None:
+    outcome = run_verb("train", "trainer=cpu", "callbacks=dropout_schemes")
+    assert outcome.code == 2
+    assert outcome.err == "callbacks.dropout_schemes: the network MLP drops nothing; give network.dropout=0.5\n"
+
+
+def test_a_task_that_is_no_classifier_is_told() -> None:
+    trainer: Any = None
+    with pytest.raises(InputError, match=r"callbacks\.dropout_schemes: only for classifiers"):
+        DropoutSchemes([1], seed=0).on_test_batch_end(trainer, None, {"error": torch.zeros(2)}, None, 0)
+
+
+@pytest.mark.parametrize("masks", [[], [0, 5]])
+def test_numbers_of_masks_that_mean_nothing_are_told(masks: list[int]) -> None:
+    with pytest.raises(InputError, match=r"callbacks\.dropout_schemes\.masks=.*: give numbers of 1 or more"):
+        DropoutSchemes(masks, seed=0)

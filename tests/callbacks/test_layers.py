@@ -1,0 +1,79 @@
+"""Finding convolutions, and the layers whose outputs are their activations."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from atelier.callbacks.layers import convolutions, listening, pick, sites, trace
+from atelier.errors import InputError
+
+
+class Residual(nn.Module):
+    """A convolution beside its input, and an activation over their sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm, self.activation = nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1), nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.activation(images + self.norm(self.convolution(images)))
+
+
+NETWORK = nn.Sequential(
+    nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Tanh(), nn.MaxPool2d(2)),
+    nn.Conv2d(2, 1, 1),  # read itself: what follows is a convolution
+    nn.Conv2d(1, 1, 1),
+    nn.MaxPool2d(1),  # a pool is no activation
+    Residual(),
+    nn.Flatten(),
+    nn.LazyLinear(3),
+).eval()
+IMAGES = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_trace_tells_every_layer_in_order_with_what_went_in_and_out() -> None:
+    calls = trace(NETWORK, IMAGES)
+    assert [call.name for call in calls] == [
+        *("0.0", "0.1", "0.2", "0.3", "1", "2", "3"),
+        *("4.convolution", "4.norm", "4.activation", "5", "6"),
+    ]
+    assert calls[0].input is IMAGES
+    assert calls[1].input is calls[0].output
+    assert torch.equal(calls[-1].output, NETWORK(IMAGES))
+
+
+def test_a_trace_leaves_nothing_behind() -> None:
+    trace(NETWORK, IMAGES)
+    assert not any(layer._forward_hooks for layer in NETWORK.modules())
+
+
+def test_activations_are_read_behind_the_activation_function_or_the_convolution() -> None:
+    found = {site.name: type(site.layer).__name__ for site in sites(trace(NETWORK, IMAGES))}
+    assert found == {"0.0": "Tanh", "1": "Conv2d", "2": "Conv2d", "4.convolution": "ReLU"}
+
+
+def test_listening_hears_each_layer_and_then_no_more() -> None:
+    heard: list[tuple[int, tuple[int, ...]]] = []
+    with listening([NETWORK[1], NETWORK[0][2]], lambda index, output: heard.append((index, tuple(output.shape)))):
+        NETWORK(IMAGES)
+    NETWORK(IMAGES)
+    assert heard == [(1, (4, 2, 6, 6)), (0, (4, 1, 3, 3))]
+
+
+def test_convolutions_come_in_the_order_of_the_network() -> None:
+    assert [name for name, _ in convolutions(NETWORK, "filters")] == ["0.0", "1", "2", "4.convolution"]
+
+
+def test_a_network_without_convolutions_is_told() -> None:
+    with pytest.raises(InputError, match=r"callbacks\.filters: the network Linear has no convolutions"):
+        convolutions(nn.Linear(2, 2), "filters")
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_a_layer_that_is_not_there_is_told(index: int) -> None:
+    with pytest.raises(InputError, match=rf"callbacks.x.layer={index}: the network has 3 convolutions; give 0 to 2"):
+        pick("abc", index, "callbacks.x.layer")
+
+
+def test_layers_count_from_the_front_and_from_the_end() -> None:
+    assert [pick("abc", index, "key") for index in (0, 2, -1, -3)] == ["a", "c", "c", "a"]

@@ -1,0 +1,121 @@
+"""Every option of callbacks composes, alone and added to others, for training and for testing again."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+from PIL import Image
+
+from atelier.compose.targets import check
+
+Run = Callable[..., Any]
+Compose = Callable[..., DictConfig]
+PICTURES = [
+    *("samples", "curves", "confusion", "mistakes", "weight_norms", "dropout_schemes", "activation_statistics"),
+    *("filters_features.0", "filters_features.3", "deconvolution_features.3"),
+]
+
+
+def test_an_option_takes_the_place_of_the_default(compose: Compose, callbacks_option: str) -> None:
+    alone = compose(f"callbacks={callbacks_option}").get("callbacks") or {}
+    check(DictConfig({"callbacks": alone}))
+    assert bool(alone) == (callbacks_option != "none")
+
+
+def test_an_option_is_added_to_the_default(compose: Compose, callbacks_option: str) -> None:
+    default, alone = compose().callbacks, compose(f"callbacks={callbacks_option}").get("callbacks") or {}
+    added = compose(f"+callbacks={callbacks_option}").callbacks
+    assert added.keys() == default.keys() | alone.keys()
+
+
+def test_an_option_is_given_to_eval(compose: Compose, callbacks_option: str) -> None:
+    alone = compose(f"callbacks={callbacks_option}").get("callbacks")
+    for typed in ("callbacks", "+callbacks"):
+        assert compose("run=latest", f"{typed}={callbacks_option}", config="eval").get("callbacks") == alone
+
+
+def test_several_options_are_added_with_keys_of_their_own(compose: Compose) -> None:
+    found = compose("+callbacks=[filters,weight_norms]", "callbacks.filters.count=3", "~callbacks.samples").callbacks
+    assert {"curves", "filters", "weight_norms"} < found.keys()
+    assert "samples" not in found
+    assert found.filters.count == 3
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_callback_draws(trained_digits: Any, name: str) -> None:
+    with Image.open(trained_digits.folder / "figures" / f"{name}.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert min(pixels.shape) >= 200
+    assert pixels.std() > 5, "a blank page"
+
+
+# ---------------------------------------------------------------------- testing again
+
+
+def test_testing_again_draws_into_a_folder_of_its_own(run_verb: Run, trained_digits: Any, tmp_path: Path) -> None:
+    again = run_verb(
+        *("eval", f"run={trained_digits.folder}", f"output={tmp_path}"),
+        *("+callbacks=[confusion,dropout_schemes,mistakes]", "callbacks.mistakes.count=4"),
+    )
+    assert (again.code, again.err) == (0, "")
+    drawn = {file.name for file in (tmp_path / "figures").iterdir()}
+    names = ("confusion", "dropout_schemes", "mistakes")
+    assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "csv")}
+    assert f"What the callbacks drew: {tmp_path / 'figures'}" in again.out.replace("\n", "")
+    confusion = (trained_digits.folder / "figures" / "confusion.csv").read_text()
+    assert (tmp_path / "figures" / "confusion.csv").read_text() == confusion, "the same network on the same set"
+
+
+def test_another_split_is_looked_at_in_the_runs_folder(run_verb: Run, trained_digits: Any) -> None:
+    again = run_verb("eval", f"run={trained_digits.folder}", "split=val", "callbacks=confusion")
+    assert (again.code, again.err) == (0, "")
+    file = trained_digits.folder / "evaluation" / "val" / "figures" / "confusion.csv"
+    counts = [int(number) for line in file.read_text().splitlines()[1:] for number in line.split(",")[1:]]
+    assert sum(counts) == len(trained_digits.stored("val")[0])
+
+
+def test_the_runs_own_callbacks_are_not_done_again(run_verb: Run, trained_digits: Any) -> None:
+    before = sorted(trained_digits.folder.rglob("*"))
+    again = run_verb("eval", f"run={trained_digits.folder}")
+    assert (again.code, again.err) == (0, "")
+    assert sorted(trained_digits.folder.rglob("*")) == before
+
+
+def test_an_option_that_is_not_there_is_told(run_verb: Run, trained_digits: Any) -> None:
+    outcome = run_verb("eval", f"run={trained_digits.folder}", "+callbacks=filter")
+    assert outcome.code == 2
+    assert outcome.err.startswith("callbacks=filter: no 'filter'; choose from: filters, ")
+
+
+# ---------------------------------------------------------------------- several processes
+
+
+@pytest.mark.slow
+def test_two_processes_see_what_one_does(run_process: Run, run_verb: Run, tmp_path: Path) -> None:
+    """The test set's batches of 7 are spread over both, so that neither has an equal number of them."""
+    names = ["confusion", "mistakes", "activation_statistics", "deconvolution"]
+    callbacks = [f"callbacks=[{','.join(names)}]", "callbacks.mistakes.count=4", "callbacks.deconvolution.count=2"]
+    small = ["network=lenet5", "network.hidden=[8]", "network.dropout=0.5", "trainer.max_epochs=1"]
+    measured = ["data.eval_batch_size=7", "task.clean_train_accuracy=true"]
+    both = run_process("train", *small, *measured, "trainer=ddp_cpu", *callbacks)
+    assert (both.code, both.err) == (0, "")
+    again = run_verb("eval", f"run={both.folder}", "trainer=cpu", *callbacks, f"output={tmp_path}")
+    assert again.code == 0, again.err
+    for name in [*names[:3], "deconvolution_features.3"]:
+        one, two = ((folder / "figures" / f"{name}.csv").read_text() for folder in (tmp_path, both.folder))
+        assert rounded(one) == rounded(two), name
+    rows = csv.DictReader(both.metrics.splitlines())
+    (clean,) = (float(row["train/clean_accuracy"]) for row in rows if row["train/clean_accuracy"])
+    trained = run_verb("eval", f"run={both.folder}", "trainer=cpu", "split=train")
+    (alone,) = re.findall(r"train/accuracy +\W (\S+)", trained.out)
+    assert clean == pytest.approx(float(alone), abs=1e-6), "each training sample counts once"
+
+
+def rounded(text: str) -> list[str]:
+    """The numbers of a file to four digits."""
+    return [f"{float(part):.4g}" if re.fullmatch(r"-?[\d.e-]+", part) else part for part in re.split(r"[,\n]", text)]

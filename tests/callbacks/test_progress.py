@@ -1,0 +1,74 @@
+"""What the terminal is told of a run's progress, in epochs and in steps."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from atelier.callbacks.progress import TrainingProgress
+
+
+def trainer(**values: Any) -> Any:
+    known = {
+        "is_global_zero": True,
+        "estimated_stepping_batches": 1200,
+        "callback_metrics": {"val/loss": torch.tensor(0.25)},
+        "state": SimpleNamespace(fn="fit"),
+        "current_epoch": 0,
+        "max_epochs": -1,
+        "max_steps": -1,
+        "global_step": 0,
+    }
+    return SimpleNamespace(**{**known, **values})
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """`clock[0]` is the time in seconds."""
+    now = [0.0]
+    monkeypatch.setattr("atelier.callbacks.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_run_of_steps_tells_of_each_validation(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=True, metric="val/loss")
+    progress.on_train_start(trainer(max_steps=1200), task)
+    clock[0] = 5.0
+    progress.on_validation_end(trainer(max_steps=1200, global_step=400), task)
+    progress.on_train_epoch_start(trainer(max_steps=1200, global_step=400, current_epoch=1), task)
+    clock[0] = 15.0
+    progress.on_validation_end(trainer(max_steps=1200, global_step=1200), task)
+    progress.on_train_end(trainer(max_steps=1200, global_step=1200), task)
+    assert capsys.readouterr().out.splitlines() == [
+        "step 400/1,200  val/loss 0.25  5 s  10 s left",
+        "step 1,200/1,200  val/loss 0.25  15 s",
+    ]
+
+
+def test_a_run_of_epochs_tells_of_each_epoch(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=False, metric="val/loss")
+    progress.on_train_start(trainer(max_epochs=3), task)
+    progress.on_train_epoch_start(trainer(max_epochs=3), task)
+    clock[0] = 4.0
+    progress.on_validation_end(trainer(max_epochs=3, global_step=400), task)
+    progress.on_train_epoch_start(trainer(max_epochs=3, global_step=400, current_epoch=1), task)
+    clock[0] = 12.0
+    progress.on_train_end(trainer(max_epochs=3, global_step=1200, current_epoch=3), task)
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1/3  val/loss 0.25  4 s  8 s left",
+        "epoch 3/3  val/loss 0.25  12 s",
+    ]
+
+
+def test_validations_that_follow_each_other_quickly_share_a_line(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=True, metric="val/loss")
+    progress.on_train_start(trainer(max_steps=1200), task)
+    for step in range(1, 30):
+        clock[0] += 0.125
+        progress.on_validation_end(trainer(max_steps=1200, global_step=step), task)
+    progress.on_train_end(trainer(max_steps=1200, global_step=29), task)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["8/1,200", "16/1,200", "24/1,200", "29/1,200"]

@@ -1,0 +1,162 @@
+"""The classifier's losses, names and measurements, against scikit-learn and explicit loops."""
+
+import csv
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, log_loss, recall_score
+from torch import Tensor, nn
+from torch.optim import SGD
+
+from atelier.errors import InputError
+from atelier.losses.penalty import none
+from atelier.runs.checkpoint import load_weights, open_checkpoint
+from atelier.tasks.classifier import Classifier
+from atelier.tasks.schedule import Schedule
+
+Run = Callable[..., Any]
+NAMES = ["T-shirt/top", "Ankle boot", "Bag"]
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 0.0, 3.0], [1.0, 4.0, 0.0]])
+CLASSES = torch.tensor([0, 2, 0])
+
+
+def classifier(penalty: Callable[[nn.Module], Tensor | float] = none, **options: Any) -> Classifier:
+    made = Classifier(
+        network=nn.Identity(),
+        optimizer=partial(SGD, lr=0.1),
+        schedule=Schedule(None),
+        penalty=penalty,
+        metric="val/accuracy",
+        mode="max",
+        num_classes=3,
+        **options,
+    )
+    return made.eval()
+
+
+# ---------------------------------------------------------------------- losses
+
+
+def test_the_loss_is_that_of_scikit_learn() -> None:
+    expected = log_loss(CLASSES, LOGITS.double().softmax(1), labels=range(3))
+    assert classifier().training_step((LOGITS, CLASSES), 0).item() == pytest.approx(expected)
+
+
+def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
+    """The cross-entropy of targets 0.7 + 0.1, 0.1 and 0.1."""
+    targets = 0.7 * torch.eye(3)[CLASSES] + 0.1
+    expected = -(targets * LOGITS.log_softmax(1)).sum(1).mean()
+    task = classifier(label_smoothing=0.3)
+    assert task.training_step((LOGITS, CLASSES), 0).item() == pytest.approx(expected.item())
+    assert task.train_loss.compute().item() == pytest.approx(expected.item())
+
+
+def test_validation_and_test_losses_are_without_smoothing() -> None:
+    task = classifier(label_smoothing=0.3)
+    task.validation_step((LOGITS, CLASSES), 0)
+    task.test_step((LOGITS, CLASSES), 0)
+    expected = log_loss(CLASSES, LOGITS.double().softmax(1), labels=range(3))
+    assert task.val_loss.compute().item() == pytest.approx(expected)
+    assert task.test_loss.compute().item() == pytest.approx(expected)
+
+
+def test_the_penalty_is_trained_and_not_reported() -> None:
+    task = classifier(penalty=lambda network: 5.0)
+    plain = classifier().training_step((LOGITS, CLASSES), 0)
+    assert task.training_step((LOGITS, CLASSES), 0).item() == pytest.approx(plain.item() + 5)
+    assert task.train_loss.compute().item() == pytest.approx(plain.item())
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0])
+def test_a_smoothing_that_is_no_share_is_told(value: float) -> None:
+    with pytest.raises(InputError, match=rf"task\.label_smoothing={value}: give a share"):
+        classifier(label_smoothing=value)
+
+
+# ---------------------------------------------------------------------- names
+
+
+def test_classes_are_called_by_their_names() -> None:
+    task = classifier()
+    task.classes = NAMES
+    assert task.captions(torch.tensor([2, 0])) == ["Bag", "T-shirt/top"]
+    assert task.answers(LOGITS)[1] == {"class": "Bag", "probability": 0.9094}  # e³ / (e³ + 2)
+
+
+def test_classes_without_names_are_numbers() -> None:
+    assert classifier().captions(torch.tensor([2, 0])) == ["2", "0"]
+    assert [answer["class"] for answer in classifier().answers(LOGITS)] == [0, 2, 1]
+
+
+def test_names_come_from_the_data_set() -> None:
+    task = classifier()
+    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(classes=NAMES))  # type: ignore[assignment]
+    task.setup("fit")
+    assert task.classes == NAMES
+
+
+def test_a_checkpoint_brings_the_names_back(trained_digits: Any) -> None:
+    """Without a data set, as when somebody has the checkpoint alone."""
+    path = trained_digits.folder / "checkpoints" / "best.ckpt"
+    assert open_checkpoint(path)["classes"] == [str(digit) for digit in range(10)]
+    task = trained_digits.task()
+    assert task.classes is None
+    load_weights(task, path)
+    assert task.captions(torch.tensor([7])) == ["7"]
+    assert task.answers(torch.eye(10)[:1])[0]["class"] == "0"
+
+
+# ---------------------------------------------------------------------- measurements of a run
+
+
+def test_the_tested_values_are_those_of_scikit_learn(trained_digits: Any) -> None:
+    logits, classes = trained_digits.evaluated("test", "best")
+    probability, predicted = logits.double().softmax(1).max(1)
+    found = dict(trained_digits.manifest["test"])
+    assert found.pop("loss") == pytest.approx(log_loss(classes, logits.double().softmax(1)), rel=1e-5)
+    assert found.pop("accuracy") == pytest.approx(accuracy_score(classes, predicted))
+    recalls = recall_score(classes, predicted, average=None)
+    assert [found.pop(f"accuracy/{digit}") for digit in range(10)] == pytest.approx(recalls.tolist())
+    accuracies, confidences = calibration_curve(predicted == classes, probability, n_bins=15, strategy="uniform")
+    counts = torch.histc(probability, 15, 0, 1)
+    distances = abs(torch.from_numpy(accuracies - confidences))
+    expected = (distances * counts[counts > 0]).sum() / len(classes)
+    assert found.pop("expected_calibration_error") == pytest.approx(expected.item(), abs=1e-6)
+    assert found == {}
+
+
+def test_the_clean_training_accuracy_is_that_of_the_whole_set_in_evaluation(trained_digits: Any) -> None:
+    logits, classes = trained_digits.evaluated("train", "last")
+    rows = list(csv.DictReader(trained_digits.metrics.splitlines()))
+    (*_, clean) = (float(row["train/clean_accuracy"]) for row in rows if row["train/clean_accuracy"])
+    (*_, running) = (float(row["train/accuracy"]) for row in rows if row["train/accuracy"])
+    assert clean == pytest.approx(accuracy_score(classes, logits.argmax(1)), abs=1e-6)
+    assert running < clean, "half of the hidden layer was dropped"
+
+
+def test_the_gap_is_to_the_clean_accuracy_at_the_best_epoch(trained_digits: Any) -> None:
+    objective = trained_digits.manifest["objective"]
+    (trained,) = (
+        float(row["train/clean_accuracy"])
+        for row in csv.DictReader(trained_digits.metrics.splitlines())
+        if row["train/clean_accuracy"] and int(row["epoch"]) == objective["best_epoch"]
+    )
+    assert objective["gap"] == pytest.approx(trained - objective["best"], abs=1e-9)
+    assert f"generalisation gap {objective['gap']:.4g}" in " ".join(trained_digits.out.split())
+
+
+def test_an_answer_about_a_file_has_the_classs_name(trained_digits: Any, run_verb: Run, tmp_path: Path) -> None:
+    from torchvision.utils import save_image
+
+    images, _ = trained_digits.stored("test")
+    save_image(images[0] / 255, tmp_path / "digit.png")
+    options = [f"inputs=[{tmp_path / 'digit.png'}]", f"output={tmp_path}", "format=json"]
+    outcome = run_verb("predict", f"run={trained_digits.folder}", *options)
+    logits, _ = trained_digits.evaluated("test", "best")
+    assert f'"class": "{logits[0].argmax()}"' in outcome.out
