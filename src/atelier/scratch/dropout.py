@@ -1,0 +1,41 @@
+"""Dropout (Srivastava et al., 2014)."""
+
+import torch
+from torch import Tensor
+
+from atelier.errors import InputError
+from atelier.scratch.module import Module
+
+
+class Dropout(Module):
+    """In training, sets each number to zero with probability p and scales the others up to keep the mean.
+
+    Args:
+        p: probability of a zero, 0 ≤ p < 1.
+        generator: where the random numbers come from; by default from torch's own generator.
+
+    Raises:
+        InputError: if p is no such probability.
+
+    >>> Dropout(0.5).eval()(torch.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
+
+    def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
+        if not 0 <= p < 1:
+            raise InputError(f"dropout={p}: takes a number from 0 to less than 1")
+        self.p = p
+        self.generator = generator
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """y = m·x; in training m is 1 / (1 − p) with probability 1 − p, else 0; in evaluation m = 1."""
+        if not self.training:
+            self.mask = torch.ones_like(inputs)
+            return inputs
+        random = torch.rand(inputs.shape, generator=self.generator, dtype=inputs.dtype, device=inputs.device)
+        self.mask = (random >= self.p) / (1 - self.p)
+        return inputs * self.mask
+
+    def backward(self, grad: Tensor) -> Tensor:
+        """∂L/∂x = m · ∂L/∂y, with the same m."""
+        return grad * self.mask

@@ -1,0 +1,70 @@
+"""Losses: one number for how far a batch's predictions are from what they should be, and its gradient."""
+
+import torch
+from torch import Tensor
+
+from atelier.scratch.softmax import softmax
+
+
+class Loss:
+    """Compares predictions (N, C) with targets (N, C). The two methods are called in turns."""
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The loss L of a batch, a scalar."""
+        raise NotImplementedError
+
+    def backward(self) -> Tensor:
+        """∂L/∂prediction (N, C) at the last forward: where the way back through a network begins."""
+        raise NotImplementedError
+
+    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return self.forward(prediction, target)
+
+
+class MSE(Loss):
+    """Mean squared error, over samples and columns.
+
+    >>> MSE()(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 4.0]]))
+    tensor(2.)
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """L = 1/(N·C) Σ (y − t)²."""
+        self.difference = prediction - target
+        return self.difference.square().mean()
+
+    def backward(self) -> Tensor:
+        """∂L/∂y = 2/(N·C) · (y − t)."""
+        return self.difference * (2 / self.difference.numel())
+
+
+class CrossEntropy(Loss):
+    """Cross-entropy between target distributions (rows that sum to 1, as `one_hot` gives) and the softmax of logits.
+
+    >>> CrossEntropy()(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor(0.6931)
+    """
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """L = −1/N Σₙ Σᵢ tᵢ log softmax(z)ᵢ = 1/N Σₙ (log Σⱼ exp(zⱼ) − Σᵢ tᵢ zᵢ).
+
+        The logarithm of the sum is m + log Σⱼ exp(zⱼ − m) with the row's largest m, where nothing overflows.
+        """
+        self.logits, self.target = prediction, target
+        largest = prediction.amax(1, keepdim=True)
+        log_sum = largest[:, 0] + (prediction - largest).exp().sum(1).log()
+        return (log_sum - (target * prediction).sum(1)).mean()
+
+    def backward(self) -> Tensor:
+        """∂L/∂z = 1/N · (softmax(z) − t)."""
+        return (softmax(self.logits) - self.target) / len(self.target)
+
+
+def one_hot(classes: Tensor, num_classes: int) -> Tensor:
+    """Classes (N,) as rows (N, num_classes) that are 1 at the class and 0 elsewhere.
+
+    >>> one_hot(torch.tensor([1, 0]), 3)
+    tensor([[0., 1., 0.],
+            [1., 0., 0.]])
+    """
+    return torch.eye(num_classes, device=classes.device)[classes]
