@@ -4,9 +4,11 @@ The tests' runs write under pytest's temporary folder, share one data cache ther
 """
 
 import contextlib
+import csv
 import io
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -23,13 +25,17 @@ import hypothesis
 import pytest
 from hydra._internal.hydra import Hydra
 from hydra.core.singleton import Singleton
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.verb import register_resolvers
 
 ROOT = Path(__file__).parents[1]
+CLOCKS = ["data=clocks", "task=clock", "encoding=angles", "network=clock_cnn_small"]
 # A clock run of two seconds: 2,160 pictures are the fewest that put every time into every split.
 TINY = [
+    *CLOCKS,
+    "optimizer=adamw",
+    "scheduler=one_cycle",
     "data.image_size=32",
     "data.num_images=2160",
     "network.channels=[4,8]",
@@ -37,6 +43,15 @@ TINY = [
     "trainer=cpu",
     "trainer.max_epochs=2",
 ]
+
+# What an option needs that is given on the command line alone.
+GIVEN = {
+    ("network", "clock_cnn"): ["experiment=clock_angles"],
+    ("data", "clocks_npy"): ["experiment=clock_angles", "data.images=images.npy", "data.labels=labels.npy"],
+    ("features", "classifier"): ["experiment=digits_gan", "features.experiment=digits_features"],
+    ("features", "inception"): ["experiment=digits_gan", "features.weights=inception.pth"],
+    ("data", "image_folder"): ["data.images=images", "data.classes=[a,b]"],
+}
 
 hypothesis.settings.register_profile("atelier", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("atelier")
@@ -50,6 +65,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if name.endswith("_option"):
             folder = ROOT / "conf" / name.removesuffix("_option")
             metafunc.parametrize(name, sorted(file.stem for file in folder.glob("*.yaml")))
+
+
+def context(group: str, option: str) -> list[str]:
+    """Overrides around which `group=option` composes: the first experiment that is made of it, if there is one."""
+    if (group, option) in GIVEN:
+        return GIVEN[group, option]
+    for file in sorted((ROOT / "conf" / "experiment").glob("*.yaml")):
+        if re.search(rf"override /{group}: {option}$", file.read_text(), re.MULTILINE):
+            return [f"experiment={file.stem}"]
+    return []
+
+
+@pytest.fixture(scope="session", name="context")
+def context_fixture() -> Callable[[str, str], list[str]]:
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +142,30 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny() -> list[str]:
     """Overrides that make a training of two seconds."""
     return TINY
+
+
+OFFLINE = ("Digits", "Clocks", "RandomImages", "BundledPairs")  # data sets that are made here
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[[DictConfig], list[str]]:
+    """Overrides that make the data of a configuration small, and up where it would have to be fetched."""
+
+    def overrides(config: DictConfig) -> list[str]:
+        data = config.data
+        made_up = "source" in data and data["_target_"].rpartition(".")[2] not in OFFLINE
+        parts = [kind for kind in ("generator", "discriminator", "encoder", "decoder") if kind in config]
+        narrow = [f"{kind}.channels=4" for kind in parts if "channels" in config[kind]]
+        scored = ["features=pixels"] * ("features" in config)
+        return ["data.num_images=2160"] * ("num_images" in data) + ["data.source=fake"] * made_up + narrow + scored
+
+    return overrides
+
+
+@pytest.fixture(scope="session")
+def clocks() -> list[str]:
+    """Overrides that choose the clocks, with a network and a task for them."""
+    return CLOCKS
 
 
 @pytest.fixture(scope="session")
@@ -221,3 +275,72 @@ def run_process(start_verb: Callable[..., Process], tmp_path_factory: pytest.Tem
 def trained(run_verb: Callable[..., Outcome], tiny: list[str]) -> Outcome:
     """A finished run with the default callbacks. Tests read it and change nothing in it."""
     return run_verb("train", *tiny)
+
+
+# ---------------------------------------------------------------------- a classifier, looked at by hand
+
+DIGITS = [
+    *("network=lenet5", "network.hidden=[32]", "network.dropout=0.5", "trainer=cpu", "trainer.max_epochs=3"),
+    *("data.eval_batch_size=150", "task.clean_train_accuracy=true"),
+]
+LOOKING = [
+    "+callbacks=[activation_statistics,deconvolution,dropout_schemes,filters,weight_norms]",
+    "callbacks.deconvolution.channels=[0,5,40]",
+    "callbacks.deconvolution.count=2",
+    "callbacks.dropout_schemes.masks=[1,2,5]",
+    "callbacks.mistakes.count=6",
+]
+
+
+@dataclass(frozen=True)
+class DigitsRun(Outcome):
+    """A training on the bundled digits, and what its network says, worked out without Lightning."""
+
+    data_dir: Path
+
+    def task(self, checkpoint: str | None = None) -> Any:
+        """The task as its configuration builds it, in evaluation mode, with the weights of a checkpoint."""
+        import torch
+
+        from atelier.compose.build import build_task
+
+        task = build_task(OmegaConf.load(self.folder / "config.yaml")).eval()
+        if checkpoint:
+            content = torch.load(self.folder / "checkpoints" / f"{checkpoint}.ckpt", weights_only=True)
+            task.load_state_dict(content["state_dict"])
+        return task
+
+    def stored(self, split: str) -> Any:
+        """Images (N, 1, 8, 8) and classes (N,) of a split, as they are stored."""
+        from atelier.compose.build import build_data
+
+        config = OmegaConf.load(self.folder / "config.yaml")
+        config.data.folder = str(self.data_dir)
+        data = build_data(config)
+        data.setup()
+        rows = data.sets[split].rows
+        return data.sets[split].inputs[rows], data.sets[split].labels[rows]
+
+    def inputs(self, split: str) -> Any:
+        """The images of a split as its network is given them."""
+        data = OmegaConf.load(self.folder / "config.yaml").data
+        return (self.stored(split)[0] / 255 - data.mean) / data.std
+
+    def evaluated(self, split: str, checkpoint: str) -> Any:
+        """Logits (N, 10) and classes (N,) of a split."""
+        import torch
+
+        with torch.no_grad():
+            return self.task(checkpoint).network(self.inputs(split)), self.stored(split)[1]
+
+    def numbers(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV file beside a figure."""
+        return list(csv.DictReader((self.folder / "figures" / f"{name}.csv").read_text().splitlines()))
+
+
+@pytest.fixture(scope="session")
+def trained_digits(run_verb: Callable[..., Outcome], data_dir: Path) -> DigitsRun:
+    """A finished classifier of digits with dropout and every callback that looks inside. Tests change nothing in it."""
+    outcome = run_verb("train", *DIGITS, *LOOKING)
+    assert outcome.code == 0, outcome.err
+    return DigitsRun(**vars(outcome), data_dir=data_dir)

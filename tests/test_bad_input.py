@@ -110,12 +110,17 @@ def test_all_options_of_a_group_are_listed(told: Callable[..., str], conf: Path)
 
 
 def test_a_value_that_has_to_be_given_is_told(told: Callable[..., str]) -> None:
-    assert told("train", "data=clocks_npy").startswith("data.images is missing: give it as data.images=VALUE")
+    message = told("train", "experiment=clock_angles", "data=clocks_npy")
+    assert message.startswith("data.images is missing: give it as data.images=VALUE")
 
 
-def test_a_data_set_that_is_not_there_is_named(told: Callable[..., str], tmp_path: Path) -> None:
+def test_a_data_set_that_is_not_there_is_named(told: Callable[..., str], clocks: list[str], tmp_path: Path) -> None:
     message = told(
-        "train", "data=clocks_npy", f"data.images={tmp_path}/images.npy", f"data.labels={tmp_path}/labels.npy"
+        "train",
+        *clocks,
+        "data=clocks_npy",
+        f"data.images={tmp_path}/images.npy",
+        f"data.labels={tmp_path}/labels.npy",
     )
     assert message.startswith(f"data.images={tmp_path}/images.npy: there is no such file")
 

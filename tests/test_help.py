@@ -16,7 +16,7 @@ import yaml
 Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
 SECONDS = 1.5  # of processor time
-VERBS = ("train", "eval", "predict", "report", "dashboard")
+VERBS = ("train", "eval", "predict", "sample", "report", "dashboard")
 
 
 def groups(conf: Path) -> dict[str, list[str]]:

@@ -84,9 +84,7 @@ def test_a_group_that_has_to_be_chosen_lists_its_options(told: Told) -> None:
 
 
 def test_data_that_lacks_what_a_network_needs_is_told(told: Told) -> None:
-    assert (
-        told("data=clocks") == "network needs data.num_classes, which is not there; choose another data= or network="
-    )
+    assert told("data=clocks") == "network needs data.num_classes, which is not there; choose another data= or network="
 
 
 @pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])

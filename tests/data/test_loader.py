@@ -115,6 +115,16 @@ def test_a_resumed_loader_gives_exactly_the_remaining_batches(count: int, size: 
     assert batches(resumed) == (whole[done:] or whole)  # after the last batch the next epoch begins
 
 
+def test_an_epoch_that_ended_early_is_not_gone_on_with_in_the_next() -> None:
+    """As with trainer.limit_train_batches: the run is saved when the next epoch is about to begin."""
+    stopped = loader(training(), epoch=3)
+    next(iter(stopped))
+    stopped.batches.set_epoch(4)
+    resumed = loader(training(), epoch=4)
+    resumed.load_state_dict(stopped.state_dict())
+    assert batches(resumed) == batches(loader(training(), epoch=4))
+
+
 def test_a_loader_can_be_resumed_twice_in_one_epoch() -> None:
     whole = batches(loader(training()))
     state = {"given": 0}

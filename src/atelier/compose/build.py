@@ -1,6 +1,7 @@
 """From a composed configuration to live objects, and back from a run's folder."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -9,8 +10,9 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.callbacks.progress import TrainingProgress
+from atelier.callbacks.pruning import Pruning
 from atelier.compose.profiler import QuietProfiler
-from atelier.compose.targets import build, check
+from atelier.compose.targets import build, check, locate
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.runs.run import Run
@@ -38,6 +40,10 @@ def check_run(config: DictConfig) -> None:
     for path in sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} is missing: give it as {path}=VALUE")
     check_targets(config)
+    often = config.trainer.val_check_interval
+    if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
+        counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
+        raise InputError(f"trainer.val_check_interval={often}: {counting}")
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:
@@ -63,8 +69,11 @@ def build_data(config: DictConfig) -> TensorData:
     return build(config.data)
 
 
-def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Trainer:
-    """The Trainer of a run, which writes into the run's folder; without a run, one that only evaluates."""
+def build_trainer(config: DictConfig, run: Run | None = None, output: Path | None = None) -> lightning.Trainer:
+    """The Trainer of a run, which writes into the run's folder.
+
+    Without a run, one that only evaluates, and whose callbacks, if there are any, write into `output`.
+    """
     settings = config.trainer.copy()
     if not torch.cuda.is_available():
         # Lightning has torch ask the driver anew whether there is a GPU, which every optimizer step would pay for.
@@ -75,12 +84,18 @@ def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Train
         bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         settings.precision = "bf16-mixed" if bf16 else "32-true"
     settings.accelerator = accelerator
-    callbacks = [TrainingProgress(), *build_all(config, "callbacks")] if run else []
+    if getattr(locate("task", config.task._target_), "by_hand", False):
+        leave_to_the_task(settings)
+    callbacks = build_all(config, "callbacks")
+    if run:
+        callbacks = [TrainingProgress(), *callbacks, *pruning(config, run)]
+    elif callbacks and output:
+        (output / "figures").mkdir(parents=True, exist_ok=True)
     return build(
         settings,
         callbacks=callbacks + ([run.keeper] if run else []),
         logger=[run.metrics, *build_all(config, "logger")] if run else False,
-        default_root_dir=config.paths.run if run else None,
+        default_root_dir=config.paths.run if run else output,
         **({} if settings.profiler else {"profiler": QuietProfiler()}),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -88,6 +103,32 @@ def build_trainer(config: DictConfig, run: Run | None = None) -> lightning.Train
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def leave_to_the_task(settings: DictConfig) -> None:
+    """For a task that steps its optimizers by itself: it clips gradients, and each backward leaves parameters out.
+
+    Raises:
+        InputError: for what such a task cannot do.
+    """
+    if settings.accumulate_grad_batches != 1:
+        raise InputError(
+            f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: this task steps at every batch;"
+            " set data.batch_size"
+        )
+    settings.gradient_clip_val = None
+    if settings.strategy == "ddp":
+        settings.strategy = "ddp_find_unused_parameters_true"
+
+
+def pruning(config: DictConfig, run: Run) -> list[Pruning]:
+    """What ends the run early, if it is a trial of a search that prunes."""
+    trial = OmegaConf.select(config, "sweep.trial")
+    if trial is None:
+        return []
+    from atelier.sweeps.search_judge import Judge  # late: only searches need Optuna
+
+    return [Pruning(Judge(run.folder.path.parent, trial).hopeless, run.prune)]
 
 
 def build_all(config: DictConfig, group: str) -> list[Any]:

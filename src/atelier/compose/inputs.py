@@ -1,20 +1,37 @@
-"""A user's files: which they are, and the answers about them as a table, as JSON and as pictures."""
+"""A user's files or texts: which they are, and the answers about them as a table, as JSON and as pictures."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import ListConfig
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
 
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 FORMATS = ("table", "json")
+
+
+def load_inputs(given: Any, data: TensorData) -> tuple[list[str], Tensor]:
+    """The names of a user's inputs, and the inputs (N, …) as `data` has them: texts as they are, or else files.
+
+    Raises:
+        InputError: for what is not there or cannot be read.
+    """
+    if data.reads_text:
+        texts = [str(text) for text in (given if isinstance(given, (list, ListConfig)) else [given])]
+        if not texts:
+            raise InputError("inputs=[]: give at least one")
+        return texts, torch.stack([data.read_text(text) for text in texts])
+    files = find_files(given)
+    return [str(file) for file in files], torch.stack([data.load_file(file) for file in files])
 
 
 def find_files(inputs: Any) -> list[Path]:
@@ -41,29 +58,39 @@ def find_files(inputs: Any) -> list[Path]:
 
 
 def show_answers(
-    files: Sequence[Path], images: Tensor, answers: Sequence[dict[str, Any]], form: str, output: str | Path
+    names: Sequence[str], inputs: Tensor, answers: Sequence[dict[str, Any]], form: str, output: str | Path
 ) -> None:
-    """Print the answers, and draw each file's picture (uint8, as the network saw it) with its answer under it.
+    """Print the answers, and draw each picture (uint8, as the network saw it) with its answer under it.
+
+    Args:
+        names: of the inputs: the files of pictures, the texts themselves.
+        inputs: pictures (N, C, H, W) uint8, or anything else, which is not drawn.
 
     Raises:
         InputError: if `form` is neither table nor json.
     """
     if form not in FORMATS:
         raise InputError(f"format={form}: choose from: {', '.join(FORMATS)}")
-    folder = Path(output)
+    pictures = inputs.dim() == 4
+    if pictures:
+        draw_answers([Path(name) for name in names], inputs, answers, Path(output))
+    kind = "file" if pictures else "input"
+    rows = [{kind: name, **answer} for name, answer in zip(names, answers, strict=True)]
+    if form == "json":
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+    if pictures:
+        print(f"Pictures with the answers: {output}")
+
+
+def draw_answers(files: Sequence[Path], images: Tensor, answers: Sequence[dict[str, Any]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
         caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
         same_name = any(other.stem == file.stem for other in files[:number])
         name = f"{file.stem}{f'_{number}' if same_name else ''}_answer.png"
         draw_sheet(image[None] / 255, [caption], folder / name, columns=1)
-    if form == "json":
-        print(
-            json.dumps([{"file": str(file), **answer} for file, answer in zip(files, answers, strict=True)], indent=2)
-        )
-        return
-    table = Table("file", *answers[0])
-    for file, answer in zip(files, answers, strict=True):
-        table.add_row(str(file), *(str(value) for value in answer.values()))
-    Console().print(table)
-    print(f"Pictures with the answers: {folder}")

@@ -15,9 +15,10 @@ from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, create, find
 from atelier.runs.provenance import config_hash
 from atelier.runs.run import Run, rank
+from atelier.sweeps.repeats import REPEATS
 
 CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
-VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths")
+VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
 
 
@@ -54,7 +55,10 @@ def of_the_launcher(override: str, config: DictConfig) -> bool:
 def setting_hash(config: DictConfig) -> str:
     """The config_hash of a run, before it has a folder."""
     config = config.copy()
-    config.seed, config.paths.run = 0, None
+    config.paths.run = None
+    for key in REPEATS:
+        if OmegaConf.select(config, key) is not None:
+            OmegaConf.update(config, key, 0)
     return config_hash(plain(config))
 
 
@@ -89,7 +93,9 @@ def key_of(override: str) -> str:
 def setting_of(config: DictConfig) -> str:
     """A hash of what the configuration asks for, wherever its data and its run lie."""
     config = config.copy()
-    config.paths.run = config.paths.data = config.data.folder = "anywhere"
+    config.paths.run = config.paths.data = "anywhere"
+    if "folder" in config.data:
+        config.data.folder = "anywhere"
     return config_hash(plain(config))
 
 
@@ -97,7 +103,7 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     """A finished run, its configuration with what `options` changes, and the checkpoint to use.
 
     `options` names the `run` and the `checkpoint`; a `trainer` takes the place of the run's, and keys of `data` and
-    `task` (data.eval_batch_size) are set in the run's own.
+    `task` (data.eval_batch_size) are set in the run's own. The run's callbacks give way to those of `options`, if any.
     """
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
@@ -111,7 +117,10 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
         config.trainer = options.trainer
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
-    config.paths.data = config.data.folder = options.paths.data
+    config.callbacks = options.get("callbacks") or {}
+    config.paths.data = options.paths.data
+    if "folder" in config.data:
+        config.data.folder = options.paths.data
     check_targets(config)
     return folder, config, path
 

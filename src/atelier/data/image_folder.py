@@ -80,12 +80,12 @@ class ImageFolder(ImageData):
     def make(self) -> tuple[Tensors, list[str]]:
         files = self.files()
         classes = list(dict.fromkeys(label for _, label in files["train"]))
-        tensors = {}
+        tensors: Tensors = {}
         for split, content in files.items():
             with ThreadPoolExecutor() as pool:
                 read = pool.map(self.read, [file for file, _ in content])
-                images = list(track(read, f"Reading {split} images", total=len(content), transient=True))
-            tensors[f"{split}_images"] = torch.stack(images)
+                found = list(track(read, f"Reading {split} images", total=len(content), transient=True))
+            tensors[f"{split}_images"] = torch.stack(found)
             tensors[f"{split}_labels"] = torch.tensor([classes.index(label) for _, label in content])
         if "test" not in files:
             images, labels = tensors["train_images"], tensors["train_labels"]

@@ -46,6 +46,7 @@ class BatchSampler(Sampler[Tensor]):
         self.seed, self.rank, self.world = seed, rank, world
         self.epoch = 0
         self.start = 0  # the batch to begin with, once: an epoch resumed in its middle
+        self.start_epoch: int | None = None  # which one that is
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -62,8 +63,12 @@ class BatchSampler(Sampler[Tensor]):
             sizes[-2:] = [self.batch_size + 1]
         return sizes
 
+    def first(self) -> int:
+        """The batch that the epoch begins with."""
+        return self.start if self.start_epoch in (None, self.epoch) else 0
+
     def __iter__(self) -> Iterator[Tensor]:
-        start, self.start = self.start, 0
+        start, self.start = self.first(), 0
         if self.shuffle:
             order = torch.randperm(
                 self.count, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -87,15 +92,16 @@ class ResumableLoader(DataLoader[Batch]):
         super().__init__(dataset, sampler=sampler, batch_size=None)
         self.batches = sampler
         self.given = 0
+        self.epoch = sampler.epoch  # in which they were given: it may end early
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        self.given = self.batches.start
+        self.given, self.epoch = self.batches.first(), self.batches.epoch
         for index in self.batches:
             self.given += 1
             yield self.dataset[index]
 
     def state_dict(self) -> dict[str, int]:
-        return {"given": self.given % len(self)}
+        return {"given": self.given % len(self), "epoch": self.epoch}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self.batches.start = state["given"]
+        self.batches.start, self.batches.start_epoch = state["given"], state.get("epoch")

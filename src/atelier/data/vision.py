@@ -34,20 +34,21 @@ class VisionData(ImageData):
 
     def __init__(self, name: Name, **options: Any) -> None:
         super().__init__(**options)
-        self.name = name
+        self.set_name = name
         self.reader, raw, self.counts = SETS[name]
         self.raw = self.folder / raw
 
     @property
     def cache_name(self) -> str:
-        return self.name
+        return self.set_name
 
     def check_can_make(self) -> None:
         if not self.raw.is_dir() and not reachable(self.reader):
             raise InputError(self.missing("its server does not answer"))
 
-    def make(self) -> tuple[Tensors, list[str]]:
-        tensors, classes = {}, []
+    def make(self) -> tuple[Tensors, list[str] | None]:
+        tensors: Tensors = {}
+        classes: list[str] = []
         for split, count in zip(("train", "test"), self.counts, strict=True):
             images, labels, classes = self.read(split == "train")
             if len(images) != count:
@@ -74,10 +75,10 @@ class VisionData(ImageData):
     def missing(self, why: str) -> str:
         places = f"looked for {self.path} and {self.raw}"
         fetch = "Run this once with a network, or copy one of the two from a machine that has it"
-        return f"data={self.name} is not here, and {why}; {places}. {fetch}.\n{NEEDS_NOTHING}."
+        return f"data={self.set_name} is not here, and {why}; {places}. {fetch}.\n{NEEDS_NOTHING}."
 
     def damaged(self, why: str) -> str:
-        return f"data={self.name}: {self.raw} is damaged or only half there ({why}). Delete it to have it fetched anew."
+        return f"data={self.set_name}: {self.raw} is damaged or only half there ({why}). Delete it to fetch it anew."
 
 
 class GrayCifar10(VisionData):

@@ -1,0 +1,153 @@
+"""Pairs of handwritten digits, to be compared: is the first at most the second? (EE559 report)"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from atelier.data.cache import read_cache
+from atelier.data.digits import Digits
+from atelier.data.images import ImageData
+from atelier.data.tensors import Tensors
+from atelier.data.vision import VisionData
+from atelier.errors import InputError
+
+
+class DigitPairs(ImageData):
+    """Pairs drawn from a set of digits: images (N, 2, H, W), labels (N, 3) of whether first ≤ second, and both classes.
+
+    Training pairs are of the set's training digits, test pairs of its test digits; no digit is in two pairs. Folds, and
+    a part of the training set, keep the shares of the two answers.
+
+    Args:
+        draw: which digits make the pairs; each number is a draw of its own.
+        train_pairs, test_pairs: how many.
+        validation_pairs: further pairs of training digits, which validate; 0 leaves that to `validation_share`. With
+            `folds`, a part of the training pairs validates instead.
+        pool: side of the squares of pixels that are averaged.
+        repair: make new pairs of the digits of a training batch each time.
+        **options: see `ImageData`; `shape` is that of a pair, (2, H, W), and `num_classes` the number of digits.
+    """
+
+    def __init__(
+        self,
+        draw: int,
+        train_pairs: int,
+        validation_pairs: int,
+        test_pairs: int,
+        pool: int,
+        repair: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        for key, value, least in (
+            ("draw", draw, 0),
+            ("train_pairs", train_pairs, 1),
+            ("validation_pairs", validation_pairs, 0),
+            ("test_pairs", test_pairs, 1),
+            ("pool", pool, 1),
+        ):
+            if value < least:
+                raise InputError(f"data.{key}={value}: give {least} or more")
+        if validation_pairs and self.validation_share:
+            both = f"data.validation_pairs={validation_pairs} data.validation_share={self.validation_share}"
+            raise InputError(f"{both}: give one of them, and 0 for the other")
+        self.draw, self.pool, self.repair = draw, pool, repair
+        self.train_pairs, self.validation_pairs, self.test_pairs = train_pairs, validation_pairs, test_pairs
+
+    @property
+    def pairs(self) -> dict[str, int]:
+        """{train or test: how many pairs of that part's digits are drawn}."""
+        return {"train": self.train_pairs + self.validation_pairs, "test": self.test_pairs}
+
+    def load(self) -> tuple[Tensors, list[str] | None]:
+        digits, classes = (self.fake(), None) if self.source == "fake" else read_cache(self.path)
+        generator = torch.Generator().manual_seed(self.draw)
+        pairs: Tensors = {}
+        for part, count in self.pairs.items():
+            labels = digits[f"{part}_labels"]
+            if 2 * count > len(labels):
+                keys = "train_pairs + data.validation_pairs" if part == "train" else "test_pairs"
+                raise InputError(
+                    f"data.{keys}={count}: {len(labels)} {part} digits make {len(labels) // 2} pairs at most"
+                )
+            rows = torch.randperm(len(labels), generator=generator)[: 2 * count]
+            pairs[f"{part}_images"] = self.pooled(digits[f"{part}_images"][rows]).unflatten(0, (count, 2)).squeeze(2)
+            pairs[f"{part}_labels"] = labels_of(labels[rows].view(count, 2))
+        if self.source == "real":
+            self.check_facts(pairs["train_images"], pairs["train_labels"])
+        return pairs, classes
+
+    def pooled(self, digits: Tensor) -> Tensor:
+        """Digits (N, 1, H, W) uint8, with squares of pixels averaged."""
+        return F.avg_pool2d(digits.float(), self.pool).round().byte()
+
+    def fake(self) -> Tensors:
+        """Noise in the place of the digits, as many as are drawn."""
+        generator = torch.Generator().manual_seed(0)
+        sides = [side * self.pool for side in self.shape[1:]]
+        digits: Tensors = {}
+        for part, count in self.pairs.items():
+            size = (2 * count, 1, *sides)
+            digits[f"{part}_images"] = torch.randint(256, size, dtype=torch.uint8, generator=generator)
+            digits[f"{part}_labels"] = self.fake_labels(2 * count, generator)
+        return digits
+
+    def split(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        train, val = super().split(labels[: self.train_pairs, 0])
+        if self.validation_pairs and self.folds is None:
+            val = torch.arange(self.train_pairs, len(labels))
+        return train, val
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
+        if self.repair and self.trainer is not None and self.trainer.training:
+            batch = new_pairs(*batch)
+        return super().on_after_batch_transfer(batch, dataloader_idx)
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Each digit of a pair changed on its own."""
+        return super().augmented(images.flatten(0, 1)[:, None]).view_as(images)
+
+    @property
+    def file_shape(self) -> tuple[int, ...]:
+        _, height, width = self.shape
+        return 1, height, 2 * width
+
+    def load_file(self, path: Path) -> Tensor:
+        """A picture of two digits side by side as one pair."""
+        return torch.cat(super().load_file(path).chunk(2, dim=2))
+
+
+class MnistPairs(DigitPairs, VisionData):
+    """Pairs of MNIST's digits; test pairs are of its official test set.
+
+    Args:
+        **options: see `DigitPairs`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(name="mnist", **options)
+
+
+class BundledPairs(DigitPairs, Digits):
+    """Pairs of the digits that come with scikit-learn."""
+
+
+def labels_of(classes: Tensor) -> Tensor:
+    """The labels (N, 3) of pairs whose digits are `classes` (N, 2).
+
+    >>> labels_of(torch.tensor([[3, 7], [7, 3], [5, 5]]))
+    tensor([[1, 3, 7],
+            [0, 7, 3],
+            [1, 5, 5]])
+    """
+    return torch.cat([(classes[:, :1] <= classes[:, 1:]).long(), classes], 1)
+
+
+def new_pairs(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The digits of a batch of pairs (N, 2, H, W), labels (N, 3), in other pairs."""
+    order = torch.randperm(2 * len(images), device=images.device)
+    digits, classes = images.flatten(0, 1)[order], labels[:, 1:].flatten()[order]
+    return digits.view_as(images), labels_of(classes.view(-1, 2))

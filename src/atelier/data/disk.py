@@ -1,0 +1,91 @@
+"""Points of a square, and whether they are in the disk at its centre (EE559 report)."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier.data.tensors import TensorData, Tensors
+from atelier.errors import InputError
+
+CENTRE = 0.5
+RADIUS = 1 / math.sqrt(2 * math.pi)  # the disk fills half of the square
+
+
+class Disk(TensorData):
+    """Inputs (N, 2), points uniform in [0, 1]²; labels (N,), 1 within `RADIUS` of the centre, else 0.
+
+    Args:
+        train_points, test_points: how many.
+        draw: which points; each number is a draw of its own, whatever the run's seed.
+        mean, std: of both coordinates; a network is given (point − mean) / std.
+        shape, num_classes: (2,) and 2, as the configuration states them for networks.
+        **options: see `TensorData`.
+    """
+
+    reads_text = True
+
+    def __init__(
+        self,
+        train_points: int,
+        test_points: int,
+        draw: int,
+        mean: float,
+        std: float,
+        shape: list[int],
+        num_classes: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if (list(shape), num_classes) != ([2], 2):
+            raise InputError(
+                f"data.shape={list(shape)} data.num_classes={num_classes}: for the disk they are [2] and 2"
+            )
+        for name, number, least in (
+            ("train_points", train_points, 1),
+            ("test_points", test_points, 1),
+            ("draw", draw, 0),
+        ):
+            if number < least:
+                raise InputError(f"data.{name}={number}: give {least} or more")
+        self.train_points, self.test_points, self.draw = train_points, test_points, draw
+        self.mean, self.std = mean, std
+        self.shape, self.num_classes = (2,), 2
+
+    def load(self) -> tuple[Tensors, list[str] | None]:
+        generator = torch.Generator().manual_seed(self.draw)
+        points = torch.rand(self.train_points + self.test_points, 2, generator=generator)
+        labels = inside(points)
+        cut = self.train_points
+        tensors = {
+            "train_images": points[:cut],
+            "train_labels": labels[:cut],
+            "test_images": points[cut:],
+            "test_labels": labels[cut:],
+        }
+        return tensors, ["outside", "inside"]
+
+    def normalise(self, inputs: Tensor) -> Tensor:
+        return (inputs - self.mean) / self.std
+
+    def read_text(self, text: str) -> Tensor:
+        """A point as two numbers, "0.3 0.6" or "0.3,0.6".
+
+        Raises:
+            InputError: if it is none.
+        """
+        try:
+            x, y = (float(part) for part in text.replace(",", " ").split())
+        except ValueError:
+            raise InputError(f"inputs: {text} is not a point, two numbers such as '0.3 0.6'") from None
+        return torch.tensor([x, y])
+
+
+def inside(points: Tensor) -> Tensor:
+    """Whether points (N, 2) are in the disk: (N,) int64.
+
+    >>> inside(torch.tensor([[0.5, 0.5], [0.1, 0.5], [0.102, 0.5]]))
+    tensor([1, 0, 1])
+    """
+    return ((points - CENTRE).square().sum(1) < RADIUS**2).long()

@@ -1,0 +1,48 @@
+"""MNIST as sequences: the rows of a picture one after the other, or its pixels (ELEC576 report, assignment 2)."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier.data.vision import VisionData
+from atelier.errors import InputError
+
+PERMUTATION_SEED = 0
+
+
+class MnistRows(VisionData):
+    """Inputs (N, steps, features) float. The pictures lie in the cache of `data=mnist`, and remain pictures there.
+
+    Args:
+        shape: (steps, features) of a sequence: [28, 28] gives row after row, [784, 1] pixel after pixel.
+        image_shape: (C, H, W) of a picture.
+        permuted: whether the pixels change places first, in all pictures alike and always in the same way.
+        **options: see `VisionData`.
+    """
+
+    def __init__(self, shape: Sequence[int], image_shape: Sequence[int], permuted: bool, **options: Any) -> None:
+        super().__init__(shape=image_shape, **options)
+        size = math.prod(image_shape)
+        if len(shape) != 2 or math.prod(shape) != size:
+            raise InputError(f"data.shape={list(shape)}: give the steps and the numbers in each, {size} in all")
+        self.image_shape, self.sequence_shape = tuple(image_shape), tuple(shape)
+        generator = torch.Generator().manual_seed(PERMUTATION_SEED)
+        self.order = torch.randperm(size, generator=generator) if permuted else None
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """uint8 pictures (N, C, H, W) to sequences (N, steps, features)."""
+        pixels = super().normalise(images).flatten(1)
+        if self.order is not None:
+            self.order = self.order.to(pixels.device)
+            pixels = pixels.index_select(1, self.order)
+        return pixels.unflatten(1, self.sequence_shape)
+
+    def picture(self, sequences: Tensor) -> Tensor:
+        """Sequences (N, steps, features) back to the pictures (N, C, H, W) that they came from, values in 0–1."""
+        pixels = sequences.flatten(1)
+        if self.order is not None:
+            pixels = pixels[:, self.order.to(pixels.device).argsort()]
+        return super().picture(pixels.unflatten(1, self.image_shape))

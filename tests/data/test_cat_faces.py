@@ -1,0 +1,106 @@
+"""Faces of cats from a folder, an array or Kaggle, and what is said when there are none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from atelier.compose.targets import build
+from atelier.data.cat_faces import CatFaces
+from atelier.errors import InputError
+
+SIDE = 8
+
+
+@pytest.fixture
+def faces(compose: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., CatFaces]:
+    def made(images: Path, *overrides: str) -> CatFaces:
+        size = ["data.std=0.29", f"data.shape=[3,{SIDE},{SIDE}]", f"data.folder={tmp_path / 'cache'}"]
+        return build(compose("data=cat_faces", f"data.images={images}", *size, *overrides).data)
+
+    return made
+
+
+def pixels(count: int) -> np.ndarray:
+    """Noise of about the mean and deviation that the configuration states."""
+    return np.random.default_rng(0).integers(0, 256, (count, SIDE, SIDE, 3)).astype(np.uint8)
+
+
+def test_an_array_is_read_with_its_channels_first(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    array = pixels(50)
+    np.save(tmp_path / "faces.npy", array)
+    data = faces(tmp_path / "faces.npy")
+    data.prepare_data()
+    tensors, classes = data.load()
+    assert (len(tensors["train_images"]), len(tensors["test_images"]), classes) == (45, 5, None)
+    found = torch.cat([tensors["train_images"], tensors["test_images"]]).permute(0, 2, 3, 1).flatten(1)
+    assert {tuple(row.tolist()) for row in found} == {tuple(row.tolist()) for row in torch.from_numpy(array).flatten(1)}
+
+
+def test_a_folder_is_read_with_its_folders(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    for number, array in enumerate(pixels(20)):
+        folder = tmp_path / "many" / ("inner" if number % 2 else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(folder / f"{number}.png")
+    data = faces(tmp_path / "many")
+    data.prepare_data()
+    data.setup()
+    assert {name: len(part) for name, part in data.sets.items()} == {"train": 16, "val": 2, "test": 2}
+    assert data.sets["train"].inputs.shape[1:] == (3, SIDE, SIDE)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((5, SIDE, SIDE, 1), np.uint8), r"uint8 \[5, 8, 8, 1\], not uint8 \[N, 8, 8, 3\]"),
+        (np.zeros((5, SIDE, SIDE, 3)), "float64"),
+    ],
+)
+def test_another_array_is_told(faces: Callable[..., CatFaces], tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "faces.npy", array)
+    with pytest.raises(InputError, match=message):
+        faces(tmp_path / "faces.npy").prepare_data()
+
+
+def test_what_is_no_array_is_told(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    (tmp_path / "faces.npy").write_text("no array")
+    with pytest.raises(InputError, match="is no array that can be read"):
+        faces(tmp_path / "faces.npy").prepare_data()
+
+
+def test_an_empty_folder_is_told(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images in it"):
+        faces(tmp_path).prepare_data()
+
+
+def test_missing_faces_are_told_with_what_to_do(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no"):
+        faces(tmp_path / "nowhere").check_source()
+    with pytest.raises(InputError, match=r"(?s)there is no .*data.download=true.*data=dogs_vs_cats"):
+        faces(tmp_path / "nowhere").prepare_data()
+    faces(tmp_path / "nowhere", "data.download=true").check_source()
+
+
+def test_kaggle_is_asked_for_the_reports_set(
+    faces: Callable[..., CatFaces], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kagglehub: Any = pytest.importorskip("kagglehub")
+    asked = []
+
+    def download(name: str) -> str:
+        asked.append(name)
+        (tmp_path / "fetched").mkdir()
+        for number, array in enumerate(pixels(20)):
+            Image.fromarray(array).save(tmp_path / "fetched" / f"{number}.png")
+        return str(tmp_path / "fetched")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", download)
+    data = faces(tmp_path / "data" / "cat_faces", "data.download=true")
+    data.prepare_data()
+    assert asked == ["spandan2/cats-faces-64x64-for-generative-models"]
+    assert len(data.load()[0]["train_images"]) == 18

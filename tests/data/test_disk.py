@@ -1,0 +1,82 @@
+"""The points of the disk: how many, where, of which class, and what validates."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from atelier.compose.targets import build
+from atelier.data.disk import Disk, inside
+from atelier.errors import InputError
+
+Make = Callable[..., Disk]
+
+
+@pytest.fixture
+def make(compose: Callable[..., Any]) -> Make:
+    """`make("data.draw=1")`: the data set of conf/, set up."""
+
+    def made(*overrides: str) -> Disk:
+        data = build(compose("data=disk", *overrides).data)
+        data.setup()
+        return data
+
+    return made
+
+
+def points(data: Disk, split: str) -> list[tuple[float, ...]]:
+    inputs, _ = data.sets[split][torch.arange(len(data.sets[split]))]
+    return [tuple(point) for point in inputs.tolist()]
+
+
+def test_a_thousand_points_test_and_a_fifth_of_the_others_validates(make: Make) -> None:
+    data = make()
+    train, val, test = (points(data, split) for split in ("train", "val", "test"))
+    assert (len(train), len(val), len(test)) == (800, 200, 1000)
+    assert len({*train, *val, *test}) == 2000
+    assert all(0 <= coordinate <= 1 for point in train + val + test for coordinate in point)
+
+
+def test_the_disk_fills_half_of_the_square() -> None:
+    """Its area is pi / (2 pi). The standard deviation of the share of 10^6 points is 0.0005."""
+    share = inside(torch.rand(1_000_000, 2, generator=torch.Generator().manual_seed(0))).float().mean().item()
+    assert share == pytest.approx(0.5, abs=0.002)
+
+
+def test_labels_follow_the_distance_from_the_centre() -> None:
+    radius = 0.398942  # 1 / sqrt(2 pi)
+    places = torch.tensor([[0.5 + radius - 1e-4, 0.5], [0.5 + radius + 1e-4, 0.5], [0.5, 0.5 - radius + 1e-4], [0, 0]])
+    assert inside(places).tolist() == [1, 0, 1, 0]
+
+
+def test_draws_differ_and_the_runs_seed_does_not_matter(make: Make) -> None:
+    base, other, seeded = make(), make("data.draw=1"), make("seed=1")
+    assert points(base, "test") == points(seeded, "test")
+    assert not set(points(base, "test")) & set(points(other, "test"))
+
+
+def test_a_network_is_given_standard_coordinates(make: Make) -> None:
+    data = make("data.train_points=20000")
+    inputs = data.normalise(torch.tensor(points(data, "train")))
+    assert inputs.mean(0).tolist() == pytest.approx([0, 0], abs=0.03)
+    assert inputs.std(0).tolist() == pytest.approx([1, 1], abs=0.02)
+
+
+@pytest.mark.parametrize("text", ["0.25 0.75", "0.25,0.75", " .25, .75 "])
+def test_a_point_is_read_from_text(make: Make, text: str) -> None:
+    assert make().read_text(text).tolist() == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("text", ["0.25", "a b", "1 2 3", ""])
+def test_other_text_is_refused(make: Make, text: str) -> None:
+    with pytest.raises(InputError, match="is not a point, two numbers such as"):
+        make().read_text(text)
+
+
+@pytest.mark.parametrize(
+    "override", ["data.train_points=0", "data.test_points=0", "data.draw=-1", "data.num_classes=3"]
+)
+def test_numbers_out_of_range_are_refused(make: Make, override: str) -> None:
+    with pytest.raises(InputError, match=override.split("=")[0]):
+        make(override)
