@@ -1,0 +1,50 @@
+"""A convolutional network that compares two digits (EE559 report)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from atelier.networks.blocks import Block, convolutions
+from atelier.networks.dense import dense
+from atelier.networks.pair import PairNetwork
+
+
+class PairCNN(PairNetwork):
+    """Each digit is read by blocks of 3×3 convolutions with batch norm before each activation.
+
+    Args:
+        in_shape: (2, H, W) of a pair.
+        num_classes: how many digits there are.
+        blocks: for each block the number of channels of its convolution, or a list of them for several; a max pool of 2
+            ends each block.
+        hidden: sizes of the hidden layers that follow.
+        dropout: share of each of these layers' units dropped in training.
+        activation: makes an activation.
+        **options: see `PairNetwork`.
+
+    Raises:
+        InputError: if the inputs are no pairs, or too small for so many pools.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        blocks: Sequence[int | Sequence[int]],
+        hidden: Sequence[int],
+        dropout: float,
+        activation: Callable[[], nn.Module],
+        **options: Any,
+    ) -> None:
+        layout = [Block((widths,) if isinstance(widths, int) else widths) for widths in blocks]
+
+        def reader() -> nn.Module:
+            features, size = convolutions("PairCNN", (1, *in_shape[1:]), layout, True, activation)
+            return nn.Sequential(
+                features, nn.Flatten(), *dense(size, hidden, num_classes, dropout, activation, batch_norm=True)
+            )
+
+        super().__init__(in_shape, num_classes, reader, activation=activation, **options)
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor

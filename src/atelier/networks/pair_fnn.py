@@ -1,0 +1,39 @@
+"""A fully connected network that compares two digits (EE559 report)."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from atelier.networks.dense import dense
+from atelier.networks.pair import PairNetwork
+
+
+class PairFNN(PairNetwork):
+    """Each digit is read by hidden layers with batch norm before each activation.
+
+    Args:
+        in_shape: (2, H, W) of a pair.
+        num_classes: how many digits there are.
+        hidden: sizes of the hidden layers that read a digit.
+        dropout: share of each of these layers' units dropped in training.
+        activation: makes an activation.
+        **options: see `PairNetwork`.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        num_classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        activation: Callable[[], nn.Module],
+        **options: Any,
+    ) -> None:
+        size = math.prod(in_shape[1:])
+
+        def reader() -> nn.Module:
+            return nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, activation, batch_norm=True))
+
+        super().__init__(in_shape, num_classes, reader, activation=activation, **options)

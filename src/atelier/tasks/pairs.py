@@ -1,0 +1,128 @@
+"""Tell whether the first of two digits is at most the second (EE559 report)."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from atelier.metrics.mean import Mean
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import Task
+
+Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3) of whether first ≤ second, and both classes
+STAGES = ("train", "val", "test")
+METRICS = ("loss", "accuracy", "auxiliary_loss", "digit_accuracy")
+
+
+class Compared(NamedTuple):
+    """What a network makes of pairs, beside what is true.
+
+    Args:
+        comparison: logits (N, 2) of first > second, first ≤ second.
+        digits: class logits (2N, C), of one pair after the other.
+        answers: (N,) whether first ≤ second.
+        classes: (2N,).
+    """
+
+    comparison: Tensor
+    digits: Tensor
+    answers: Tensor
+    classes: Tensor
+
+
+class PairComparer(Task):
+    """A network trained with the cross-entropy of the comparison, and of reading the digits as an auxiliary loss.
+
+    `accuracy` is that of the comparison, `digit_accuracy` that of reading single digits.
+
+    Args:
+        network: pairs (N, 2, H, W) to logits (N, 2 + 2 · C), as `PairNetwork` does it.
+        auxiliary_weight: of the mean cross-entropy of the digits' classes.
+        penalty: added to the training loss.
+        keep: whether the network of the best epoch is kept, or that of the last.
+        optimizer, schedule, metric, mode: see `Task`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        auxiliary_weight: float,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        penalty: Callable[[nn.Module], Tensor | float],
+        metric: str,
+        mode: Literal["min", "max"],
+        keep: Literal["best", "last"] = "best",
+    ) -> None:
+        super().__init__(network, optimizer, schedule, metric, mode)
+        self.auxiliary_weight = auxiliary_weight
+        self.penalty = penalty
+        self.keep = keep
+        for stage in STAGES:
+            for name in METRICS:
+                setattr(self, f"{stage}_{name}", Mean())
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        return self.network(pairs)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        loss, auxiliary_loss = self.measure("train", compared(self.network(batch[0]), batch[1]))
+        return loss + self.auxiliary_weight * auxiliary_loss + self.penalty(self.network)
+
+    def log_training(self) -> None:
+        self.log_metrics("train", self.metrics_of("train"))
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self.measure("val", compared(self.network(batch[0]), batch[1]))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_metrics("val", self.metrics_of("val"))
+
+    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Besides measuring: each pair's error, the probability given to the wrong answer."""
+        result = compared(self.network(batch[0]), batch[1])
+        self.measure("test", result)
+        wrong = result.comparison.softmax(1).gather(1, 1 - result.answers[:, None])[:, 0]
+        read = result.digits.argmax(1).view(-1, 2)
+        predicted = torch.cat([result.comparison.argmax(1, keepdim=True), read], 1)
+        return {"error": wrong, "predicted": predicted, "true": batch[1]}
+
+    def on_test_epoch_end(self) -> None:
+        self.log_metrics("test", self.metrics_of("test"))
+
+    def measure(self, stage: str, result: Compared) -> tuple[Tensor, Tensor]:
+        """The two losses, added with the two accuracies to the metrics of a stage."""
+        loss = F.cross_entropy(result.comparison, result.answers)
+        auxiliary_loss = F.cross_entropy(result.digits, result.classes)
+        right = (result.comparison.argmax(1) == result.answers).float().mean()
+        read = (result.digits.argmax(1) == result.classes).float().mean()
+        values = (loss, right, auxiliary_loss, read)
+        for metric, value in zip(self.metrics_of(stage).values(), values, strict=True):
+            metric.add(value, len(result.answers))
+        return loss, auxiliary_loss
+
+    def metrics_of(self, stage: str) -> dict[str, Mean]:
+        return {name: getattr(self, f"{stage}_{name}") for name in METRICS}
+
+    def captions(self, labels: Tensor) -> list[str]:
+        """Labels (N, 3) as '3 ≤ 7'."""
+        return [f"{first} {'≤' if at_most else '>'} {second}" for at_most, first, second in labels.tolist()]
+
+    def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
+        """For each pair whether first ≤ second, with the probability of that answer, and both digits."""
+        probability, at_most = prediction[:, :2].softmax(1).max(1)
+        digits = prediction[:, 2:].unflatten(1, (2, -1)).argmax(2)
+        told = zip(at_most.tolist(), probability.tolist(), digits.tolist(), strict=True)
+        return [
+            {"first ≤ second": bool(answer), "probability": round(share, 4), "first": first, "second": second}
+            for answer, share, (first, second) in told
+        ]
+
+
+def compared(output: Tensor, labels: Tensor) -> Compared:
+    """A network's output (N, 2 + 2 · C) beside the labels (N, 3)."""
+    digits = output[:, 2:].reshape(2 * len(output), -1)
+    return Compared(output[:, :2], digits, labels[:, 0], labels[:, 1:].reshape(-1))
