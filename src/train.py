@@ -20,7 +20,7 @@ def main(config: DictConfig) -> float | None:
         if config.train:
             with run.timed("fit"):
                 trainer.fit(task, data, ckpt_path=run.resume_from(task), weights_only=True)
-        if config.test:
+        if config.test and not run.pruned:
             with run.timed("test"):
                 trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)
                 run.record_test(trainer)

@@ -48,7 +48,7 @@ def test_the_manifest_holds_what_the_contract_names(trained: Any) -> None:
     assert manifest.keys() >= KEYS
     assert manifest["status"] == "completed"
     assert manifest["error"] is None
-    assert manifest["objective"].keys() == {"metric", "mode", "best", "best_epoch"}
+    assert manifest["objective"].keys() == {"metric", "mode", "best", "best_epoch", "best_step", "gap"}
     assert manifest["seconds"].keys() == {"setup", "fit", "test"}
     assert manifest["git"].keys() == {"commit", "dirty"}
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0]

@@ -17,21 +17,21 @@ Make = Callable[..., Any]
 def test_the_mean_and_the_deviation_of_each_epoch(group: Make) -> None:
     runs = [{"val/loss": {0: 1.0, 1: 4.0}}, {"val/loss": {0: 3.0, 1: 4.0}}]
     ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
-    assert (line.split, line.epochs, line.mean, line.runs) == ("val", [1, 2], [2.0, 4.0], [2, 2])
+    assert (line.split, line.places, line.mean, line.runs) == ("val", [1, 2], [2.0, 4.0], [2, 2])
     assert line.std == [pytest.approx(2**0.5), 0.0]
 
 
 def test_an_epoch_that_some_runs_lack_is_the_mean_of_the_others(group: Make) -> None:
     runs = [{"val/loss": {0: 1.0, 1: 2.0, 2: 7.0}}, {"val/loss": {0: 3.0}}, {"val/loss": {1: NAN}}, {}]
     ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
-    assert (line.epochs, line.mean, line.runs) == ([1, 2, 3], [2.0, 2.0, 7.0], [2, 1, 1])
+    assert (line.places, line.mean, line.runs) == ([1, 2, 3], [2.0, 2.0, 7.0], [2, 1, 1])
     assert line.std == [pytest.approx(2**0.5), 0.0, 0.0]
 
 
 def test_an_epoch_without_any_number_is_left_out(group: Make) -> None:
     runs = [{"train/loss": {0: 1.0, 1: NAN, 2: 3.0}}]
     ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]
-    assert (line.epochs, line.mean) == ([1, 3], [1.0, 3.0])
+    assert (line.places, line.mean) == ([1, 3], [1.0, 3.0])
 
 
 def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group: Make) -> None:
@@ -77,6 +77,18 @@ def test_many_settings_are_spread_over_panels_by_the_key_that_needs_the_fewest(g
     assert len(draw(curves).axes) == 3
 
 
+def test_a_key_has_a_panel_for_each_value_if_told(group: Make) -> None:
+    groups = [
+        group({"network": a, "optimizer": b}, curves=[{"val/loss": {0: 1.0}}]) for a in "mn" for b in ("sgd", "adam")
+    ]
+    assert [panel.title for panel in gather(groups, "loss").panels] == [""]
+    curves = gather(groups, "loss", apart="optimizer")
+    assert [panel.title for panel in curves.panels] == ["sgd", "adam"]
+    assert [line.label for line in curves.panels[0].lines] == ["network m", "network n"]
+    with pytest.raises(InputError, match="apart=seed: not swept; choose from: network, optimizer"):
+        gather(groups, "loss", apart="seed")
+
+
 def test_many_settings_of_one_key_have_a_panel_each(group: Make) -> None:
     groups = [group({"optimizer.lr": str(n)}, curves=[{"val/loss": {0: n}}]) for n in range(30)]
     curves = gather(groups, "loss")
@@ -109,3 +121,15 @@ def test_the_numbers_are_told_in_words(group: Make) -> None:
     curves = gather([group({"optimizer": "sgd"}, curves=[{"val/loss": {0: 2.0, 1: 0.25}}])], "loss")
     assert "sgd (val): 0.25 at epoch 2" in describe(curves)
     assert np.isfinite(curves.panels[0].lines[0].mean).all()
+
+
+def test_curves_of_runs_that_count_steps_are_over_steps(group: Make) -> None:
+    from dataclasses import replace
+
+    runs = [{"val/loss": {49: 1.0, 99: 0.5}}]
+    curves = gather([replace(group({}, curves=runs), unit="step")], "loss")
+    (axes,) = draw(curves).axes
+    assert curves.panels[0].lines[0].places == [50, 100]
+    assert axes.get_xlabel() == "step"
+    assert "over the steps" in caption(curves)
+    assert "0.5 at step 100" in describe(curves)

@@ -95,3 +95,15 @@ def test_a_key_that_is_not_numeric_is_told(group: Make, x: str, told: str) -> No
 
 def test_the_words_have_every_number(chart: Any) -> None:
     assert "lstm, 5: 1 (1); lstm, 10: 3.0 ± 1.4 (2); rnn, 5: 8.0 ± 1.4 (2)" in describe(chart)
+
+
+def test_deviations_may_be_a_band(group: Make) -> None:
+    lengths = {"5": [1.0, 1.0], "10": [0.8, 0.4]}
+    groups = [group({"data.length": length}, scores) for length, scores in lengths.items()]
+    (axes,) = draw(gather(groups, "val/loss", band=True)).axes
+    ((area,),) = [[one for one in axes.collections if type(one).__name__ != "LineCollection"]]
+    corners = {(round(float(x)), round(float(y), 3)) for x, y in area.get_paths()[0].vertices}
+    low, high = (round(0.6 + sign * 0.08**0.5, 3) for sign in (-1, 1))  # the deviation of two that differ by 0.4
+    assert {(10, low), (10, high), (5, 1.0)} <= corners
+    (drawn,) = [list(line.get_ydata()) for line in axes.lines if list(line.get_xdata()) == [5.0, 10.0]]
+    assert drawn == pytest.approx([1.0, 0.6])

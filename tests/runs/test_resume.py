@@ -166,6 +166,20 @@ def test_a_run_stopped_after_any_step_resumes_to_the_same_metrics(
     assert stopped.manifest["epochs"] == EPOCHS
 
 
+@pytest.mark.parametrize("steps", [5, 7])
+def test_a_run_that_takes_a_part_of_each_epoch_resumes_to_the_same_metrics(
+    run_verb: Run, tiny: list[str], steps: int
+) -> None:
+    """Stopped between two epochs of 5 steps, and in the midst of one."""
+    part = [*tiny, *RANDOM, "trainer.limit_train_batches=5"]
+    whole = run_verb("train", *part)
+    with pytest.MonkeyPatch.context() as patch:
+        Stop(patch, steps)
+        stopped = run_verb("train", *part)
+    assert run_verb("train", f"resume={stopped.folder}").code == 0
+    assert stopped.metrics == whole.metrics
+
+
 def test_a_run_can_be_stopped_many_times(run_verb: Run, whole: Callable[[], str], tiny: list[str]) -> None:
     overrides, times, logs = [*tiny, *RANDOM], 0, None
     while True:

@@ -14,7 +14,7 @@ class Curves(Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.is_global_zero:
-            draw_curves(Path(trainer.default_root_dir))
+            draw_curves(Path(trainer.default_root_dir), "step" if task.counts_steps else "epoch")
 
     def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
         self.on_train_end(trainer, task)

@@ -1,4 +1,4 @@
-"""How far training is: a live bar on a terminal, a line per epoch elsewhere. Refreshed by time, not by the step."""
+"""How far training is: a live bar on a terminal, elsewhere lines. Refreshed by time, not by the step."""
 
 import sys
 import time
@@ -15,7 +15,8 @@ REFRESH = 0.1  # seconds
 class TrainingProgress(Callback):
     """Loss, objective and time left.
 
-    On a terminal one bar spans the whole run. Elsewhere each epoch ends in a line, at most one a second.
+    On a terminal one bar spans the whole run. Elsewhere each epoch ends in a line, or where the run counts steps each
+    validation; at most one a second.
     """
 
     def __init__(self) -> None:
@@ -23,9 +24,11 @@ class TrainingProgress(Callback):
         self.last = 0.0
         self.loss = ""
         self.began = 0.0
+        self.told = 0  # the step of the last line
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.began, self.first_step = time.monotonic(), trainer.global_step
+        self.told = trainer.global_step
         if trainer.is_global_zero and sys.stderr.isatty():
             self.total = trainer.estimated_stepping_batches
             self.bar = live_bar(TextColumn("{task.fields[score]}"))
@@ -59,33 +62,40 @@ class TrainingProgress(Callback):
     def show(self, trainer: lightning.Trainer, task: Any, doing: str = "") -> None:
         assert self.bar is not None
         self.last = time.monotonic()
-        epoch = f"epoch {trainer.current_epoch + 1}" + (
-            f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
-        )
+        place = steps_of(trainer) if task.counts_steps else f"epoch {trainer.current_epoch + 1}{epochs_of(trainer)}"
         score = "  ".join(part for part in (doing or self.loss, objective(trainer, task)) if part)
-        self.bar.update(self.task, description=epoch, completed=trainer.global_step, score=score)
+        self.bar.update(self.task, description=place, completed=trainer.global_step, score=score)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
-        self.tell(trainer, last=False)
+        if not task.counts_steps:
+            self.tell(trainer, f"epoch {trainer.current_epoch}{epochs_of(trainer)}")
+
+    def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if task.counts_steps and trainer.state.fn == "fit":
+            self.tell(trainer, steps_of(trainer))
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        self.tell(trainer, last=True)
+        place = steps_of(trainer) if task.counts_steps else f"epoch {trainer.current_epoch}{epochs_of(trainer)}"
+        self.tell(trainer, place, last=True)
         self.close()
 
-    def tell(self, trainer: lightning.Trainer, last: bool) -> None:
-        """The line about the epochs that are done: when the next begins, since by then all of it is logged."""
+    def tell(self, trainer: lightning.Trainer, place: str, last: bool = False) -> None:
+        """The line about what is done, once all of it is logged: of an epoch that is when the next begins."""
         done, now = trainer.global_step - self.first_step, time.monotonic()
-        if not trainer.is_global_zero or done == 0:
+        if not trainer.is_global_zero or trainer.global_step == self.told:
             return
         metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
         seconds, total = now - self.began, trainer.estimated_stepping_batches - self.first_step
         left = f"  {seconds * (total - done) / done:.0f} s left" if done < total < float("inf") else ""
-        line = f"epoch {trainer.current_epoch}/{trainer.max_epochs}  {metrics}  {seconds:.0f} s{left}"
+        line = f"{place}  {metrics}  {seconds:.0f} s{left}"
         if self.bar is not None:
             note_in_logs(line)
         elif last or now - self.last >= 1:
             self.last = now
             print(line, flush=True)
+        else:
+            return
+        self.told = trainer.global_step
 
     def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
         self.close()
@@ -95,6 +105,16 @@ class TrainingProgress(Callback):
             self.bar.stop()
             attach_streams(None)
             self.bar = None
+
+
+def steps_of(trainer: lightning.Trainer) -> str:
+    limit = f"/{trainer.max_steps:,}" if trainer.max_steps > 0 else ""
+    return f"step {trainer.global_step:,}{limit}"
+
+
+def epochs_of(trainer: lightning.Trainer) -> str:
+    """The limit of the epochs, if there is one."""
+    return f"/{trainer.max_epochs}" if (trainer.max_epochs or -1) > 0 else ""
 
 
 def objective(trainer: lightning.Trainer, task: Any) -> str:

@@ -1,33 +1,41 @@
-"""Loss and metrics over the epochs of one run, training solid and validation dotted, as the reports draw them."""
+"""Loss and metrics of one run over its epochs or steps, training solid and validation dotted, as the reports do."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from atelier.runs.rows import read_metrics
 
-Series = dict[str, tuple[list[float], list[float]]]  # split: (epochs, values)
+Series = dict[str, tuple[list[float], list[float]]]  # split: (epochs or steps, values)
 STYLES = {"train": {"color": "#0072b2", "linestyle": "-"}, "val": {"color": "#d55e00", "linestyle": ":"}}
 
 
-def series_by_metric(rows: Sequence[Mapping[str, float]]) -> dict[str, Series]:
-    """Rows of metrics.csv as {metric: {split: (epochs counted from 1, values)}}; test values are left out."""
+def series_by_metric(rows: Sequence[Mapping[str, float]], unit: str = "epoch") -> dict[str, Series]:
+    """Rows of metrics.csv as {metric: {split: (places counted from 1, values)}}; test values are left out.
+
+    Args:
+        unit: what the places are: epoch or step.
+    """
     found: dict[str, Series] = {}
     for row in rows:
         for name, value in row.items():
             split, _, metric = name.partition("/")
             if split in STYLES and metric:
-                epochs, values = found.setdefault(metric, {}).setdefault(split, ([], []))
-                epochs.append(row["epoch"] + 1)
+                places, values = found.setdefault(metric, {}).setdefault(split, ([], []))
+                places.append(row[unit] + 1)
                 values.append(value)
     return found
 
 
-def draw_curves(run: Path) -> None:
-    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if there is none."""
+def draw_curves(run: Path, unit: str = "epoch") -> None:
+    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if there is none.
+
+    Args:
+        unit: what the curves are drawn over: epoch or step.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    metrics = series_by_metric(read_metrics(run / "metrics.csv"))
+    metrics = series_by_metric(read_metrics(run / "metrics.csv"), unit)
     if not metrics:
         return
     columns = min(2, len(metrics))
@@ -37,14 +45,14 @@ def draw_curves(run: Path) -> None:
     for panel in panels[len(metrics) :]:
         panel.set_axis_off()
     for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
-        for split, (epochs, values) in sorted(splits.items()):  # training first
-            marker = "o" if len(epochs) < 3 else None
+        for split, (places, values) in sorted(splits.items()):  # training first
+            marker = "o" if len(places) < 3 else None
             panel.plot(
-                epochs, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split]
+                places, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split]
             )
-        panel.set_xlabel("epoch")
+        panel.set_xlabel(unit)
         panel.set_title(metric.replace("_", " "), fontsize=10)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         positive = all(value > 0 for _, values in splits.values() for value in values)
         if positive and max(max(v) for _, v in splits.values()) > 20 * min(min(v) for _, v in splits.values()):
             panel.set_yscale("log")

@@ -13,26 +13,39 @@ MOST = 8  # settings in one panel: as many as there are colours
 PANELS = 12  # by one key; with more, the panels get too small
 
 
-def partition(values: Sequence[Mapping[str, str | None]]) -> list[tuple[str | None, list[int]]]:
+def partition(
+    values: Sequence[Mapping[str, str | None]], apart: str | None = None
+) -> list[tuple[str | None, list[int]]]:
     """The settings with these values as [(the key that tells the panels apart, settings of one panel), …].
 
     One panel where they fit; else a panel for each value of the key that needs the fewest; else one for each setting
     (then the key is None, as it is for a single panel).
+
+    Args:
+        apart: a key that has a panel for each value, however many fit into one.
     """
+    if apart is not None:
+        return [(apart, members) for members in by_value(values, apart).values()]
     everything = list(range(len(values)))
     if len(values) <= MOST:
         return [(None, everything)]
     candidates = []
     for key in dict.fromkeys(key for one in values for key in one):
-        split: dict[str | None, list[int]] = {}
-        for index, one in enumerate(values):
-            split.setdefault(one.get(key), []).append(index)
+        split = by_value(values, key)
         if 1 < len(split) <= PANELS and max(map(len, split.values())) <= MOST:
             candidates.append((len(split), key, list(split.values())))
     if not candidates:
         return [(None, [index]) for index in everything]
     _, key, parts = min(candidates, key=lambda candidate: candidate[0])
     return [(key, part) for part in parts]
+
+
+def by_value(values: Sequence[Mapping[str, str | None]], key: str) -> dict[str | None, list[int]]:
+    """{value of the key: the settings that have it}."""
+    split: dict[str | None, list[int]] = {}
+    for index, one in enumerate(values):
+        split.setdefault(one.get(key), []).append(index)
+    return split
 
 
 def without(values: Mapping[str, str | None], key: str | None) -> dict[str, str | None]:

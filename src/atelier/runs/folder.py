@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from atelier.errors import InputError
+from atelier.runs.manifest import write_atomically
 
 
 @dataclass(frozen=True)
@@ -120,4 +121,4 @@ def find(where: str, logs: Path) -> RunFolder:
 
 
 def write_yaml(path: Path, content: object) -> None:
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_atomically(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -22,7 +22,8 @@ CONSULT_EVERY = 16  # steps, between two times that several processes ask each o
 class Keeper(Checkpoint):
     """Writes `last.ckpt` before an epoch and at the end, and `best.ckpt` when the objective improves.
 
-    Of epochs shorter than the configuration's `save_every` seconds, not each begins with a checkpoint.
+    Of epochs shorter than the configuration's `save_every` seconds, not each begins with a checkpoint. A validation
+    inside of an epoch is followed by one too, as seldom.
     `last.ckpt` is written where the next epoch begins: everything that the finished one logged and scheduled is done
     by then, so that a run killed at any moment and resumed from it repeats exactly what it would have done.
 
@@ -37,6 +38,7 @@ class Keeper(Checkpoint):
         self.folder, self.manifest, self.config, self.stop = folder, manifest, config, stop
         self.best: float | None = None
         self.best_epoch: int | None = None
+        self.best_step: int | None = None  # how many steps were done
         self.random: list[dict[str, torch.Tensor]] | None = None
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
@@ -62,8 +64,7 @@ class Keeper(Checkpoint):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
         asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
-        due = time.monotonic() - self.saved >= self.config.get("save_every", 0)
-        if asked or trainer.strategy.broadcast(due):
+        if asked or self.due(trainer):
             self.save(trainer, self.folder.last)
         self.report(trainer)
         if asked:
@@ -78,6 +79,8 @@ class Keeper(Checkpoint):
         loop = trainer.fit_loop.epoch_loop
         if trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
             return  # a validation follows at once; the state in between is none to resume from
+        if 0 < trainer.max_steps <= trainer.global_step:
+            return  # the training is over
         asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
         if (self.unsaved or asked) and not trainer.is_last_batch:
             self.save(trainer, self.folder.last)
@@ -87,7 +90,9 @@ class Keeper(Checkpoint):
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.training or trainer.state.fn == "fit":
             self.judge(trainer, task)
-            self.unsaved = not trainer.is_last_batch
+            self.unsaved = not trainer.is_last_batch and self.due(trainer)
+            if task.counts_steps:
+                self.report(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.unsaved = False
@@ -95,6 +100,12 @@ class Keeper(Checkpoint):
             self.judge(trainer, task)
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if task.counts_steps and not trainer.is_last_batch:
+            # Lightning takes the epoch for finished; but given more steps, the run is to go on in its middle.
+            progress: Any = trainer.fit_loop.epoch_progress
+            for counts in (progress.current, progress.total):
+                counts.processed -= 1
+                counts.completed -= 1
         self.save(trainer, self.folder.last)
         self.report(trainer)
 
@@ -109,16 +120,21 @@ class Keeper(Checkpoint):
         if asked := self.stop.agreed(trainer.strategy.root_device, trainer.world_size):
             raise Interrupted(asked)
 
+    def due(self, trainer: lightning.Trainer) -> bool:
+        """Whether `save_every` seconds have passed since last.ckpt was written, by the first process's clock."""
+        return trainer.strategy.broadcast(time.monotonic() - self.saved >= self.config.get("save_every", 0))
+
     def judge(self, trainer: lightning.Trainer, task: Any) -> None:
-        """Compare the objective with the best so far."""
+        """Compare the objective with the best so far; a task may have the last epoch count instead."""
         if task.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
             raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
         value = float(trainer.callback_metrics[task.metric])
         if math.isnan(value):
             return
-        if self.best is None or (value < self.best if task.mode == "min" else value > self.best):
-            self.best, self.best_epoch = value, trainer.current_epoch
+        better = self.best is None or (value < self.best if task.mode == "min" else value > self.best)
+        if better or task.keep == "last":
+            self.best, self.best_epoch, self.best_step = value, trainer.current_epoch, trainer.global_step
             self.save(trainer, self.folder.best)
 
     def report(self, trainer: lightning.Trainer) -> None:
@@ -131,7 +147,7 @@ class Keeper(Checkpoint):
         if trainer.global_step > step:
             progress["steps_per_second"] = round((trainer.global_step - step) / seconds, 2)
         if self.best is not None:
-            progress["objective"] = {"best": self.best, "best_epoch": self.best_epoch}
+            progress["objective"] = {"best": self.best, "best_epoch": self.best_epoch, "best_step": self.best_step}
         self.manifest.update(**progress)
 
     # ------------------------------------------------------------------ checkpoints
@@ -147,10 +163,11 @@ class Keeper(Checkpoint):
         trainer.strategy.barrier("checkpoint")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch}
+        return {"best": self.best, "best_epoch": self.best_epoch, "best_step": self.best_step}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.best_step = state.get("best_step")  # older runs did not note it
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config

@@ -21,6 +21,9 @@ class Manifest:
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
 
+    def get(self, key: str) -> Any:
+        return self.content.get(key)
+
     def update(self, **changes: Any) -> None:
         """Set keys and write the file; a dictionary is merged into the one that is there.
 

@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "
 # What two runs of one setting may differ in.
 NOT_SETTING = (
     *("seed", "paths", "logger", "resume", "checkpoint", "train", "test", "save_every"),
-    *("study", "budget", "sweep"),
+    *("study", "budget", "quick", "sweep"),
 )
 
 

@@ -20,12 +20,16 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in row.items() if value not in ("", None)} for row in read_rows(path)]
 
 
-def read_epochs(path: Path) -> dict[str, dict[int, float]]:
-    """{metric: {epoch counted from 0: the last value that was logged in it}}, such as `val/loss`."""
+def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
+    """{metric: {epoch or step counted from 0: the last value that was logged in it}}, such as `val/loss`.
+
+    Args:
+        unit: epoch or step.
+    """
     found: dict[str, dict[int, float]] = {}
     for row in read_metrics(path):
         if row.get("epoch", -1) >= 0:  # what has no epoch has no place on a curve
             for name, value in row.items():
                 if "/" in name:
-                    found.setdefault(name, {})[int(row["epoch"])] = value
+                    found.setdefault(name, {})[int(row[unit])] = value
     return found

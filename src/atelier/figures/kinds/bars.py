@@ -47,7 +47,8 @@ def gather(groups: Sequence[Group], metric: str, reference: Mapping[str, float] 
 
 def draw(bars: Bars) -> Figure:
     below = 0.3 if bars.reference else 0.0
-    size = 7.0, 1.2 + 0.44 * len(bars.bars) + below
+    longest = max(len(label) for label, _ in bars.bars)
+    size = max(7.0, 4.5 + 0.095 * longest), 1.2 + 0.44 * len(bars.bars) + below  # inches; letters of 12 points
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     axes = figure.subplots()
     for row, (_, one) in enumerate(bars.bars):

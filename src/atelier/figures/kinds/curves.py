@@ -1,4 +1,4 @@
-"""A metric over the epochs: the mean over seeds with a band of ± one standard deviation.
+"""A metric over the epochs or steps: the mean over seeds with a band of ± one standard deviation.
 
 Training is solid and validation dotted, as the reports draw them.
 """
@@ -23,17 +23,17 @@ MOST_PANELS = 24
 
 @dataclass(frozen=True)
 class Line:
-    """The mean of one setting's runs on one split, over those that have the epoch.
+    """The mean of one setting's runs on one split, over those that have the epoch or step.
 
     Args:
-        epochs: counted from 1.
-        std: 0 where a single run has the epoch.
+        places: the epochs or steps, counted from 1.
+        std: 0 where a single run has the place.
         runs: how many have it.
     """
 
     label: str
     split: str
-    epochs: list[int]
+    places: list[int]
     mean: list[float]
     std: list[float]
     runs: list[int]
@@ -51,24 +51,31 @@ class Curves:
     panels: list[Panel]
     reference: Mapping[str, float] = field(default_factory=dict)
     left_out: int = 0  # settings for which there was no room
+    unit: str = "epoch"  # or step
 
 
-def gather(groups: Sequence[Group], metric: str, reference: Mapping[str, float] | None = None) -> Curves:
+def gather(
+    groups: Sequence[Group], metric: str, reference: Mapping[str, float] | None = None, apart: str | None = None
+) -> Curves:
     """The curves of `metric`: without a split (`loss`) in training and validation, with one (`val/loss`) there alone.
 
     Args:
         groups: the settings, the best first.
         reference: {name: value} of horizontal lines.
+        apart: a swept key whose values have a panel each.
 
     Raises:
-        InputError: if no run logged the metric.
+        InputError: if no run logged the metric, or `apart` was not swept.
     """
     names = [metric] if "/" in metric else [f"{split}/{metric}" for split in DASHES]
     logged = [group for group in groups if any(name in curve for curve in group.curves for name in names)]
     if not logged:
         known = sorted({name for group in groups for curve in group.curves for name in curve if name[:5] != "test/"})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
-    parts = panels.partition([group.values for group in logged])
+    keys = dict.fromkeys(key for group in logged for key in group.values)
+    if apart is not None and apart not in keys:
+        raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys) or 'nothing was'}")
+    parts = panels.partition([group.values for group in logged], apart)
     alone = len(parts) > 1 and parts[0][0] is None
     drawn = []
     for key, members in parts[:MOST_PANELS]:
@@ -76,20 +83,21 @@ def gather(groups: Sequence[Group], metric: str, reference: Mapping[str, float] 
         for group in (logged[index] for index in members):
             # The panel's title tells what its lines need not repeat.
             label = describe_values(panels.without(group.values, key)) if key else "" if alone else group.label
-            lines += [line for line in (mean_line(group, name, label) for name in names) if line.epochs]
+            lines += [line for line in (mean_line(group, name, label) for name in names) if line.places]
         first = logged[members[0]]
         drawn.append(Panel(first.label if alone else panels.title(first.values, key), lines))
-    return Curves(metric, drawn, reference or {}, left_out=max(0, len(parts) - MOST_PANELS))
+    left_out = max(0, len(parts) - MOST_PANELS)
+    return Curves(metric, drawn, reference or {}, left_out, logged[0].unit)
 
 
 def mean_line(group: Group, name: str, label: str) -> Line:
     curves = [curve[name] for curve in group.curves if name in curve]
-    found = {epoch: Statistic.of(c.get(epoch) for c in curves) for epoch in sorted({e for c in curves for e in c})}
-    known = [(epoch + 1, found[epoch]) for epoch in found if found[epoch].n]
+    found = {place: Statistic.of(c.get(place) for c in curves) for place in sorted({p for c in curves for p in c})}
+    known = [(place + 1, found[place]) for place in found if found[place].n]
     return Line(
         label,
         name.partition("/")[0],
-        epochs=[epoch for epoch, _ in known],
+        places=[place for place, _ in known],
         mean=[one.mean or 0.0 for _, one in known],
         std=[one.std or 0.0 for _, one in known],
         runs=[one.n for _, one in known],
@@ -118,23 +126,23 @@ def draw(curves: Curves) -> Figure:
         axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", linestyle=DASHES.get(split, "-"))
     for axis in axes:
         draw_references(axis, curves.reference)
-    panels.name_axes(figure, axes, "epoch", metric_words(curves.metric))
+    panels.name_axes(figure, axes, curves.unit, metric_words(curves.metric))
     panels.legend_below(figure, axes)
     return figure
 
 
 def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     look = style(index)
-    if not marked and len(line.epochs) > 1:
+    if not marked and len(line.places) > 1:
         look["marker"] = None
-    # Markers at a few epochs, not at the same ones for every setting, tell lines apart without colour.
-    every = max(1, len(line.epochs) // 5)
+    # Markers at a few places, not at the same ones for every setting, tell lines apart without colour.
+    every = max(1, len(line.places) // 5)
     dashes = DASHES.get(line.split, "-")
-    axis.plot(line.epochs, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
+    axis.plot(line.places, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
     low = [mean - std for mean, std in zip(line.mean, line.std, strict=True)]
     high = [mean + std for mean, std in zip(line.mean, line.std, strict=True)]
     if any(line.std):
-        axis.fill_between(line.epochs, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
 def caption(curves: Curves) -> str:
@@ -143,15 +151,15 @@ def caption(curves: Curves) -> str:
     band = ": the mean over the runs, with a band of ± one standard deviation" if several else ""
     styles = "; training is solid, validation dotted" if "/" not in curves.metric else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
-    return f"{metric_words(curves.metric).capitalize()} over the epochs{band}{styles}.{rest}"
+    return f"{metric_words(curves.metric).capitalize()} over the {curves.unit}s{band}{styles}.{rest}"
 
 
 def describe(curves: Curves) -> str:
     """The end of every line in words."""
     ends = [
         f"{', '.join(filter(None, (panel.title, line.label))) or 'all runs'} ({line.split}): "
-        f"{number(line.mean[-1], line.std[-1] or None)} at epoch {line.epochs[-1]}"
+        f"{number(line.mean[-1], line.std[-1] or None)} at {curves.unit} {line.places[-1]}"
         for panel in curves.panels
         for line in panel.lines
     ]
-    return f"Curves of {metric_words(curves.metric)} over the epochs. Last values: {'; '.join(ends)}."
+    return f"Curves of {metric_words(curves.metric)} over the {curves.unit}s. Last values: {'; '.join(ends)}."

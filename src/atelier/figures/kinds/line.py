@@ -47,16 +47,22 @@ class LineChart:
     ticks: dict[float, str]
     panels: list[tuple[str, list[Line]]]
     reference: Mapping[str, float] = field(default_factory=dict)
+    band: bool = False
 
 
 def gather(
-    groups: Sequence[Group], metric: str, x: str | None = None, reference: Mapping[str, float] | None = None
+    groups: Sequence[Group],
+    metric: str,
+    x: str | None = None,
+    reference: Mapping[str, float] | None = None,
+    band: bool = False,
 ) -> LineChart:
     """
     Args:
         groups: the settings, the best first.
         x: the swept key on the axis; without it the first that is numeric.
         reference: {name: value} of horizontal lines.
+        band: whether the deviations are drawn as a band, and not as whiskers.
 
     Raises:
         InputError: if no run has `metric`, or if `x` was not swept or is not numeric.
@@ -85,7 +91,7 @@ def gather(
                 [Line(label, lines[index]) for label, index in zip(labels, members, strict=True)],
             )
         )
-    return LineChart(x, metric, spacing(list(ticks)), dict(sorted(ticks.items())), drawn, reference or {})
+    return LineChart(x, metric, spacing(list(ticks)), dict(sorted(ticks.items())), drawn, reference or {}, band)
 
 
 def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
@@ -127,7 +133,7 @@ def draw(chart: LineChart) -> Figure:
     figure, axes = panels.grid(len(chart.panels), [*named, *chart.reference])
     for axis, (title, lines) in zip(axes, chart.panels, strict=True):
         for line in lines:
-            draw_line(axis, line, labels.index(line.label))
+            draw_line(axis, line, labels.index(line.label), chart.band)
         draw_references(axis, chart.reference)
         axis.set_title(title)
         axis.grid(True)
@@ -143,13 +149,17 @@ def draw(chart: LineChart) -> Figure:
     return figure
 
 
-def draw_line(axis: Axes, line: Line, index: int) -> None:
+def draw_line(axis: Axes, line: Line, index: int, band: bool) -> None:
     look = style(index)
     places = [place for place, _ in line.points]
     means = [one.mean or 0.0 for _, one in line.points]
     whiskers = [one.std or 0.0 for _, one in line.points]
-    errors: dict[str, Any] = {"yerr": whiskers, "elinewidth": 1.2, "capsize": 4} if any(whiskers) else {}
+    spread = any(whiskers) and not band
+    errors: dict[str, Any] = {"yerr": whiskers, "elinewidth": 1.2, "capsize": 4} if spread else {}
     axis.errorbar(places, means, label=line.label or None, **errors, **look)
+    if band and any(whiskers):
+        low, high = ([mean + sign * one for mean, one in zip(means, whiskers, strict=True)] for sign in (-1, 1))
+        axis.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     for place, one in line.points:
         if one.n > 1:
             axis.plot([place] * one.n, one.values, ".", color=look["color"], markersize=5, alpha=0.6)
@@ -158,7 +168,8 @@ def draw_line(axis: Axes, line: Line, index: int) -> None:
 def caption(chart: LineChart) -> str:
     """What is drawn and how to read it."""
     several = any(one.n > 1 for _, lines in chart.panels for line in lines for _, one in line.points)
-    how = ": the mean over the runs, ± one standard deviation, and each run as a dot" if several else ""
+    spread = "with a band of ± one standard deviation" if chart.band else "± one standard deviation"
+    how = f": the mean over the runs, {spread}, and each run as a dot" if several else ""
     return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}."
 
 

@@ -1,0 +1,138 @@
+"""Recurrent networks: torch's own RNN, LSTM or GRU, and a linear layer on what it makes of a sequence.
+
+Elman, 1990 (RNN); Hochreiter and Schmidhuber, 1997, with the forget gate of Gers et al., 2000 (LSTM); Cho et al., 2014
+(GRU).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from atelier.errors import InputError
+
+# Cell: torch's class, its gates, and which of them (in torch's order) keeps the state: the LSTM's forget gate among
+# input, forget, candidate and output; the GRU's update gate among reset, update and candidate.
+CELLS: dict[str, tuple[Callable[..., nn.RNNBase], int, int | None]] = {
+    "rnn": (nn.RNN, 1, None),
+    "lstm": (nn.LSTM, 4, 1),
+    "gru": (nn.GRU, 3, 1),
+}
+SYMBOLS = ("one_hot", "scalar", "embedding")
+READOUTS = ("last", "mean")
+
+
+class Recurrent(nn.Module):
+    """Sequences in, logits (N, num_classes) out.
+
+    A sequence is symbols (N, T) int64, vectors (N, T, features), or a picture (N, C, H, W), which is read row by row.
+    Any length T will do.
+
+    Args:
+        cell: rnn (with tanh), lstm or gru.
+        in_shape: (T,), (T, features) or (C, H, W).
+        num_symbols: how many different symbols there are, for sequences of symbols.
+        num_classes: size of the output.
+        hidden: units of each layer.
+        layers: how many layers, each reading the outputs of the one below.
+        symbols: what is made of a symbol: one_hot, scalar (one number, −1 to 1), or embedding (learned, of `hidden`
+            numbers).
+        readout: what the linear layer is given: the outputs of the last step, or their mean over all steps.
+        dropout: share of the units dropped there in training.
+        orthogonal: orthogonal recurrent weights, gate by gate, in place of the initializer's.
+        memory: how the gate that keeps the state begins (the LSTM's forget gate, the GRU's update gate). None: as any
+            other; a number: with this bias; [a, b]: with biases for which the units keep their state for a to b steps,
+            spread evenly on a logarithmic scale, and the LSTM's input gate with the opposite ones (after Tallec and
+            Ollivier, 2018).
+        initializer: initializes the whole network, before `orthogonal` and `memory`.
+    """
+
+    def __init__(
+        self,
+        cell: Literal["rnn", "lstm", "gru"],
+        in_shape: Sequence[int],
+        num_symbols: int | None,
+        num_classes: int,
+        hidden: int,
+        layers: int,
+        symbols: Literal["one_hot", "scalar", "embedding"],
+        readout: Literal["last", "mean"],
+        dropout: float,
+        orthogonal: bool,
+        memory: float | Sequence[float] | None,
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        choices = {"cell": (cell, CELLS), "symbols": (symbols, SYMBOLS), "readout": (readout, READOUTS)}
+        for name, (chosen, known) in choices.items():
+            if chosen not in known:
+                raise InputError(f"network.{name}={chosen}: choose from: {', '.join(known)}")
+        if len(in_shape) == 1 and num_symbols is None:
+            raise InputError(f"data.shape={list(in_shape)}: a sequence of symbols needs data.num_symbols")
+        self.kind, self.num_symbols = symbols, num_symbols
+        self.readout = readout
+        if len(in_shape) == 1:
+            assert num_symbols is not None
+            features = {"one_hot": num_symbols, "scalar": 1, "embedding": hidden}[symbols]
+        else:
+            features = in_shape[1] if len(in_shape) == 2 else in_shape[0] * in_shape[2]
+        embedded = len(in_shape) == 1 and symbols == "embedding"
+        self.embedding = nn.Embedding(num_symbols or 0, hidden) if embedded else None
+        self.recurrent = CELLS[cell][0](features, hidden, layers, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, num_classes)
+        initializer(self)
+        if orthogonal:
+            self.make_orthogonal(CELLS[cell][1])
+        if memory is not None:
+            self.keep(cell, memory)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = self.recurrent(self.vectors(inputs))[0]  # (N, T, hidden)
+        read = outputs[:, -1] if self.readout == "last" else outputs.mean(1)
+        return self.output(self.dropout(read))
+
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """The inputs as (N, T, features)."""
+        if inputs.dim() == 4:
+            return inputs.transpose(1, 2).flatten(2)
+        if inputs.dim() == 3:
+            return inputs
+        if self.embedding is not None:
+            return self.embedding(inputs)
+        assert self.num_symbols is not None
+        if self.kind == "scalar":
+            return (2 * inputs[:, :, None].float() / max(1, self.num_symbols - 1)) - 1
+        return F.one_hot(inputs, self.num_symbols).to(self.output.weight.dtype)
+
+    @torch.no_grad()
+    def make_orthogonal(self, gates: int) -> None:
+        for name, parameter in self.recurrent.named_parameters():
+            if name.startswith("weight_hh"):
+                for weight in parameter.chunk(gates):
+                    nn.init.orthogonal_(weight)
+
+    @torch.no_grad()
+    def keep(self, cell: str, memory: float | Sequence[float]) -> None:
+        """Set the biases of the gate that keeps the state as `memory` says."""
+        gate = CELLS[cell][2]
+        if gate is None:
+            raise InputError(f"network.memory={memory}: an RNN has no gate that keeps its state; leave it null")
+        hidden = self.recurrent.hidden_size
+        if isinstance(memory, Sequence):
+            if len(memory) != 2 or not 1 < memory[0] <= memory[1]:
+                raise InputError(f"network.memory={list(memory)}: give a number, or two numbers of steps above 1")
+            steps = torch.linspace(math.log(memory[0]), math.log(memory[1]), hidden).exp()
+            bias = (steps - 1).log()  # sigmoid(bias) = 1 - 1/steps: a unit forgets one in so many
+        else:
+            bias = torch.full((hidden,), float(memory))
+        for layer in range(self.recurrent.num_layers):
+            inner, outer = (getattr(self.recurrent, f"bias_{side}_l{layer}").split(hidden) for side in ("ih", "hh"))
+            inner[gate].copy_(bias)
+            outer[gate].zero_()
+            if cell == "lstm" and isinstance(memory, Sequence):
+                inner[0].copy_(-bias)
+                outer[0].zero_()

@@ -1,0 +1,101 @@
+"""Tell which class a sequence belongs to once all of it has been read (asci and ELEC576 reports)."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.optim import Optimizer
+
+from atelier.metrics.mean import Mean
+from atelier.tasks.classifier import accuracy
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import Task
+
+Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
+
+
+class SequencePredictor(Task):
+    """A network trained with cross-entropy on its answer after the last step.
+
+    `train/gradient_norm` is the Euclidean norm of the whole gradient before it is clipped, the mean over the steps:
+    where gradients explode, it is seen there. They are clipped as trainer.gradient_clip_val says.
+
+    Args:
+        network: sequences (N, T, …) to logits (N, num_classes).
+        penalty: added to the training loss.
+        optimizer, schedule, metric, mode: see `Task`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        penalty: Callable[[nn.Module], Tensor | float],
+        metric: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__(network, optimizer, schedule, metric, mode)
+        self.penalty = penalty
+        self.train_loss, self.train_accuracy, self.train_gradient_norm = Mean(), Mean(), Mean()
+        self.val_loss, self.val_accuracy = Mean(), Mean()
+        self.test_loss, self.test_accuracy = Mean(), Mean()
+
+    def forward(self, sequences: Tensor) -> Tensor:
+        return self.network(sequences)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        sequences, classes = batch
+        logits = self.network(sequences)
+        loss = F.cross_entropy(logits, classes)
+        self.train_loss.add(loss, len(classes))
+        self.train_accuracy.add(accuracy(logits, classes), len(classes))
+        return loss + self.penalty(self.network)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, with a norm that is worked out once for both the clipping and its metric."""
+        parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
+        if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            norm = clip_grad_norm_(parameters, gradient_clip_val)
+        else:
+            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        self.train_gradient_norm.add(norm, 1)
+
+    def log_training(self) -> None:
+        metrics = {"loss": self.train_loss, "accuracy": self.train_accuracy}
+        self.log_metrics("train", {**metrics, "gradient_norm": self.train_gradient_norm})
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        sequences, classes = batch
+        logits = self.network(sequences)
+        self.val_loss.update(F.cross_entropy(logits, classes), len(classes))
+        self.val_accuracy.update(accuracy(logits, classes), len(classes))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_metrics("val", {"loss": self.val_loss, "accuracy": self.val_accuracy})
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        sequences, classes = batch
+        logits = self.network(sequences)
+        self.test_loss.update(F.cross_entropy(logits, classes), len(classes))
+        self.test_accuracy.update(accuracy(logits, classes), len(classes))
+
+    def on_test_epoch_end(self) -> None:
+        self.log_metrics("test", {"loss": self.test_loss, "accuracy": self.test_accuracy})
+
+    def captions(self, labels: Tensor) -> list[str]:
+        return [str(label) for label in labels.tolist()]
+
+    def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
+        """For each sequence the most probable class and its probability."""
+        probability, classes = prediction.softmax(1).max(1)
+        pairs = zip(classes.tolist(), probability.tolist(), strict=True)
+        return [{"class": label, "probability": round(share, 4)} for label, share in pairs]
