@@ -1,0 +1,150 @@
+"""What a classifier of points in the plane says about every place, over its training (EE559 report, figure 4)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from torch import Tensor
+
+from atelier.callbacks.frames import looking
+from atelier.errors import InputError
+from atelier.figures.numbers import write_numbers
+from atelier.figures.palette import COLORS, look
+from atelier.figures.panels import grid, legend_below
+
+SIDE = 51  # places of the picture, each way
+
+
+class DecisionRegions(Callback):
+    """Draws `decision_regions.png` when training ends or is interrupted: the training points, then the regions of the
+    classes over the training, at last with the validation points that are wrong. The regions' numbers, the probability
+    of class 1 at each place, are in `decision_regions.csv`.
+
+    Does nothing for other data than points of the plane in two classes.
+
+    Args:
+        frames: how many regions of a whole run: before it, and after numbers of epochs that grow by a constant factor.
+    """
+
+    def __init__(self, frames: int) -> None:
+        if frames < 2:
+            raise InputError(f"callbacks.decision_regions.frames={frames}: give 2 or more")
+        self.frames = frames
+        self.regions: dict[int, Tensor] = {}  # {epochs done: (SIDE, SIDE) probability of class 1, rows are y}
+
+    def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        if trainer.global_step == 0:
+            self.take(trainer, task, 0)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        done = trainer.current_epoch + 1
+        if done in due_epochs(trainer.max_epochs or -1, self.frames):
+            self.take(trainer, task, done)
+
+    def take(self, trainer: lightning.Trainer, task: Any, done: int) -> None:
+        """Note the regions after so many epochs."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if suits(data):
+            with looking(task):
+                logits = task(data.normalise(places(data).to(task.device)))
+            self.regions[done] = logits.float().softmax(1)[:, 1].view(SIDE, SIDE).cpu()
+
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.take(trainer, task, trainer.current_epoch)
+        self.draw(trainer, task)
+
+    def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
+        self.draw(trainer, task)
+
+    def draw(self, trainer: lightning.Trainer, task: Any) -> None:
+        if not (self.regions and trainer.is_global_zero):
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        path = Path(trainer.default_root_dir) / "figures" / "decision_regions.png"
+        points = places(data).tolist()
+        rows = [
+            (done, round(x, 4), round(y, 4), round(share, 4))
+            for done, region in self.regions.items()
+            for (x, y), share in zip(points, region.flatten().tolist(), strict=True)
+        ]
+        write_numbers(path.with_suffix(".csv"), ["epochs", "x", "y", "probability"], rows)
+        draw(self.regions, stored(data, "train"), wrong(data, task), path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {str(done): region for done, region in self.regions.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.regions = {int(done): region for done, region in state.items()}
+
+
+def suits(data: Any) -> bool:
+    """Whether a data set is of points of the plane in two classes."""
+    return (tuple(getattr(data, "shape", ())), getattr(data, "num_classes", None)) == ((2,), 2)
+
+
+def due_epochs(epochs: int, frames: int) -> set[int]:
+    """After how many of a run's epochs its regions are noted; they change most in the beginning.
+
+    >>> sorted(due_epochs(100, frames=4))
+    [1, 10, 100]
+    """
+    steps = frames - 2
+    return {round(epochs ** (step / steps)) for step in range(steps + 1)} if epochs > 0 and steps else {epochs}
+
+
+def stored(data: Any, split: str) -> tuple[Tensor, Tensor]:
+    """All points (N, 2) and classes (N,) of a split."""
+    return data.sets[split][torch.arange(len(data.sets[split]))]
+
+
+def places(data: Any) -> Tensor:
+    """A grid (SIDE · SIDE, 2) over where the training points are, row by row."""
+    points, _ = stored(data, "train")
+    lines = [
+        torch.linspace(*limits, SIDE) for limits in zip(points.amin(0).tolist(), points.amax(0).tolist(), strict=True)
+    ]
+    y, x = torch.meshgrid(lines[1], lines[0], indexing="ij")
+    return torch.stack([x.flatten(), y.flatten()], 1)
+
+
+def wrong(data: Any, task: Any) -> Tensor:
+    """The validation points (n, 2) that the classifier has wrong."""
+    points, classes = stored(data, "val")
+    with looking(task):
+        predicted = task(data.normalise(points.to(task.device))).argmax(1)
+    return points[(predicted != classes.to(task.device)).to(points.device)].cpu()
+
+
+def draw(regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistakes: Tensor, path: Path) -> None:
+    points, classes = (part.cpu() for part in training)
+    (left, low), (right, high) = points.amin(0).tolist(), points.amax(0).tolist()
+    with look():
+        figure, panels = grid(1 + len(regions))
+        for label in (0, 1):
+            x, y = points[classes == label].T.tolist()
+            panels[0].scatter(x, y, s=4, color=COLORS[label])
+        panels[0].set_title("training points")
+        for panel, (done, region) in zip(panels[1:], sorted(regions.items()), strict=True):
+            shade(panel, region, (left, right, low, high))
+            panel.set_title(f"after {done} epochs" if done > 1 else "after 1 epoch" if done else "before training")
+        x, y = mistakes.T.tolist()
+        panels[-1].scatter(x, y, s=30, color="black", marker="x", label="wrong in validation")
+        for panel in panels:
+            panel.set_aspect("equal")
+            panel.set(xticks=[], yticks=[])
+        legend_below(figure, panels)
+        figure.savefig(path, dpi=150)
+
+
+def shade(panel: Axes, region: Tensor, extent: tuple[float, float, float, float]) -> None:
+    """Colour a panel by the probability of class 1, with a line where it is a half."""
+    shades = LinearSegmentedColormap.from_list("classes", [COLORS[0], "white", COLORS[1]])
+    numbers = region.numpy()
+    panel.imshow(numbers, shades, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
+    if region.min() < 0.5 < region.max():
+        panel.contour(numbers, levels=[0.5], extent=extent, colors="black", linewidths=1)

@@ -1,0 +1,49 @@
+"""When a picture is drawn during a training, and how a task draws one without leaving a trace in it."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+
+from atelier.figures.gallery import animate, read
+
+
+def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int) -> bool:
+    """Whether a picture is drawn after so many epochs: of the last one, the middle one, and those in between.
+
+    Args:
+        done: epochs that are over.
+        every: so many epochs apart; None spreads `frames` pictures over the run.
+    """
+    epochs = trainer.max_epochs or -1
+    if epochs <= 0:
+        return done % (every or 1) == 0
+    return done % (every or math.ceil(epochs / frames)) == 0 or done in (epochs // 2, epochs)
+
+
+@contextmanager
+def looking(task: Any) -> Iterator[None]:
+    """Within, the task is in evaluation mode and computes no gradients."""
+    training = task.training
+    task.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        task.train(training)
+
+
+def frame_path(folder: Path, epochs: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder / f"epoch_{epochs:04d}.png"
+
+
+def animate_folder(folder: Path) -> None:
+    """All pictures of a folder, in order, as a GIF beside it."""
+    files = sorted(folder.glob("epoch_*.png"))
+    if len(files) > 1:
+        animate([read(file) for file in files], folder.with_suffix(".gif"))

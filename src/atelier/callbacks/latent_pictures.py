@@ -1,0 +1,61 @@
+"""What a generator makes of the same latents, over the training."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
+from atelier.figures.gallery import draw_panels, frame, read
+
+COLUMNS = 5
+
+
+class LatentPictures(Callback):
+    """Draws `latents/epoch_NNNN.png` before the training and during it; at its end all of them as `latents.gif`, and
+    the first, the middle and the last as `latents.png`.
+
+    A run that is resumed goes on with the same latents, which its checkpoint keeps.
+
+    Args:
+        count: how many latents, at most 64.
+        every: a picture every so many epochs; None spreads `frames` of them over the run.
+        frames: how many about, where `every` is None.
+    """
+
+    def __init__(self, count: int, every: int | None, frames: int) -> None:
+        self.count, self.every, self.frames = count, every, frames
+
+    def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        if trainer.global_step == 0:
+            self.draw(trainer, task, 0)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        done = trainer.current_epoch + 1
+        if is_due(trainer, done, self.every, self.frames):
+            self.draw(trainer, task, done)
+
+    def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if not trainer.is_global_zero:
+            return
+        folder = self.folder(trainer)
+        animate_folder(folder)
+        files = {int(file.stem[6:]): file for file in sorted(folder.glob("epoch_*.png"))}
+        if not files:
+            return
+        last = max(files)
+        half = min(files, key=lambda epoch: abs(epoch - last / 2))
+        panels = [(f"epoch {epoch}", read(files[epoch])) for epoch in dict.fromkeys((min(files), half, last))]
+        draw_panels(panels, folder.with_suffix(".png"), columns=len(panels), title="made of the same latents")
+
+    def draw(self, trainer: lightning.Trainer, task: Any, done: int) -> None:
+        if not trainer.is_global_zero or not hasattr(task, "pictures"):
+            return
+        with looking(task):
+            pictures = task.pictures(task.latents[: self.count])
+        if pictures.dim() == 4:
+            frame(pictures, COLUMNS).save(frame_path(self.folder(trainer), done))
+
+    def folder(self, trainer: lightning.Trainer) -> Path:
+        return Path(trainer.default_root_dir) / "figures" / "latents"

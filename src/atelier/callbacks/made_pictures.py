@@ -1,0 +1,32 @@
+"""What a finished GAN or VAE makes: neighbours and interpolations, as `src/sample.py` draws them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+from atelier.callbacks.frames import looking
+from atelier.figures.made import Sampler, draw
+
+
+class MadePictures(Callback):
+    """Draws figures after testing a task that makes pictures, each with its numbers in a JSON file.
+
+    Args:
+        kinds: which: grid, interpolation, neighbours, reconstructions, walk.
+        seed: of the latents.
+    """
+
+    def __init__(self, kinds: Sequence[str], seed: int) -> None:
+        self.kinds, self.seed = kinds, seed
+
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if not trainer.is_global_zero or not hasattr(task, "pictures"):
+            return
+        folder = Path(trainer.default_root_dir) / "figures"
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        with looking(task):
+            for kind in self.kinds:
+                draw(kind, Sampler(task, data, None, self.seed, folder / f"{kind}.png"))

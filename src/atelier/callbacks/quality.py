@@ -1,0 +1,29 @@
+"""How good made pictures were in the test, with the network that judged them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+NAMES = ("frechet_distance", "frechet_floor", "precision", "recall", "classes_found", "smallest_share")
+
+
+class Quality(Callback):
+    """Writes `figures/quality.json` after testing a task that makes pictures and scores them: the scores, the share of
+    each class among the pictures, and which features they are of."""
+
+    def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        quality = getattr(task, "quality", None)
+        if quality is None or not trainer.is_global_zero:
+            return
+        found = trainer.callback_metrics
+        scores: dict[str, Any] = {name: float(found[f"test/{name}"]) for name in NAMES if f"test/{name}" in found}
+        if quality.class_shares is not None:
+            names = trainer.datamodule.classes or range(len(quality.class_shares))  # type: ignore[attr-defined]
+            shares = quality.class_shares.tolist()
+            scores["class_shares"] = {str(name): share for name, share in zip(names, shares, strict=False)}
+        scores["features"] = quality.features.identity
+        path = Path(trainer.default_root_dir) / "figures" / "quality.json"
+        path.write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,30 @@
+"""What a generator and its discriminator lost over the epochs of a run, in one panel."""
+
+from pathlib import Path
+
+from atelier.figures.curves import series_by_metric
+from atelier.figures.palette import COLORS
+from atelier.runs.rows import read_metrics
+
+NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
+
+
+def draw_losses(run: Path) -> None:
+    """Both training losses of metrics.csv into `figures/losses.png`; nothing if they are not there."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    found = series_by_metric(read_metrics(run / "metrics.csv"))
+    if not found.keys() >= NAMES.keys():
+        return
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for (metric, name), color, dash in zip(NAMES.items(), COLORS, ("-", "--"), strict=False):
+        epochs, values = found[metric]["train"]
+        axes.plot(epochs, values, dash, color=color, label=name, marker="o" if len(epochs) < 3 else None)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("training loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+    axes.legend()
+    figure.savefig(run / "figures" / "losses.png", dpi=120)

@@ -1,0 +1,185 @@
+"""Pictures from a trained GAN or VAE, and numbers about them: a function for each kind that `src/sample.py` draws."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atelier.errors import InputError
+from atelier.figures.gallery import animate, draw_panels, frame, interleave
+
+STEPS = 9  # pictures from one latent to another, both included
+PART = 500  # pictures made at once
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """What the functions below share.
+
+    Args:
+        task: a GAN or VAE (`atelier.tasks.generative`) in evaluation mode.
+        data: its images (`atelier.data.images`), set up.
+        count: how many pictures, pairs or stations; None for what suits.
+        seed: of the latents.
+        path: of the picture to draw, a PNG file.
+    """
+
+    task: Any
+    data: Any
+    count: int | None
+    seed: int
+    path: Path
+
+    def latents(self, count: int) -> Tensor:
+        return self.task.draw_latents(count, self.seed)
+
+    def pictures(self, latents: Tensor) -> Tensor:
+        """Latents (N, L) to pictures (N, C, H, W) in 0–1 on the processor."""
+        return torch.cat([self.task.pictures(part).cpu() for part in latents.split(PART)])
+
+
+def grid(sampler: Sampler) -> dict[str, Any]:
+    """Made pictures; the share of each class among them, where the run's features know classes."""
+    count = sampler.count or 25
+    pictures = sampler.pictures(sampler.latents(count))
+    frame(pictures, columns=math.ceil(math.sqrt(count))).save(sampler.path)
+    numbers: dict[str, Any] = {"mean": pictures.mean().item(), "std": pictures.std().item()}
+    quality = sampler.task.quality
+    if quality is not None and quality.features.num_classes is not None:
+        quality.to(sampler.task.device)
+        parts = [quality.features.classes(quality.of(part.to(sampler.task.device))) for part in pictures.split(PART)]
+        counts = torch.bincount(torch.cat(parts).cpu(), minlength=quality.features.num_classes)
+        names = sampler.data.classes or [str(number) for number in range(len(counts))]
+        numbers |= {"classes": dict(zip(names, counts.tolist(), strict=False)), "features": quality.features.identity}
+    return numbers
+
+
+def interpolation(sampler: Sampler) -> dict[str, Any]:
+    """From one latent to another in nine steps, straight and along the sphere."""
+    pairs = sampler.count or 1
+    ends = sampler.latents(2 * pairs).view(pairs, 2, -1)
+    ways = {"linear": straight, "spherical": on_sphere}
+    lines, numbers = {}, {}
+    for name, way in ways.items():
+        latents = torch.cat([way(first, last, STEPS) for first, last in ends])
+        lines[name] = sampler.pictures(latents)
+        changes = lines[name].view(pairs, STEPS, -1).diff(dim=1).norm(dim=2)  # (pairs, STEPS - 1)
+        numbers[name] = {
+            "latent_norms": latents.norm(dim=1).view(pairs, STEPS).tolist(),
+            "change_of_each_step": changes.tolist(),
+            "largest_over_mean_change": (changes.max(1).values / changes.mean(1)).tolist(),
+        }
+    panels = [(f"{name} interpolation", frame(line, STEPS)) for name, line in lines.items()]
+    draw_panels(panels, sampler.path, columns=1)
+    return numbers
+
+
+def neighbours(sampler: Sampler) -> dict[str, Any]:
+    """Each made picture above the training image that is nearest to it, pixel by pixel; is it a copy?"""
+    made = sampler.pictures(sampler.latents(sampler.count or 8))
+    distances, rows = nearest(sampler, made)
+    shown = train_pictures(sampler, rows)
+    columns = min(len(made), 10)
+    panel = frame(interleave(made, shown, columns=columns), columns)
+    draw_panels([("made, and below the nearest training image", panel)], sampler.path, columns=1)
+    test = sampler.data.sets["test"]
+    held_out = torch.linspace(0, len(test) - 1, min(len(test), len(made))).long()
+    typical, _ = nearest(sampler, as_pictures(sampler, test[held_out][0]))
+    return {
+        "distances": distances.tolist(),
+        "training_rows": sampler.data.sets["train"].rows.cpu()[rows].tolist(),
+        "median_distance": distances.median().item(),
+        "median_distance_of_test_images": typical.median().item(),
+    }
+
+
+def reconstructions(sampler: Sampler) -> dict[str, Any]:
+    """Test images above what an autoencoder makes of them.
+
+    Raises:
+        InputError: if the task is none.
+    """
+    task, test = sampler.task, sampler.data.sets["test"]
+    if not hasattr(task, "reconstruct"):
+        raise InputError(
+            "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, walk"
+        )
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(sampler.seed))
+    rows = order[: sampler.count or 16]
+    images = sampler.data.normalise(test[rows][0].to(task.device))
+    shown, made = task.as_pictures(images).cpu(), task.reconstruct(images).cpu()
+    columns = min(len(rows), 8)
+    frame(interleave(shown, made, columns=columns), columns).save(sampler.path)
+    return {"test_rows": rows.tolist(), "mean_squared_errors": (shown - made).square().flatten(1).mean(1).tolist()}
+
+
+def walk(sampler: Sampler) -> dict[str, Any]:
+    """Round a closed way through several latents: a line of pictures from each to the next, and all of them moving."""
+    stations = sampler.count or 6
+    ends = sampler.latents(stations)
+    parts = [on_sphere(ends[k], ends[(k + 1) % stations], STEPS)[:-1] for k in range(stations)]
+    pictures = sampler.pictures(torch.cat(parts))
+    frame(pictures, STEPS - 1).save(sampler.path)
+    animate([frame(picture[None], 1) for picture in pictures], sampler.path.with_suffix(".gif"), seconds=0.12)
+    changes = (pictures - pictures.roll(-1, 0)).flatten(1).norm(dim=1)
+    return {"stations": stations, "steps": STEPS - 1, "change_of_each_step": changes.tolist()}
+
+
+KINDS: dict[str, Callable[[Sampler], dict[str, Any]]] = {
+    "grid": grid,
+    "interpolation": interpolation,
+    "neighbours": neighbours,
+    "reconstructions": reconstructions,
+    "walk": walk,
+}
+
+
+def draw(what: str, sampler: Sampler, **more: Any) -> None:
+    """Draw one of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
+    numbers = KINDS[what](sampler)
+    content = {"what": what, "n": sampler.count, "seed": sampler.seed, **more, **numbers}
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    sampler.path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+
+def straight(first: Tensor, last: Tensor, steps: int) -> Tensor:
+    """Latents (steps, L) at equal distances on the line between two (L)."""
+    share = torch.linspace(0, 1, steps, device=first.device)[:, None]
+    return first + share * (last - first)
+
+
+def on_sphere(first: Tensor, last: Tensor, steps: int) -> Tensor:
+    """Latents (steps, L) at equal angles between two (L), their lengths in between: as long as latents are."""
+    share = torch.linspace(0, 1, steps, device=first.device)[:, None]
+    lengths = first.norm() + share * (last.norm() - first.norm())
+    one, other = first / first.norm(), last / last.norm()
+    angle = torch.arccos((one @ other).clamp(-1, 1))
+    if angle.sin().abs() < 1e-6:  # in one direction
+        return lengths * one
+    return lengths * (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / angle.sin()
+
+
+def nearest(sampler: Sampler, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """The smallest Euclidean distance of each picture (N, …) to a training image, and whose it is: (N,) each."""
+    count = len(sampler.data.sets["train"])
+    best, found = torch.full((len(pictures),), torch.inf), torch.zeros(len(pictures), dtype=torch.int64)
+    for rows in torch.arange(count).split(2000):
+        distance = torch.cdist(pictures.flatten(1), train_pictures(sampler, rows).flatten(1))  # (N, rows)
+        value, place = distance.min(1)
+        found = torch.where(value < best, rows[place], found)
+        best = torch.minimum(best, value)
+    return best, found
+
+
+def train_pictures(sampler: Sampler, rows: Tensor) -> Tensor:
+    return as_pictures(sampler, sampler.data.sets["train"][rows][0])
+
+
+def as_pictures(sampler: Sampler, stored: Tensor) -> Tensor:
+    """Stored images to pictures in 0–1 on the processor."""
+    return sampler.task.as_pictures(sampler.data.normalise(stored)).cpu()

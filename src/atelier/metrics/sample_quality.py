@@ -1,0 +1,146 @@
+"""How good generated pictures are, on the features of a fixed network: no download, no person to ask."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import CatMetric, Metric
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from atelier.metrics.manifold import precision_and_recall
+
+NEIGHBOUR = 3  # k of precision and recall
+MOST = 5000  # features of each kind that precision and recall are taken of: they cost the square of it
+
+
+class Features(Protocol):
+    """A fixed network that tells pictures apart."""
+
+    num_features: int
+    num_classes: int | None  # None: it knows no classes
+    identity: dict[str, object]  # which network it is, in plain data
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) with values in 0–1 to features (N, num_features)."""
+
+    def classes(self, features: Tensor) -> Tensor:
+        """Features (N, num_features) to classes (N,)."""
+
+
+class Given(nn.Module):
+    """Stands for a feature network where the features are at hand already."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+class SampleQuality:
+    """Compares made pictures with real ones, in several processes with those of all of them.
+
+    - `frechet_distance` of the made pictures' features to those of a reference, real training pictures (Heusel et al.
+      2017, arXiv:1706.08500); `frechet_floor`, that of as many real pictures which are not among the reference: what
+      perfect samples would score.
+    - `precision` and `recall` of the made pictures (`precision_and_recall`).
+    - `classes_found`: how many classes at least a tenth of the even share of made pictures are of; `smallest_share`: of
+      the rarest class among them. Only with features that know classes.
+
+    It is no module, so that a task that holds one does not take the feature network for its own.
+
+    Args:
+        features: the fixed network.
+    """
+
+    def __init__(self, features: Features) -> None:
+        self.features = features
+        self.made, self.real = (
+            FrechetInceptionDistance(Given(features.num_features), reset_real_features=False, normalize=True)
+            for _ in range(2)
+        )
+        self.made_features, self.real_features = CatMetric(), CatMetric()
+        self.shares = None if features.num_classes is None else ClassCounts(features.num_classes)
+        self.class_shares: Tensor | None = None  # of the last full scores
+        self.device = torch.device("cpu")
+        self.has_reference = False
+
+    def metrics(self) -> list[Metric]:
+        several = [self.made, self.real, self.made_features, self.real_features, self.shares]
+        return [metric for metric in several if metric is not None]
+
+    def to(self, device: torch.device) -> None:
+        if isinstance(self.features, nn.Module):
+            self.features.to(device).eval()
+        self.device = torch.device("cpu") if device.type == "mps" else device  # which has no 64 bits
+        for metric in self.metrics():
+            metric.to(self.device)
+
+    def of(self, pictures: Tensor) -> Tensor:
+        """The features of pictures, in 32 bits whatever the precision of the run."""
+        with torch.autocast(pictures.device.type, enabled=False):
+            return self.features(pictures.float()).to(self.device)
+
+    @torch.no_grad()
+    def add_reference(self, pictures: Tensor) -> None:
+        """Add real training pictures (N, …) to what both kinds are compared with."""
+        features = self.of(pictures)
+        for metric in (self.made, self.real):
+            metric.update(features, real=True)
+        self.has_reference = True
+
+    @torch.no_grad()
+    def add(self, made: Tensor, real: Tensor | None = None) -> None:
+        """Add made pictures (N, …); with `real`, that are not among the reference, for all that `compute` can tell."""
+        features = self.of(made)
+        self.made.update(features, real=False)
+        if real is None:
+            return
+        self.made_features.update(features)
+        if self.shares is not None:
+            self.shares.update(self.features.classes(features))
+        features = self.of(real)
+        self.real.update(features, real=False)
+        self.real_features.update(features)
+
+    def compute(self) -> dict[str, Tensor]:
+        """The scores of what was added, and begin anew: `frechet_distance`, with real pictures also the rest.
+
+        Empty where there are too few pictures for a distance.
+        """
+        scores: dict[str, Tensor] = {}
+        if self.made.fake_features_num_samples > 1:
+            scores["frechet_distance"] = self.made.compute()
+        if self.real.fake_features_num_samples > 1:
+            scores["frechet_floor"] = self.real.compute()
+            made, real = (
+                torch.as_tensor(metric.compute()).view(-1, self.features.num_features)[:MOST]
+                for metric in (self.made_features, self.real_features)
+            )
+            if min(len(made), len(real)) > NEIGHBOUR:
+                scores["precision"], scores["recall"] = precision_and_recall(real, made, NEIGHBOUR)
+            if self.shares is not None:
+                self.class_shares = self.shares.compute()
+                scores["classes_found"] = (self.class_shares >= 0.1 / len(self.class_shares)).sum().float()
+                scores["smallest_share"] = self.class_shares.min()
+        for metric in self.metrics():
+            metric.reset()
+        return scores
+
+
+class ClassCounts(Metric):
+    """The share of each class among all samples: (num_classes,)."""
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.add_state("counts", default=torch.zeros(num_classes), dist_reduce_fx="sum")
+
+    def update(self, classes: Tensor) -> None:
+        self.counts += torch.bincount(classes, minlength=len(self.counts))
+
+    def compute(self) -> Tensor:
+        return self.counts / self.counts.sum()

@@ -1,0 +1,75 @@
+"""The Leiden report's convolutional discriminator, and the encoder that shares its convolutions."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from atelier.networks.strided import GaussianNoise, check_picture, strided
+
+
+class ConvDiscriminator(nn.Module):
+    """Pictures (N, *in_shape) in, scores (N, 1) out: 3×3 convolutions of stride 2, noise after each, a dense layer.
+
+    Args:
+        in_shape: (C, H, W) of a picture.
+        channels: filters of each convolution.
+        depth: how many convolutions; each halves the sides.
+        noise: standard deviation of the Gaussian noise after every layer but the input, in training.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+
+    Raises:
+        InputError: if the pictures are too small for the depth.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        channels: int,
+        depth: int,
+        noise: float,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        check_picture(self, in_shape, depth)
+        self.features, size = strided(in_shape, channels, depth, noise, activation)
+        self.score = nn.Sequential(nn.Linear(size, 1), GaussianNoise(noise))
+        initializer(self)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.score(self.features(images))
+
+
+class ConvEncoder(nn.Module):
+    """Pictures (N, *in_shape) in, mean and log-variance of their latents side by side (N, 2·latent_size) out.
+
+    The discriminator's convolutions without noise, a dense layer, then the two.
+
+    Args:
+        latent_size: size of a latent.
+        in_shape, channels, depth, activation, initializer: see `ConvDiscriminator`.
+        hidden: size of the dense layer.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        in_shape: Sequence[int],
+        channels: int,
+        depth: int,
+        hidden: int,
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        check_picture(self, in_shape, depth)
+        self.features, size = strided(in_shape, channels, depth, 0.0, activation)
+        self.moments = nn.Sequential(nn.Linear(size, hidden), activation(), nn.Linear(hidden, 2 * latent_size))
+        initializer(self)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.moments(self.features(images))

@@ -1,0 +1,97 @@
+"""Fully connected networks between latents and images (ASCI report: its GAN on MNIST)."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+
+class MLPGenerator(nn.Module):
+    """Latents (N, latent_size) in, inputs (N, *out_shape) out; the decoder of an autoencoder too.
+
+    Args:
+        latent_size: size of a latent.
+        out_shape: shape of what is made of one.
+        hidden: sizes of the hidden layers.
+        batch_norm: batch norm before each activation but the first.
+        activation: makes an activation.
+        output: makes the last activation.
+        initializer: initializes the whole network, once.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        out_shape: Sequence[int],
+        hidden: Sequence[int],
+        batch_norm: bool,
+        activation: Callable[[], nn.Module],
+        output: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        size = latent_size
+        for number, width in enumerate(hidden):
+            layers.append(nn.Linear(size, width))
+            if batch_norm and number > 0:
+                layers.append(nn.BatchNorm1d(width))
+            layers.append(activation())
+            size = width
+        layers += [nn.Linear(size, math.prod(out_shape)), output(), nn.Unflatten(1, tuple(out_shape))]
+        self.layers = nn.Sequential(*layers)
+        initializer(self)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.layers(latents)
+
+
+class MLPDiscriminator(nn.Module):
+    """Inputs (N, *in_shape) in, scores (N, outputs) out.
+
+    Args:
+        in_shape: shape of one input.
+        hidden: sizes of the hidden layers.
+        activation: makes an activation.
+        initializer: initializes the whole network, once.
+        outputs: size of the output.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+        outputs: int = 1,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        size = math.prod(in_shape)
+        for width in hidden:
+            layers += [nn.Linear(size, width), activation()]
+            size = width
+        self.layers = nn.Sequential(*layers, nn.Linear(size, outputs))
+        initializer(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layers(inputs)
+
+
+class MLPEncoder(MLPDiscriminator):
+    """Inputs (N, *in_shape) in, mean and log-variance of their latents side by side (N, 2·latent_size) out.
+
+    Args:
+        latent_size: size of a latent.
+        in_shape, hidden, activation, initializer: see `MLPDiscriminator`.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        in_shape: Sequence[int],
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        initializer: Callable[[nn.Module], None],
+    ) -> None:
+        super().__init__(in_shape, hidden, activation, initializer, outputs=2 * latent_size)

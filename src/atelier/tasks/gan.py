@@ -1,0 +1,241 @@
+"""A generator learns to make what a discriminator cannot tell from real inputs (Goodfellow et al. 2014)."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from atelier.errors import InputError
+from atelier.losses.adversarial import LOSSES, gradient_penalty
+from atelier.metrics.mean import Mean
+from atelier.metrics.sample_quality import Features
+from atelier.tasks.generative import GenerativeTask
+from atelier.tasks.schedule import Schedule
+
+Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
+
+
+class GAN(GenerativeTask):
+    """Two networks, each with an optimizer of its own.
+
+    The discriminator is trained on every batch, the generator on every `discriminator_steps`-th. A batch counts as one
+    step of the run, however many optimizers step in it.
+
+    Args:
+        generator: latents (N, latent_size) to inputs (N, …) with values in -1 to 1.
+        discriminator: such inputs to scores (N, 1), logits of being real.
+        loss: bce, lsgan, hinge or wgan_gp, see `losses.adversarial`.
+        penalty_weight: of the gradient penalty in the discriminator's loss; only wgan_gp has one.
+        discriminator_steps: steps of the discriminator for one of the generator.
+        generator_lr, discriminator_lr: learning rates.
+        average: decay per step of an exponential moving average of the generator, which then makes the pictures; None
+            for no average.
+        gradient_clip_val: largest norm of each network's gradient; None for any.
+        penalty: added to the training loss of each network.
+        latent_size, mean, std, features, reference_size: see `GenerativeTask`.
+        optimizer, schedule, metric, mode: see `Task`.
+
+    Raises:
+        InputError: for a loss that does not exist, or a number out of its range.
+    """
+
+    by_hand = True
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: Literal["bce", "lsgan", "hinge", "wgan_gp"],
+        penalty_weight: float,
+        discriminator_steps: int,
+        generator_lr: float,
+        discriminator_lr: float,
+        average: float | None,
+        gradient_clip_val: float | None,
+        latent_size: int,
+        mean: float,
+        std: float,
+        features: Features | None,
+        reference_size: int,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        penalty: Callable[[nn.Module], Tensor | float],
+        metric: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        networks = {"generator": generator, "discriminator": discriminator}
+        super().__init__(networks, latent_size, mean, std, features, reference_size, optimizer, schedule, metric, mode)
+        if loss not in LOSSES:
+            raise InputError(f"task.loss={loss}: choose from: {', '.join(LOSSES)}")
+        if discriminator_steps < 1:
+            raise InputError(f"task.discriminator_steps={discriminator_steps}: give 1 or more")
+        if average is not None and not 0 <= average < 1:
+            raise InputError(f"task.average={average}: give a decay from 0 to below 1, such as 0.999, or null")
+        self.automatic_optimization = False
+        self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
+        self.discriminator_steps = discriminator_steps
+        self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
+        self.gradient_clip_val = gradient_clip_val
+        self.penalty = penalty
+        self.decay = average
+        self.average = None if average is None else copy.deepcopy(generator).requires_grad_(False)
+        self.train_discriminator_loss, self.train_generator_loss = Mean(), Mean()
+        self.train_real_score, self.train_made_score = Mean(), Mean()
+        self.val_discriminator_loss, self.test_discriminator_loss = Mean(), Mean()
+
+    @property
+    def generator(self) -> nn.Module:
+        return self.network["generator"]  # type: ignore[index]
+
+    @property
+    def discriminator(self) -> nn.Module:
+        return self.network["discriminator"]  # type: ignore[index]
+
+    # ------------------------------------------------------------------ training
+
+    def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        real = self.as_range(batch[0])
+        discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
+
+        with self.toggled_optimizer(discriminator_optimizer):
+            with torch.no_grad(), statistics_kept(self.generator):
+                made = self.generator(self.noise(len(real)))
+            real_scores, made_scores = self.discriminator(real).float(), self.discriminator(made).float()
+            loss = self.loss.discriminator(real_scores, made_scores)
+            self.train_discriminator_loss.add(loss, len(real))
+            self.train_real_score.add(real_scores.mean(), len(real))
+            self.train_made_score.add(made_scores.mean(), len(real))
+            loss = loss + self.penalty(self.discriminator)
+            if self.has_gradient_penalty:
+                with torch.autocast(self.device.type, enabled=False):
+                    slope = gradient_penalty(self.discriminator, real.float(), made.float())
+                loss = loss + self.penalty_weight * slope
+            discriminator_optimizer.zero_grad()
+            self.manual_backward(loss)
+            discriminator_optimizer.step()  # from here on, `global_step` counts this batch
+
+        if self.global_step % self.discriminator_steps == 0:
+            loss = self.train_generator(len(real), generator_optimizer)
+        if self.schedule.interval == "step":
+            self.step_schedules()
+        return {"loss": loss.detach()}
+
+    def train_generator(self, count: int, optimizer: LightningOptimizer) -> Tensor:
+        """One step on `count` latents; its loss."""
+        with self.toggled_optimizer(optimizer):
+            made = self.generator(self.noise(count))
+            with statistics_kept(self.discriminator):
+                loss = self.loss.generator(self.discriminator(made).float())
+            self.train_generator_loss.add(loss, count)
+            loss = loss + self.penalty(self.generator)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            # Not the wrapper's own step: it would count the batch a second time.
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, do_nothing)
+        self.update_average()
+        return loss
+
+    def noise(self, count: int) -> Tensor:
+        return torch.randn(count, self.latent_size, device=self.device)
+
+    def as_range(self, images: Tensor) -> Tensor:
+        """Normalised images to values in -1 to 1, which the generator makes."""
+        return self.as_pictures(images) * 2 - 1
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Called once the gradients of mixed precision are unscaled."""
+        if self.gradient_clip_val is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        if self.average is None or self.decay is None:
+            return
+        for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mean.lerp_(value, 1 - self.decay)
+        for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            kept.copy_(current)
+
+    def on_train_epoch_end(self) -> None:
+        if self.schedule.interval == "epoch":
+            self.step_schedules()
+        super().on_train_epoch_end()
+
+    def log_training(self) -> None:
+        names = ("discriminator_loss", "generator_loss", "real_score", "made_score")
+        known = {name: getattr(self, f"train_{name}") for name in names}
+        self.log_metrics("train", {name: metric for name, metric in known.items() if metric.update_called})
+
+    def step_schedules(self) -> None:
+        schedules = self.lr_schedulers() or []
+        for scheduler in schedules if isinstance(schedules, list) else [schedules]:
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
+                scheduler.step(value)
+
+    def configure_optimizers(self) -> Any:
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
+        optimizers = [
+            self.optimizer(self.discriminator.parameters(), lr=self.discriminator_lr),
+            self.optimizer(self.generator.parameters(), lr=self.generator_lr),
+        ]
+        highest = getattr(self.schedule.scheduler, "keywords", {}).get("max_lr")
+        if highest is not None and (self.generator_lr, self.discriminator_lr) != (highest, highest):
+            raise InputError("scheduler=one_cycle: it gives both networks one learning rate; set only optimizer.lr")
+        schedulers = [self.schedule.attach(optimizer, steps, epochs) for optimizer in optimizers]
+        if self.counts_steps and any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
+            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        return optimizers, [scheduler for scheduler in schedulers if scheduler is not None]
+
+    # ------------------------------------------------------------------ validation, testing, pictures
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self.val_discriminator_loss.update(self.held_out_loss(batch[0], batch_index), len(batch[0]))
+        self.score(batch[0], batch_index)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_metrics("val", {"discriminator_loss": self.val_discriminator_loss})
+        self.log_quality("val")
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        self.test_discriminator_loss.update(self.held_out_loss(batch[0], batch_index), len(batch[0]))
+        self.score(batch[0], batch_index, fully=True)
+
+    def on_test_epoch_end(self) -> None:
+        self.log_metrics("test", {"discriminator_loss": self.test_discriminator_loss})
+        self.log_quality("test")
+
+    def held_out_loss(self, images: Tensor, batch_index: int) -> Tensor:
+        """The discriminator's loss on real images (N, …) that it was not trained on, and as many made ones."""
+        made = self.generator(self.draw_latents(len(images), seed=batch_index))
+        return self.loss.discriminator(self.discriminator(self.as_range(images)), self.discriminator(made))
+
+    def pictures(self, latents: Tensor) -> Tensor:
+        """What the generator, or its average, makes of latents (N, latent_size): values in 0–1."""
+        return (self.average or self.generator)(latents).float().add(1).div(2).clamp(0, 1)
+
+
+def do_nothing() -> None:
+    """The closure of an optimizer whose gradients are there already."""
+
+
+@contextmanager
+def statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Within, batch norm normalises by the batch as in training, and leaves its running statistics as they are."""
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True

@@ -1,0 +1,109 @@
+"""What tasks that make pictures share: latents, and how good the pictures made of them are."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from atelier.errors import InputError
+from atelier.metrics.sample_quality import Features, SampleQuality
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import Task
+
+FIXED = 64  # latents that are watched over the training
+
+
+class GenerativeTask(Task):
+    """Base of `GAN` and `VAE`. A subclass says what `pictures` are made of latents, and writes out its steps.
+
+    Validation and testing make as many pictures as there are real ones and score them (`SampleQuality`), always of the
+    same latents.
+
+    Args:
+        networks: by name; all are trained.
+        latent_size: size of a latent; latents are drawn from the standard normal distribution.
+        mean, std: with which the data are normalised: normalised · std + mean is a value in 0–1.
+        features: tells pictures apart, for the scores; None leaves them out.
+        reference_size: real training pictures that made ones are compared with, at most.
+        optimizer, schedule, metric, mode: see `Task`.
+    """
+
+    latents: Tensor
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        latent_size: int,
+        mean: float,
+        std: float,
+        features: Features | None,
+        reference_size: int,
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        metric: str,
+        mode: Literal["min", "max"],
+    ) -> None:
+        super().__init__(nn.ModuleDict(networks), optimizer, schedule, metric, mode)
+        self.latent_size, self.mean, self.std = latent_size, mean, std
+        self.quality = None if features is None else SampleQuality(features)
+        self.reference_size = reference_size
+        self.register_buffer("latents", torch.randn(FIXED, latent_size))  # kept in checkpoints
+
+    def pictures(self, latents: Tensor) -> Tensor:
+        """Latents (N, latent_size) to pictures (N, *shape) with values in 0–1."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        raise InputError(
+            f"{type(self).__name__} makes pictures, and tells nothing of yours: python src/sample.py run=…"
+        )
+
+    def as_pictures(self, images: Tensor) -> Tensor:
+        """Normalised images (N, …) to values in 0–1."""
+        return images * self.std + self.mean
+
+    def draw_latents(self, count: int, seed: int) -> Tensor:
+        """Latents (count, latent_size): the same for a seed, on any device."""
+        drawn = torch.randn(count, self.latent_size, generator=torch.Generator().manual_seed(seed))
+        return drawn.to(self.latents.device)
+
+    # ------------------------------------------------------------------ how good the pictures are
+
+    def on_validation_start(self) -> None:
+        self.give_reference()
+
+    def on_test_start(self) -> None:
+        self.give_reference()
+
+    @torch.no_grad()
+    def give_reference(self) -> None:
+        """Training pictures, evenly spread over the set, shared out over the processes; once for each run."""
+        if self.quality is None:
+            return
+        self.quality.to(self.device)
+        if self.quality.has_reference:
+            return
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        real = data.sets["train"]
+        rows = torch.linspace(0, len(real) - 1, min(len(real), self.reference_size)).long()
+        rows = rows[self.trainer.global_rank :: self.trainer.world_size]
+        for part in rows.split(data.eval_batch_size):
+            images = data.normalise(real[part][0].to(self.device))
+            self.quality.add_reference(self.as_pictures(images))
+
+    def score(self, images: Tensor, batch_index: int, fully: bool = False) -> None:
+        """Make as many pictures as a batch has images (N, …) and add them to what is scored."""
+        if self.quality is not None:
+            seed = batch_index * self.trainer.world_size + self.trainer.global_rank
+            made = self.pictures(self.draw_latents(len(images), seed))
+            self.quality.add(made, self.as_pictures(images) if fully else None)
+
+    def log_quality(self, stage: str) -> None:
+        if self.quality is not None:
+            self.log_dict({f"{stage}/{name}": value.float() for name, value in self.quality.compute().items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["features"] = self.quality.features.identity if self.quality else None  # of the scores

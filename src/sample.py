@@ -1,0 +1,44 @@
+"""Make pictures with a trained GAN or VAE."""
+
+from omegaconf import DictConfig
+
+from atelier.compose.verb import verb
+
+
+@verb("sample")
+def main(options: DictConfig) -> None:
+    """Draw made pictures as PNG, with the numbers in a JSON file; see `python src/sample.py --help`."""
+    from pathlib import Path
+
+    import torch
+
+    from atelier.compose.build import build_data, build_task, build_trainer
+    from atelier.compose.open import reopen
+    from atelier.compose.sampling import check_sampling
+    from atelier.errors import InputError
+    from atelier.figures.made import Sampler, draw
+    from atelier.runs.checkpoint import load_weights
+    from atelier.runs.terminal import quieten_lightning
+    from atelier.tasks.generative import GenerativeTask
+
+    quieten_lightning()
+    check_sampling(options.what, options.n, options.seed)
+    folder, config, path = reopen(options)
+    data, task = build_data(config), build_task(config)
+    if not isinstance(task, GenerativeTask):
+        raise InputError(f"run={folder.path}: its task, {type(task).__name__}, makes no pictures")
+    load_weights(task, path)
+    task.to(build_trainer(config).strategy.root_device).eval()
+    data.prepare_data()
+    data.setup()
+
+    output = Path(options.output or folder.path / "samples")
+    output.mkdir(parents=True, exist_ok=True)
+    picture = output / f"{options.what}.png"
+    with torch.inference_mode():
+        draw(options.what, Sampler(task, data, options.n, options.seed, picture), checkpoint=str(path))
+    print(f"{picture}, and the numbers in {picture.with_suffix('.json').name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Scores of made pictures: closed forms of the Fréchet distance, balls counted one by one, features of a classifier."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from atelier.compose.features import Classifier, Pixels
+from atelier.metrics.manifold import precision_and_recall
+from atelier.metrics.sample_quality import SampleQuality
+
+
+class Plain(nn.Module):
+    """Points as their own features; the class is the first number's sign."""
+
+    num_features = 2
+    num_classes = 2
+    identity: dict[str, object] = {"features": "plain"}  # noqa: RUF012
+
+    def forward(self, points: Tensor) -> Tensor:
+        return points
+
+    def classes(self, features: Tensor) -> Tensor:
+        return (features[:, 0] > 0).long()
+
+
+def points(count: int, mean: tuple[float, float], std: tuple[float, float], seed: int) -> Tensor:
+    """Points whose mean and covariance are exactly as said."""
+    drawn = torch.randn(count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    drawn = drawn - drawn.mean(0)
+    white = drawn @ torch.linalg.inv(torch.linalg.cholesky(drawn.T.cov())).T
+    return (white * torch.tensor(std) + torch.tensor(mean)).float()
+
+
+def test_the_frechet_distance_of_two_gaussians_is_its_closed_form() -> None:
+    """‖Δmean‖² and, for covariances with the same axes, the squared differences of the deviations."""
+    quality = SampleQuality(Plain())
+    quality.add_reference(points(500, (0, 0), (1, 2), seed=0))
+    quality.add(points(400, (3, -1), (2, 0.5), seed=1))
+    expected = 3**2 + 1**2 + (2 - 1) ** 2 + (2 - 0.5) ** 2
+    assert quality.compute()["frechet_distance"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_floor_is_the_distance_of_the_real_ones() -> None:
+    quality = SampleQuality(Plain())
+    quality.add_reference(points(500, (0, 0), (1, 1), seed=0))
+    quality.add(points(300, (5, 0), (1, 1), seed=1), points(300, (0.5, 0), (1, 1), seed=2))
+    scores = quality.compute()
+    assert scores["frechet_floor"].item() == pytest.approx(0.25, rel=1e-3)
+    assert scores["frechet_distance"].item() == pytest.approx(25, rel=1e-3)
+
+
+def test_added_in_parts_it_is_the_same_and_each_computation_begins_anew() -> None:
+    whole, parts = SampleQuality(Plain()), SampleQuality(Plain())
+    reference, made = points(500, (0, 0), (1, 2), seed=0), points(400, (1, 1), (1, 1), seed=1)
+    whole.add_reference(reference)
+    for part in reference.split(77):
+        parts.add_reference(part)
+    whole.add(made)
+    expected = whole.compute()["frechet_distance"].item()
+    for _ in range(2):
+        for part in made.split(50):
+            parts.add(part)
+        assert parts.compute()["frechet_distance"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_too_few_pictures_have_no_distance() -> None:
+    quality = SampleQuality(Plain())
+    quality.add_reference(points(50, (0, 0), (1, 1), seed=0))
+    quality.add(torch.zeros(1, 2))
+    assert quality.compute() == {}
+
+
+def test_classes_are_counted_and_a_rare_one_is_not_found() -> None:
+    """Of 100 made points 4 are of the second class: a tenth of the even share would be 5."""
+    made = torch.ones(100, 2)
+    made[4:, 0] = -1.0
+    quality = SampleQuality(Plain())
+    quality.add_reference(points(50, (0, 0), (1, 1), seed=0))
+    quality.add(made + 0.01 * torch.randn(100, 2), points(50, (0, 0), (1, 1), seed=1))
+    scores = quality.compute()
+    assert scores["smallest_share"].item() == pytest.approx(0.04)
+    assert scores["classes_found"] == 1
+    assert quality.class_shares.tolist() == pytest.approx([0.96, 0.04])
+
+
+def test_precision_and_recall_are_the_shares_within_the_balls() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, made = torch.randn(25, 3, generator=generator), torch.randn(20, 3, generator=generator) * 1.5 + 0.3
+
+    def share(points: Tensor, manifold: Tensor, k: int) -> float:
+        inside = 0
+        for point in points:
+            for centre in manifold:
+                radius = sorted((centre - other).norm().item() for other in manifold)[k]  # its own distance is first
+                if (point - centre).norm().item() <= radius:
+                    inside += 1
+                    break
+        return inside / len(points)
+
+    for k in (1, 3):
+        precision, recall = precision_and_recall(real, made, k)
+        assert precision.item() == pytest.approx(share(made, real, k))
+        assert recall.item() == pytest.approx(share(real, made, k))
+    assert 0 < precision < 1
+
+
+def test_samples_of_one_mode_are_precise_and_recall_little() -> None:
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[-10.0, 0.0], [10.0, 0.0]])
+    real = centres.repeat(100, 1) + torch.randn(200, 2, generator=generator)
+    made = centres[:1] + torch.randn(200, 2, generator=generator)
+    precision, recall = precision_and_recall(real, made)
+    assert precision > 0.9
+    assert 0.4 < recall < 0.55
+
+
+# ---------------------------------------------------------------------- features
+
+
+def test_a_classifiers_features_are_what_its_last_linear_layer_is_given() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3))
+    features = Classifier(network, mean=0.2, std=0.5, identity={})
+    pictures = torch.rand(5, 1, 2, 2)
+    normalised = ((pictures - 0.2) / 0.5).flatten(1)
+    expected = (normalised @ network[1].weight.T + network[1].bias).relu()
+    torch.testing.assert_close(features(pictures), expected)
+    assert (features.num_features, features.num_classes) == (6, 3)
+    logits = expected @ network[4].weight.T + network[4].bias
+    assert torch.equal(features.classes(features(pictures)), logits.argmax(1))
+
+
+def test_pixels_are_means_of_areas() -> None:
+    picture = torch.arange(16.0).view(1, 1, 4, 4)
+    features = Pixels((1, 4, 4), side=2)
+    assert features(picture).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+    assert features.num_features == 4
+    assert Pixels((2,), side=8).num_features == 2

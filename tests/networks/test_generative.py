@@ -1,0 +1,136 @@
+"""Every generator, discriminator, encoder and decoder of conf/: shapes, sizes of pictures, gradients, parameters."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from atelier.compose.targets import build
+from atelier.errors import InputError
+from atelier.networks.conv_generator import ConvGenerator
+from atelier.networks.strided import GaussianNoise, halved
+
+Compose = Callable[..., DictConfig]
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 20, 30)]
+
+
+@pytest.fixture(scope="module")
+def made(compose: Compose) -> Callable[..., nn.Module]:
+    """`made("generator", "conv", (1, 28, 28))`: that network, small, for pictures of this shape."""
+
+    known: dict[tuple[str, ...], DictConfig] = {}  # composing takes longer than everything else
+
+    def make(kind: str, option: str, shape: tuple[int, ...], *overrides: str) -> nn.Module:
+        task = "vae" if kind in ("encoder", "decoder") else "gan"
+        small = [f"{kind}.channels=4", f"{kind}.depth=3"] if option == "conv" else [f"{kind}.hidden=[16,16]"]
+        chosen = [f"task={task}", "task.latent_size=5", f"{kind}={option}", *small, *overrides]
+        if tuple(chosen) not in known:
+            known[tuple(chosen)] = compose(*chosen)
+        config = known[tuple(chosen)]
+        config.data.shape = list(shape)
+        torch.manual_seed(0)
+        return build(config[kind])
+
+    return make
+
+
+def check_learns(network: nn.Module, size: tuple[int, ...], out: tuple[int, ...]) -> None:
+    output = network(torch.randn(4, *size))
+    assert output.shape == (4, *out)
+    output.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+def test_a_generator_makes_pictures_of_any_size(made: Callable[..., nn.Module], generator_option: str) -> None:
+    for shape in SHAPES:
+        generator = made("generator", generator_option, shape)
+        check_learns(generator, (5,), shape)
+        assert generator(100 * torch.randn(4, 5)).abs().max() <= 1
+
+
+def test_a_decoder_makes_pictures_of_any_size(made: Callable[..., nn.Module], decoder_option: str) -> None:
+    for shape in SHAPES:
+        check_learns(made("decoder", decoder_option, shape), (5,), shape)
+
+
+def test_a_discriminator_scores_pictures_of_any_size(made: Callable[..., nn.Module], discriminator_option: str) -> None:
+    for shape in SHAPES:
+        check_learns(made("discriminator", discriminator_option, shape), shape, (1,))
+
+
+def test_an_encoder_gives_two_numbers_for_each_latent_of_pictures_of_any_size(
+    made: Callable[..., nn.Module], encoder_option: str
+) -> None:
+    for shape in SHAPES:
+        check_learns(made("encoder", encoder_option, shape), shape, (10,))
+
+
+@pytest.mark.parametrize("kind", ["generator", "discriminator", "encoder", "decoder"])
+def test_networks_follow_activation_and_initializer(made: Callable[..., nn.Module], kind: str) -> None:
+    for option in ("conv", {"generator": "gan_mlp", "discriminator": "gan_mlp"}.get(kind, "mlp")):
+        network = made(kind, option, (1, 8, 8), "activation=elu", "initializer=orthogonal")
+        assert any(isinstance(module, nn.ELU) for module in network.modules())
+        biases = [parameter for parameter in network.parameters() if parameter.dim() == 1]
+        assert all(not bias.any() for bias in biases if len(bias) != 16 or option == "conv")
+
+
+@pytest.mark.parametrize("kind", ["generator", "discriminator", "encoder", "decoder"])
+def test_a_depth_that_a_picture_is_too_small_for_is_told(made: Callable[..., nn.Module], kind: str) -> None:
+    with pytest.raises(InputError, match=r"depth=4: with data.shape=\[1, 8, 8\], \w+ takes a depth from 1 to 3"):
+        made(kind, "conv", (1, 8, 8), f"{kind}.depth=4")
+
+
+def test_what_is_no_picture_is_told(made: Callable[..., nn.Module]) -> None:
+    with pytest.raises(InputError, match="is for pictures"):
+        made("generator", "conv", (2,))
+
+
+def test_the_leiden_generator_has_the_reports_layers() -> None:
+    """Dense 1024 as 256×2×2, five transposed convolutions of 128 to 64×64, three colours."""
+    generator = ConvGenerator(32, (3, 64, 64), 256, 128, 5, False, nn.ReLU, nn.Tanh, lambda network: None)
+    sizes: list[tuple[int, ...]] = []
+    for layer in generator.layers:
+        if not isinstance(layer, (nn.ReLU, nn.Tanh, nn.Linear)):
+            layer.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape[1:])))
+    generator(torch.zeros(1, 32))
+    assert sizes == [(256, 2, 2), *[(128, side, side) for side in (4, 8, 16, 32, 64)], (3, 64, 64)]
+    convolutions = (256 * 128 + 4 * 128 * 128) * 9 + 5 * 128
+    expected = 32 * 1024 + 1024 + convolutions + 128 * 3 * 9 + 3
+    assert sum(parameter.numel() for parameter in generator.parameters()) == expected
+
+
+def test_the_leiden_discriminator_has_the_reports_parameters(compose: Compose) -> None:
+    config = compose("task=gan", "discriminator=conv", "data.shape=[3,64,64]")
+    network = build(config.discriminator)
+    expected = (3 * 128 + 4 * 128 * 128) * 9 + 5 * 128 + 128 * 2 * 2 + 1
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+def test_ascis_generator_has_batch_norm_after_all_hidden_layers_but_the_first(compose: Compose) -> None:
+    network = build(compose("task=gan", "generator=gan_mlp").generator)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    hidden = ["Linear", "BatchNorm1d", "ReLU"]
+    assert kinds == ["Linear", "ReLU", *hidden * 3, "Linear", "Tanh", "Unflatten"]
+
+
+def test_noise_is_added_in_training_only() -> None:
+    layer = GaussianNoise(0.5)
+    zeros = torch.zeros(10_000)
+    assert layer(zeros).std().item() == pytest.approx(0.5, rel=0.05)
+    assert torch.equal(layer.eval()(zeros), zeros)
+
+
+def test_the_noise_of_a_discriminator_follows_every_layer_but_the_input(compose: Compose) -> None:
+    config = compose("task=gan", "discriminator=conv", "data.shape=[3,64,64]")
+    network = build(config.discriminator)
+    layers = [type(layer).__name__ for layer in [*network.features, *network.score]]
+    assert layers == [*["Conv2d", "ReLU", "GaussianNoise"] * 5, "Flatten", "Linear", "GaussianNoise"]
+
+
+def test_sides_are_halved_upwards() -> None:
+    assert halved(28, 5) == [28, 14, 7, 4, 2, 1]
+    assert halved(64, 5) == [64, 32, 16, 8, 4, 2]
