@@ -12,11 +12,11 @@ VERBS = {file.stem for file in SOURCE.glob("*.py")}
 ALLOWED: dict[str, set[str]] = {
     "losses": set(),
     "metrics": set(),
-    "networks": set(),
+    "networks": {"scratch"},
     "data": set(),
     "runs": set(),
     "scratch": set(),
-    "tasks": {"losses", "metrics"},
+    "tasks": {"losses", "metrics", "scratch"},
     "callbacks": {"figures"},
     "sweeps": {"runs"},
     "figures": {"runs"},

@@ -1,0 +1,151 @@
+"""Tell which of several classes an input belongs to, trained by the framework without autograd (EE559 report)."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch.strategies import FSDPStrategy
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from atelier.errors import InputError
+from atelier.losses.penalty import none
+from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
+from atelier.scratch.module import Module
+from atelier.tasks.by_hand import ByHand, own_optimizer
+from atelier.tasks.classifier import Batch, Classifier, accuracy
+from atelier.tasks.schedule import Schedule
+
+CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
+
+
+class Scratch(Classifier):
+    """A classifier whose training step is forward, backward and step of `atelier.scratch`; no gradient is automatic.
+
+    Optimizers are chosen by torch's names, and the framework's own take their place. The schedule is any; it only sets
+    the learning rate. All is computed with the precision of the weights, whatever the run's mixed precision.
+
+    Args:
+        network: has in `layers` a network of `atelier.scratch`, which computes its forward.
+        criterion: the loss: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
+        gradient_clip_val: must be None.
+        penalty: must be `losses.penalty.none`; optimizers have weight decay.
+        optimizer, schedule, metric, mode, num_classes, clean_train_accuracy: see `Classifier`.
+
+    Raises:
+        InputError: for what the framework does not have.
+    """
+
+    by_hand = True
+
+    def __init__(
+        self,
+        network: nn.Module,
+        criterion: Literal["cross_entropy", "mse"],
+        optimizer: Callable[..., Optimizer],
+        schedule: Schedule,
+        penalty: Callable[[nn.Module], Tensor | float],
+        gradient_clip_val: float | None,
+        metric: str,
+        mode: Literal["min", "max"],
+        num_classes: int,
+        clean_train_accuracy: bool = False,
+    ) -> None:
+        super().__init__(
+            network,
+            optimizer,
+            schedule,
+            penalty,
+            metric,
+            mode,
+            num_classes,
+            clean_train_accuracy=clean_train_accuracy,
+        )
+        layers = getattr(network, "layers", None)
+        if not isinstance(layers, Module):
+            raise InputError(f"task=scratch cannot train a {type(network).__name__}: choose network=scratch_mlp")
+        if getattr(penalty, "func", penalty) is not none:
+            raise InputError("penalty: task=scratch has none; set optimizer.weight_decay")
+        if gradient_clip_val is not None:
+            raise InputError(
+                f"trainer.gradient_clip_val={gradient_clip_val}: task=scratch does not clip; set it to null"
+            )
+        self.automatic_optimization = False
+        self.layers = layers
+        self.own_optimizer = own_optimizer(optimizer)
+        self.loss = CRITERIA[criterion]()
+        self.num_classes = num_classes
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if isinstance(self.trainer.strategy, FSDPStrategy):
+            raise InputError("trainer=fsdp: task=scratch needs all weights in each process; choose trainer=ddp")
+        if stage == "fit" and self.trainer.precision == "16-mixed":
+            raise InputError(
+                "trainer.precision=16-mixed scales autograd's gradients, and task=scratch has none of them"
+            )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):
+            return self.network(inputs)
+
+    # ------------------------------------------------------------------ training
+
+    @torch.no_grad()
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        inputs, classes = batch
+        outputs = self(inputs)
+        loss = self.loss.forward(outputs, one_hot(classes, self.num_classes))
+        self.layers.backward(self.loss.backward())
+        self.average_gradients()
+        self.optimizers().step()  # type: ignore[union-attr]
+        self.train_loss.add(loss, len(classes))
+        self.train_accuracy.add(accuracy(outputs, classes), len(classes))
+        if self.schedule.interval == "step":
+            self.step_schedule()
+        return loss
+
+    def average_gradients(self) -> None:
+        """Over the processes: nobody else does it for gradients that autograd has not made."""
+        if self.trainer.world_size > 1:
+            for parameter in self.layers.parameters().values():
+                parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
+
+    def on_train_epoch_end(self) -> None:
+        if self.schedule.interval == "epoch":
+            self.step_schedule()
+        super().on_train_epoch_end()
+
+    def step_schedule(self) -> None:
+        scheduler: Any = self.lr_schedulers()
+        if isinstance(scheduler, ReduceLROnPlateau):
+            if (value := self.trainer.callback_metrics.get(self.metric)) is not None:
+                scheduler.step(value)
+        elif scheduler is not None:
+            scheduler.step()
+
+    def configure_optimizers(self) -> Any:
+        optimizer = ByHand(self.network, self.own_optimizer(self.layers.parameters()))
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
+        scheduler = self.schedule.attach(optimizer, steps, epochs)
+        if self.counts_steps and isinstance(scheduler, ReduceLROnPlateau):
+            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        return [optimizer], [] if scheduler is None else [scheduler]
+
+    # ------------------------------------------------------------------ validation, testing
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        inputs, classes = batch
+        outputs = self(inputs)
+        self.val_loss.update(self.loss.forward(outputs, one_hot(classes, self.num_classes)), len(classes))
+        self.val_accuracy.update(accuracy(outputs, classes), len(classes))
+
+    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        inputs, classes = batch
+        outputs = self(inputs)
+        self.test_loss.update(self.loss.forward(outputs, one_hot(classes, self.num_classes)), len(classes))
+        self.test_accuracy.update(accuracy(outputs, classes), len(classes))
+        self.test_calibration.update(outputs, classes)
+        self.test_confusion.update(outputs.argmax(1), classes)
+        return {"logits": outputs, "classes": classes}
