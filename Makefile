@@ -18,7 +18,7 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-browser test-slurm lint lock bench clean
+.PHONY: help setup train test test-slow test-browser test-slurm lint lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epoc
 
 test: $(READY) ## run every check CI runs
 	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY) ## run the checks that take too long for every time
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-browser: $(READY) ## test the HTML report in a headless Chromium, installed where apt-get can
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \

@@ -134,7 +134,7 @@ def test_the_origin_of_each_part_is_told(run_process: Run) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("optimizer=ada", {"optimizer=adagrad", "optimizer=adam", "optimizer=adamw"}),
+        ("optimizer=ada", {f"optimizer={name}" for name in ("adagrad", "adam", "adam_05", "adamw")}),
         ("network=clock_cnn_", {"network=clock_cnn_small"}),
         ("optimizer.l", {"optimizer.lr="}),
         ("experi", {"experiment="}),

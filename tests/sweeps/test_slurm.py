@@ -519,6 +519,7 @@ def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(
 
 def test_ctrl_c_cancels_waits_and_starts_no_other(make_sweep: Make) -> None:
     sweep = make_sweep("do=a", "do=b", "do=c")
+    before = signal.getsignal(signal.SIGINT)
 
     def happens(number: int) -> None:
         if number == 0:
@@ -538,7 +539,7 @@ def test_ctrl_c_cancels_waits_and_starts_no_other(make_sweep: Make) -> None:
     assert states(sweep) == ["interrupted", "waiting", "waiting"]
     assert sweep.conclude() == "interrupted"
     assert len(queue.arrays) == 1
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_ctrl_c_does_not_wait(make_sweep: Make) -> None:
