@@ -70,6 +70,7 @@ def test_a_run_of_two_processes_is_resumed(run_process: Run, tiny: list[str]) ->
     assert [row["epoch"] for row in rows if row["train/loss"]] == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_ends_the_run_as_failed(
     run_process: Run, tiny: list[str], tmp_path: Path, conf: Path
 ) -> None:

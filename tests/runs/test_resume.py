@@ -78,7 +78,7 @@ def before_anything_is_saved(folder: Path) -> bool:
     [
         (before_anything_is_saved, "adamw one_cycle"),
         (before_the_first_epoch_ends, "adamw one_cycle"),
-        (after_an_epoch, "sgd_momentum plateau"),
+        pytest.param(after_an_epoch, "sgd_momentum plateau", marks=pytest.mark.slow),
         (in_the_last_epoch, "adamw one_cycle"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
@@ -180,6 +180,7 @@ def test_a_run_that_takes_a_part_of_each_epoch_resumes_to_the_same_metrics(
     assert stopped.metrics == whole.metrics
 
 
+@pytest.mark.slow
 def test_a_run_can_be_stopped_many_times(run_verb: Run, whole: Callable[[], str], tiny: list[str]) -> None:
     overrides, times, logs = [*tiny, *RANDOM], 0, None
     while True:
@@ -256,6 +257,7 @@ def test_resuming_a_finished_run_changes_no_number(run_verb: Run, tiny: list[str
     assert (run.manifest["objective"], run.manifest["test"]) == (objective, test)
 
 
+@pytest.mark.slow
 def test_a_validation_inside_of_an_epoch_is_not_done_twice(run_verb: Run, tiny: list[str]) -> None:
     often = [*tiny, "network.dropout=0.3", "callbacks=none", "trainer.val_check_interval=10"]
     expected = run_verb("train", *often).metrics

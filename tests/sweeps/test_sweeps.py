@@ -254,6 +254,7 @@ def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any)
     assert "optimizer=adamw seed=0" in lines[2]
 
 
+@pytest.mark.slow
 def test_two_sweeps_of_one_second_do_not_meet(start_verb: Run, fast: list[str], tmp_path: Path) -> None:
     both = [start_verb("train", "-m", *fast, "trainer.max_epochs=1", "seed=3", logs=tmp_path) for _ in range(2)]
     for process in both:
@@ -264,6 +265,7 @@ def test_two_sweeps_of_one_second_do_not_meet(start_verb: Run, fast: list[str], 
     assert [json.loads(path.read_text())["status"] for path in found] == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_run_by_one_process_at_a_time(long_sweep: Process, run_verb: Run, tmp_path: Path) -> None:
     wait_until(lambda: list(tmp_path.glob("sweeps/*/*/0/run.json")), long_sweep)
     outcome = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
