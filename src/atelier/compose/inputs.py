@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from atelier.data.images import ENDINGS
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
 
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 FORMATS = ("table", "json")
 
 
@@ -48,9 +48,9 @@ def find_files(inputs: Any) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES)
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
         if not found:
-            raise InputError(f"inputs: the folder {path} holds no images ({', '.join(sorted(IMAGES))})")
+            raise InputError(f"inputs: the folder {path} holds no images ({', '.join(sorted(ENDINGS))})")
         files += found
     if not files:
         raise InputError("inputs=[]: name at least one file or folder")

@@ -1,18 +1,15 @@
 """Faces of cats, 64×64 in colour (Leiden report, assignment 2): from a folder, an array, or Kaggle."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import UnidentifiedImageError
-from rich.progress import track
 from torch import Tensor
 
-from atelier.data.image_folder import ENDINGS
-from atelier.data.images import ImageData, load_image
-from atelier.data.split import stratified_split
+from atelier.data.images import ENDINGS, ImageData, load_images
+from atelier.data.kaggle import from_kaggle, link
+from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -49,13 +46,10 @@ class CatFaces(ImageData):
     def make(self) -> tuple[Tensors, None]:
         self.check_can_make()
         if not self.images.exists():
-            fetch(self.images)
+            link(from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET)), self.images)
         images = self.from_array() if self.images.suffix == ".npy" else self.from_folder()
         labels = torch.zeros(len(images), dtype=torch.int64)
-        tensors: Tensors = {}
-        for split, rows in zip(("train", "test"), stratified_split(labels, self.test_share, seed=0), strict=True):
-            tensors |= {f"{split}_images": images[rows], f"{split}_labels": labels[rows]}
-        return tensors, None
+        return with_test_part(images, labels, self.test_share, seed=0), None
 
     def from_array(self) -> Tensor:
         """
@@ -80,29 +74,4 @@ class CatFaces(ImageData):
         files = sorted(file for file in self.images.rglob("*") if file.suffix.lower() in ENDINGS)
         if not files:
             raise InputError(f"data.images={self.images}: no images in it")
-        with ThreadPoolExecutor() as pool:
-            return torch.stack(list(track(pool.map(self.read, files), "Reading images", len(files), transient=True)))
-
-    def read(self, file: Path) -> Tensor:
-        try:
-            return load_image(file, self.shape)
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"data.images: {file} is no image that can be read ({error})") from error
-
-
-def fetch(folder: Path) -> None:
-    """Kaggle's copy, linked at `folder`.
-
-    Raises:
-        InputError: without kagglehub, or when Kaggle refuses.
-    """
-    try:
-        import kagglehub
-    except ImportError:
-        raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
-    try:
-        path = kagglehub.dataset_download(DATASET)
-    except Exception as error:  # kagglehub raises many kinds, its network library more
-        raise InputError(f"data.download=true: Kaggle gave nothing ({type(error).__name__}: {error})") from error
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.symlink_to(path, target_is_directory=True)
+        return load_images(files, self.shape, "Reading images")

@@ -11,7 +11,7 @@ from torch import Tensor
 from atelier.data.clock_renderer import render
 from atelier.data.clock_scene import draw_scenes
 from atelier.data.images import ImageData
-from atelier.data.split import stratified_split
+from atelier.data.split import with_test_part
 from atelier.errors import InputError
 
 TIMES = 720  # on a clock: 12 hours of 60 minutes
@@ -53,7 +53,7 @@ class Clocks(ClockData):
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Rendering {self.num_images:,} clocks", total=self.num_images)
             images = render(scenes, self.image_size, progress=lambda count: progress.advance(task, count))
-        return divided(images, times, self.render_seed), None
+        return with_test_part(images, times, TEST_SHARE, self.render_seed), None
 
 
 class ClockArrays(ClockData):
@@ -98,18 +98,7 @@ class ClockArrays(ClockData):
                     f"data.labels={self.labels_file}: {word} must be 0 to {limit - 1}, found {low} to {high}"
                 )
         times = torch.from_numpy(labels.astype(np.int64))
-        return divided(torch.from_numpy(images)[:, None], times, seed=0), None
-
-
-def divided(images: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
-    """The cache's tensors, with a tenth of the pictures of each time set apart for testing."""
-    train, test = stratified_split(times, TEST_SHARE, seed)
-    return {
-        "train_images": images[train],
-        "train_labels": times[train],
-        "test_images": images[test],
-        "test_labels": times[test],
-    }
+        return with_test_part(torch.from_numpy(images)[:, None], times, TEST_SHARE, seed=0), None
 
 
 def load_array(key: str, file: Path) -> np.ndarray:

@@ -3,7 +3,7 @@
 import torch
 
 from atelier.data.images import ImageData
-from atelier.data.split import stratified_split
+from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 
 TEST_SHARE = 0.2
@@ -26,7 +26,4 @@ class Digits(ImageData):
         bunch = load_digits()
         images = torch.from_numpy(bunch.images).mul(255 / 16).round().byte()[:, None]  # (1797, 1, 8, 8)
         labels = torch.from_numpy(bunch.target).long()
-        tensors: Tensors = {}
-        for split, rows in zip(("train", "test"), stratified_split(labels, TEST_SHARE, seed=0), strict=True):
-            tensors |= {f"{split}_images": images[rows], f"{split}_labels": labels[rows]}
-        return tensors, [str(name) for name in bunch.target_names]
+        return with_test_part(images, labels, TEST_SHARE, seed=0), [str(name) for name in bunch.target_names]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.data.image_folder import Files, ImageFolder
-from atelier.errors import InputError
+from atelier.data.kaggle import from_kaggle, link
 
 COMPETITION = "dogs-vs-cats"  # on Kaggle: train/cat.0.jpg … train/dog.12499.jpg
 
@@ -64,20 +64,12 @@ def fetch(folder: Path) -> None:
     Raises:
         InputError: without kagglehub, or when Kaggle refuses.
     """
-    try:
-        import kagglehub
-    except ImportError:
-        raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
-    try:
-        fetched = Path(kagglehub.competition_download(COMPETITION))
-    except Exception as error:  # kagglehub raises many kinds, its network library more
-        raise InputError(f"data.download=true: Kaggle gave nothing ({type(error).__name__}: {error})") from error
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    fetched = from_kaggle(lambda kagglehub: kagglehub.competition_download(COMPETITION))
     if not (fetched / "train.zip").exists():
-        folder.symlink_to(fetched, target_is_directory=True)
+        link(fetched, folder)
         return
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # of an attempt that was broken off
     with zipfile.ZipFile(fetched / "train.zip") as archive:
-        archive.extractall(part)
+        archive.extractall(part)  # makes the folders above it
     part.rename(folder)

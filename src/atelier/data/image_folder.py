@@ -3,20 +3,17 @@
 import os
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import UnidentifiedImageError
-from rich.progress import track
 
-from atelier.data.images import ImageData, load_image
-from atelier.data.split import stratified_split
+from atelier.data.images import ENDINGS, ImageData, load_images
+from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 Files = dict[str, list[tuple[Path, str]]]  # of each split: file and class
 
 
@@ -34,7 +31,7 @@ class ImageFolder(ImageData):
         super().__init__(**options)
         self.images, self.chosen, self.test_share = Path(images), classes, test_share
 
-    @property
+    @cached_property  # it asks for every file
     def cache_name(self) -> str:
         stamp = 0
         for split in self.files().values():
@@ -82,19 +79,9 @@ class ImageFolder(ImageData):
         classes = list(dict.fromkeys(label for _, label in files["train"]))
         tensors: Tensors = {}
         for split, content in files.items():
-            with ThreadPoolExecutor() as pool:
-                read = pool.map(self.read, [file for file, _ in content])
-                found = list(track(read, f"Reading {split} images", total=len(content), transient=True))
-            tensors[f"{split}_images"] = torch.stack(found)
+            found = [file for file, _ in content]
+            tensors[f"{split}_images"] = load_images(found, self.shape, f"Reading {split} images")
             tensors[f"{split}_labels"] = torch.tensor([classes.index(label) for _, label in content])
         if "test" not in files:
-            images, labels = tensors["train_images"], tensors["train_labels"]
-            for split, rows in zip(("train", "test"), stratified_split(labels, self.test_share, seed=0), strict=True):
-                tensors |= {f"{split}_images": images[rows], f"{split}_labels": labels[rows]}
+            tensors = with_test_part(tensors["train_images"], tensors["train_labels"], self.test_share, seed=0)
         return tensors, classes
-
-    def read(self, file: Path) -> torch.Tensor:
-        try:
-            return load_image(file, self.shape)
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"data.images: {file} is no image that can be read ({error})") from error

@@ -3,18 +3,21 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from rich.progress import track
 from torch import Tensor
 
 from atelier.data.cache import read_cache, write_cache
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}  # of image files
 SOURCES = ("real", "fake")
 FAKE_IMAGES = {"train": 2000, "test": 500}
 
@@ -144,6 +147,23 @@ class ImageData(TensorData):
             raise InputError(f"inputs: there is no file {path}") from None
         except (UnidentifiedImageError, OSError) as error:
             raise InputError(f"inputs: {path} is no image that can be read ({error})") from error
+
+
+def load_images(files: Sequence[Path], shape: Sequence[int], told: str) -> Tensor:
+    """Image files as uint8 (N, C, H, W), each as `load_image` has it; `told` stands beside the bar of the progress.
+
+    Raises:
+        InputError: for a file that is no image.
+    """
+
+    def read(file: Path) -> Tensor:
+        try:
+            return load_image(file, shape)
+        except (UnidentifiedImageError, OSError) as error:
+            raise InputError(f"data.images: {file} is no image that can be read ({error})") from error
+
+    with ThreadPoolExecutor() as pool:
+        return torch.stack(list(track(pool.map(read, files), told, len(files), transient=True)))
 
 
 def load_image(path: Path, shape: Sequence[int]) -> Tensor:

@@ -33,6 +33,16 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     return rows[~small].sort().values, rows[small].sort().values
 
 
+def with_test_part(images: Tensor, labels: Tensor, share: float, seed: int) -> dict[str, Tensor]:
+    """The four tensors of a data set that has no test set of its own: `share` of each class tests, always the same."""
+    parts = zip(("train", "test"), stratified_split(labels, share, seed), strict=True)
+    return {
+        f"{part}_{name}": tensor[rows]
+        for part, rows in parts
+        for name, tensor in (("images", images), ("labels", labels))
+    }
+
+
 def stratified_fold(labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
     """Row numbers outside and inside one of `folds` parts, each in rising order; every row is inside exactly one.
 

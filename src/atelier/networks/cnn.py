@@ -6,16 +6,15 @@ pads ('same').
 
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from atelier.networks.blocks import Block, convolutions
+from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
 
 BLOCKS = (Block((64,), kernel=7), Block((128, 128)), Block((256, 256)))
 
 
-class CNN(nn.Module):
+class CNN(PictureClassifier):
     """Pictures (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
@@ -43,11 +42,6 @@ class CNN(nn.Module):
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
-        super().__init__()
-        self.features, size = convolutions("CNN", in_shape, BLOCKS, batch_norm, activation)
-        self.classifier = nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, dense_activation))
-        initializer(self)
-        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images))
+        features, size = convolutions("CNN", in_shape, BLOCKS, batch_norm, activation)
+        classifier = nn.Sequential(nn.Flatten(), *dense(size, hidden, num_classes, dropout, dense_activation))
+        super().__init__(features, classifier, initializer)

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from atelier.networks.blocks import Block, convolutions
+from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
 
 
-class ConvBlocks(nn.Module):
+class ConvBlocks(PictureClassifier):
     """Pictures (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
@@ -40,14 +39,9 @@ class ConvBlocks(nn.Module):
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
-        super().__init__()
         layout = [Block((widths,) if isinstance(widths, int) else widths) for widths in blocks]
-        self.features, size = convolutions("ConvBlocks", in_shape, layout, batch_norm, activation)
-        self.classifier = nn.Sequential(
+        features, size = convolutions("ConvBlocks", in_shape, layout, batch_norm, activation)
+        classifier = nn.Sequential(
             nn.Flatten(), *dense(size, hidden, num_classes, dropout, dense_activation, batch_norm)
         )
-        initializer(self)
-        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images))
+        super().__init__(features, classifier, initializer)

@@ -5,13 +5,12 @@ Its shortcuts that change the shape are 1×1 convolutions (the paper's option B)
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
-from atelier.networks.blocks import check_picture
+from atelier.networks.blocks import PictureClassifier, check_picture
 
 
-class ResNet(nn.Module):
+class ResNet(PictureClassifier):
     """A convolution, three stages of residual blocks, global average pooling, a linear layer.
 
     Pictures (N, C, H, W) in, logits (N, num_classes) out. The second and third stage halve the sides and double the
@@ -40,7 +39,6 @@ class ResNet(nn.Module):
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
-        super().__init__()
         check_picture("ResNet", in_shape, 1)
         layers = [*normed_convolution(in_shape[0], width, 3), activation()]
         channels = width
@@ -48,13 +46,9 @@ class ResNet(nn.Module):
             for index in range(depth):
                 layers.append(ResidualBlock(channels, width * 2**stage, 1 if index else stride, activation))
                 channels = width * 2**stage
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
-        self.classifier = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
-        initializer(self)
-        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images))
+        features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1))
+        classifier = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
+        super().__init__(features, classifier, initializer)
 
 
 class ResidualBlock(nn.Module):

@@ -97,8 +97,8 @@ class Classifier(Task):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         inputs, classes = batch
-        logits = self.network(inputs)
-        self.val_loss.update(F.cross_entropy(logits, classes), len(classes))
+        logits = self(inputs)
+        self.val_loss.update(self.evaluation_loss(logits, classes), len(classes))
         self.val_accuracy.update(accuracy(logits, classes), len(classes))
 
     def on_validation_epoch_end(self) -> None:
@@ -106,8 +106,8 @@ class Classifier(Task):
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         inputs, classes = batch
-        logits = self.network(inputs)
-        self.test_loss.update(F.cross_entropy(logits, classes), len(classes))
+        logits = self(inputs)
+        self.test_loss.update(self.evaluation_loss(logits, classes), len(classes))
         self.test_accuracy.update(accuracy(logits, classes), len(classes))
         self.test_calibration.update(logits, classes)
         self.test_confusion.update(logits.argmax(1), classes)
@@ -121,6 +121,10 @@ class Classifier(Task):
         self.test_confusion.reset()
         overall = {"loss": self.test_loss, "accuracy": self.test_accuracy}
         self.log_metrics("test", {**overall, "expected_calibration_error": self.test_calibration})
+
+    def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The loss in validation and test: a scalar, without label smoothing and penalty."""
+        return F.cross_entropy(logits, classes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -10,7 +10,6 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
 from atelier.losses.adversarial import LOSSES, gradient_penalty
@@ -124,7 +123,7 @@ class GAN(GenerativeTask):
         if self.global_step % self.discriminator_steps == 0:
             loss = self.train_generator(len(real), generator_optimizer)
         if self.schedule.interval == "step":
-            self.step_schedules()
+            self.step_schedulers()
         return {"loss": loss.detach()}
 
     def train_generator(self, count: int, optimizer: LightningOptimizer) -> Tensor:
@@ -164,26 +163,12 @@ class GAN(GenerativeTask):
         for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             kept.copy_(current)
 
-    def on_train_epoch_end(self) -> None:
-        if self.schedule.interval == "epoch":
-            self.step_schedules()
-        super().on_train_epoch_end()
-
     def log_training(self) -> None:
         names = ("discriminator_loss", "generator_loss", "real_score", "made_score")
         known = {name: getattr(self, f"train_{name}") for name in names}
         self.log_metrics("train", {name: metric for name, metric in known.items() if metric.update_called})
 
-    def step_schedules(self) -> None:
-        schedules = self.lr_schedulers() or []
-        for scheduler in schedules if isinstance(schedules, list) else [schedules]:
-            if not isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step()
-            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
-                scheduler.step(value)
-
     def configure_optimizers(self) -> Any:
-        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
         optimizers = [
             self.optimizer(self.discriminator.parameters(), lr=self.discriminator_lr),
             self.optimizer(self.generator.parameters(), lr=self.generator_lr),
@@ -191,9 +176,7 @@ class GAN(GenerativeTask):
         highest = getattr(self.schedule.scheduler, "keywords", {}).get("max_lr")
         if highest is not None and (self.generator_lr, self.discriminator_lr) != (highest, highest):
             raise InputError("scheduler=one_cycle: it gives both networks one learning rate; set only optimizer.lr")
-        schedulers = [self.schedule.attach(optimizer, steps, epochs) for optimizer in optimizers]
-        if self.counts_steps and any(isinstance(scheduler, ReduceLROnPlateau) for scheduler in schedulers):
-            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        schedulers = [self.scheduler_of(optimizer) for optimizer in optimizers]
         return optimizers, [scheduler for scheduler in schedulers if scheduler is not None]
 
     # ------------------------------------------------------------------ validation, testing, pictures

@@ -7,7 +7,6 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
 from atelier.losses.penalty import none
@@ -103,7 +102,7 @@ class Scratch(Classifier):
         self.train_loss.add(loss, len(classes))
         self.train_accuracy.add(accuracy(outputs, classes), len(classes))
         if self.schedule.interval == "step":
-            self.step_schedule()
+            self.step_schedulers()
         return loss
 
     def average_gradients(self) -> None:
@@ -112,40 +111,12 @@ class Scratch(Classifier):
             for parameter in self.layers.parameters().values():
                 parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
-    def on_train_epoch_end(self) -> None:
-        if self.schedule.interval == "epoch":
-            self.step_schedule()
-        super().on_train_epoch_end()
-
-    def step_schedule(self) -> None:
-        scheduler: Any = self.lr_schedulers()
-        if isinstance(scheduler, ReduceLROnPlateau):
-            if (value := self.trainer.callback_metrics.get(self.metric)) is not None:
-                scheduler.step(value)
-        elif scheduler is not None:
-            scheduler.step()
-
     def configure_optimizers(self) -> Any:
         optimizer = ByHand(self.network, self.own_optimizer(self.layers.parameters()))
-        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
-        scheduler = self.schedule.attach(optimizer, steps, epochs)
-        if self.counts_steps and isinstance(scheduler, ReduceLROnPlateau):
-            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        scheduler = self.scheduler_of(optimizer)
         return [optimizer], [] if scheduler is None else [scheduler]
 
     # ------------------------------------------------------------------ validation, testing
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        inputs, classes = batch
-        outputs = self(inputs)
-        self.val_loss.update(self.loss.forward(outputs, one_hot(classes, self.num_classes)), len(classes))
-        self.val_accuracy.update(accuracy(outputs, classes), len(classes))
-
-    def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        inputs, classes = batch
-        outputs = self(inputs)
-        self.test_loss.update(self.loss.forward(outputs, one_hot(classes, self.num_classes)), len(classes))
-        self.test_accuracy.update(accuracy(outputs, classes), len(classes))
-        self.test_calibration.update(outputs, classes)
-        self.test_confusion.update(outputs.argmax(1), classes)
-        return {"logits": outputs, "classes": classes}
+    def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
+        return self.loss.forward(logits, one_hot(classes, self.num_classes))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import lightning.pytorch as lightning
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from atelier.errors import InputError
@@ -58,16 +58,34 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.network.parameters())
-        steps, epochs = self.trainer.estimated_stepping_batches, self.trainer.max_epochs or -1
-        scheduler = self.schedule.attach(optimizer, int(steps), epochs)
+        scheduler = self.scheduler_of(optimizer)
         if scheduler is None:
             return optimizer
-        if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
-            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         config: dict[str, Any] = {"scheduler": scheduler, "interval": self.schedule.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
         return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def scheduler_of(self, optimizer: Optimizer) -> LRScheduler | None:
+        """The scheduler that the schedule gives an optimizer in this run.
+
+        Raises:
+            InputError: if the one counts epochs and the other steps.
+        """
+        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
+        scheduler = self.schedule.attach(optimizer, steps, epochs)
+        if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
+            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        return scheduler
+
+    def step_schedulers(self) -> None:
+        """What Lightning does at the end of an epoch or a step, for a task that steps `by_hand`."""
+        schedulers = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
+                scheduler.step(value)
 
     @property
     def counts_steps(self) -> bool:
@@ -79,6 +97,8 @@ class Task(lightning.LightningModule):
         where the run counts steps."""
 
     def on_train_epoch_end(self) -> None:
+        if self.by_hand and self.schedule.interval == "epoch":
+            self.step_schedulers()
         if not self.counts_steps:
             self.log_training()
 

@@ -102,10 +102,7 @@ class VAE(GenerativeTask):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs = self.as_inputs(batch[0], None)
-        mean, log_variance = self.encode(inputs)
-        latents = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        reconstruction = self.log_likelihood(inputs, self.decoder(latents)).mean()
-        kl = likelihood.kl_to_standard_normal(mean, log_variance).mean()
+        reconstruction, kl = self.terms(inputs, None)
         self.train_elbo.add(reconstruction - kl, len(inputs))
         self.train_reconstruction.add(reconstruction, len(inputs))
         self.train_kl.add(kl, len(inputs))
@@ -156,6 +153,13 @@ class VAE(GenerativeTask):
             return likelihood.gaussian(inputs, decoded.float(), self.network.get_parameter("log_std"))
         return likelihood.bernoulli(inputs, decoded.float())
 
+    def terms(self, inputs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Reconstruction and divergence of inputs (N, …), the means over them: scalars, in nats."""
+        mean, log_variance = self.encode(inputs)
+        latents = mean + torch.exp(0.5 * log_variance) * normal(mean, generator)
+        reconstruction = self.log_likelihood(inputs, self.decoder(latents)).mean()
+        return reconstruction, likelihood.kl_to_standard_normal(mean, log_variance).mean()
+
     def weight(self) -> float:
         """Of the divergence at this step."""
         if not self.warmup_epochs:
@@ -166,10 +170,7 @@ class VAE(GenerativeTask):
         """Add a batch to the terms of a stage; its noise is the same at every call."""
         generator = torch.Generator(images.device).manual_seed(batch_index)
         inputs = self.as_inputs(images, generator)
-        mean, log_variance = self.encode(inputs)
-        latents = mean + torch.exp(0.5 * log_variance) * normal(mean, generator)
-        reconstruction = self.log_likelihood(inputs, self.decoder(latents)).mean()
-        kl = likelihood.kl_to_standard_normal(mean, log_variance).mean()
+        reconstruction, kl = self.terms(inputs, generator)
         for name, value in zip(NAMES, (reconstruction - kl, reconstruction, kl), strict=True):
             getattr(self, f"{stage}_{name}").update(value, len(images))
         return inputs, generator
