@@ -100,8 +100,8 @@ def test_the_examples_of_the_help_compose(
     assert examples
     for example in examples:
         words = shlex.split(example, comments=True)
-        if words[:1] == ["-m"]:  # one run for each choice; the first of them stands for all
-            words = [re.sub(r"=([^,\[]*),.*", r"=\1", word) for word in words[1:]]
+        if words[:1] == ["-m"]:  # one run for each choice, or drawn from a range; the first of them stands for all
+            words = [re.sub(r"=(?:tag\(log,interval\()?([^,\[(]*),.*", r"=\1", word) for word in words[1:]]
         if any(word.isupper() for word in re.findall(r"=(\w+)", example)):
             continue  # the line of usage
         compose(*words, config=verb)

@@ -170,8 +170,8 @@ class GAN(GenerativeTask):
 
     def configure_optimizers(self) -> Any:
         optimizers = [
-            self.optimizer(self.discriminator.parameters(), lr=self.discriminator_lr),
-            self.optimizer(self.generator.parameters(), lr=self.generator_lr),
+            self.optimizer_of(self.discriminator, lr=self.discriminator_lr),
+            self.optimizer_of(self.generator, lr=self.generator_lr),
         ]
         highest = getattr(self.schedule.scheduler, "keywords", {}).get("max_lr")
         if highest is not None and (self.generator_lr, self.discriminator_lr) != (highest, highest):
