@@ -27,9 +27,9 @@ def named(split: str, values: dict[str, float]) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def spoiled(run_verb: Run, tiny: list[str]) -> Any:
-    """A run whose second epoch, with a learning rate a thousand times higher, is worse than its first."""
+    """A run whose second epoch, with a learning rate a thousand times higher, ends with a larger loss than its first."""
     schedule = ["scheduler=step", "scheduler.scheduler.step_size=1", "scheduler.scheduler.gamma=1000"]
-    outcome = run_verb("train", *tiny, *schedule, "callbacks=none")
+    outcome = run_verb("train", *tiny, *schedule, "task.metric=val/loss", "callbacks=none")
     assert outcome.manifest["objective"]["best_epoch"] == 0
     return outcome
 

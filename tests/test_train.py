@@ -196,7 +196,7 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(
 ) -> None:
     """A first epoch that is better than the second: with a wild learning rate in the second, by step size 1."""
     schedule = ["scheduler=step", "scheduler.scheduler.step_size=1", "scheduler.scheduler.gamma=1000"]
-    run = run_verb("train", *tiny, *schedule, "callbacks=none")
+    run = run_verb("train", *tiny, *schedule, "task.metric=val/loss", "callbacks=none")
     assert run.manifest["objective"]["best_epoch"] == 0
     tested = {}
     for name in ("best", "last"):
