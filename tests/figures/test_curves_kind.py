@@ -12,6 +12,7 @@ from atelier.figures.kinds.curves import caption, describe, draw, gather
 
 NAN = float("nan")
 Make = Callable[..., Any]
+CURVE = {"val/loss": {0: 1.0, 1: 0.5}}
 
 
 def test_the_mean_and_the_deviation_of_each_epoch(group: Make) -> None:
@@ -133,3 +134,16 @@ def test_curves_of_runs_that_count_steps_are_over_steps(group: Make) -> None:
     assert axes.get_xlabel() == "step"
     assert "over the steps" in caption(curves)
     assert "0.5 at step 100" in describe(curves)
+
+
+def test_long_titles_of_small_panels_do_not_run_into_each_other(group: Make) -> None:
+    keys = ("optimizer", "optimizer.lr", "activation", "initializer", "seed")
+    groups = [
+        group(dict(zip(keys, ("adagrad", "0.005", "sigmoid", "glorot_uniform", str(n)), strict=True)), curves=[CURVE])
+        for n in range(13)
+    ]
+    figure = draw(gather(groups, "loss"))
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes if axes.get_title()]
+    assert len(boxes) == len(groups)
+    assert not [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]

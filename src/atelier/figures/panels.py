@@ -1,5 +1,6 @@
 """Small multiples: which settings share a panel when there are too many for one."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from atelier.figures.words import describe_values
 
 MOST = 8  # settings in one panel: as many as there are colours
 PANELS = 12  # by one key; with more, the panels get too small
+TITLE = 26  # letters over a small panel
 
 
 def partition(
@@ -78,6 +80,11 @@ def grid(
     for panel in panels[count:]:
         panel.set_axis_off()
     return figure, panels[:count]
+
+
+def name_panel(axis: Axes, title: str) -> None:
+    """A title over a panel, in lines that do not run into its neighbours' titles."""
+    axis.set_title(textwrap.fill(title, TITLE))
 
 
 def name_axes(figure: Figure, axes: Sequence[Axes], x: str, y: str) -> None:

@@ -113,7 +113,7 @@ def draw(curves: Curves) -> Figure:
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
             draw_line(axis, line, labels.index(line.label), marked=bool(named) and line.split == splits[0])
-        axis.set_title(panel.title)
+        panels.name_panel(axis, panel.title)
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     values = [value for line in lines for value in line.mean]

@@ -91,7 +91,7 @@ def draw(heatmap: Heatmap) -> Figure:
     colors = ScalarMappable(norm, COLORS)
     several = len(heatmap.panels) > 1
     for axis, panel in zip(axes, heatmap.panels, strict=True):
-        axis.set_title(panel.title)
+        panels.name_panel(axis, panel.title)
         for (row, column), one in panel.cells.items():
             y, x = heatmap.row_values.index(row), heatmap.column_values.index(column)
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))

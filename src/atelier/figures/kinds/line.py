@@ -135,7 +135,7 @@ def draw(chart: LineChart) -> Figure:
         for line in lines:
             draw_line(axis, line, labels.index(line.label), chart.band)
         draw_references(axis, chart.reference)
-        axis.set_title(title)
+        panels.name_panel(axis, title)
         axis.grid(True)
     positive = [place for place in chart.ticks if place > 0]
     axes[0].set_xscale(chart.scale, **({"linthresh": min(positive)} if chart.scale == "symlog" else {}))
