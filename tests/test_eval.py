@@ -27,7 +27,7 @@ def named(split: str, values: dict[str, float]) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def spoiled(run_verb: Run, tiny: list[str]) -> Any:
-    """A run whose second epoch, with a learning rate a thousand times higher, ends with a larger loss than its first."""
+    """A run whose second epoch, at a thousand times the learning rate, ends with a larger loss than the first."""
     schedule = ["scheduler=step", "scheduler.scheduler.step_size=1", "scheduler.scheduler.gamma=1000"]
     outcome = run_verb("train", *tiny, *schedule, "task.metric=val/loss", "callbacks=none")
     assert outcome.manifest["objective"]["best_epoch"] == 0
