@@ -59,6 +59,7 @@ def test_every_test_sample_counts_once(twofold: Any) -> None:
     assert hits == pytest.approx(round(hits), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_is_resumed(run_process: Run, tiny: list[str]) -> None:
     single = [override for override in tiny if override not in ("trainer=cpu", "trainer.max_epochs=2")]
     begun = run_process("train", *single, "trainer=ddp_cpu", "callbacks=none", "trainer.max_epochs=1")

@@ -30,7 +30,7 @@ def fast(tiny: list[str]) -> list[str]:
 @pytest.fixture(scope="session")
 def long(fast: list[str]) -> list[str]:
     """Overrides of a training of some seconds, long enough to be disturbed."""
-    return [*fast, "trainer.max_epochs=60", "seed=1"]
+    return [*fast, "trainer.max_epochs=150", "seed=1"]
 
 
 @pytest.fixture(scope="session")
