@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import lightning.pytorch as lightning
 from torch import Tensor, nn
-from torch.optim import Adagrad, Adam, AdamW, Optimizer
+from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
@@ -74,9 +74,10 @@ class Task(lightning.LightningModule):
         """
         optimizer = self.optimizer(network.parameters(), **options)
         on_processor = all(parameter.device.type == "cpu" for parameter in network.parameters())
-        if on_processor and isinstance(optimizer, (Adam, AdamW, Adagrad)):
+        if on_processor and isinstance(optimizer, (Adam, Adagrad)):  # AdamW is an Adam
             for group in optimizer.param_groups:
-                group["fused"] = True if group["fused"] is None else group["fused"]
+                if group["fused"] is None:  # not chosen
+                    group["fused"] = True
         return optimizer
 
     def scheduler_of(self, optimizer: Optimizer) -> LRScheduler | None:
