@@ -99,6 +99,11 @@ def test_many_settings_of_one_key_have_a_panel_each(group: Make) -> None:
     assert [panel.lines[0].mean for panel in curves.panels] == [[n] for n in range(24)]
 
 
+def test_a_share_has_a_linear_axis_however_low_it_begins(group: Make) -> None:
+    rising = draw(gather([group({}, curves=[{"val/accuracy": {0: 0.03, 1: 0.85}}])], "accuracy"))
+    assert rising.axes[0].get_yscale() == "linear"
+
+
 def test_a_wide_range_is_logarithmic_and_what_is_not_positive_is_not(group: Make) -> None:
     wide = draw(gather([group({}, curves=[{"val/loss": {0: 100.0, 1: 1.0}}])], "loss"))
     assert wide.axes[0].get_yscale() == "log"

@@ -35,6 +35,8 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    from atelier.figures.palette import scale_upright
+
     metrics = series_by_metric(read_metrics(run / "metrics.csv"), unit)
     if not metrics:
         return
@@ -53,9 +55,7 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
         panel.set_xlabel(unit)
         panel.set_title(metric.replace("_", " "), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        positive = all(value > 0 for _, values in splits.values() for value in values)
-        if positive and max(max(v) for _, v in splits.values()) > 20 * min(min(v) for _, v in splits.values()):
-            panel.set_yscale("log")
+        scale_upright(panel, metric, [value for _, values in splits.values() for value in values])
         panel.grid(alpha=0.25)
         panel.legend(fontsize=8)
     figure.suptitle(f"{run.parent.name} {run.name}", fontsize=11)

@@ -1,5 +1,6 @@
 """Colours that differ for every kind of colour vision (Okabe and Ito, 2008), and how a figure looks and is saved."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,14 +48,19 @@ def save(figure: Figure, path: Path) -> None:
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
 
-def wide_range(values: list[float]) -> bool:
-    """Whether a logarithmic axis shows these values better."""
-    return bool(values) and min(values) > 0 and max(values) > 20 * min(values)
+def wide_range(metric: str, values: list[float]) -> bool:
+    """Whether a logarithmic axis shows these values better: of a share, one reads the distance to 1.
+
+    >>> wide_range("val/loss", [2.3, 0.05]), wide_range("val/accuracy", [0.03, 0.85])
+    (True, False)
+    """
+    share = re.search("accuracy|within_", metric)
+    return not share and bool(values) and min(values) > 0 and max(values) > 20 * min(values)
 
 
-def scale_upright(axes: Axes, values: list[float]) -> bool:
-    """Make the upright axis logarithmic, with plain numbers, where `values` need that; tells whether."""
-    if wide := wide_range(values):
+def scale_upright(axes: Axes, metric: str, values: list[float]) -> bool:
+    """Make the upright axis logarithmic, with plain numbers, where the metric's `values` need that; tells whether."""
+    if wide := wide_range(metric, values):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     return wide

@@ -117,7 +117,7 @@ def draw(curves: Curves) -> Figure:
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     values = [value for line in lines for value in line.mean]
-    if scale_upright(axes[0], values):  # the panels share their axes
+    if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         shown = [*values, *(value for value in curves.reference.values() if value > 0)]
         axes[0].set_ylim(0.75 * min(shown), 1.35 * max(shown))
     for label in named:

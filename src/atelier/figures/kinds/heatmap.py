@@ -87,7 +87,7 @@ def draw(heatmap: Heatmap) -> Figure:
     small = max(3.2, 0.6 + 0.7 * wide), 0.9 + 0.55 * high
     figure, axes = panels.grid(len(heatmap.panels), size=size, small=small)
     means = [one.mean for panel in heatmap.panels for one in panel.cells.values() if one.mean is not None]
-    norm = LogNorm(min(means), max(means)) if wide_range(means) else Normalize(min(means), max(means))
+    norm = LogNorm(min(means), max(means)) if wide_range(heatmap.metric, means) else Normalize(min(means), max(means))
     colors = ScalarMappable(norm, COLORS)
     several = len(heatmap.panels) > 1
     for axis, panel in zip(axes, heatmap.panels, strict=True):

@@ -140,7 +140,7 @@ def draw(chart: LineChart) -> Figure:
     positive = [place for place in chart.ticks if place > 0]
     axes[0].set_xscale(chart.scale, **({"linthresh": min(positive)} if chart.scale == "symlog" else {}))
     points = [one for _, lines in chart.panels for line in lines for _, one in line.points]
-    scale_upright(axes[0], [value for one in points for value in one.values])
+    scale_upright(axes[0], chart.metric, [value for one in points for value in one.values])
     for axis in axes:
         axis.set_xticks(list(chart.ticks), list(chart.ticks.values()))
         axis.xaxis.set_minor_locator(NullLocator())

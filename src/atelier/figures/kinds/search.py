@@ -142,7 +142,7 @@ def draw(search: Search) -> Figure:
         prepare(axis, panel)
         draw_trials(axis, search, {one.number: panel.place(one) for one in search.trials})
     axes[0].margins(y=0.1)  # room for the ring around the best, and for the failed at the edge
-    scale_upright(axes[0], [one.value for one in search.trials if one.value is not None])
+    scale_upright(axes[0], search.metric, [one.value for one in search.trials if one.value is not None])
     for row in range(rows):
         axes[row * columns].set_ylabel(metric_words(search.metric))
     for name, look in looks(search).items():
