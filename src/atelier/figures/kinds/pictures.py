@@ -97,7 +97,7 @@ def draw(pictures: Pictures) -> Figure:
 def caption(pictures: Pictures) -> str:
     """What is drawn."""
     rest = f" The best {MOST} settings; {pictures.left_out} are left out." if pictures.left_out else ""
-    return f"{pictures.name.capitalize()} of the first run of each setting.{rest}"
+    return f"{metric_words(pictures.name).capitalize()} of the first run of each setting.{rest}"
 
 
 def describe(pictures: Pictures) -> str:
