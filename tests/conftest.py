@@ -149,7 +149,7 @@ OFFLINE = ("Digits", "Clocks", "RandomImages", "BundledPairs")  # data sets that
 
 @pytest.fixture(scope="session")
 def small() -> Callable[[DictConfig], list[str]]:
-    """Overrides that make the data of a configuration small, and up where it would have to be fetched."""
+    """Overrides that make the data and batches of a configuration small, and data up that would have to be fetched."""
 
     def overrides(config: DictConfig) -> list[str]:
         data = config.data
@@ -157,7 +157,8 @@ def small() -> Callable[[DictConfig], list[str]]:
         parts = [kind for kind in ("generator", "discriminator", "encoder", "decoder") if kind in config]
         narrow = [f"{kind}.channels=4" for kind in parts if "channels" in config[kind]]
         scored = ["features=pixels"] * ("features" in config)
-        return ["data.num_images=2160"] * ("num_images" in data) + ["data.source=fake"] * made_up + narrow + scored
+        batches = ["data.batch_size=16", "data.eval_batch_size=64"]
+        return ["data.num_images=2160"] * ("num_images" in data) + ["data.source=fake"] * made_up + batches + narrow + scored
 
     return overrides
 
