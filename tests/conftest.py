@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,15 @@ def conf() -> Path:
 
 @pytest.fixture(scope="session")
 def compose(conf: Path) -> Callable[..., DictConfig]:
-    """`compose("optimizer=sgd", config="train")`: what the command line would give."""
+    """`compose("optimizer=sgd", config="train")`: what the command line would give, for a test to change."""
     register_resolvers(ROOT)
 
-    def composed(*overrides: str, config: str = "train") -> DictConfig:
+    @cache
+    def once(config: str, *overrides: str) -> DictConfig:
         with hydra.initialize_config_dir(str(conf), version_base="1.3"):
             return hydra.compose(config, list(overrides))
 
-    return composed
+    return lambda *overrides, config="train": deepcopy(once(config, *overrides))
 
 
 # ---------------------------------------------------------------------- the verbs
@@ -158,7 +160,8 @@ def small() -> Callable[[DictConfig], list[str]]:
         narrow = [f"{kind}.channels=4" for kind in parts if "channels" in config[kind]]
         scored = ["features=pixels"] * ("features" in config)
         batches = ["data.batch_size=16", "data.eval_batch_size=64"]
-        return ["data.num_images=2160"] * ("num_images" in data) + ["data.source=fake"] * made_up + batches + narrow + scored
+        few = ["data.num_images=2160"] * ("num_images" in data)
+        return few + ["data.source=fake"] * made_up + batches + narrow + scored
 
     return overrides
 

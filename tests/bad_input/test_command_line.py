@@ -1,0 +1,113 @@
+"""A command line that is wrong, or that asks for what this machine has not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+Run = Callable[..., Any]
+
+
+def no_run_was_made(logs: Path) -> bool:
+    return not list(logs.rglob("run.json"))
+
+
+@pytest.mark.parametrize(
+    ("override", "start"),
+    [
+        ("optimizer=adamm", "optimizer=adamm: no 'adamm'; choose from: adam, adamw, "),
+        ("network=clock_cn", "network=clock_cn: no 'clock_cn'; choose from: clock_cnn, clock_cnn_small"),
+        ("experiment=clock_multihed", "experiment=clock_multihed: no 'clock_multihed'; choose from: clock_multihead, "),
+        ("optimizr=adam", "optimizr: no 'optimizr'; choose from: optimizer, "),
+        ("sed=1", "sed: no 'sed'; choose from: seed, "),
+        ("optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
+        ("network.strides=[1]", "network.strides: SmallClockCNN has no 'strides'; choose from: "),
+        ("+optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
+        ("+network.strides=[1]", "network.strides: SmallClockCNN has no 'strides'; choose from: "),
+        ("+trainer.max_epoch=3", "trainer.max_epoch: Trainer has no 'max_epoch'; choose from: max_epochs, "),
+        ("optimizer.lr=fast", "optimizer.lr=fast: AdamW takes a number"),
+        ("network.dropout=much", "network.dropout=much: SmallClockCNN takes a number"),
+        ("trainer.max_epochs=many", "trainer.max_epochs=many: Trainer takes a whole number"),
+        ("trainer.max_epochs=2.5", "trainer.max_epochs=2.5: Trainer takes a whole number"),
+        ("data.batch_size=many", "data.batch_size=many: Clocks takes a whole number"),
+        ("data.augment=perhaps", "data.augment=perhaps: Clocks takes true or false"),
+        ("data.num_images=1000", "data.num_images=1000: give a multiple of 720, 2160 or more"),
+        ("encoding.interval=7", "encoding.interval"),
+        ("seed=abc", "seed=abc: give a whole number of 0 or more"),
+        ("seed=-1", "seed=-1: give a whole number of 0 or more"),
+        ("seed=1.5", "seed=1.5: give a whole number of 0 or more"),
+        ("seed=null", "seed=None: give a whole number of 0 or more"),
+        ("train=perhaps", "train=perhaps: give true or false"),
+        ("train=false", "train=false with nothing to test: give checkpoint=PATH"),
+        ("checkpoint=best.ckpt", "checkpoint= is what train=false tests"),
+        ("resume=latest", "there is no run under "),
+        ("resume=/nowhere", "/nowhere is no run folder: it has no run.json"),
+        ("task.metric=val/accuracy", "task.metric=val/accuracy: no such metric; logged are: "),
+    ],
+)
+def test_a_wrong_command_line_is_told(told: Callable[..., str], tiny: list[str], override: str, start: str) -> None:
+    assert told("train", *tiny, "callbacks=none", override).startswith(start)
+
+
+@pytest.mark.parametrize("override", ["optimizer.lr=fast", "seed=abc", "+network.strides=[1]", "train=false"])
+def test_a_wrong_command_line_leaves_no_run_behind(run_verb: Run, tiny: list[str], override: str, refusal: Any) -> None:
+    outcome = run_verb("train", *tiny, override)
+    assert refusal(outcome)
+    assert no_run_was_made(outcome.logs)
+
+
+def test_all_options_of_a_group_are_listed(told: Callable[..., str], conf: Path) -> None:
+    message = told("train", "optimizer=nothing")
+    assert all(file.stem in message for file in (conf / "optimizer").glob("*.yaml"))
+
+
+def test_a_value_that_has_to_be_given_is_told(told: Callable[..., str]) -> None:
+    message = told("train", "experiment=clock_angles", "data=clocks_npy")
+    assert message.startswith("data.images is missing: give it as data.images=VALUE")
+
+
+def test_a_data_set_that_is_not_there_is_named(told: Callable[..., str], clocks: list[str], tmp_path: Path) -> None:
+    message = told(
+        "train",
+        *clocks,
+        "data=clocks_npy",
+        f"data.images={tmp_path}/images.npy",
+        f"data.labels={tmp_path}/labels.npy",
+    )
+    assert message.startswith(f"data.images={tmp_path}/images.npy: there is no such file")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "start"),
+    [
+        (["trainer=gpu"], "trainer.accelerator=gpu: this machine has cpu"),
+        (["trainer=mps"], "trainer.accelerator=mps: this machine has "),
+        (["trainer=ddp"], "trainer.accelerator=gpu: this machine has cpu"),
+    ],
+)
+def test_an_accelerator_that_is_not_here_is_told(
+    told: Callable[..., str], tiny: list[str], overrides: list[str], start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+
+    for accelerator in (CUDAAccelerator, MPSAccelerator):
+        monkeypatch.setattr(accelerator, "is_available", staticmethod(lambda: False))
+    assert told("train", *tiny, *overrides).startswith(start)
+
+
+def test_two_devices_where_there_is_one_are_told(
+    told: Callable[..., str], tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning.pytorch.accelerators import CUDAAccelerator
+
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    message = told("train", *tiny, "trainer=gpu", "trainer.devices=2", "trainer.precision=32-true")
+    assert message.startswith("trainer.devices=2: this machine has 1 GPU")
+
+
+def test_a_process_of_its_own_ends_as_those_here_do(run_process: Run, refusal: Any) -> None:
+    """The other tests call the verb inside of the test's process."""
+    assert refusal(run_process("train", "optimizer=adamm")).startswith("optimizer=adamm: no 'adamm'; choose from: ")

@@ -1,0 +1,89 @@
+"""Files and disks: a damaged cache, a folder that cannot be written, a full disk, a picture that is none."""
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def own_cache(data_dir: Path, trained: Any, tmp_path: Path) -> Path:
+    """A copy of the tiny cache in a data folder of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return Path(shutil.copy(data_dir / "clocks_32px_2160_seed0.safetensors", folder))
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lambda content: b"", lambda content: b"hello"])
+def test_a_damaged_cache_is_named_and_made_anew_on_request(
+    run_verb: Run, tiny: list[str], own_cache: Path, damage: Callable[[bytes], bytes], refusal: Any
+) -> None:
+    whole = own_cache.read_bytes()
+    own_cache.write_bytes(damage(whole))
+    here = {"DATA_DIR": str(own_cache.parent)}
+    message = refusal(run_verb("train", *tiny, "callbacks=none", environment=here))
+    assert message.startswith(f"{own_cache} is damaged")
+    assert "data.rebuild=true" in message
+    again = run_verb("train", *tiny, "callbacks=none", "data.rebuild=true", "trainer.max_epochs=1", environment=here)
+    assert again.code == 0
+    assert own_cache.read_bytes() == whole
+
+
+def test_a_refused_run_says_so_in_its_manifest(run_verb: Run, tiny: list[str], own_cache: Path) -> None:
+    own_cache.write_bytes(b"hello")
+    outcome = run_verb("train", *tiny, "callbacks=none", environment={"DATA_DIR": str(own_cache.parent)})
+    assert outcome.manifest["status"] == "failed"
+    assert outcome.manifest["error"]["type"] == "InputError"
+    assert str(own_cache) in outcome.manifest["error"]["message"]
+
+
+@pytest.mark.parametrize("place", ["{tmp}/file/logs", "/proc/logs", "/dev/null"])
+def test_a_log_folder_that_cannot_be_written_is_told(
+    told: Callable[..., str], tiny: list[str], tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    logs = Path(place.format(tmp=tmp_path))
+    message = told("train", *tiny, logs=logs)
+    assert message.startswith(f"cannot write the run folder {logs}/runs/default/")
+    assert "LOG_DIR" in message
+
+
+@pytest.mark.parametrize("writer", ["torch.save", "os.fdopen"])
+def test_a_disk_that_is_full_is_told(
+    run_verb: Run, tiny: list[str], monkeypatch: pytest.MonkeyPatch, trained: Any, writer: str, refusal: Any
+) -> None:
+    """When the space runs out while a checkpoint, or the manifest, is written."""
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writer, full)
+    message = refusal(run_verb("train", *tiny, "callbacks=none"))
+    assert "No space left on device" in message
+    assert "LOG_DIR" in message
+
+
+@pytest.mark.parametrize("name", ["a.png", "photos/"])
+def test_a_picture_that_is_not_there_is_told(told: Callable[..., str], trained: Any, tmp_path: Path, name: str) -> None:
+    message = told("predict", f"run={trained.folder}", f"inputs={tmp_path / name}")
+    assert message.startswith(f"inputs: there is no file or folder {tmp_path / name}")
+
+
+def test_a_file_that_is_no_picture_is_told(told: Callable[..., str], trained: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    message = told("predict", f"run={trained.folder}", f"inputs={tmp_path / 'a.png'}")
+    assert message.startswith(f"inputs: {tmp_path / 'a.png'} is no image that can be read")

@@ -1,0 +1,68 @@
+"""The bundled digits, and with them the options that all sets share: folds, subsets, the validation share."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from atelier.data.images import ImageData
+from atelier.errors import InputError
+
+Make = Callable[..., ImageData]
+
+
+def test_the_digits_are_scikit_learns(make: Make, ready: Make) -> None:
+    from sklearn.datasets import load_digits
+
+    data = ready(make("digits"))
+    images = torch.cat([data.sets["train"].inputs, data.sets["test"].inputs])
+    labels = torch.cat([data.sets["train"].labels, data.sets["test"].labels])
+    assert images.shape == (1797, 1, 8, 8)
+    assert labels.bincount().tolist() == np.bincount(load_digits().target).tolist()
+    theirs = torch.from_numpy(load_digits().images).sum(0)
+    assert (images.double().sum(0)[0] * 16 / 255 - theirs).abs().max() < 0.02 * 1797
+    assert data.classes == list("0123456789")
+
+
+def test_training_validation_and_test_digits_share_no_row(make: Make, ready: Make) -> None:
+    data = ready(make("digits"))
+    train, val = set(data.sets["train"].rows.tolist()), set(data.sets["val"].rows.tolist())
+    assert not train & val
+    assert len(train | val) == 1797 - len(data.sets["test"])
+
+
+def test_folds_part_the_training_set(make: Make, ready: Make) -> None:
+    parts = [ready(make("digits", "data.folds=3", f"data.fold={fold}")).sets for fold in range(3)]
+    inside = torch.cat([sets["val"].rows for sets in parts])
+    assert inside.sort().values.tolist() == list(range(len(parts[0]["train"]) + len(parts[0]["val"])))
+    for sets in parts:
+        assert not set(sets["train"].rows.tolist()) & set(sets["val"].rows.tolist())
+        counts = sets["val"].labels[sets["val"].rows].bincount()
+        everything = sets["val"].labels.bincount() / 3
+        assert ((counts - everything).abs() < 1).all()
+
+
+@pytest.mark.parametrize("given", ["data.folds=1", "data.folds=3 data.fold=3", "data.folds=3 data.fold=-1"])
+def test_a_fold_that_does_not_exist_is_told(make: Make, given: str) -> None:
+    with pytest.raises(InputError, match="give 2 folds or more, and a fold from 0 to folds - 1"):
+        make("digits", *given.split())
+
+
+def test_a_subset_keeps_the_shares_of_the_classes_and_the_validation_set(make: Make, ready: Make) -> None:
+    whole, part = ready(make("digits")), ready(make("digits", "data.train_size=100"))
+    assert len(part.sets["train"]) == 100
+    assert set(part.sets["train"].rows.tolist()) <= set(whole.sets["train"].rows.tolist())
+    assert torch.equal(part.sets["val"].rows, whole.sets["val"].rows)
+    assert part.sets["train"].labels[part.sets["train"].rows].bincount().tolist() == pytest.approx([10] * 10, abs=1)
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+def test_a_subset_larger_than_the_set_is_told(make: Make, size: int, ready: Make) -> None:
+    with pytest.raises(InputError, match=rf"data.train_size={size}: give 1 to 1150"):
+        ready(make("digits", f"data.train_size={size}"))
+
+
+def test_without_a_share_the_whole_set_trains(make: Make, ready: Make) -> None:
+    data = ready(make("digits", "data.validation_share=0"))
+    assert len(data.sets["train"]) == len(data.sets["val"]) == 1438

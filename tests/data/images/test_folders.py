@@ -1,0 +1,86 @@
+"""Folders of one's own images: classes, splits, what is missing or damaged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from atelier.data.images import ImageData
+from atelier.errors import InputError
+
+Make = Callable[..., ImageData]
+Save = Callable[..., None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, save: Save) -> Path:
+    """Twenty pictures of each class; a picture's grey is its class's."""
+    for grey, name in ((10, "ants"), (200, "bees")):
+        for number in range(20):
+            save(tmp_path / "pictures" / name / f"{number}.png", grey, (20, 12))
+    (tmp_path / "pictures" / "ants" / "notes.txt").write_text("no picture")
+    return tmp_path / "pictures"
+
+
+FLAT = ["data.shape=[3,8,8]", "data.mean=0.41", "data.std=0.37"]
+
+
+def test_a_folder_of_class_folders_is_read(make: Make, folder: Path, ready: Make) -> None:
+    data = ready(make("image_folder", f"data.images={folder}", "data.test_share=0.2", *FLAT))
+    assert data.classes == ["ants", "bees"]
+    assert data.num_classes == 2
+    assert len(data.sets["test"]) == 8
+    for split in data.sets.values():
+        images, labels = split[torch.arange(len(split))]
+        assert images[:, 0, 0, 0].tolist() == [10 if label == 0 else 200 for label in labels]
+        assert abs(labels.bincount()[0] - labels.bincount()[1]) <= 1
+
+
+def test_folders_of_training_and_test_images_stay_apart(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
+    for split, grey in (("train", 10), ("test", 200)):
+        for name in ("ants", "bees"):
+            for number in range(10):
+                save(tmp_path / "both" / split / name / f"{number}.png", grey)
+    data = ready(make("image_folder", f"data.images={tmp_path}/both", "data.mean=0.04", "data.std=0.01", FLAT[0]))
+    assert data.sets["test"].inputs.unique().tolist() == [200]
+    assert data.sets["train"].inputs.unique().tolist() == [10]
+
+
+def test_one_class_of_a_folder_can_be_taken(make: Make, folder: Path, ready: Make) -> None:
+    given = [f"data.images={folder}", "data.classes=[bees]", "data.shape=[3,8,8]", "data.mean=0.784", "data.std=0.01"]
+    data = ready(make("image_folder", *given))
+    assert data.classes == ["bees"]
+    assert data.num_classes == 1
+    assert data.sets["train"].inputs.unique().tolist() == [200]
+
+
+def test_a_changed_folder_is_read_anew(make: Make, folder: Path, ready: Make, save: Save) -> None:
+    before = ready(make("image_folder", f"data.images={folder}", *FLAT))
+    path = before.path
+    save(folder / "ants" / "new.png", 10)
+    after = ready(make("image_folder", f"data.images={folder}", *FLAT))
+    assert path != after.path
+    count = [sum(map(len, data.sets.values())) for data in (before, after)]
+    assert count == [40, 41]
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        (["data.images={folder}/nowhere", "data.classes=[a]"], "data.images={folder}/nowhere: there is no such folder"),
+        (["data.images={folder}", "data.classes=[wasps]"], "data.classes=['wasps']: {folder} has ants, bees"),
+        (["data.images={folder}/ants", "data.classes=[]"], "data.images={folder}/ants: no images in folders named"),
+    ],
+)
+def test_a_folder_without_what_is_needed_is_told(make: Make, folder: Path, changes: list[str], start: str) -> None:
+    data = make("image_folder", *(change.format(folder=folder) for change in changes), *FLAT)
+    with pytest.raises(InputError) as told:
+        data.check_source()
+    assert str(told.value).startswith(start.format(folder=folder))
+
+
+def test_a_broken_image_is_named(make: Make, folder: Path) -> None:
+    (folder / "bees" / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"broken.jpg is no image"):
+        make("image_folder", f"data.images={folder}", *FLAT).prepare_data()

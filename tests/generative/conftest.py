@@ -1,0 +1,75 @@
+"""A small GAN and a small VAE, trained on the bundled digits from the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Run = Callable[..., Any]
+DIGITS = ["trainer=cpu", "data.train_size=160", "trainer.check_val_every_n_epoch=1", "task.reference_size=200"]
+SMALL = {
+    "gan": ["experiment=digits_gan", "generator.hidden=[16,16]", "discriminator.hidden=[16]", *DIGITS],
+    "vae": [
+        "experiment=digits_vae",
+        "encoder.hidden=[16]",
+        "decoder.hidden=[16]",
+        "task.importance_samples=2",
+        *DIGITS,
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def small_models() -> dict[str, list[str]]:
+    """Overrides that make a small GAN and a small VAE; an epoch has five steps, 160 pictures in batches of 32."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def short() -> list[str]:
+    """Overrides for a training that only has to end, scored without a feature network."""
+    return ["features=pixels", "trainer.max_epochs=3", "callbacks=none", "save_every=0"]
+
+
+@pytest.fixture(scope="session")
+def logs(run_verb: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a small feature network lies already."""
+    folder = tmp_path_factory.mktemp("generative")
+    small = ["network.blocks=[4]", "network.hidden=[8]", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none"]
+    assert run_verb("train", "experiment=digits_features", *small, logs=folder).code == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gan(run_verb: Run, logs: Path) -> Any:
+    return run_verb("train", *SMALL["gan"], "trainer.max_epochs=4", f"paths.run={logs / 'gan'}", logs=logs)
+
+
+@pytest.fixture(scope="session")
+def vae(run_verb: Run, logs: Path) -> Any:
+    return run_verb("train", *SMALL["vae"], "trainer.max_epochs=4", f"paths.run={logs / 'vae'}", logs=logs)
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[[Path], np.ndarray]:
+    """A picture's pixels (height, width, 3)."""
+
+    def read(path: Path) -> np.ndarray:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def frames_of() -> Callable[[Path], int]:
+    """How many frames an animation has."""
+
+    def count(path: Path) -> int:
+        with Image.open(path) as image:
+            return image.n_frames
+
+    return count

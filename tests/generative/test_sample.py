@@ -1,0 +1,102 @@
+"""All that `sample.py` draws, with its numbers; what it cannot draw is told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from atelier.data.loader import TensorSet
+from atelier.figures.made import Sampler, nearest, on_sphere, straight, train_pictures
+
+Run = Callable[..., Any]
+KINDS = ("grid", "interpolation", "neighbours", "reconstructions", "walk")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [*(("vae", what) for what in KINDS), ("gan", "grid"), ("gan", "reconstructions")]
+)
+def test_every_kind_of_sample_is_drawn_with_its_numbers(
+    run_verb: Run,
+    request: pytest.FixtureRequest,
+    logs: Path,
+    tmp_path: Path,
+    kind: str,
+    what: str,
+    picture: Any,
+    frames_of: Any,
+) -> None:
+    request.getfixturevalue(kind)
+    options = [f"run={logs / kind}", f"what={what}", "n=4", "seed=3", f"output={tmp_path}", "trainer=cpu"]
+    outcome = run_verb("sample", *options, logs=logs)
+    if (kind, what) == ("gan", "reconstructions"):
+        assert outcome.code == 2
+        assert "only a VAE has them" in outcome.err
+        return
+    assert (outcome.code, outcome.err) == (0, "")
+    assert min(picture(tmp_path / f"{what}.png").shape[:2]) > 50
+    numbers = json.loads((tmp_path / f"{what}.json").read_text())
+    assert {key: numbers[key] for key in ("what", "n", "seed")} == {"what": what, "n": 4, "seed": 3}
+    check = {
+        "grid": lambda: sum(numbers["classes"].values()) == 4,
+        "interpolation": lambda: len(numbers["spherical"]["change_of_each_step"]) == 4,
+        "neighbours": lambda: len(numbers["training_rows"]) == 4 and min(numbers["distances"]) > 0,
+        "reconstructions": lambda: len(set(numbers["test_rows"])) == 4 and max(numbers["mean_squared_errors"]) < 0.3,
+        "walk": lambda: frames_of(tmp_path / "walk.gif") == 4 * numbers["steps"],
+    }
+    assert check[what]()
+
+
+def test_a_training_image_is_found_as_its_own_neighbour() -> None:
+    class Task:
+        def as_pictures(self, images: torch.Tensor) -> torch.Tensor:
+            return images * 0.4 + 0.3
+
+    class Data:
+        def __init__(self) -> None:
+            self.sets: dict[str, TensorSet] = {}
+
+        def normalise(self, images: torch.Tensor) -> torch.Tensor:
+            return (images / 255 - 0.3) / 0.4
+
+    data = Data()
+    images = torch.randint(256, (30, 1, 8, 8), dtype=torch.uint8)
+    data.sets["train"] = TensorSet(images, torch.zeros(30), torch.arange(10, 30))
+    sampler = Sampler(Task(), data, None, 0, Path("unused"))
+    distances, rows = nearest(sampler, train_pictures(sampler, torch.tensor([7, 0, 19])))
+    assert rows.tolist() == [7, 0, 19]
+    assert distances.max() < 1e-2
+    torch.testing.assert_close(train_pictures(sampler, torch.tensor([7])), images[17:18] / 255)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["what=gird"], "what=gird: choose from: grid, interpolation, neighbours, reconstructions, walk"),
+        (["n=0"], "n=0: give a number of 1 or more"),
+        (["seed=-1"], "seed=-1: give a whole number of 0 or more"),
+    ],
+)
+def test_wrong_options_are_told(run_verb: Run, tmp_path: Path, options: list[str], message: str) -> None:
+    outcome = run_verb("sample", f"run={tmp_path}", *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_a_run_that_makes_no_pictures_is_told(run_verb: Run, logs: Path) -> None:
+    (classifier,) = (logs / "runs" / "digits_features").glob("*/")
+    outcome = run_verb("sample", f"run={classifier}", "trainer=cpu")
+    assert outcome.code == 2
+    assert "its task, Classifier, makes no pictures" in outcome.err
+
+
+def test_ways_between_latents() -> None:
+    first, last = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 4.0])
+    assert straight(first, last, 3).tolist() == [[2, 0], [1, 2], [0, 4]]
+    way = on_sphere(first, last, 5)
+    torch.testing.assert_close(way.norm(dim=1), torch.tensor([2.0, 2.5, 3.0, 3.5, 4.0]))
+    angles = torch.atan2(way[:, 1], way[:, 0])
+    torch.testing.assert_close(angles, torch.linspace(0, torch.pi / 2, 5))
+    torch.testing.assert_close(on_sphere(first, 2 * first, 3), torch.tensor([[2.0, 0.0], [3.0, 0.0], [4.0, 0.0]]))

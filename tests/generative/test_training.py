@@ -1,0 +1,105 @@
+"""GANs and VAEs trained from the command line: what a run logs, keeps and draws, and what its trainer may be set to."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+Run = Callable[..., Any]
+Small = dict[str, list[str]]
+STEPS = 5  # of an epoch: 160 pictures in batches of 32
+
+
+def column(folder: Path, name: str) -> list[float]:
+    rows = csv.DictReader((folder / "metrics.csv").read_text().splitlines())
+    return [float(row[name]) for row in rows if row.get(name)]
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_a_run_ends_well_and_counts_batches_as_steps(kind: str, request: pytest.FixtureRequest, logs: Path) -> None:
+    outcome = request.getfixturevalue(kind)
+    assert (outcome.code, outcome.err) == (0, "")
+    manifest = json.loads((logs / kind / "run.json").read_text())
+    assert (manifest["epochs"], manifest["steps"]) == (4, 4 * STEPS)
+    assert manifest["objective"]["best"] is not None
+    assert manifest["test"].keys() >= {"frechet_distance", "frechet_floor", "precision", "recall", "classes_found"}
+
+
+def test_both_losses_of_a_gan_are_logged_each_epoch(gan: Any, logs: Path) -> None:
+    for name in ("train/generator_loss", "train/discriminator_loss", "val/frechet_distance"):
+        assert len(column(logs / "gan", name)) == 4
+
+
+def test_a_vaes_terms_fit_together(vae: Any, logs: Path) -> None:
+    """In nats per image of 64 values; the likelihood is a cross-entropy, since the pictures are gray."""
+    for split in ("train", "val", "test"):
+        elbo, reconstruction, kl, bits = (
+            column(logs / "vae", f"{split}/{name}") for name in ("elbo", "reconstruction", "kl", "bits_per_dimension")
+        )
+        assert np.allclose(np.subtract(reconstruction, kl), elbo, rtol=1e-5)
+        assert np.allclose(-np.array(elbo) / (64 * np.log(2)), bits, rtol=1e-5)
+    assert column(logs / "vae", "test/log_likelihood")[0] > column(logs / "vae", "test/elbo")[0] - 0.5
+    elbos = column(logs / "vae", "val/elbo")
+    assert elbos[-1] > elbos[0]
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_testing_again_gives_the_same_numbers(
+    kind: str, request: pytest.FixtureRequest, run_verb: Run, logs: Path
+) -> None:
+    request.getfixturevalue(kind)
+    outcome = run_verb("eval", f"run={logs / kind}", "trainer=cpu", "+callbacks=quality", logs=logs)
+    assert (outcome.code, outcome.err) == (0, "")
+    again = json.loads((logs / kind / "evaluation/test/figures/quality.json").read_text())
+    assert again == json.loads((logs / kind / "figures" / "quality.json").read_text())
+
+
+def test_scores_are_kept_with_the_network_that_they_are_of(gan: Any, logs: Path) -> None:
+    kept = json.loads((logs / "gan" / "figures" / "quality.json").read_text())
+    assert sum(kept["class_shares"].values()) == pytest.approx(1)
+    assert set(kept["class_shares"]) == set("0123456789")
+    (network,) = (logs / "runs" / "digits_features").glob("*/")
+    assert kept["features"]["run"] == str(network)
+    checkpoint = torch.load(logs / "gan" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["features"] == kept["features"]
+    assert not [name for name in checkpoint["state_dict"] if "features" in name or "quality" in name]
+
+
+def test_pictures_are_drawn_while_training(gan: Any, vae: Any, logs: Path, picture: Any, frames_of: Any) -> None:
+    for kind in ("gan", "vae"):
+        figures = logs / kind / "figures"
+        frames = [f"epoch_000{epoch}.png" for epoch in range(5)]
+        assert sorted(file.name for file in (figures / "latents").iterdir()) == frames
+        assert frames_of(figures / "latents.gif") == 5
+        assert picture(figures / "latents.png").shape[1] > 500
+        first, last = (picture(figures / "latents" / frames[k]) for k in (0, 4))
+        assert first.shape == last.shape
+        assert (first != last).any()
+    assert (logs / "gan" / "figures" / "losses.png").is_file()
+    assert frames_of(logs / "vae" / "figures" / "reconstructions.gif") == 4
+    assert not (logs / "gan" / "figures" / "reconstructions").exists()
+
+
+def test_gradients_are_clipped_as_in_any_other_run(run_verb: Run, small_models: Small, short: list[str]) -> None:
+    outcome = run_verb("train", *small_models["gan"], *short, "trainer.gradient_clip_val=0.5", "trainer.max_epochs=1")
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_accumulated_gradients_are_refused(run_verb: Run, small_models: Small, short: list[str]) -> None:
+    outcome = run_verb("train", *small_models["gan"], *short, "trainer.accumulate_grad_batches=2")
+    assert outcome.code == 2
+    assert "trainer.accumulate_grad_batches=2: this task steps at every batch" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_bf16_trains(run_verb: Run, kind: str, small_models: Small, short: list[str]) -> None:
+    small = [*small_models[kind], *["task.loss=wgan_gp"] * (kind == "gan")]
+    outcome = run_verb("train", *small, *short, "trainer.precision=bf16-mixed")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert all(np.isfinite(value) for value in outcome.manifest["test"].values())

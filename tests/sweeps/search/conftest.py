@@ -1,0 +1,114 @@
+"""Searches whose trials end as they are told, without trainings."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from atelier.sweeps.pool import Limits, Pool
+from atelier.sweeps.process import warm_context
+from atelier.sweeps.search import Search
+from atelier.sweeps.search_methods import Options
+from atelier.sweeps.search_space import space_of
+from atelier.sweeps.sweep import Job, Sweep
+from atelier.sweeps.watch import Lines
+
+SPACE = ("do=well", "best=interval(0,1)", "kind=a,b")
+
+
+def facts(overrides: list[str]) -> dict[str, Any]:
+    """What the preflight finds: all is well, but for kind=bad."""
+    if "kind=bad" in overrides:
+        return {"problem": "kind=bad: it cannot be"}
+    known = {"seed": 0, "config_hash": " ".join(overrides), "experiment": "x", "accelerator": "cpu", "devices": 1}
+    return {**known, "gpus": 0, "epochs": 1, "objective": {"metric": "val/loss", "mode": "min"}}
+
+
+def search_in(folder: Path, *arguments: str, mode: str = "min", **options: Any) -> Search:
+    """A search in `folder`, a new one or the one that is there already."""
+    chosen = Options(**options)
+    space = space_of(arguments or SPACE, {}, "full")
+    if folder.exists():
+        return Search(Sweep.open(str(folder), Path()), space, chosen, facts)
+    about = {"study": None, "experiment": "x", "budget": "full", "command": list(arguments), "swept": space.swept}
+    objective = {"metric": "val/loss", "mode": mode}
+    sweep = Sweep.create(folder, [], **about, objective=objective, presentation={}, quick={}, search=asdict(chosen))
+    return Search(sweep, space, chosen, facts)
+
+
+@pytest.fixture(scope="session", name="search_in")
+def search_in_fixture() -> Callable[..., Search]:
+    return search_in
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Callable[..., Search]:
+    """`search("a=interval(0,1)", trials=3)`: a search in a folder of its own; again, the one that it was."""
+
+    def make(*arguments: str, **options: Any) -> Search:
+        return search_in(tmp_path / "search", *arguments, **options)
+
+    return make
+
+
+def end(search: Search, job: Job, best: float | None = None, status: str = "completed", **more: Any) -> None:
+    """Let a job end: its run.json, and the word to the search."""
+    folder = search.sweep.folder(job).path
+    folder.mkdir(exist_ok=True)
+    mode = search.sweep.manifest["objective"]["mode"]
+    objective = {"metric": "val/loss", "mode": mode, "best": best, "best_epoch": 2}
+    record = {"status": status, "objective": objective, "overrides": job.overrides, "error": None, **more}
+    (folder / "run.json").write_text(json.dumps(record))
+    search.done(job, status)
+
+
+@pytest.fixture(scope="session", name="end")
+def end_fixture() -> Callable[..., None]:
+    return end
+
+
+def run_all(search: Search, give_up: int = 99) -> list[list[str]]:
+    """Do the jobs one after the other, each with the objective that it was drawn for; their overrides."""
+    done = []
+    for job in search.jobs():
+        if len(done) == give_up:
+            break
+        end(search, job, float(job.values["best"]))
+        done.append(job.overrides)
+    return done
+
+
+@pytest.fixture(scope="session", name="run_all")
+def run_all_fixture() -> Callable[..., list[list[str]]]:
+    return run_all
+
+
+def states(search: Search) -> list[tuple[str, float | None]]:
+    return [(trial.state.name, trial.value) for trial in search.study.get_trials()]
+
+
+@pytest.fixture(scope="session", name="states")
+def states_fixture() -> Callable[[Search], list[tuple[str, float | None]]]:
+    return states
+
+
+def pool(search: Search, program: Path, jobs: int, context: Any = None) -> Pool:
+    return Pool(search.sweep, program, Limits(jobs=jobs), context or warm_context(), Lines(search.sweep), cores=2)
+
+
+@pytest.fixture(scope="session", name="pool")
+def pool_fixture() -> Callable[..., Pool]:
+    return pool
+
+
+@pytest.fixture(autouse=True)
+def no_noise() -> Iterator[None]:
+    """Optuna's own messages are for who calls it; here nobody reads them."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(verbosity)

@@ -1,0 +1,62 @@
+"""A search goes on after whatever happened: no trial is lost, none told twice, and its journal stays whole."""
+
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+
+from atelier.sweeps.search import Search
+from atelier.sweeps.search_journal import JOURNAL, mend, open_journal
+from atelier.sweeps.search_methods import make_sampler
+
+Make = Callable[..., Search]
+
+
+def test_what_was_interrupted_goes_on_and_what_ended_unheard_is_told_once(search: Make, end: Any, states: Any) -> None:
+    one = search(trials=5)
+    jobs = one.jobs()
+    first, second, third = next(jobs), next(jobs), next(jobs)
+    end(one, first, 0.5)
+    end(one, second, 0.25, "interrupted")
+    heard = one.done
+    one.done = lambda job, status: None  # type: ignore[method-assign]  # the sweep is killed before it hears of it
+    end(one, third, 0.75)
+    one.done = heard  # type: ignore[method-assign]
+    again = search(trials=5)
+    todo = again.jobs()
+    assert next(todo).number == second.number
+    end(again, again.sweep.jobs[1], 0.125)
+    assert next(todo).number == 3
+    assert states(again)[:4] == [("COMPLETE", 0.5), ("COMPLETE", 0.125), ("COMPLETE", 0.75), ("RUNNING", None)]
+    again.done(first, "completed")
+    assert states(again)[0] == ("COMPLETE", 0.5), "told twice, it counts once"
+
+
+def test_a_trial_whose_job_was_not_written_is_not_lost(search: Make, run_all: Any) -> None:
+    whole = run_all(search(trials=3))
+    one = search(trials=4)
+    one.study.sampler = make_sampler(one.options, 3)
+    trial = one.study.ask()
+    drawn = trial.suggest_float("best", 0, 1)  # killed here: of two values one is drawn
+    again = search(trials=4)
+    (job,) = again.jobs()
+    assert (job.number, job.values["best"]) == (3, str(float(f"{drawn:.6g}")))
+    assert job.values["kind"] in ("a", "b")
+    assert job.overrides not in whole
+
+
+def test_a_torn_line_is_cut_off(search: Make, run_all: Any) -> None:
+    run_all(one := search(trials=3))
+    journal = one.sweep.path / JOURNAL
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"worker')
+    mend(one.sweep.path)
+    assert journal.read_bytes() == whole
+    assert [path.name for path in one.sweep.path.glob("search*")] == [JOURNAL], "the lock is let go"
+    assert len(run_all(search(trials=4))) == 1
+
+
+def test_the_journal_is_read_by_optuna_itself(search: Make, run_all: Any) -> None:
+    run_all(one := search(trials=3))
+    (name,) = optuna.get_all_study_names(storage=open_journal(one.sweep.path))
+    assert len(optuna.load_study(study_name=name, storage=open_journal(one.sweep.path)).trials) == 3

@@ -1,0 +1,121 @@
+"""A GAN's settings: learning rates and their schedule, penalty, clipping, averaging; a wrong one is told."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
+
+from atelier.errors import InputError
+from atelier.losses.penalty import l2
+from atelier.tasks.gan import GAN
+from atelier.tasks.schedule import Schedule
+
+Make = Callable[..., GAN]
+Train = Callable[..., lightning.Trainer]
+LATENT = 3
+
+
+def test_each_network_has_its_own_learning_rate(gan: Make, train: Train) -> None:
+    trainer = train(gan())
+    assert [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers] == [0.2, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factor"),
+    [
+        (Schedule(partial(ExponentialLR, gamma=0.5), "epoch"), 0.5**2),
+        (Schedule(partial(LambdaLR, lr_lambda=lambda step: 1 / (1 + step)), "step"), 1 / 13),
+        (Schedule(partial(ReduceLROnPlateau, factor=0.1, patience=0, mode="max", threshold=1e9), "epoch"), 0.1),
+    ],
+    ids=["epoch", "step", "plateau"],
+)
+def test_both_learning_rates_follow_the_schedule(schedule: Schedule, factor: float, gan: Make, train: Train) -> None:
+    """Two epochs of six batches. The plateau's first epoch is its best, since nothing is much larger."""
+    trainer = train(gan(schedule=schedule), epochs=2)
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
+    assert rates == pytest.approx([0.2 * factor, 0.1 * factor])
+
+
+def test_one_cycle_is_refused_with_two_learning_rates(gan: Make, train: Train) -> None:
+    schedule = Schedule(partial(OneCycleLR, max_lr=0.1), "step", "total_steps")
+    with pytest.raises(InputError, match="both networks one learning rate"):
+        train(gan(schedule=schedule))
+
+
+def test_the_penalty_is_on_both_networks(gan: Make, train: Train) -> None:
+    plain, penalised = gan(), gan(penalty=partial(l2, strength=1.0))
+    for task in (plain, penalised):
+        train(task)
+    for name in ("generator", "discriminator"):
+        sizes = [task.network[name][0].weight.norm().item() for task in (plain, penalised)]
+        assert sizes[1] < 0.9 * sizes[0]
+
+
+def test_the_norm_of_each_networks_gradient_is_clipped(gan: Make, train: Train) -> None:
+    task = gan(gradient_clip_val=1e-3, optimizer=partial(SGD), generator_lr=1.0, discriminator_lr=1.0)
+    before = {name: [p.detach().clone() for p in net.parameters()] for name, net in task.network.named_children()}
+    train(task, batches=1)
+    for name, network in task.network.named_children():
+        squares = [(p.detach() - q).square().sum() for p, q in zip(network.parameters(), before[name], strict=True)]
+        assert float(torch.stack(squares).sum().sqrt()) == pytest.approx(1e-3, rel=0.02)
+
+
+def test_the_average_follows_the_generator_by_its_formula(gan: Make, train: Train) -> None:
+    task = gan(average=0.9)
+    expected = [p.detach().clone() for p in task.generator.parameters()]
+    update, values = task.update_average, []
+
+    def noting() -> None:
+        values.append([p.detach().clone() for p in task.generator.parameters()])
+        update()
+
+    task.update_average = noting  # type: ignore[method-assign]
+    train(task, batches=5)
+    for value in values:
+        expected = [0.9 * mean + 0.1 * now for mean, now in zip(expected, value, strict=True)]
+    assert len(values) == 5
+    assert task.average is not None
+    for found, mean in zip(task.average.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, mean)
+    assert torch.equal(task.average[1].running_mean, task.generator[1].running_mean)
+
+
+def test_the_average_makes_the_pictures(gan: Make) -> None:
+    task = gan(average=0.9).eval()
+    nn.init.constant_(task.generator[-2].bias, 5.0)
+    latents = torch.randn(4, LATENT)
+    assert task.pictures(latents).max() < 0.99
+    torch.testing.assert_close(task.pictures(latents), task.average(latents) / 2 + 0.5)
+
+
+def test_pictures_lie_between_0_and_1_and_depend_on_the_seed_alone(gan: Make) -> None:
+    task = gan().eval()
+    first, again, other = (task.pictures(task.draw_latents(50, seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.min() >= 0
+    assert first.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"loss": "mse"}, "task.loss=mse: choose from: bce, lsgan, hinge, wgan_gp"),
+        ({"discriminator_steps": 0}, "task.discriminator_steps=0"),
+        ({"average": 1.0}, "task.average=1.0"),
+    ],
+)
+def test_wrong_settings_are_told(changed: dict[str, Any], message: str, gan: Make) -> None:
+    with pytest.raises(InputError, match=message):
+        gan(**changed)
+
+
+def test_a_gan_tells_nothing_of_ones_own_files(gan: Make) -> None:
+    with pytest.raises(InputError, match=r"src/sample\.py"):
+        gan()(torch.zeros(1, 2))
