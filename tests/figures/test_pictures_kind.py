@@ -45,6 +45,17 @@ def test_a_single_picture_is_taken_of_each_settings_first_run(group: Make, tmp_p
     assert [path for _, path in found.rows[0].pictures] == [first / "figures" / "neighbours.png"]
 
 
+def test_single_pictures_stand_in_pairs(group: Make, tmp_path: Path) -> None:
+    folders = [run(tmp_path / str(k), [], single="mistakes") for k in range(3)]
+    settings = [replace(group({"a": str(k)}, [k]), folders=[folder]) for k, folder in enumerate(folders)]
+    figure = pictures.draw(pictures.gather(settings, "val/loss", "mistakes"))
+    figure.draw_without_rendering()
+    shown = [part.axes[0].get_window_extent() for part in figure.subfigs if part.axes]
+    assert len(shown) == 3
+    assert shown[1].x0 > shown[0].x1
+    assert shown[0].y0 > shown[2].y1
+
+
 def test_runs_without_such_pictures_are_told(group: Make, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name=latents: no run has drawn"):
         pictures.gather([replace(group({"a": "1"}), folders=[tmp_path])], "val/loss", "latents")

@@ -13,7 +13,7 @@ from atelier.figures.gallery import read
 from atelier.figures.group import Group
 from atelier.figures.words import metric_words, number
 
-MOST = 6  # rows
+MOST = 6  # settings
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,16 @@ def pictures_of(group: Group, name: str) -> dict[int, Path]:
 
 
 def draw(pictures: Pictures) -> Figure:
+    """A line of pictures for each setting; settings of one picture each stand in pairs."""
     columns = max(len(row.pictures) for row in pictures.rows)
+    across = 2 if columns == 1 and len(pictures.rows) > 1 else 1
+    down = -(-len(pictures.rows) // across)
     shapes = [read(path).size for row in pictures.rows for _, path in row.pictures]
     upright = max(height / width for width, height in shapes)
-    wide = 9.0 if columns == 1 else 2.6  # inches of one
-    size = (wide * columns, (wide * upright + 0.75) * len(pictures.rows))
+    wide = 2.6 if columns > 1 else 9.0 / across  # inches of one
+    size = (wide * columns * across, (wide * upright + 0.75) * down)
     figure = Figure(figsize=size, layout="constrained")
-    parts = figure.subfigures(len(pictures.rows), 1, squeeze=False).ravel()
+    parts = figure.subfigures(down, across, squeeze=False).ravel()[: len(pictures.rows)]
     for part, row in zip(parts, pictures.rows, strict=True):
         part.suptitle(row.label, fontsize="medium")
         for axis, (title, path) in zip(np.atleast_1d(part.subplots(1, columns)).ravel(), row.pictures, strict=False):
