@@ -1,6 +1,7 @@
 """Curves over epochs: what is drawn is what was computed by hand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,26 @@ def test_long_titles_of_small_panels_do_not_run_into_each_other(group: Make) -> 
     boxes = [axes.title.get_window_extent() for axes in figure.axes if axes.get_title()]
     assert len(boxes) == len(groups)
     assert not [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
+
+
+def test_a_study_of_one_change_at_a_time_has_a_panel_for_each_key_with_the_base_in_it(group: Make) -> None:
+    changed = [("initializer", "he"), ("initializer", "zeros"), ("activation", "tanh"), ("activation", "elu")]
+    changed += [("dropout", str(n)) for n in range(5)]
+    settings = [replace(group({}, curves=[{"val/loss": {0: 1.0}}]), label="base", changed=[])]
+    for key, value in changed:
+        settings.append(replace(group({key: value}, curves=[{"val/loss": {0: 2.0}}]), label=value, changed=[key]))
+    curves = gather(settings[::-1], "val/loss")
+    assert [panel.title for panel in curves.panels] == ["dropout", "activation", "initializer"]
+    assert [line.label for line in curves.panels[2].lines] == ["base", "zeros", "he"]
+    looks = [(line.get_color(), line.get_marker()) for line in draw(curves).axes[1].lines if len(line.get_xdata())]
+    assert len(set(looks)) == 3, "the base and two activations look alike"
+
+
+def test_training_as_it_is_measured_in_evaluation_stands_for_what_dropout_made_of_it(group: Make) -> None:
+    logged = {"train/accuracy": {0: 0.5}, "train/clean_accuracy": {0: 0.8}, "val/accuracy": {0: 0.7}}
+    curves = gather([group({}, curves=[logged])], "accuracy")
+    assert {line.split: line.mean for line in curves.panels[0].lines} == {"train": [0.8], "val": [0.7]}
+    assert "without dropout" in caption(curves)
+    running = gather([group({}, curves=[logged, {"train/accuracy": {0: 0.5}}])], "accuracy")
+    assert {line.split: line.mean for line in running.panels[0].lines}["train"] == [0.5]
+    assert "without dropout" not in caption(running)

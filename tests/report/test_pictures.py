@@ -193,3 +193,18 @@ def test_settings_that_read_alike_are_told_apart(made_up_sweep: Sweep, tmp_path:
         )
     labels = [group.label for group in groups(aggregate([tmp_path]))]
     assert sorted(labels) == ["made_up (123456)", "made_up (abcdef)"]
+
+
+def test_settings_are_called_by_what_they_change_of_their_studys_base(
+    made_up_sweep: Callable[..., Path], tmp_path: Path
+) -> None:
+    grid = {"initializer": ["glorot", "he"], "network.dropout": ["0.2", "0.0"]}
+    study = {"settings": [{}, {"network.dropout": 0.0}]}
+    folder = made_up_sweep(tmp_path / "s", grid, lambda values, seed: [0.5], presentation=study)
+    found = groups(aggregate([folder]))
+    assert sorted((one.label, list(one.changed or ())) for one in found) == [
+        ("base", []),
+        ("dropout 0.0", ["network.dropout"]),
+        ("initializer he", ["initializer"]),
+        ("initializer he, dropout 0.0", ["initializer", "network.dropout"]),
+    ]

@@ -61,7 +61,7 @@ def open_search(
         from atelier.sweeps.search import Search
     except ModuleNotFoundError as error:
         raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
-    check = functools.partial(check_job, root, dict(os.environ), here)
+    check = functools.partial(check_job, root, dict(os.environ), here, ())
     sweep, space, options = (resumed if config.sweep.resume is not None else begun)(config, arguments, check, given)
     return Search(sweep, space, options, functools.partial(check_one, check, warm_context()))
 

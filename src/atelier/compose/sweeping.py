@@ -43,13 +43,13 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: b
     if config.sweep.resume is not None:
         return resumed(config, arguments, study)
     grid, quick = jobs_of(config, arguments, study)
-    check = functools.partial(check_job, root, dict(os.environ), here)
+    check = functools.partial(check_job, root, dict(os.environ), here, grid.swept)
     print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
     facts = preflight(check, grid.jobs, warm_context(), cores())
-    jobs = [
-        Job(number, overrides, values, found)
-        for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True))
-    ]
+    jobs = []
+    for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True)):
+        known = found.pop("values")  # of a key that this job does not set, what it composes to
+        jobs.append(Job(number, overrides, {key: value or known[key] for key, value in values.items()}, found))
     objective = facts[0]["objective"]
     return new_sweep(config, arguments, jobs, objective=objective, swept=grid.swept, presentation=study, quick=quick)
 

@@ -37,6 +37,7 @@ class Group:
         runs: all of them, in the order of their numbers.
         unit: what the curves are over: epoch or step.
         folders: those of the runs that are drawn.
+        changed: the keys in which it differs from its study's base, none for the base itself; None without a base.
     """
 
     label: str
@@ -46,6 +47,7 @@ class Group:
     runs: Sequence[Run] = ()
     unit: str = "epoch"
     folders: Sequence[Path] = ()
+    changed: Sequence[str] | None = None
 
     def score(self, metric: str) -> Statistic:
         return Statistic.of(self.scores.get(metric, ()))

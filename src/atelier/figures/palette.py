@@ -31,8 +31,9 @@ LOOK = {
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and marker of the setting at `index`; they come round again after eight."""
-    return {"color": COLORS[index % len(COLORS)], "marker": MARKERS[index % len(MARKERS)]}
+    """Colour and marker of the setting at `index`; from the ninth on all colours but the first again, marked otherwise."""
+    place = index if index < len(COLORS) else 1 + (index - len(COLORS)) % (len(COLORS) - 1)
+    return {"color": COLORS[place], "marker": MARKERS[(index + 3 * (index // len(COLORS))) % len(MARKERS)]}
 
 
 @contextmanager

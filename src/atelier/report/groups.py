@@ -11,12 +11,27 @@ from atelier.sweeps.records import Record
 
 def groups(results: Results) -> list[Group]:
     """A group for each setting, the best first, with a label of its own."""
-    labels = [label(setting, results) for setting in results.settings]
+    base = base_of(results)
+    labels = [label(setting, base) for setting in results.settings]
     unit = unit_of(results.records)
     return [
-        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit)
+        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base)
         for name, setting in zip(labels, results.settings, strict=True)
     ]
+
+
+def base_of(results: Results) -> Setting | None:
+    """The setting from which the others of a study differ in one thing each: its first, if that changes nothing."""
+    if len(results.sweeps) != 1:
+        return None
+    varied = (results.sweeps[0].content.get("presentation") or {}).get("settings") or [None]
+    first = (one for one in results.settings if any(record.job.get("number") == 0 for record in one.records))
+    return next(first, None) if varied[0] == {} else None
+
+
+def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
+    """{key: value} of what is not as in the base."""
+    return {key: value for key, value in setting.values.items() if value != base.values[key]}
 
 
 def unit_of(records: Sequence[Record]) -> str:
@@ -25,9 +40,12 @@ def unit_of(records: Sequence[Record]) -> str:
     return "step" if counts == {"steps"} else "epoch"
 
 
-def label(setting: Setting, results: Results) -> str:
-    """The setting's values in words; where nothing was swept, the experiment."""
-    told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
+def label(setting: Setting, base: Setting | None) -> str:
+    """The setting's values in words, with a base those that it changes; where nothing was swept, the experiment."""
+    if base is None:
+        told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
+    else:
+        told = describe_values(changes(setting, base)) or "base"
     if setting.completed:
         return told
     return f"{told} ({'pruned' if setting.counts.get('pruned') else 'unfinished'})"
@@ -39,7 +57,7 @@ def best_place(record: Record, unit: str) -> int | None:
     return best - 1 if unit == "step" and best is not None else best
 
 
-def group(name: str, setting: Setting, unit: str) -> Group:
+def group(name: str, setting: Setting, unit: str, base: Setting | None) -> Group:
     """Scores are those of completed runs; a setting that has none shows the curves of the others."""
     folders = {id(record): record.folder for record in setting.records if record.folder}
     curves = {key: read_curves(folder / "metrics.csv", unit) for key, folder in folders.items()}
@@ -53,7 +71,9 @@ def group(name: str, setting: Setting, unit: str) -> Group:
     shown = setting.completed or [record for record in setting.records if record.folder]
     drawn = [curves[id(record)] for record in shown if curves[id(record)]]
     homes = [record.folder for record in shown if record.folder]
-    return Group(name, setting.values, scores, drawn, sorted(runs, key=lambda run: run.number), unit, homes)
+    runs.sort(key=lambda run: run.number)
+    changed = None if base is None else list(changes(setting, base))
+    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed)
 
 
 def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group
 from atelier.figures.palette import draw_references, scale_upright, style
-from atelier.figures.words import SPLITS, describe_values, metric_words, number
+from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number
 from atelier.runs.statistic import Statistic
 
 DASHES = {"train": "-", "val": ":"}
@@ -52,6 +52,7 @@ class Curves:
     reference: Mapping[str, float] = field(default_factory=dict)
     left_out: int = 0  # settings for which there was no room
     unit: str = "epoch"  # or step
+    clean: bool = False  # training is measured as validation is
 
 
 def gather(
@@ -75,22 +76,50 @@ def gather(
     keys = dict.fromkeys(key for group in logged for key in group.values)
     if apart is not None and apart not in keys:
         raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys) or 'nothing was'}")
+    clean = any(as_measured(group, name) != name for group in logged for name in names)
+    if apart is None and len(logged) > panels.MOST and any(group.changed == [] for group in logged):
+        drawn = [Panel(key_words(key), lines_of(members, names)) for key, members in by_change(logged).items()]
+        return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
     parts = panels.partition([group.values for group in logged], apart)
     alone = len(parts) > 1 and parts[0][0] is None
     drawn = []
     for key, members in parts[:MOST_PANELS]:
-        lines = []
-        for group in (logged[index] for index in members):
-            # The panel's title tells what its lines need not repeat.
-            label = describe_values(panels.without(group.values, key)) if key else "" if alone else group.label
-            lines += [line for line in (mean_line(group, name, label) for name in names) if line.places]
-        first = logged[members[0]]
-        drawn.append(Panel(first.label if alone else panels.title(first.values, key), lines))
+        chosen = [logged[index] for index in members]
+        # The panel's title tells what its lines need not repeat.
+        labels = [
+            describe_values(panels.without(one.values, key)) if key else "" if alone else one.label for one in chosen
+        ]
+        title = chosen[0].label if alone else panels.title(chosen[0].values, key)
+        drawn.append(Panel(title, lines_of(chosen, names, labels)))
     left_out = max(0, len(parts) - MOST_PANELS)
-    return Curves(metric, drawn, reference or {}, left_out, logged[0].unit)
+    return Curves(metric, drawn, reference or {}, left_out, logged[0].unit, clean)
+
+
+def by_change(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """{the first key that they change: the settings, after the base from which all differ}."""
+    base = next(group for group in groups if group.changed == [])
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.changed:
+            found.setdefault(group.changed[0], [base]).append(group)
+    return found
+
+
+def lines_of(groups: Sequence[Group], names: Sequence[str], labels: Sequence[str] | None = None) -> list[Line]:
+    """A line for each name and setting that logged it; labels are those of the settings if none are given."""
+    named = zip(groups, labels or [group.label for group in groups], strict=True)
+    lines = [mean_line(group, name, label) for group, label in named for name in names]
+    return [line for line in lines if line.places]
+
+
+def as_measured(group: Group, name: str) -> str:
+    """`train/clean_<metric>` in the place of `train/<metric>`, where the setting's runs have it."""
+    clean = name.replace("train/", "train/clean_", 1)
+    return clean if group.curves and all(clean in curve for curve in group.curves) else name
 
 
 def mean_line(group: Group, name: str, label: str) -> Line:
+    name = as_measured(group, name)
     curves = [curve[name] for curve in group.curves if name in curve]
     found = {place: Statistic.of(c.get(place) for c in curves) for place in sorted({p for c in curves for p in c})}
     known = [(place + 1, found[place]) for place in found if found[place].n]
@@ -150,6 +179,7 @@ def caption(curves: Curves) -> str:
     several = any(runs > 1 for panel in curves.panels for line in panel.lines for runs in line.runs)
     band = ": the mean over the runs, with a band of ± one standard deviation" if several else ""
     styles = "; training is solid, validation dotted" if "/" not in curves.metric else ""
+    styles += ", both without dropout and augmentation" if curves.clean else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
     return f"{metric_words(curves.metric).capitalize()} over the {curves.unit}s{band}{styles}.{rest}"
 
