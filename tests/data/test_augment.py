@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from atelier.data.augment import PhotoJitter
+from atelier.data.augment import CropFlipCutout, PhotoJitter
+from atelier.errors import InputError
 
 
 @pytest.fixture
@@ -109,3 +110,19 @@ def test_random_turns_stay_within_the_stated_angle() -> None:
         _, column = brightest(PhotoJitter(rotation=10)(spot(2, 20, 41)))  # 18 above the centre
         seen.add(column - 20)
     assert max(seen) == -min(seen) == 3  # 18 · sin 10° = 3.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(PhotoJitter, "scale"), (CropFlipCutout, "shift"), (CropFlipCutout, "cutout")]
+)
+def test_a_negative_strength_is_told(kind: type[PhotoJitter] | type[CropFlipCutout], key: str) -> None:
+    with pytest.raises(InputError, match=rf"data\.augmentation\.{key}=-1: give 0 or more"):
+        kind(**{key: -1})
+
+
+def test_a_crop_moves_by_less_than_the_smaller_side() -> None:
+    crop = CropFlipCutout(shift=7)
+    crop.check((1, 8, 9))
+    assert crop(torch.zeros(2, 1, 8, 9)).shape == (2, 1, 8, 9)
+    with pytest.raises(InputError, match=r"data\.augmentation\.shift=7: give 0 to 6, less than a side"):
+        crop.check((1, 9, 7))

@@ -104,3 +104,19 @@ def test_kaggle_is_asked_for_the_reports_set(
     data.prepare_data()
     assert asked == ["spandan2/cats-faces-64x64-for-generative-models"]
     assert len(data.load()[0]["train_images"]) == 18
+
+
+def test_another_share_that_tests_is_another_cache(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
+    np.save(tmp_path / "faces.npy", pixels(50))
+    found = []
+    for given in ([], ["data.test_share=0"], ["data.test_share=0.2"], []):
+        data = faces(tmp_path / "faces.npy", *given)
+        data.prepare_data()
+        found.append(len(data.load()[0]["test_images"]))
+    assert found == [5, 0, 10, 5]
+
+
+@pytest.mark.parametrize("given", ["data.test_share=2", "data.test_share=-0.1", "data.shape=[4,8,8]"])
+def test_what_cannot_be_is_told(faces: Callable[..., CatFaces], tmp_path: Path, given: str) -> None:
+    with pytest.raises(InputError, match="give"):
+        faces(tmp_path, given)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from atelier.data.images import ENDINGS
+from atelier.data.class_folders import ENDINGS
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet

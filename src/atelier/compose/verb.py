@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
+from atelier.data.class_folders import class_folders, split_folders
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
 
@@ -140,16 +141,15 @@ def up_to(value: float, table: Mapping[float, Any]) -> Any:
 
 
 def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
-    """How many classes are named, else how many class folders there are in `images` or its folder `train`.
+    """How many classes are named, else how many class folders there are in `images`, or in its `train` beside a `test`.
 
     Raises:
         InputError: if there are none and there is no default.
     """
     if classes is not None:
         return len(classes)
-    folder = Path(images or "")
-    inner = folder / "train" if (folder / "train").is_dir() else folder
-    count = sum(entry.is_dir() for entry in inner.iterdir()) if images and inner.is_dir() else 0
+    there = images is not None and Path(images).is_dir()
+    count = len(class_folders(split_folders(Path(images))["train"])) if images and there else 0
     if not (count or default):
-        raise InputError(f"data.images={images}: there is no such folder, or no class folders in it")
+        raise InputError(f"data.images={images}: there is no such folder, or no class folders with images in it")
     return count or default

@@ -1,11 +1,21 @@
 """Random changes of training images that leave their labels true, on whole batches and on the images' own device."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from atelier.errors import InputError
+
+
+def check_strengths(augmentation: "PhotoJitter | CropFlipCutout") -> None:
+    """Raise InputError if one is negative."""
+    for key, strength in asdict(augmentation).items():
+        if strength < 0:
+            raise InputError(f"data.augmentation.{key}={strength}: give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,9 @@ class PhotoJitter:
     shift: float = 0.0
     brightness: float = 0.0
     noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_strengths(self)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) to images of the same shape."""
@@ -60,6 +73,17 @@ class CropFlipCutout:
     shift: int = 0
     flip: bool = False
     cutout: int = 0
+
+    def __post_init__(self) -> None:
+        check_strengths(self)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise InputError if images (…, H, W) are too small for `shift`: a mirror has no more than the image."""
+        if self.shift >= min(shape[-2:]):
+            raise InputError(
+                f"data.augmentation.shift={self.shift}: give 0 to {min(shape[-2:]) - 1},"
+                f" less than a side of pictures of {list(shape)}"
+            )
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) to images of the same shape."""

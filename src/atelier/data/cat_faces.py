@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atelier.data.images import ENDINGS, ImageData, load_images
+from atelier.data.class_folders import ENDINGS
+from atelier.data.images import ImageData, check_file_shape, load_images
 from atelier.data.kaggle import from_kaggle, link
-from atelier.data.split import with_test_part
+from atelier.data.split import check_share, with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -22,18 +23,20 @@ class CatFaces(ImageData):
     Args:
         images: the folder, or the `.npy` file.
         download: fetch it with kagglehub (extra `kaggle`) where nothing is there.
-        test_share: the part that tests, always the same.
+        test_share: the part that tests, always the same; 0: none.
         **options: see `ImageData`.
     """
 
     def __init__(self, images: str, download: bool, test_share: float, **options: Any) -> None:
         super().__init__(**options)
-        self.images, self.download, self.test_share = Path(images), download, test_share
+        check_file_shape(self.shape)
+        check_share("test_share", test_share)
+        self.images, self.download, self.test_share = Path(images), download, float(test_share)
 
     @property
     def cache_name(self) -> str:
         own = "" if self.images.stem == "cat_faces" else f"_{self.images.stem}"
-        return f"cat_faces{own}_{'x'.join(map(str, self.shape))}"
+        return f"cat_faces{own}_{'x'.join(map(str, self.shape))}_test{self.test_share}"
 
     def check_can_make(self) -> None:
         if not self.images.exists() and not self.download:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.data.image_folder import Files, ImageFolder
+from atelier.data.images import NEEDS_NOTHING
 from atelier.data.kaggle import from_kaggle, link
 
 COMPETITION = "dogs-vs-cats"  # on Kaggle: train/cat.0.jpg … train/dog.12499.jpg
@@ -53,8 +54,9 @@ class DogsVsCats(ImageFolder):
 
     def missing(self) -> str:
         return (
-            f"data=dogs_vs_cats: there is no folder {self.images}. Put the photographs there (cat/ and dog/, or\n"
-            "Kaggle's train/cat.0.jpg …), or fetch them with data.download=true (extra `kaggle`, a Kaggle account)"
+            f"data=dogs_vs_cats: there is no folder {self.images}. Put the photographs there (cat/ and dog/, or"
+            " Kaggle's train/cat.0.jpg …), or fetch them with data.download=true (extra `kaggle`, a Kaggle account).\n"
+            f"{NEEDS_NOTHING}."
         )
 
 

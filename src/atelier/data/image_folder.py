@@ -1,6 +1,5 @@
 """Any folder of class folders of images."""
 
-import os
 import zlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,8 +8,9 @@ from typing import Any
 
 import torch
 
-from atelier.data.images import ENDINGS, ImageData, load_images
-from atelier.data.split import with_test_part
+from atelier.data.class_folders import ENDINGS, class_folders, split_folders
+from atelier.data.images import ImageData, check_file_shape, load_images
+from atelier.data.split import check_share, with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -23,22 +23,25 @@ class ImageFolder(ImageData):
     Args:
         images: the folder.
         classes: which class folders to take, in the order of their labels; None takes all, sorted by name.
-        test_share: the part of each class that tests, where there is no folder `test`.
+        test_share: the part of each class that tests, where there is no folder `test`; 0: none.
         **options: see `ImageData`.
     """
 
     def __init__(self, images: str, classes: Sequence[str] | None, test_share: float, **options: Any) -> None:
         super().__init__(**options)
-        self.images, self.chosen, self.test_share = Path(images), classes, test_share
+        check_file_shape(self.shape)
+        check_share("test_share", test_share)
+        self.images, self.chosen, self.test_share = Path(images), classes, float(test_share)
 
     @cached_property  # it asks for every file
     def cache_name(self) -> str:
-        stamp = 0
-        for split in self.files().values():
+        stamp, files = 0, self.files()
+        for split in files.values():
             for file, label in split:
                 found = file.stat()
                 stamp = zlib.crc32(f"{label}/{file.name} {found.st_size} {found.st_mtime_ns}".encode(), stamp)
-        return f"{self.images.name}_{'x'.join(map(str, self.shape))}_{stamp:08x}"
+        tested = "" if "test" in files else f"_test{self.test_share}"
+        return f"{self.images.name}_{'x'.join(map(str, self.shape))}_{stamp:08x}{tested}"
 
     def check_source(self) -> None:
         if self.source == "real":
@@ -48,22 +51,36 @@ class ImageFolder(ImageData):
         """The files of each split, with their classes; of one split only, where the folder has no `train` and `test`.
 
         Raises:
-            InputError: if there is no such folder, no class folder or no image in it.
+            InputError: if there is no such folder, no class folder or no image in it, only one class that was not
+                chosen, or a class to test that is not trained.
         """
         if not self.images.is_dir():
             raise InputError(self.missing())
-        if all((self.images / split).is_dir() for split in ("train", "test")):
-            return {split: self.classified(self.images / split) for split in ("train", "test")}
-        return {"train": self.classified(self.images)}
+        files = {split: self.classified(folder) for split, folder in split_folders(self.images).items()}
+        classes = {split: list(dict.fromkeys(label for _, label in content)) for split, content in files.items()}
+        if self.chosen is None and len(classes["train"]) == 1:
+            only = classes["train"][0]
+            raise InputError(
+                f"data.images={self.images}: one class only, {only}; give two or more,"
+                f" or data.classes=[{only}] where nothing is to be told apart"
+            )
+        if strange := [name for name in classes.get("test", []) if name not in classes["train"]]:
+            raise InputError(
+                f"data.images={self.images}: test/ has {', '.join(strange)}, which train/ has not;"
+                f" train/ has {', '.join(classes['train'])}"
+            )
+        return files
 
     def missing(self) -> str:
         return f"data.images={self.images}: there is no such folder"
 
     def classified(self, folder: Path) -> list[tuple[Path, str]]:
-        there = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+        there = class_folders(folder)
         wanted = there if self.chosen is None else list(self.chosen)
         if unknown := [name for name in wanted if name not in there]:
-            raise InputError(f"data.classes={unknown}: {folder} has {', '.join(there) or 'no class folders'}")
+            raise InputError(
+                f"data.classes={unknown}: {folder} has {', '.join(there) or 'no class folders with images'}"
+            )
         found = [
             (file, name)
             for name in wanted

@@ -1,5 +1,6 @@
 """Images as uint8 tensors in one cached file; conversion, normalisation and augmentation on the device."""
 
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,13 +14,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.progress import track
 from torch import Tensor
 
+from atelier.data.augment import CropFlipCutout
 from atelier.data.cache import read_cache, write_cache
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}  # of image files
 SOURCES = ("real", "fake")
-FAKE_IMAGES = {"train": 2000, "test": 500}
+FAKE_IMAGES = {"train": 2000, "test": 500}  # more to train on, if `train_size` is more
+NEEDS_NOTHING = (
+    "data=digits, data=clocks, data=palindromes, data=digit_pairs_digits, data=disk and data=random_images need no"
+    " download; data.source=fake tries out the rest"
+)
 
 
 class ImageData(TensorData):
@@ -57,7 +62,11 @@ class ImageData(TensorData):
         self.shape, self.num_classes = tuple(shape), num_classes
         self.mean, self.std = mean, std
         self.offset = torch.tensor(-mean / std)
+        if augment and augmentation is None:
+            raise InputError("data.augment=true: this data set has no data.augmentation; give false")
         self.augmentation = augmentation if augment else None
+        if isinstance(self.augmentation, CropFlipCutout):
+            self.augmentation.check(self.shape)
         self.rebuild = rebuild
 
     @property
@@ -96,11 +105,17 @@ class ImageData(TensorData):
         """Noise in the place of the images and of their classes."""
         generator = torch.Generator().manual_seed(0)
         tensors = {}
-        for split, count in FAKE_IMAGES.items():
+        for split, count in self.fake_images().items():
             size = (count, *self.shape)
             tensors[f"{split}_images"] = torch.randint(256, size, dtype=torch.uint8, generator=generator)
             tensors[f"{split}_labels"] = self.fake_labels(count, generator)
         return tensors
+
+    def fake_images(self) -> dict[str, int]:
+        """How many there are of each split: enough for `train_size` beside those that validate."""
+        share = self.validation_share if self.folds is None else 1 / self.folds
+        needed = math.ceil(((self.train_size or 0) + 1) / (1 - share))  # 1: the part that validates may be rounded up
+        return FAKE_IMAGES | {"train": max(FAKE_IMAGES["train"], needed)}
 
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randint(self.num_classes or 1, (count,), generator=generator)
@@ -170,5 +185,23 @@ def load_image(path: Path, shape: Sequence[int]) -> Tensor:
     """An image file as uint8 (C, H, W): scaled to fit, what stands out on two sides cut off; one channel is gray."""
     channels, height, width = shape
     with Image.open(path) as image:
-        fitted = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (width, height))
+        fitted = ImageOps.fit(as_seen(image).convert("L" if channels == 1 else "RGB"), (width, height))
     return torch.from_numpy(np.array(fitted)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
+
+
+def as_seen(image: Image.Image) -> Image.Image:
+    """An image as it is looked at: upright as the camera was held, of 8 bits, on white where it is transparent."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":  # whole numbers up to 65535, or 0–1
+        scaled = np.asarray(image, np.float64) * (255 if image.mode == "F" else 1 / 257)
+        return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        colours = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
+    return image
+
+
+def check_file_shape(shape: Sequence[int]) -> None:
+    """Raise InputError unless image files can be made into (C, H, W) of this shape."""
+    if len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1:
+        raise InputError(f"data.shape={list(shape)}: give channels (1 or 3), height and width")

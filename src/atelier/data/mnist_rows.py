@@ -24,6 +24,8 @@ class MnistRows(VisionData):
     """
 
     def __init__(self, shape: Sequence[int], image_shape: Sequence[int], permuted: bool, **options: Any) -> None:
+        if options.get("augment"):
+            raise InputError("data.augment=true: data=mnist_rows and data=mnist_pixels are no pictures; give false")
         super().__init__(shape=image_shape, **options)
         size = math.prod(image_shape)
         if len(shape) != 2 or math.prod(shape) != size:

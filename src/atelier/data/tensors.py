@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
-from atelier.data.split import stratified_fold, stratified_split
+from atelier.data.split import check_share, stratified_fold, stratified_split
 from atelier.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -54,8 +54,10 @@ class TensorData(lightning.LightningDataModule):
             raise InputError(
                 f"data.folds={folds} data.fold={fold}: give 2 folds or more, and a fold from 0 to folds - 1"
             )
-        if not 0 <= validation_share < 1:
-            raise InputError(f"data.validation_share={validation_share}: give a share from 0 to below 1")
+        check_share("validation_share", validation_share)
+        for key, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if size < 1:
+                raise InputError(f"data.{key}={size}: give 1 or more")
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed
@@ -85,7 +87,7 @@ class TensorData(lightning.LightningDataModule):
         """Row numbers of the training set (labels (N, …)) that train, and of those that validate.
 
         Raises:
-            InputError: if `train_size` is more than there are.
+            InputError: if no sample is left to train or to validate, or `train_size` is more than there are.
         """
         if self.folds is not None:
             train, val = stratified_fold(labels, self.folds, self.fold, self.split_seed)
@@ -93,6 +95,12 @@ class TensorData(lightning.LightningDataModule):
             train, val = stratified_split(labels, self.validation_share, self.split_seed)
         else:
             train = val = torch.arange(len(labels))
+        if not (len(train) and len(val)):
+            key = "validation_share" if self.folds is None else "folds"
+            given = f"data.{key}={getattr(self, key)} of {len(labels)}"
+            use, remedy = ("validate", "more, or 0") if len(train) else ("train on", "less")
+            remedy = remedy if self.folds is None else "fewer"
+            raise InputError(f"{given} leaves no sample to {use}; give {remedy}")
         if self.train_size is not None:
             if not 1 <= self.train_size <= len(train):
                 raise InputError(

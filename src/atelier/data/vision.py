@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
-from atelier.data.images import ImageData
+from atelier.data.images import NEEDS_NOTHING, ImageData
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -21,7 +21,6 @@ SETS: dict[str, tuple[Callable[..., Any], str, tuple[int, int]]] = {
     "fashion_mnist": (datasets.FashionMNIST, "FashionMNIST/raw", (60_000, 10_000)),
     "cifar10": (datasets.CIFAR10, "cifar-10-batches-py", (50_000, 10_000)),
 }
-NEEDS_NOTHING = "data=digits, data=clocks and data=random_images need no download; data.source=fake tries out the rest"
 
 
 class VisionData(ImageData):
@@ -42,8 +41,18 @@ class VisionData(ImageData):
     def cache_name(self) -> str:
         return self.set_name
 
+    @property
+    def told(self) -> str:
+        """What messages call it."""
+        return f"data={self.set_name}"
+
+    @property
+    def fetched(self) -> bool:
+        """Whether torchvision's files, or some of them, are here."""
+        return self.raw.is_dir() and any(self.raw.iterdir())
+
     def check_can_make(self) -> None:
-        if not self.raw.is_dir() and not reachable(self.reader):
+        if not self.fetched and not reachable(self.reader):
             raise InputError(self.missing("its server does not answer"))
 
     def make(self) -> tuple[Tensors, list[str] | None]:
@@ -61,9 +70,9 @@ class VisionData(ImageData):
         try:
             found = self.reader(self.folder, train=train, download=True)
         except (ValueError, AssertionError, RuntimeError, EOFError, OSError) as error:
-            said = (str(error) or type(error).__name__).splitlines()[0]
-            there = self.raw.is_dir() and any(self.raw.iterdir())
-            raise InputError(self.damaged(said) if there else self.missing(f"it cannot be fetched ({said})")) from error
+            said = (str(error) or type(error).__name__).splitlines()[0].rstrip(": ")
+            problem = self.damaged(said) if self.fetched else self.missing(f"it cannot be fetched ({said})")
+            raise InputError(problem) from error
         images = torch.as_tensor(found.data)
         images = images.permute(0, 3, 1, 2) if images.dim() == 4 else images[:, None]
         return (
@@ -75,10 +84,10 @@ class VisionData(ImageData):
     def missing(self, why: str) -> str:
         places = f"looked for {self.path} and {self.raw}"
         fetch = "Run this once with a network, or copy one of the two from a machine that has it"
-        return f"data={self.set_name} is not here, and {why}; {places}. {fetch}.\n{NEEDS_NOTHING}."
+        return f"{self.told} is not here, and {why}; {places}. {fetch}.\n{NEEDS_NOTHING}."
 
     def damaged(self, why: str) -> str:
-        return f"data={self.set_name}: {self.raw} is damaged or only half there ({why}). Delete it to fetch it anew."
+        return f"{self.told}: {self.raw} is damaged or only half there ({why}). Delete it to fetch it anew."
 
 
 class GrayCifar10(VisionData):
@@ -94,6 +103,10 @@ class GrayCifar10(VisionData):
     @property
     def cache_name(self) -> str:
         return "cifar10_gray28"
+
+    @property
+    def told(self) -> str:
+        return "data=cifar10_gray28 (made from data=cifar10)"
 
     @property
     def coloured(self) -> Path:

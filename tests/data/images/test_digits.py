@@ -66,3 +66,30 @@ def test_a_subset_larger_than_the_set_is_told(make: Make, size: int, ready: Make
 def test_without_a_share_the_whole_set_trains(make: Make, ready: Make) -> None:
     data = ready(make("digits", "data.validation_share=0"))
     assert len(data.sets["train"]) == len(data.sets["val"]) == 1438
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "data.validation_share=0.0001",
+            "data.validation_share=0.0001 of 1438 leaves no sample to validate; give more, or 0",
+        ),
+        (
+            "data.validation_share=0.9999",
+            "data.validation_share=0.9999 of 1438 leaves no sample to train on; give less",
+        ),
+        ("data.folds=2000 data.fold=1999", "data.folds=2000 of 1438 leaves no sample to validate; give fewer"),
+        ("data.batch_size=0", "data.batch_size=0: give 1 or more"),
+        ("data.batch_size=-1", "data.batch_size=-1: give 1 or more"),
+        ("data.eval_batch_size=0", "data.eval_batch_size=0: give 1 or more"),
+        ("data.augment=true data.augmentation.shift=8", "data.augmentation.shift=8: give 0 to 7, less than a side"),
+        ("data.augment=true data.augmentation.shift=-1", "data.augmentation.shift=-1: give 0 or more"),
+        ("data.augment=true data.augmentation.cutout=-1", "data.augmentation.cutout=-1: give 0 or more"),
+        ("data.augment=true data.augmentation=null", "data.augment=true: this data set has no data.augmentation"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told(make: Make, ready: Make, given: str, message: str) -> None:
+    with pytest.raises(InputError) as told:
+        ready(make("digits", *given.split()))
+    assert str(told.value).startswith(message)

@@ -24,8 +24,12 @@ def test_kaggles_flat_folder_is_read_in_the_order_of_its_numbers(make: Make, tmp
 
 
 def test_dogs_and_cats_that_are_not_there_are_told(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=rf"there is no folder {tmp_path}/dogs_vs_cats. Put the photographs there"):
+    with pytest.raises(
+        InputError, match=rf"there is no folder {tmp_path}/dogs_vs_cats. Put the photographs there"
+    ) as told:
         make("dogs_vs_cats").check_source()
+    assert "data=digits, data=clocks" in str(told.value)
+    assert len(str(told.value).splitlines()) == 2
 
 
 def test_a_download_that_fails_is_told(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,10 +70,12 @@ def test_a_changed_folder_is_read_anew(make: Make, folder: Path, ready: Make, sa
     [
         (["data.images={folder}/nowhere", "data.classes=[a]"], "data.images={folder}/nowhere: there is no such folder"),
         (["data.images={folder}", "data.classes=[wasps]"], "data.classes=['wasps']: {folder} has ants, bees"),
+        (["data.images={folder}", "data.classes=[empty]"], "data.classes=['empty']: {folder} has ants, bees"),
         (["data.images={folder}/ants", "data.classes=[]"], "data.images={folder}/ants: no images in folders named"),
     ],
 )
 def test_a_folder_without_what_is_needed_is_told(make: Make, folder: Path, changes: list[str], start: str) -> None:
+    (folder / "empty").mkdir()
     data = make("image_folder", *(change.format(folder=folder) for change in changes), *FLAT)
     with pytest.raises(InputError) as told:
         data.check_source()
@@ -84,3 +86,56 @@ def test_a_broken_image_is_named(make: Make, folder: Path) -> None:
     (folder / "bees" / "broken.jpg").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"broken.jpg is no image"):
         make("image_folder", f"data.images={folder}", *FLAT).prepare_data()
+
+
+def test_what_tools_leave_and_empty_folders_are_no_classes(make: Make, folder: Path, save: Save) -> None:
+    save(folder / ".thumbnails" / "0.png", 10)
+    save(folder / "__MACOSX" / "0.png", 10)
+    (folder / "empty").mkdir()
+    data = make("image_folder", f"data.images={folder}", *FLAT)
+    assert data.num_classes == 2
+    assert data.make()[1] == ["ants", "bees"]
+
+
+def test_a_folder_of_one_class_is_told(make: Make, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (folder / "ants").rename(tmp_path / "one" / "ants")
+    with pytest.raises(InputError, match=r"/one: one class only, ants; give two or more, or data.classes=\[ants\]"):
+        make("image_folder", f"data.images={tmp_path}/one", *FLAT).check_source()
+
+
+def test_a_class_that_is_only_tested_is_told(make: Make, tmp_path: Path, save: Save) -> None:
+    for name in ("train/ants", "train/bees", "test/ants", "test/zebra"):
+        save(tmp_path / "both" / name / "0.png", 10)
+    with pytest.raises(InputError, match="/both: test/ has zebra, which train/ has not; train/ has ants, bees"):
+        make("image_folder", f"data.images={tmp_path}/both", *FLAT).check_source()
+
+
+def test_another_share_that_tests_is_another_cache(make: Make, folder: Path, ready: Make) -> None:
+    shares = ([], ["data.test_share=0"], ["data.test_share=0.5"], [])
+    found = [len(ready(make("image_folder", f"data.images={folder}", *FLAT, *share)).sets["test"]) for share in shares]
+    assert found == [4, 0, 20, 4]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("data.test_share=2", "data.test_share=2: give a share from 0 to below 1"),
+        ("data.test_share=-0.1", "data.test_share=-0.1: give a share from 0 to below 1"),
+        ("data.shape=[4,32,32]", r"data.shape=\[4, 32, 32\]: give channels \(1 or 3\), height and width"),
+        ("data.shape=[32,32]", r"data.shape=\[32, 32\]: give channels"),
+    ],
+)
+def test_what_cannot_be_made_is_told(make: Make, folder: Path, given: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make("image_folder", f"data.images={folder}", given)
+
+
+def test_too_few_to_validate_is_told(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
+    for name in ("ants", "bees"):
+        for number in range(2):
+            save(tmp_path / "few" / name / f"{number}.png", 10)
+    with pytest.raises(
+        InputError, match=r"data.validation_share=0.1 of 4 leaves no sample to validate; give more, or 0"
+    ):
+        ready(make("image_folder", f"data.images={tmp_path}/few", "data.mean=0.04", "data.std=0.01", FLAT[0]))

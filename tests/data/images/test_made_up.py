@@ -42,6 +42,14 @@ def test_a_run_on_made_up_data_says_so(run_verb: Callable[..., Any]) -> None:
     assert "data.source=fake" in outcome.out
 
 
+@pytest.mark.parametrize("part", ["data.validation_share=0", "data.validation_share=0.37", "data.folds=3"])
+@pytest.mark.parametrize("size", [100, 2000, 6007])
+def test_as_many_are_made_up_as_train(make: Make, ready: Make, part: str, size: int) -> None:
+    sets = ready(make("fashion_mnist", "data.source=fake", f"data.train_size={size}", part)).sets
+    assert len(sets["train"]) == size
+    assert len(sets["train"].inputs) <= max(2000, 1.6 * size + 2)
+
+
 def test_an_unknown_source_is_told(make: Make) -> None:
     with pytest.raises(InputError, match=r"data.source=faked: choose from: real, fake"):
         make("digits", "data.source=faked")

@@ -60,8 +60,17 @@ def test_a_set_that_cannot_be_fetched_is_told(make: Make, tmp_path: Path, name: 
             ask()
         message = str(told.value)
         assert f"looked for {tmp_path}" in message
+        assert message.startswith(f"data={name} ")
         assert "data=digits, data=clocks" in message
+        assert ":)" not in message
         assert len(message.splitlines()) == 2
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_empty_folder_of_a_failed_download_is_no_data_set(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)
+    with pytest.raises(InputError, match="data=mnist is not here, and its server does not answer"):
+        make("mnist").check_source()
 
 
 @pytest.mark.usefixtures("offline")
