@@ -13,6 +13,7 @@ def main(options: DictConfig) -> None:
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
     from atelier.runs.checkpoint import load_weights
+    from atelier.runs.fake import print_if_fake
     from atelier.runs.terminal import print_metrics, quieten_lightning
 
     quieten_lightning()
@@ -24,6 +25,7 @@ def main(options: DictConfig) -> None:
     metrics = build_trainer(config, output=output).test(task, data, verbose=False)
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)
+    print_if_fake(config)
     if config.callbacks:
         print(f"What the callbacks drew: {output / 'figures'}")
 

@@ -8,12 +8,15 @@ from atelier.compose.verb import verb
 @verb("predict")
 def main(options: DictConfig) -> None:
     """Print the network's answer for each input, and draw pictures; see `python src/predict.py --help`."""
+    import sys
+
     import torch
 
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.inputs import load_inputs, show_answers
     from atelier.compose.open import reopen
     from atelier.runs.checkpoint import load_weights
+    from atelier.runs.fake import print_if_fake
     from atelier.runs.terminal import quieten_lightning
 
     quieten_lightning()
@@ -28,6 +31,7 @@ def main(options: DictConfig) -> None:
         parts = inputs.split(data.eval_batch_size)
         prediction = torch.cat([task(data.normalise(part.to(device))).cpu() for part in parts])
     show_answers(names, inputs, task.answers(prediction), options.format, options.output or folder.path / "predictions")
+    print_if_fake(config, sys.stderr)  # format=json is for programs to read
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ def main(config: DictConfig) -> float | None:
     """Train one network in a run folder of its own, or go on with one; see `python src/train.py --help`."""
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import open_run
+    from atelier.runs.fake import print_if_fake
 
     run, config = open_run(config)
     with run:
@@ -24,6 +25,8 @@ def main(config: DictConfig) -> float | None:
             with run.timed("test"):
                 trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)
                 run.record_test(trainer)
+    if run.main:
+        print_if_fake(run.config)  # below the numbers, as above the training
     return run.objective
 
 

@@ -1,6 +1,7 @@
 """Testing a finished run again gives the numbers of its training, to the last digit."""
 
 import csv
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from atelier.runs.fake import FAKE
 
 Run = Callable[..., Any]
 
@@ -128,3 +131,37 @@ def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[st
     outcome = run_verb("eval", *overrides)
     assert outcome.code == 2
     assert outcome.err.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("data.eval_batch_size=7", "data: this is added to what the run has: write +data.eval_batch_size=7\n"),
+        ("network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
+        ("trainer.devices=1", "trainer: none is chosen; choose trainer=auto or "),
+        ("data=digits", "data: this command chooses none; "),
+    ],
+)
+def test_how_a_key_of_the_run_is_changed_is_told(run_verb: Run, trained: Any, override: str, told: str) -> None:
+    outcome = run_verb("eval", f"run={trained.folder}", override)
+    assert outcome.code == 2
+    assert outcome.err.startswith(told)
+
+
+def test_made_up_data_is_told_wherever_a_number_is_shown(run_verb: Run) -> None:
+    fake = ["data=mnist", "data.source=fake", "network.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
+    trained = run_verb("train", *fake, "callbacks=samples")
+    assert trained.code == 0, trained.err
+    assert trained.out.count(FAKE) == 2, "at the start, and under the numbers"
+    assert trained.out.splitlines()[-1] == FAKE
+    assert run_verb("eval", f"run={trained.folder}").out.splitlines()[-1] == FAKE
+    inputs = f"inputs={trained.folder / 'figures' / 'samples.png'}"
+    predicted = run_verb("predict", f"run={trained.folder}", inputs, "format=json")
+    assert predicted.err == f"{FAKE}\n"
+    assert json.loads(predicted.out)
+    assert "  completed, fake  " in run_verb("report", logs=trained.logs).out
+
+
+def test_real_data_is_not_called_made_up(run_verb: Run, trained: Any) -> None:
+    assert "fake" not in trained.out + run_verb("eval", f"run={trained.folder}").out
+    assert "fake" not in run_verb("report", logs=trained.logs).out

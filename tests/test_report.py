@@ -112,3 +112,10 @@ def test_where_to_write_must_be_known(run_verb: Run, logs: Path) -> None:
     outcome = run_verb("report", f"sweep={logs}/runs", logs=logs)
     assert outcome.code == 2
     assert outcome.err.startswith("output is missing: give output=FOLDER")
+
+
+def test_a_sweep_on_made_up_data_says_so(run_verb: Run, logs: Path) -> None:
+    file = logs / "sweeps/a_study/1/0/run.json"
+    file.write_text(file.read_text().replace('"seed=0"', '"seed=0", "data.source=fake"'))
+    listed = {row[0]: row[2] for row in rows(run_verb("report", logs=logs))}
+    assert listed == {"run": "completed", "sweep": "interrupted, 2 of 3, fake"}

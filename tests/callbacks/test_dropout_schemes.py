@@ -105,6 +105,13 @@ def test_a_task_that_is_no_classifier_is_told() -> None:
         DropoutSchemes([1], seed=0).on_test_batch_end(trainer, None, {"error": torch.zeros(2)}, None, 0)
 
 
+def test_a_task_that_is_no_classifier_is_told_before_the_training(run_verb: Run, tiny: list[str]) -> None:
+    outcome = run_verb("train", *tiny, "network.dropout=0.5", "callbacks=dropout_schemes")
+    assert outcome.code == 2
+    assert outcome.err == "callbacks.dropout_schemes: only for classifiers, which count in test_confusion\n"
+    assert "epoch" not in outcome.out
+
+
 @pytest.mark.parametrize("masks", [[], [0, 5]])
 def test_numbers_of_masks_that_mean_nothing_are_told(masks: list[int]) -> None:
     with pytest.raises(InputError, match=r"callbacks\.dropout_schemes\.masks=.*: give numbers of 1 or more"):

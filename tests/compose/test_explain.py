@@ -94,3 +94,11 @@ def test_a_malformed_value_is_quoted(told: Told, value: str) -> None:
 
 def test_the_nearest_choice_comes_first_whatever_its_case() -> None:
     assert nearest_first("ADAM", ["sgd", "adamw", "adam"]) == ["adam", "adamw", "sgd"]
+
+
+def test_an_option_without_keys_names_those_that_have_the_key(told: Told) -> None:
+    assert told("penalty.strength=1") == "penalty.strength: penalty=none has no keys; choose penalty=l1 or l2"
+
+
+def test_a_group_of_which_nothing_is_chosen_names_its_options(told: Told) -> None:
+    assert told("encoder.hidden=[3]") == "encoder: none is chosen; choose encoder=conv or mlp"

@@ -187,9 +187,23 @@ def test_an_additional_key_is_refused_in_every_group(compose: Compose, group: st
     refused(config, rf"{group}\.nonsense: .*choose from: ")
 
 
-def test_what_a_constructor_raises_arrives_without_hydras_wrapping() -> None:
-    with pytest.raises(ValueError, match="Invalid learning rate"):
+def test_what_a_constructor_refuses_is_told_with_its_place() -> None:
+    with pytest.raises(InputError, match=r"^SGD: Invalid learning rate: -1\.0$") as error:
         build(OmegaConf.create({"_target_": "torch.optim.SGD", "lr": -1.0}), params=[])
+    assert type(error.value.__cause__) is ValueError
+    with pytest.raises(InputError, match=r"^parts\.drop: dropout probability .*, but got 2$"):
+        build(OmegaConf.create({"parts": {"drop": {"_target_": "torch.nn.Dropout", "p": 2}}}))
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("later"), KeyError("a"), AssertionError("b")])
+def test_a_mistake_in_a_program_stays_what_it_is(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("torch.nn.Dropout.__init__", broken)
+    with pytest.raises(type(error)) as found:
+        build(OmegaConf.create({"_target_": "torch.nn.Dropout", "p": 0.5}))
+    assert found.value is error
 
 
 # ---------------------------------------------------------------------- every option of conf/

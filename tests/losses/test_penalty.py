@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from atelier.compose.targets import build
+from atelier.errors import InputError
 from atelier.losses.penalty import l1, l2, none
 
 
@@ -58,3 +59,9 @@ def test_every_option_is_a_penalty_on_a_network(
     compose: Callable[..., DictConfig], penalty_option: str, network: nn.Module
 ) -> None:
     assert build(compose(f"penalty={penalty_option}").penalty)(network) >= 0
+
+
+@pytest.mark.parametrize("penalty", [l1, l2])
+def test_a_negative_strength_is_refused(network: nn.Module, penalty: Callable[..., torch.Tensor]) -> None:
+    with pytest.raises(InputError, match=r"^penalty\.strength=-1: give 0 or more$"):
+        penalty(network, -1)

@@ -198,3 +198,12 @@ def test_dropout_acts_in_training_only(config: DictConfig) -> None:
     assert torch.equal(network(inputs), network(inputs))
     network.train()
     assert not torch.equal(network(inputs), network(inputs))
+
+
+@pytest.mark.parametrize("name", [file.stem for file in sorted((CONF / "network").glob("*.yaml"))])
+def test_no_network_needs_its_numbers_to_be_made(fit: Callable[[str], tuple[Kind, DictConfig]], name: str) -> None:
+    """So that a sweep can try them all before its first job."""
+    _, config = fit(name)
+    with torch.device("meta"):
+        made = build(config.network)
+    assert all(parameter.is_meta for parameter in made.parameters())

@@ -112,7 +112,7 @@ def test_one_failing_job_takes_nothing_along(swept: Watched) -> None:
     assert states == ["completed", "completed", "failed", "completed"]
     last = swept.err.splitlines()
     assert last[0] == "1 of 4 jobs failed:"
-    assert last[1].startswith("  job 2, optimizer.lr=-1: ValueError: ")
+    assert last[1].startswith("  job 2, optimizer.lr=-1: InputError: optimizer: Invalid learning rate: ")
     assert last[2].strip() == str(folder(swept.logs) / "2" / "run.log")
     assert last[3].endswith(f"-m {SLURM} hydra.launcher.jobs=1 sweep.resume={folder(swept.logs)}")
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
 from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
 from atelier.callbacks.projection import Box, chain_to, field, project
@@ -55,6 +56,7 @@ class Deconvolution(Callback):
     """
 
     def __init__(self, layer: int, channels: int | list[int], count: int) -> None:
+        check_counts("deconvolution", count=count)
         self.layer, self.channels, self.count = layer, channels, count
         self.site: Site | None = None
         self.found: Tensor | None = None  # (count, channels, 3): activation, sample, place

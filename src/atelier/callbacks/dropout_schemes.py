@@ -44,6 +44,8 @@ class DropoutSchemes(Callback):
         self.samples = 0
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        if not hasattr(task, "test_confusion"):
+            raise InputError("callbacks.dropout_schemes: only for classifiers, which count in test_confusion")
         if not dropouts(task.network):
             raise InputError(
                 f"callbacks.dropout_schemes: the network {type(task.network).__name__} drops nothing; "

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atelier.callbacks.counts import check_counts
 from atelier.figures.sheet import draw_sheet
 
 
@@ -21,6 +22,7 @@ class Extremes(Callback):
     """
 
     def __init__(self, count: int) -> None:
+        check_counts("extremes", count=count)
         self.count = count
         self.seen: list[tuple[Tensor, ...]] = []
 

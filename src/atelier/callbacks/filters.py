@@ -8,6 +8,7 @@ import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atelier.callbacks.counts import check_counts
 from atelier.callbacks.layers import convolutions, pick
 from atelier.figures.palette import look
 from atelier.figures.tiles import tiles
@@ -30,6 +31,7 @@ class Filters(Callback):
     """
 
     def __init__(self, layers: Sequence[int], count: int) -> None:
+        check_counts("filters", count=count)
         self.layers, self.count = layers, count
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:

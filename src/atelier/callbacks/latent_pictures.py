@@ -6,6 +6,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.counts import check_counts
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
 from atelier.figures.gallery import draw_panels, frame, read
 
@@ -25,6 +26,7 @@ class LatentPictures(Callback):
     """
 
     def __init__(self, count: int, every: int | None, frames: int) -> None:
+        check_counts("latent_pictures", count=count, every=every, frames=frames)
         self.count, self.every, self.frames = count, every, frames
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:

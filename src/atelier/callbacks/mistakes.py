@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, logits_of, rows_of, stored
 from atelier.figures.numbers import write_numbers
 from atelier.figures.sheet import draw_sheet
@@ -23,6 +24,7 @@ class Mistakes(Callback):
     """
 
     def __init__(self, count: int) -> None:
+        check_counts("mistakes", count=count)
         self.count = count
         self.found: Tensor | None = None  # (count, 4): confidence or −1 for none, sample, true, predicted class
 

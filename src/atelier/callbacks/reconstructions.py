@@ -7,6 +7,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.counts import check_counts
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
 from atelier.figures.gallery import frame, interleave
 
@@ -24,6 +25,7 @@ class Reconstructions(Callback):
     """
 
     def __init__(self, count: int, every: int | None, frames: int) -> None:
+        check_counts("reconstructions", count=count, every=every, frames=frames)
         self.count, self.every, self.frames = count, every, frames
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -7,6 +7,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.counts import check_counts
 from atelier.figures.sheet import draw_sheet
 
 
@@ -18,6 +19,7 @@ class Samples(Callback):
     """
 
     def __init__(self, count: int) -> None:
+        check_counts("samples", count=count)
         self.count = count
 
     def on_fit_start(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -1,6 +1,7 @@
 """From a composed configuration to live objects, and back from a run's folder."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,21 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
 from atelier.compose.profiler import QuietProfiler
-from atelier.compose.targets import build, check, locate
+from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
+NETWORKS = ("network", "generator", "discriminator", "encoder", "decoder")
 
-def check_run(config: DictConfig) -> None:
+
+def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
     """Check what a run's configuration asks for, before anything is made.
+
+    Args:
+        config: the configuration.
+        experiment: that it is of, and the `overrides` that were typed: together they tell where a wrong key is from.
 
     Raises:
         InputError: with the key, the value and the choices.
@@ -39,7 +46,14 @@ def check_run(config: DictConfig) -> None:
         )
     for path in sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{path} is missing: give it as {path}=VALUE")
-    check_targets(config)
+    try:
+        check_targets(config)
+    except UnknownArgument as error:
+        typed = any(override.lstrip("+").startswith(f"{error.key}=") for override in overrides)
+        if typed or experiment == "default":
+            raise
+        told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
+        raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
     often = config.trainer.val_check_interval
     if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
@@ -57,6 +71,22 @@ def check_targets(config: DictConfig) -> None:
         config.trainer.precision = "32-true"
     config.paths.run = str(config.paths.run)  # the folder of a new run is made after this check
     check(config)
+
+
+def check_networks(config: DictConfig) -> None:
+    """Make the networks without their numbers, in 10 to 30 ms: is there a value that they cannot take?
+
+    Raises:
+        InputError: if there is.
+    """
+    for kind in NETWORKS:
+        if config.get(kind) is None:
+            continue
+        try:
+            with torch.device("meta"):
+                make(kind, plain(config[kind]))
+        except (InputError, RuntimeError):
+            make(kind, plain(config[kind]))  # one that needs its numbers to be made is no mistake
 
 
 def build_task(config: DictConfig) -> Task:

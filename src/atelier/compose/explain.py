@@ -12,6 +12,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from atelier.errors import InputError
 
+CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
+
 
 def explain(error: BaseException, conf: Path) -> str:
     """The message for a user: which key, which value, which choices. `conf` is the folder of the groups."""
@@ -21,9 +23,13 @@ def explain(error: BaseException, conf: Path) -> str:
         return missing_option(error.missing_cfg_file, error.options or [])
     cause = error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-        return unknown_key(cause, conf)
+        appended = re.search(r"To append to your config use (\S+)", str(error))
+        return unknown_key(cause, conf, appended[1] if appended else "")
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
-        return f"{match[1]}: {not_among(match[1].split('/')[-1], groups(conf))}"
+        group = match[1].split("/")[-1]
+        if group in groups(conf):
+            return f"{group}: this command chooses none; +data.KEY=VALUE, +task.KEY=VALUE change a run's own"
+        return f"{match[1]}: {not_among(group, groups(conf))}"
     if isinstance(error, MissingMandatoryValue):
         return missing_key(str(error.full_key or error.key), conf)
     if match := re.search(r"InputError raised while resolving interpolation: (.*)", str(error)):
@@ -44,7 +50,7 @@ def explain(error: BaseException, conf: Path) -> str:
 def missing_key(key: str, conf: Path) -> str:
     """A value that has to be given; of a group, its options."""
     if (conf / key).is_dir():
-        return f"{key} is missing: choose from: {', '.join(sorted(file.stem for file in (conf / key).glob('*.yaml')))}"
+        return f"{key} is missing: choose from: {', '.join(options(key, conf))}"
     return f"{key} is missing: give it as {key}=VALUE"
 
 
@@ -54,15 +60,39 @@ def missing_option(file: str, options: Iterable[str]) -> str:
     return f"{group or 'config'}={name}: {not_among(name, options)}"
 
 
-def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
-    """A key that the composed configuration does not have, with those that stand in its place."""
+def unknown_key(error: OmegaConfBaseException, conf: Path, appended: str) -> str:
+    """A key that the composed configuration does not have, with those that stand in its place.
+
+    `appended` is the override that would add it.
+    """
     key = error.full_key or str(error.key)
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
+    if key in groups(conf):
+        return absent_group(key, conf, appended, of_a_run="run" in known)
     if "." not in key:
         known.update(groups(conf))
     owner = target_name(parent)
+    group = key.rpartition(".")[0]
+    if not known and group in groups(conf):
+        return f"{key}: {group}={owner or 'this'} has no keys; choose {group}={' or '.join(options(group, conf, key))}"
     return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
+
+
+def absent_group(group: str, conf: Path, appended: str, of_a_run: bool) -> str:
+    """A key of a group of which nothing is chosen; `of_a_run` tells that the command is about a finished run."""
+    if of_a_run and group not in CHANGEABLE:
+        return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
+    if of_a_run and group != "trainer":
+        return f"{group}: this is added to what the run has: write {appended or f'+{group}.KEY=VALUE'}"
+    return f"{group}: none is chosen; choose {group}={' or '.join(options(group, conf))}"
+
+
+def options(group: str, conf: Path, key: str = "") -> list[str]:
+    """The options of a group; of these, where there are any, those that have the `key`."""
+    files = sorted((conf / group).glob("*.yaml"))
+    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
+    return [file.stem for file in (having if key and having else files)]
 
 
 def target_name(node: object) -> str:

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import check_run, check_targets
+from atelier.compose.explain import CHANGEABLE
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
@@ -17,7 +18,6 @@ from atelier.runs.provenance import config_hash
 from atelier.runs.run import Run, rank
 from atelier.sweeps.repeats import REPEATS
 
-CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
 VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
 
@@ -30,7 +30,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     if config.resume is not None:
         folder = find(str(config.resume), Path(config.paths.logs))
         config = resumed_config(folder, overrides)
-    check_run(config)
+    check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
         run = Run.join(plain(config))

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,26 @@ from atelier.compose.explain import explain
 from atelier.errors import InputError
 
 
-def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides: list[str]) -> dict[str, Any]:
+def check_job(
+    root: Path, environment: Mapping[str, str], here: bool, swept: Sequence[str], overrides: list[str]
+) -> dict[str, Any]:
     """Compose one job of a sweep as it will be composed, and check it.
 
     Args:
         root: the project's folder.
         environment: variables of the process that starts the sweep.
         here: whether the job runs on this machine, so that its devices have to be here.
+        swept: keys whose values are asked for.
         overrides: the job's command line.
 
     Returns:
         {"problem": message}, or the facts {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus,
-        devices, nodes, epochs, steps} of the job; of the last two the one that it counts, else None.
+        devices, nodes, epochs, steps, values {swept key: its value as text}} of the job; of epochs and steps the one
+        that it counts, else None.
     """
     import torch  # late: the process that starts a sweep stays light
 
-    from atelier.compose.build import build_data, check_run, pick_accelerator, pick_devices
+    from atelier.compose.build import build_data, check_networks, check_run, pick_accelerator, pick_devices
     from atelier.compose.open import setting_hash
     from atelier.compose.verb import register_resolvers
 
@@ -46,8 +50,9 @@ def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides:
             experiment = choices.get("experiment") or "default"
             config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             OmegaConf.set_struct(config, True)
-            check_run(config)
+            check_run(config, experiment, overrides)
             build_data(config).check_source()
+            check_networks(config)
             accelerator, devices = config.trainer.accelerator, config.trainer.devices
             if here:
                 accelerator = pick_accelerator(accelerator)
@@ -65,7 +70,15 @@ def check_job(root: Path, environment: Mapping[str, str], here: bool, overrides:
         "devices": count if isinstance(count, int) else int(count) if str(count).isdigit() else count,
         "nodes": config.trainer.num_nodes,
         **length(config.trainer),
+        "values": {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in swept},
     }
+
+
+def text(value: Any) -> str:
+    """A value as it is typed; "" for none, and for a node, which has no short name."""
+    if value is None or OmegaConf.is_dict(value):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def length(trainer: DictConfig) -> dict[str, int | None]:

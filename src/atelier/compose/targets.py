@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.explain import not_among
-from atelier.errors import InputError
+from atelier.errors import InputError, wrong_value
 
 # What a configuration may build. A fork adds its own package here.
 ALLOWED = (
@@ -24,6 +24,14 @@ ALLOWED = (
     "torchmetrics",
     "lightning.pytorch",
 )
+
+
+class UnknownArgument(InputError):
+    """A key of the configuration that what it builds does not take."""
+
+    def __init__(self, key: str, owner: str, told: str) -> None:
+        super().__init__(f"{key}: {owner} has {told}")
+        self.key, self.owner = key, owner
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -44,7 +52,11 @@ def build(node: DictConfig, **arguments: Any) -> Any:
 
 
 def make(path: str, value: Any) -> Any:
-    """Plain data with each mapping that has a `_target_` replaced by what that makes, from the inside out."""
+    """Plain data with each mapping that has a `_target_` replaced by what that makes, from the inside out.
+
+    Raises:
+        InputError: for a value that a constructor refuses.
+    """
     if isinstance(value, list):
         return [make(f"{path}[{index}]", item) for index, item in enumerate(value)]
     if not isinstance(value, dict):
@@ -53,7 +65,10 @@ def make(path: str, value: Any) -> Any:
     if "_target_" not in made:
         return made
     target = locate(path, made.pop("_target_"))
-    return functools.partial(target, **made) if made.pop("_partial_", False) else target(**made)
+    if made.pop("_partial_", False):
+        return functools.partial(target, **made)
+    with wrong_value(path or target.__name__):
+        return target(**made)
 
 
 def check(config: DictConfig) -> None:
@@ -120,7 +135,7 @@ def check_arguments(path: str, target: Callable[..., Any], arguments: Mapping[st
     for key, value in arguments.items():
         if key not in parameters:
             if not takes_any:
-                raise InputError(f"{path}.{key}: {target.__name__} has {not_among(key, parameters)}")
+                raise UnknownArgument(f"{path}.{key}", target.__name__, not_among(key, parameters))
             continue
         default = parameters[key].default
         hint = hints.get(key, Any if default in (None, inspect.Parameter.empty) else type(default))

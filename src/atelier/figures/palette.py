@@ -31,7 +31,7 @@ LOOK = {
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and marker of the setting at `index`; from the ninth on all colours but the first again, marked otherwise."""
+    """Colour and marker of the setting at `index`; from the ninth on, all colours but the first again, marked anew."""
     place = index if index < len(COLORS) else 1 + (index - len(COLORS)) % (len(COLORS) - 1)
     return {"color": COLORS[place], "marker": MARKERS[(index + 3 * (index // len(COLORS))) % len(MARKERS)]}
 

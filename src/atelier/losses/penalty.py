@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from atelier.errors import InputError
+
 
 def weights(network: nn.Module) -> Iterator[Tensor]:
     """Parameters of two or more dimensions: the weights of linear, convolutional and recurrent layers."""
@@ -24,7 +26,7 @@ def l1(network: nn.Module, strength: float) -> Tensor:
     >>> l1(layer, strength=0.5).item()
     2.0
     """
-    return strength * torch.stack([weight.abs().sum() for weight in weights(network)]).sum()
+    return checked(strength) * torch.stack([weight.abs().sum() for weight in weights(network)]).sum()
 
 
 def l2(network: nn.Module, strength: float) -> Tensor:
@@ -35,4 +37,14 @@ def l2(network: nn.Module, strength: float) -> Tensor:
     >>> l2(layer, strength=0.5).item()
     4.0
     """
-    return strength * torch.stack([weight.square().sum() for weight in weights(network)]).sum()
+    return checked(strength) * torch.stack([weight.square().sum() for weight in weights(network)]).sum()
+
+
+def checked(strength: float) -> float:
+    """
+    Raises:
+        InputError: if it is negative, which would reward large weights.
+    """
+    if strength < 0:
+        raise InputError(f"penalty.strength={strength}: give 0 or more")
+    return strength

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from atelier.networks.blocks import check_picture
 from atelier.networks.dense import dense
+from atelier.networks.sizes import check_sizes
 
 
 class SmallClockCNN(nn.Module):
@@ -40,6 +41,7 @@ class SmallClockCNN(nn.Module):
     ) -> None:
         super().__init__()
         check_picture("SmallClockCNN", in_shape, 2 ** len(channels))
+        check_sizes(channels=channels)
         layers: list[nn.Module] = []
         depth, *sides = in_shape
         for width in channels:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from atelier.networks.sizes import check_sizes
 from atelier.networks.strided import GaussianNoise, check_picture, strided
 
 
@@ -66,6 +67,7 @@ class ConvEncoder(nn.Module):
     ) -> None:
         super().__init__()
         check_picture(self, in_shape, depth)
+        check_sizes(hidden=hidden)
         self.features, size = strided(in_shape, channels, depth, 0.0, activation)
         self.moments = nn.Sequential(nn.Linear(size, hidden), activation(), nn.Linear(hidden, 2 * latent_size))
         initializer(self)

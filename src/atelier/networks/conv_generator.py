@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from atelier.networks.sizes import check_sizes
 from atelier.networks.strided import check_picture, halved
 
 
@@ -44,6 +45,7 @@ class ConvGenerator(nn.Module):
     ) -> None:
         super().__init__()
         check_picture(self, out_shape, depth)
+        check_sizes(first_channels=first_channels, channels=channels)
         sides = list(zip(*(halved(side, depth)[::-1] for side in out_shape[1:]), strict=True))  # from the smallest on
         (height, width), before = sides[0], first_channels
         layers: list[nn.Module] = [nn.Linear(latent_size, before * height * width), activation()]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from atelier.networks.sizes import check_sizes
+
 
 def dense(
     size: int,
@@ -23,6 +25,7 @@ def dense(
         activation: makes an activation.
         batch_norm: batch norm before each activation.
     """
+    check_sizes(hidden=hidden)
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(size, width), *[nn.BatchNorm1d(width)] * batch_norm, activation(), nn.Dropout(dropout)]

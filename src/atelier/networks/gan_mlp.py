@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from atelier.networks.sizes import check_sizes
+
 
 class MLPGenerator(nn.Module):
     """Latents (N, latent_size) in, inputs (N, *out_shape) out; the decoder of an autoencoder too.
@@ -30,6 +32,7 @@ class MLPGenerator(nn.Module):
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         layers: list[nn.Module] = []
         size = latent_size
         for number, width in enumerate(hidden):
@@ -66,6 +69,7 @@ class MLPDiscriminator(nn.Module):
         outputs: int = 1,
     ) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         layers: list[nn.Module] = [nn.Flatten()]
         size = math.prod(in_shape)
         for width in hidden:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.networks.sizes import check_sizes
 
 # Cell: torch's class, its gates, and which of them (in torch's order) keeps the state: the LSTM's forget gate among
 # input, forget, candidate and output; the GRU's update gate among reset, update and candidate.
@@ -70,6 +71,7 @@ class Recurrent(nn.Module):
         for name, (chosen, known) in choices.items():
             if chosen not in known:
                 raise InputError(f"network.{name}={chosen}: choose from: {', '.join(known)}")
+        check_sizes(hidden=hidden, layers=layers)
         if len(in_shape) == 1 and num_symbols is None:
             raise InputError(f"data.shape={list(in_shape)}: a sequence of symbols needs data.num_symbols")
         self.kind, self.num_symbols = symbols, num_symbols

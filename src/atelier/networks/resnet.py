@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from atelier.networks.blocks import PictureClassifier, check_picture
+from atelier.networks.sizes import check_sizes
 
 
 class ResNet(PictureClassifier):
@@ -40,6 +41,7 @@ class ResNet(PictureClassifier):
         initializer: Callable[[nn.Module], None],
     ) -> None:
         check_picture("ResNet", in_shape, 1)
+        check_sizes(width=width, depth=depth)
         layers = [*normed_convolution(in_shape[0], width, 3), activation()]
         channels = width
         for stage, stride in enumerate((1, 2, 2)):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.networks.initialize import Initializer
+from atelier.networks.sizes import check_sizes
 from atelier.scratch.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from atelier.scratch.initializers import he, normal, xavier, zero
 from atelier.scratch.mlp import MLP
@@ -67,6 +68,7 @@ class ScratchMLP(nn.Module):
         initializer: Initializer,
     ) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         self.layers = MLP(
             in_shape,
             num_classes,

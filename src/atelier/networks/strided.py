@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.networks.sizes import check_sizes
 
 
 class GaussianNoise(nn.Module):
@@ -60,6 +61,7 @@ def strided(
         noise: standard deviation of Gaussian noise added after each layer in training; 0 for none.
         activation: makes an activation.
     """
+    check_sizes(channels=channels)
     layers: list[nn.Module] = []
     before = in_shape[0]
     for _ in range(depth):

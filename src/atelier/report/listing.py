@@ -1,6 +1,7 @@
 """What there is to report on: sweeps and single runs, newest first."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
 from atelier.sweeps.aggregate import aggregate
-from atelier.sweeps.records import read_run
+from atelier.sweeps.records import Record, read_run
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def found(logs: Path, below: str, name: str) -> list[tuple[float, Path]]:
 def run_entry(folder: Path, changed: float) -> Entry:
     record = read_run(folder)
     told = best(record.get("objective", "metric"), number(record.get("objective", "best")))
-    return Entry("run", str(record.get("experiment")), record.status, told, changed, folder)
+    return Entry("run", str(record.get("experiment")), record.status + fake([record]), told, changed, folder)
 
 
 def sweep_entry(folder: Path, changed: float) -> Entry:
@@ -66,8 +67,13 @@ def sweep_entry(folder: Path, changed: float) -> Entry:
     done = sum(record.status in ("completed", "pruned") for record in results.records)
     first = results.settings[0].objective if results.settings else None
     told = best(results.metric, number(first.mean, first.std)) if first and first.mean is not None else ""
-    status = f"{content.get('status')}, {done} of {len(results.records)}"
+    status = f"{content.get('status')}, {done} of {len(results.records)}{fake(results.records)}"
     return Entry("sweep", str(content.get("study") or content.get("experiment")), status, told, changed, folder)
+
+
+def fake(records: Sequence[Record]) -> str:
+    """What stands beside the status of runs on made-up data."""
+    return ", fake" if any(record.value("data.source") == "fake" for record in records) else ""
 
 
 def best(metric: str | None, value: str) -> str:

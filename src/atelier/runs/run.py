@@ -21,6 +21,7 @@ from rich.table import Table
 from atelier.errors import InputError
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
+from atelier.runs.fake import print_if_fake
 from atelier.runs.folder import RunFolder, attach, write_yaml
 from atelier.runs.gap import generalisation_gap
 from atelier.runs.interrupt import Interrupted, StopRequest
@@ -140,8 +141,7 @@ class Run:
                     table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
             console.print(table)
         name = self.manifest["experiment"]
-        if self.config["data"].get("source") == "fake":
-            print("data.source=fake: noise in the place of the data, so that the numbers mean nothing")
+        print_if_fake(self.config)
         print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:

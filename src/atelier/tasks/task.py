@@ -10,7 +10,7 @@ from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
-from atelier.errors import InputError
+from atelier.errors import InputError, wrong_value
 from atelier.tasks.schedule import Schedule
 
 
@@ -72,7 +72,8 @@ class Task(lightning.LightningModule):
         A training step of a small network under Adam then takes 0.7 to 0.9 of the time. A GPU is left to PyTorch's own
         choice: Lightning does not clip the gradients of a fused optimizer in mixed precision.
         """
-        optimizer = self.optimizer(network.parameters(), **options)
+        with wrong_value("optimizer"):
+            optimizer = self.optimizer(network.parameters(), **options)
         on_processor = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if on_processor and isinstance(optimizer, (Adam, Adagrad)):  # AdamW is an Adam
             for group in optimizer.param_groups:
@@ -87,7 +88,8 @@ class Task(lightning.LightningModule):
             InputError: if the one counts epochs and the other steps.
         """
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
-        scheduler = self.schedule.attach(optimizer, steps, epochs)
+        with wrong_value("scheduler"):
+            scheduler = self.schedule.attach(optimizer, steps, epochs)
         if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
             raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         return scheduler
