@@ -68,6 +68,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, sorted(file.stem for file in folder.glob("*.yaml")))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no process waits for another's at the end."""
+    items.sort(key=lambda item: "test_readme" not in item.nodeid and "test_ddp" not in item.nodeid)
+
+
 def context(group: str, option: str) -> list[str]:
     """Overrides around which `group=option` composes: the first experiment that is made of it, if there is one."""
     if (group, option) in GIVEN:

@@ -132,30 +132,30 @@ def test_without_a_login_it_says_where_the_definition_is(sweep: Path) -> None:
 
 def test_with_a_login_it_is_saved_for_whoever_is_logged_in(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
-    from wandb_workspaces.workspaces import Workspace
 
     class Api:
         default_entity = "me"
 
+    definition = workspace(describe(sweep))
     monkeypatch.setattr(wandb, "login", lambda **options: True)
     monkeypatch.setattr(wandb, "Api", Api)
-    monkeypatch.setattr(Workspace, "save", lambda self: self)
-    monkeypatch.setattr(Workspace, "url", property(lambda self: f"there/{self.entity}/{self.project}"))
-    assert publish(workspace(describe(sweep)), sweep) == "The workspace is on W&B: there/me/my-project"
+    monkeypatch.setattr(type(definition), "save", lambda self: self)
+    monkeypatch.setattr(type(definition), "url", property(lambda self: f"there/{self.entity}/{self.project}"))
+    assert publish(definition, sweep) == "The workspace is on W&B: there/me/my-project"
     assert publish(workspace(describe(sweep), "team"), sweep).endswith("there/team/my-project")
     assert not (sweep / "dashboard.json").exists()
 
 
 def test_a_failing_server_leaves_the_definition(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
-    from wandb_workspaces.workspaces import Workspace
 
     def fail(self: Any) -> None:
         raise wandb.errors.CommError("the server is on fire")
 
+    definition = workspace(describe(sweep), "team")
     monkeypatch.setattr(wandb, "login", lambda **options: True)
-    monkeypatch.setattr(Workspace, "save", fail)
-    assert "W&B failed (the server is on fire)" in publish(workspace(describe(sweep), "team"), sweep)
+    monkeypatch.setattr(type(definition), "save", fail)
+    assert "W&B failed (the server is on fire)" in publish(definition, sweep)
     assert (sweep / "dashboard.json").exists()
 
 
