@@ -6,6 +6,7 @@ The rule: every line of a ```bash block (a trailing comment is for the reader) i
 - `make <target> …`: the target is in the Makefile. The commands behind `make train` and `make test` are tested as such.
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs hardware which is not here (`NEEDS`) has to say so itself.
+The block with a search takes long, and is in make test-slow.
 """
 
 import itertools
@@ -56,7 +57,12 @@ def test_every_command_is_of_a_kind_that_is_tested(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [n for n, block in enumerate(BLOCKS) if any("python src/" in line for line in block)]
+    "number",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * any("optuna" in line for line in block))
+        for n, block in enumerate(BLOCKS)
+        if any("python src/" in line for line in block)
+    ],
 )
 def test_the_commands_of_a_block_work_one_after_the_other(
     run_verb: Run,

@@ -76,7 +76,7 @@ def before_anything_is_saved(folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("point", "setting"),
     [
-        (before_anything_is_saved, "adamw one_cycle"),
+        pytest.param(before_anything_is_saved, "adamw one_cycle", marks=pytest.mark.slow),
         (before_the_first_epoch_ends, "adamw one_cycle"),
         pytest.param(after_an_epoch, "sgd_momentum plateau", marks=pytest.mark.slow),
         pytest.param(in_the_last_epoch, "adamw one_cycle", marks=pytest.mark.slow),
@@ -104,7 +104,9 @@ def test_a_killed_run_resumes_to_the_same_metrics(
     assert '"status": "completed"' in (folder / "run.json").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=lambda number: number.name
+)
 def test_a_stopped_run_saves_says_how_to_go_on_and_resumes_to_the_same_metrics(
     start_verb: Start, run_verb: Run, whole: Callable[[], str], tiny: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
