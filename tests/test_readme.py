@@ -6,7 +6,7 @@ The rule: every line of a ```bash block (a trailing comment is for the reader) i
 - `make <target> …`: the target is in the Makefile. The commands behind `make train` and `make test` are tested as such.
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs hardware which is not here (`NEEDS`) has to say so itself.
-The block with a search takes long, and is in make test-slow.
+The blocks of a search and of a sweep of eight jobs take long, and are in make test-slow.
 """
 
 import itertools
@@ -21,6 +21,7 @@ import pytest
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[1]
 SHELL = ("source", "export", "git", "cd", "cp")
+LONG = ("hydra/sweeper=optuna", "optimizer.lr=0.001,0.01 seed=0,1")
 NEEDS = {"trainer=gpu": "a GPU", "trainer=ddp": "GPUs", "trainer=fsdp": "GPUs", "trainer=mps": "an Apple GPU"}
 
 
@@ -59,7 +60,7 @@ def test_every_command_is_of_a_kind_that_is_tested(line: str) -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        pytest.param(n, marks=[pytest.mark.slow] * any("optuna" in line for line in block))
+        pytest.param(n, marks=[pytest.mark.slow] * any(word in line for line in block for word in LONG))
         for n, block in enumerate(BLOCKS)
         if any("python src/" in line for line in block)
     ],

@@ -176,7 +176,7 @@ def validations(folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("setting", ["palindromes", pytest.param("digits", marks=pytest.mark.slow)])
 def test_a_killed_run_resumes_to_the_same_metrics(
     start_verb: Callable[..., "subprocess.Popen[str]"], run_verb: Run, whole: Run, tmp_path: Path, setting: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_the_sweep_says_how_it_searched(searched: Any) -> None:
     assert sweep["presentation"]["figures"][0] == {"kind": "search", "logarithmic": ["optimizer.lr"]}
 
 
+@pytest.mark.slow
 def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
     again = run_verb("train", "-m", "sweep.resume=latest", logs=searched.logs)
     assert (again.code, again.err, len(runs(searched.logs))) == (0, "", 5)
