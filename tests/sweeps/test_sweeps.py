@@ -204,6 +204,7 @@ def running_job(logs: Path, number: int) -> Callable[[], bool]:
     return check
 
 
+@pytest.mark.slow
 def test_a_killed_job_does_not_end_the_sweep_and_is_done_again(
     long_sweep: Process, run_verb: Run, swept: Any, tmp_path: Path
 ) -> None:
