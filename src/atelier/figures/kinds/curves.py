@@ -76,7 +76,8 @@ def gather(
     keys = dict.fromkeys(key for group in logged for key in group.values)
     if apart is not None and apart not in keys:
         raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys) or 'nothing was'}")
-    clean = any(as_measured(group, name) != name for group in logged for name in names)
+    measured = [as_measured(logged, name) for name in names]
+    names, clean = measured, measured != names
     if apart is None and len(logged) > panels.MOST and any(group.changed == [] for group in logged):
         drawn = [Panel(key_words(key), lines_of(members, names)) for key, members in by_change(logged).items()]
         return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
@@ -112,14 +113,13 @@ def lines_of(groups: Sequence[Group], names: Sequence[str], labels: Sequence[str
     return [line for line in lines if line.places]
 
 
-def as_measured(group: Group, name: str) -> str:
-    """`train/clean_<metric>` in the place of `train/<metric>`, where the setting's runs have it."""
+def as_measured(groups: Sequence[Group], name: str) -> str:
+    """`train/clean_<metric>` in the place of `train/<metric>`, where all runs have it, so that lines are alike."""
     clean = name.replace("train/", "train/clean_", 1)
-    return clean if group.curves and all(clean in curve for curve in group.curves) else name
+    return clean if all(clean in curve for group in groups for curve in group.curves) else name
 
 
 def mean_line(group: Group, name: str, label: str) -> Line:
-    name = as_measured(group, name)
     curves = [curve[name] for curve in group.curves if name in curve]
     found = {place: Statistic.of(c.get(place) for c in curves) for place in sorted({p for c in curves for p in c})}
     known = [(place + 1, found[place]) for place in found if found[place].n]
