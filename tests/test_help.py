@@ -16,6 +16,7 @@ import yaml
 Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
 SECONDS = 1.5  # of processor time
+OPTIMIZERS = Path(__file__).parents[1] / "conf" / "optimizer"
 VERBS = ("train", "eval", "predict", "sample", "report", "dashboard")
 
 
@@ -134,7 +135,7 @@ def test_the_origin_of_each_part_is_told(run_process: Run) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("optimizer=ada", {f"optimizer={name}" for name in ("adagrad", "adam", "adam_05", "adamw")}),
+        ("optimizer=ada", {f"optimizer={file.stem}" for file in OPTIMIZERS.glob("ada*.yaml")}),
         ("network=clock_cnn_", {"network=clock_cnn_small"}),
         ("optimizer.l", {"optimizer.lr="}),
         ("experi", {"experiment="}),

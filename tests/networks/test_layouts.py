@@ -1,5 +1,6 @@
 """What the networks of the reports are made of, layer by layer, and what their keys change."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -186,3 +187,28 @@ def test_strides_count_for_the_least_side(compose: Compose) -> None:
     # The third pool needs 2 pixels, so the second 4 behind a stride of 2, that is 7; so the first 14 of at least 27.
     with pytest.raises(InputError, match=r"ClockCNN .* at least 27$"):
         build(config.network)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "conv_blocks"])
+def test_batch_norm_as_keras_has_it(network: Network, name: str) -> None:
+    """Keras: moving = 0.99 · moving + 0.01 · batch, and y = (x − mean) / √(variance + 0.001)."""
+    made = network(f"network={name}", "network.batch_norm=keras")
+    layer = next(part for part in made.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d))
+    size = (4, layer.num_features) if isinstance(layer, nn.BatchNorm1d) else (4, layer.num_features, 2, 2)
+    inputs = torch.linspace(-0.1, 0.2, math.prod(size)).reshape(size)
+    rows = inputs.transpose(0, 1).flatten(1).double()  # (channels, values)
+    mean, variance = rows.mean(1, keepdim=True), rows.var(1, unbiased=False, keepdim=True)
+    expected = (rows - mean) / (variance + 0.001).sqrt()
+    torch.testing.assert_close(layer(inputs).transpose(0, 1).flatten(1).double(), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(layer.running_mean.double(), 0.01 * mean.flatten(), rtol=1e-4, atol=1e-7)
+
+
+def test_all_of_a_networks_batch_norms_are_keras(network: Network) -> None:
+    layers = [
+        (part.eps, part.momentum)
+        for name in ("mlp", "cnn", "conv_blocks")
+        for part in network(f"network={name}", "network.batch_norm=keras").modules()
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d)
+    ]
+    assert layers == [(0.001, 0.01)] * len(layers)
+    assert len(layers) == 2 + 5 + 7

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.networks.batch_norm import BatchNorm, norm
 from atelier.networks.sizes import check_sizes
 
 
@@ -52,7 +53,7 @@ def convolutions(
     network: str,
     in_shape: Sequence[int],
     blocks: Sequence[Block],
-    batch_norm: bool,
+    batch_norm: BatchNorm,
     activation: Callable[[], nn.Module],
 ) -> tuple[nn.Sequential, int]:
     """The blocks as a module for pictures (N, *in_shape), and how many values it makes of one picture.
@@ -61,7 +62,7 @@ def convolutions(
         network: its name, for the message.
         in_shape: (C, H, W) of a picture.
         blocks: from the input on.
-        batch_norm: batch norm after every convolution, before its activation.
+        batch_norm: batch norm after every convolution, before its activation: true, or keras for Keras's defaults.
         activation: makes an activation.
 
     Raises:
@@ -75,7 +76,7 @@ def convolutions(
         for index, width in enumerate(block.widths):
             stride = 1 if index else block.stride
             layers.append(nn.Conv2d(channels, width, block.kernel, stride, padding=block.kernel // 2))
-            layers += [*[nn.BatchNorm2d(width)] * batch_norm, activation()]
+            layers += [*norm(batch_norm, nn.BatchNorm2d, width), activation()]
             channels = width
         layers.append(nn.MaxPool2d(2))
         sides = [math.ceil(side / block.stride) // 2 for side in sides]

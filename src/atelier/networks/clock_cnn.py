@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import convolutions
 from atelier.networks.cnn import BLOCKS
 from atelier.networks.dense import dense
@@ -24,7 +25,7 @@ class ClockCNN(nn.Module):
         strides: stride of the first convolution in each of the three groups.
         hidden: sizes of a dense branch's hidden layers.
         dropout: share of a hidden layer's units dropped in training.
-        batch_norm: batch norm after every convolution, before its activation.
+        batch_norm: batch norm after every convolution, before its activation: true, or keras for Keras's defaults.
         activation: makes the activation of the convolutional part.
         dense_activation: makes the activation of the dense part.
         initializer: initializes the whole network, once.
@@ -40,7 +41,7 @@ class ClockCNN(nn.Module):
         strides: Sequence[int],
         hidden: Sequence[int],
         dropout: float,
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
 
@@ -22,7 +23,7 @@ class CNN(PictureClassifier):
         num_classes: size of the output.
         hidden: sizes of the dense part's hidden layers.
         dropout: share of a hidden layer's units dropped in training.
-        batch_norm: batch norm after every convolution, before its activation.
+        batch_norm: batch norm after every convolution, before its activation: true, or keras for Keras's defaults.
         activation: makes the activation of the convolutional part.
         dense_activation: makes the activation of the dense part.
         initializer: initializes the whole network, once.
@@ -37,7 +38,7 @@ class CNN(PictureClassifier):
         num_classes: int,
         hidden: Sequence[int],
         dropout: float,
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],

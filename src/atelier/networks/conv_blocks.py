@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
 
@@ -34,7 +35,7 @@ class ConvBlocks(PictureClassifier):
         blocks: Sequence[int | Sequence[int]],
         hidden: Sequence[int],
         dropout: float,
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
+from atelier.networks.batch_norm import BatchNorm, norm
 from atelier.networks.sizes import check_sizes
 
 
@@ -13,7 +14,7 @@ def dense(
     outputs: int,
     dropout: float,
     activation: Callable[[], nn.Module],
-    batch_norm: bool = False,
+    batch_norm: BatchNorm = False,
 ) -> nn.Sequential:
     """Linear, batch norm if told, activation and dropout for each hidden size, then a linear output.
 
@@ -23,11 +24,11 @@ def dense(
         outputs: size of the output.
         dropout: share of each hidden layer's units dropped in training.
         activation: makes an activation.
-        batch_norm: batch norm before each activation.
+        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
     """
     check_sizes(hidden=hidden)
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.Linear(size, width), *[nn.BatchNorm1d(width)] * batch_norm, activation(), nn.Dropout(dropout)]
+        layers += [nn.Linear(size, width), *norm(batch_norm, nn.BatchNorm1d, width), activation(), nn.Dropout(dropout)]
         size = width
     return nn.Sequential(*layers, nn.Linear(size, outputs))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.dense import dense
 
 
@@ -16,7 +17,7 @@ class MLP(nn.Module):
         num_classes: size of the output.
         hidden: sizes of the hidden layers; none makes a linear classifier.
         dropout: share of each hidden layer's units dropped in training.
-        batch_norm: batch norm before each activation.
+        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
         initializer: initializes the whole network, once.
     """
@@ -27,7 +28,7 @@ class MLP(nn.Module):
         num_classes: int,
         hidden: Sequence[int],
         dropout: float,
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:

@@ -1,0 +1,28 @@
+"""Adam as Keras has it, for reports that used Keras."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import Adam
+
+
+class KerasAdam(Adam):
+    """Adam whose ε is added to √v while v is still biased: the ε̂ of Kingma and Ba (2015, arXiv:1412.6980), section 2.
+
+    w ← w − lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε). PyTorch's adds ε to √(v / (1 − β₂ᵗ)); so its first update
+    with an equal ε is as if ε were 32 times smaller, which shows where gradients are of that size.
+
+    Arguments are those of `torch.optim.Adam`.
+    """
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        own = [group["eps"] for group in self.param_groups]
+        for group in self.param_groups:
+            group["updates"] = group.get("updates", 0) + 1
+            group["eps"] /= math.sqrt(1 - group["betas"][1] ** group["updates"])
+        try:
+            return super().step(closure)
+        finally:
+            for group, eps in zip(self.param_groups, own, strict=True):
+                group["eps"] = eps
