@@ -1,4 +1,4 @@
-"""Pictures of an analog clock with the time they show: rendered here, or the Leiden report's own arrays."""
+"""Pictures of an analog clock with the time they show: rendered here, or the Leiden course's arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ class Clocks(ClockData):
 
 
 class ClockArrays(ClockData):
-    """The report's arrays: `images` (N, H, W) uint8 and `labels` (N, 2), hour 0–11 and minute 0–59; a tenth tests.
+    """The course's arrays: `images` (N, H, W) uint8 and `labels` (N, 2), hour 0–11 and minute 0–59; a tenth tests.
+
+    The format is that of the course's public description; the report does not give it.
 
     Args:
         images, labels: the two .npy files.
