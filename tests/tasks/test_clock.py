@@ -86,3 +86,34 @@ def test_testing_gives_each_samples_error_in_minutes() -> None:
     out = task.test_step((torch.tensor([[0.5], [11.75]]), torch.tensor([[1, 0], [0, 15]])), 0)
     torch.testing.assert_close(out["error"], torch.tensor([30.0, 30.0]))
     torch.testing.assert_close(out["predicted"], torch.tensor([[0.0, 30.0], [11.0, 45.0]]))
+
+
+class TopLeft(nn.Module):
+    """Says as hours what the picture's upper left pixel holds: another one in each quarter turn."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pictures[:, 0, 0, :1]
+
+
+@pytest.fixture
+def turning() -> tuple[ClockReader, tuple[torch.Tensor, torch.Tensor]]:
+    """A reader in four turns, and a picture at 3:00 that it reads as 3:00, 4:00, 5:00 and 4:00 turn by turn."""
+    task = reader(TopLeft(), Regression([1]))
+    task.quarter_turns = True
+    return task, (torch.tensor([[[[3.0, 4.0], [4.0, 5.0]]]]), torch.tensor([[3, 0]]))
+
+
+def test_training_and_validation_read_a_picture_once(turning) -> None:
+    task, batch = turning
+    task.training_step(batch, 0)
+    task.eval()
+    task.validation_step(batch, 0)
+    assert task.train_error.compute() == task.val_error.compute()["common_sense_error"] == 0
+    assert task.train_loss.compute() == task.val_loss.compute() == 0
+
+
+def test_testing_and_predicting_read_it_in_four_turns(turning) -> None:
+    task, batch = turning
+    task.eval()
+    assert task.test_step(batch, 0)["error"].item() == pytest.approx(60, abs=1e-3)
+    assert task.answers(task(batch[0]))[0]["time"] == "4:00"

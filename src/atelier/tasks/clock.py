@@ -23,8 +23,9 @@ class ClockReader(Task):
         network: pictures (N, 1, H, W) to outputs (N, Σencoding.outputs).
         encoding: the loss of outputs, and the minutes that they mean.
         penalty: added to the training loss.
-        quarter_turns: outside of training, take the mean of the outputs for a picture and its three quarter turns. A
-            turned clock shows the same time, and is seldom misread in the same way.
+        quarter_turns: in testing and predicting, take the mean of the outputs for a picture and its three quarter turns.
+            A turned clock shows the same time, and is seldom misread in the same way. Validation reads a picture once,
+            as training does.
         optimizer, schedule, metric, mode: see `Task`.
     """
 
@@ -65,7 +66,7 @@ class ClockReader(Task):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         pictures, times = batch
-        prediction = self(pictures)
+        prediction = self.network(pictures)  # read once, as in training, so that the two can be compared
         self.val_loss.update(self.encoding.loss(prediction, times), len(times))
         self.val_error.update(self.encoding.decode(prediction), minutes_of(times))
 
