@@ -54,6 +54,8 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
+    if config.trainer.accumulate_grad_batches < 1:
+        raise InputError(f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches}: give 1 or more")
     often = config.trainer.val_check_interval
     if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
@@ -116,6 +118,8 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
     settings.accelerator = accelerator
     if getattr(locate("task", config.task._target_), "by_hand", False):
         leave_to_the_task(settings)
+    if isinstance(settings.val_check_interval, int):  # in optimizer steps; Lightning counts batches
+        settings.val_check_interval *= settings.accumulate_grad_batches
     callbacks = build_all(config, "callbacks")
     if run:
         callbacks = [TrainingProgress(), *callbacks, *pruning(config, run)]

@@ -100,6 +100,14 @@ class ResumableLoader(DataLoader[Batch]):
             self.given += 1
             yield self.dataset[index]
 
+    def sizes(self) -> list[int]:
+        """How many samples each batch of an epoch has."""
+        return self.batches.sizes()
+
+    def first(self) -> int:
+        """The batch that the epoch begins with: not 0 where a run goes on in its middle."""
+        return self.batches.first()
+
     def state_dict(self) -> dict[str, int]:
         return {"given": self.given % len(self), "epoch": self.epoch}
 

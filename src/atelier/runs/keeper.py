@@ -73,8 +73,10 @@ class Keeper(Checkpoint):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if trainer.fit_loop._should_accumulate():
+            return  # a checkpoint has no gradients, which the next step needs
         several = trainer.world_size > 1
-        if not self.unsaved and (batch_idx % CONSULT_EVERY if several else not self.stop.received):
+        if not self.unsaved and (trainer.global_step % CONSULT_EVERY if several else not self.stop.received):
             return
         loop = trainer.fit_loop.epoch_loop
         if trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):

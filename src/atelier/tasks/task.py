@@ -1,6 +1,7 @@
 """What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -65,6 +66,40 @@ class Task(lightning.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
         return {"optimizer": optimizer, "lr_scheduler": config}
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Weight the batches of an optimizer step by their samples, so that each sample counts as in one larger batch.
+
+        With trainer.accumulate_grad_batches=k Lightning takes 1/k of each loss, and steps at the end of an epoch with
+        as many batches as there are. The weights of a step's batches sum to k: a penalty keeps its strength.
+        """
+        several = self.trainer.accumulate_grad_batches
+        if several > 1:
+            batch = self.trainer.fit_loop.epoch_loop.batch_idx
+            sizes = self.trainer.train_dataloader.sizes()[: int(self.trainer.num_training_batches)]
+            first = batch - batch % several
+            loss = loss * (several * sizes[batch] / sum(sizes[first : first + several]))
+        super().backward(loss, *args, **kwargs)
+
+    def on_train_start(self) -> None:
+        """
+        Raises:
+            InputError: where batches of one optimizer step would lie in two epochs, or some before a resume.
+        """
+        several = self.trainer.accumulate_grad_batches
+        if several == 1:
+            return
+        given = f"trainer.accumulate_grad_batches={several}"
+        if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
+            told = f"a run that counts steps needs a divisor of the {batches} batches of an epoch"
+            raise InputError(f"{given}: {told}; or set data.batch_size")
+        if (done := self.trainer.train_dataloader.first()) % several:
+            raise InputError(f"{given}: the run goes on after {done} batches of an epoch; give a divisor of {done}")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps, each of trainer.accumulate_grad_batches batches; an epoch's last may have fewer."""
+        return math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
 
     def optimizer_of(self, network: nn.Module, **options: Any) -> Optimizer:
         """The optimizer of a network's parameters, fused on a processor, where PyTorch leaves that off by default.

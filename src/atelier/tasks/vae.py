@@ -164,7 +164,7 @@ class VAE(GenerativeTask):
         """Of the divergence at this step."""
         if not self.warmup_epochs:
             return self.beta
-        return self.beta * min(1.0, self.global_step / (self.warmup_epochs * self.trainer.num_training_batches))
+        return self.beta * min(1.0, self.global_step / (self.warmup_epochs * self.steps_per_epoch))
 
     def evaluate(self, stage: str, images: Tensor, batch_index: int) -> tuple[Tensor, torch.Generator]:
         """Add a batch to the terms of a stage; its noise is the same at every call."""
