@@ -72,7 +72,7 @@ def test_biases_are_zero_unless_left_to_their_layer(compose: Compose, initialize
     linear = nn.Linear(3, 4)
     nn.init.constant_(linear.bias, 7.0)
     bias = initialized(compose, initializer_option, linear).bias
-    assert (bias == (7 if initializer_option == "default" else 0)).all()
+    assert (bias == (7 if initializer_option in ("default", "deepboi") else 0)).all()
 
 
 def test_batch_norm_is_untouched(compose: Compose, initializer_option: str) -> None:
@@ -82,6 +82,25 @@ def test_batch_norm_is_untouched(compose: Compose, initializer_option: str) -> N
     initialized(compose, initializer_option, nn.Sequential(nn.Conv2d(1, 3, 3), norm))
     assert (norm.weight == 2).all()
     assert (norm.bias == 3).all()
+
+
+def test_deepboi_has_glorot_uniform_with_relus_gain_in_its_convolutions_alone(compose: Compose) -> None:
+    network = nn.Sequential(nn.Conv2d(40, 80, 3), nn.BatchNorm2d(80), nn.Linear(300, 500))
+    before = state(network)
+    after = state(initialized(compose, "deepboi", network))
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"0.weight"}
+    weight, limit = after["0.weight"], (2 * 6 / (40 * 9 + 80 * 9)) ** 0.5
+    assert weight.var().item() == pytest.approx(limit**2 / 3, rel=0.05)
+    assert 0.99 * limit < weight.abs().max().item() <= limit
+
+
+def test_what_is_left_alone_is_told_apart() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ConvTranspose2d(2, 1, 3), nn.Linear(2, 2))
+    for layer in network:
+        nn.init.constant_(layer.bias, 7.0)
+    Initializer(lambda weight: nn.init.constant_(weight, 5.0), convolutions_only=True)(network)
+    assert [bool((layer.weight == 5).all()) for layer in network] == [True, True, False]
+    assert [layer.bias[0].item() for layer in network] == [0, 0, 7]
 
 
 def test_layers_inside_of_layers_are_reached() -> None:
