@@ -22,7 +22,7 @@ CONF = Path(__file__).parents[2] / "conf"
 REFUSED = {
     "scratch_mlp": {
         *("elu", "gelu", "silu"),
-        *("glorot_uniform", "he_uniform", "lecun_normal", "orthogonal"),
+        *("deepboi", "glorot_uniform", "he_uniform", "lecun_normal", "orthogonal"),
     }
 }
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -30,8 +29,9 @@ class Classifier(Task):
         num_classes: how many there are.
         label_smoothing: the share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567). The losses of validation and test are without it.
-        clean_train_accuracy: log `train/clean_accuracy` too: at the end of an epoch, over the whole training set,
-            without dropout and augmentation. `train/accuracy` is with them, and with the weights of each step.
+        clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, over the
+            whole training set, without dropout and augmentation. `train/accuracy` and `train/loss` are with them, and
+            with the weights of each step.
         optimizer, schedule, metric, mode: see `Task`.
 
     Raises:
@@ -57,7 +57,7 @@ class Classifier(Task):
         self.label_smoothing = label_smoothing
         self.clean_train_accuracy = clean_train_accuracy
         self.classes: list[str] | None = None  # their names, where the data set has any
-        self.train_loss, self.train_accuracy, self.clean_accuracy = Mean(), Mean(), Mean()
+        self.train_loss, self.train_accuracy = Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
         self.test_calibration, self.test_confusion = CalibrationError(), ConfusionMatrix(num_classes)
@@ -79,21 +79,7 @@ class Classifier(Task):
     def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy})
         if self.clean_train_accuracy:
-            self.measure_training_set()
-            self.log_metrics("train", {"clean_accuracy": self.clean_accuracy})
-
-    @torch.no_grad()
-    def measure_training_set(self) -> None:
-        """Pass over the training set as in evaluation: each sample once, on any number of processes."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        training = self.network.training
-        self.network.eval()
-        for batch in data.loader("train"):
-            inputs, classes = (part.to(self.device) for part in batch)
-            with self.trainer.precision_plugin.val_step_context():
-                logits = self.network(data.normalise(inputs))
-            self.clean_accuracy.update(accuracy(logits, classes), len(classes))
-        self.network.train(training)
+            self.pass_over("train", "train/clean_")
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         inputs, classes = batch

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import lightning.pytorch as lightning
+import torch
 from torch import Tensor, nn
 from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -28,6 +29,7 @@ class Task(lightning.LightningModule):
 
     keep: Literal["best", "last"] = "best"  # of which epoch best.ckpt is, the one that is tested
     by_hand = False  # whether it steps several optimizers by itself, each for a part of the parameters
+    measured_as = "val/"  # what the names of the validation's metrics begin with
 
     def __init__(
         self,
@@ -159,11 +161,32 @@ class Task(lightning.LightningModule):
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
         """Log the epoch's values as `<stage>/<name>` and start anew; a metric of several values gives each its name."""
+        prefix = self.measured_as if stage == "val" else f"{stage}/"
         for name, metric in metrics.items():
             value = metric.compute()
             values = value if isinstance(value, dict) else {name: value}
-            self.log_dict({f"{stage}/{key}": item for key, item in values.items()})
+            self.log_dict({f"{prefix}{key}": item for key, item in values.items()})
             metric.reset()
+
+    @torch.no_grad()
+    def pass_over(self, split: str, prefix: str) -> None:
+        """Pass over a split as validation does, between two epochs or validations, and log `<prefix><name>`.
+
+        Each sample counts once, on any number of processes; random numbers go on as if this had not been done.
+        """
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        training = {module: module.training for module in self.modules()}
+        self.eval()
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            for index, batch in enumerate(data.loader(split)):
+                inputs, labels = data.transfer_batch_to_device(batch, self.device, 0)
+                with self.trainer.precision_plugin.val_step_context():
+                    self.validation_step((data.normalise(inputs), labels), index)
+        self.measured_as = prefix
+        self.on_validation_epoch_end()
+        del self.measured_as
+        for module, mode in training.items():
+            module.training = mode
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the metrics of an unfinished epoch hold, so that it can go on in its middle."""

@@ -1,0 +1,31 @@
+"""The test set after every epoch, for reports that draw it over the training. Nothing is chosen by it."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.callbacks import Callback
+
+from atelier.errors import InputError
+from atelier.tasks.generative import GenerativeTask
+
+
+class WatchTest(Callback):
+    """Logs `test/<name>` beside each `val/<name>`, measured alike. All other numbers are as without it.
+
+    Raises:
+        InputError: if the run would choose by the test set, or makes pictures.
+    """
+
+    def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        if task.metric.startswith("test/"):
+            raise InputError(f"task.metric={task.metric}: the test set chooses nothing; give a metric of val/")
+        if isinstance(task, GenerativeTask):
+            raise InputError("callbacks.watch_test: only for tasks that predict; this one makes pictures")
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        if not task.counts_steps:
+            task.pass_over("test", "test/")
+
+    def on_validation_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        if task.counts_steps and trainer.state.fn == "fit":
+            task.pass_over("test", "test/")
