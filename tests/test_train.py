@@ -13,6 +13,8 @@ import torch
 import yaml
 from PIL import Image
 
+from atelier.runs.gap import GAPS
+
 Run = Callable[..., Any]
 # From the design's contract of run.json.
 KEYS = {
@@ -48,7 +50,7 @@ def test_the_manifest_holds_what_the_contract_names(trained: Any) -> None:
     assert manifest.keys() >= KEYS
     assert manifest["status"] == "completed"
     assert manifest["error"] is None
-    assert manifest["objective"].keys() == {"metric", "mode", "best", "best_epoch", "best_step", "gap"}
+    assert manifest["objective"].keys() == {"metric", "mode", "best", "best_epoch", "best_step", *GAPS}
     assert manifest["seconds"].keys() == {"setup", "fit", "test"}
     assert manifest["git"].keys() == {"commit", "dirty"}
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0]

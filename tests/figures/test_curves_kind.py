@@ -120,7 +120,7 @@ def test_every_number_is_within_the_axes(group: Make) -> None:
 
 
 def test_a_metric_that_no_run_logged_is_told_with_the_choices(group: Make) -> None:
-    with pytest.raises(InputError, match="metric=los: no run logged it; choose from: train/loss, val/loss"):
+    with pytest.raises(InputError, match="metric=los: no run logged it; choose from: test/loss, train/loss, val/loss"):
         gather([group({}, curves=[{"train/loss": {0: 1.0}, "val/loss": {0: 1.0}, "test/loss": {1: 1.0}}])], "los")
 
 
@@ -176,3 +176,41 @@ def test_training_as_it_is_measured_in_evaluation_stands_for_what_dropout_made_o
     running = gather([group({}, curves=[logged, {"train/accuracy": {0: 0.5}}])], "accuracy")
     assert {line.split: line.mean for line in running.panels[0].lines}["train"] == [0.5]
     assert "without dropout" not in caption(running)
+
+
+# ---------------------------------------------------------------------- the test set
+
+WATCHED = {
+    "train/accuracy": {0: 0.5, 1: 0.75},
+    "val/accuracy": {0: 0.4, 1: 0.6},
+    "test/accuracy": {0: 0.375, 1: 0.625},
+}
+
+
+def test_the_test_set_is_drawn_only_where_it_is_asked_for(group: Make) -> None:
+    (panel,) = gather([group({}, curves=[WATCHED])], "accuracy").panels
+    assert [line.split for line in panel.lines] == ["train", "val"]
+    (panel,) = gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "test"]).panels
+    assert [(line.split, line.mean) for line in panel.lines] == [("train", [0.5, 0.75]), ("test", [0.375, 0.625])]
+
+
+def test_the_legend_and_the_caption_say_test(group: Make) -> None:
+    curves = gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "test"])
+    axes = draw(curves).axes[0]
+    dashes = {line.get_label(): line.get_linestyle() for line in axes.lines if not len(line.get_xdata())}
+    assert dashes == {"training": "-", "test": "--"}
+    assert (
+        caption(curves)
+        == "Accuracy over the epochs; training is solid, test is dashed. Nothing is chosen by the test set."
+    )
+
+
+@pytest.mark.parametrize(("metric", "splits"), [("test/error", ["val"]), ("error", ["test"])])
+def test_an_error_is_what_is_missing_to_the_accuracy(group: Make, metric: str, splits: list[str]) -> None:
+    ((line,),) = [p.lines for p in gather([group({}, curves=[WATCHED])], metric, splits=splits).panels]
+    assert (line.split, line.mean) == ("test", [0.625, 0.375])
+
+
+def test_a_split_that_is_none_is_told(group: Make) -> None:
+    with pytest.raises(InputError, match="splits=valid: choose from: train, val, test"):
+        gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "valid"])

@@ -159,22 +159,24 @@ def test_several_folders_need_a_place_and_are_brought_together(
     assert 'href="../one/0/"' in (tmp_path / "all" / "report.html").read_text()
 
 
-def test_the_gap_and_the_best_epoch_stand_beside_the_objective(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    """Gaps of 0.125 and 0.375 for the two seeds; the best epoch is always the second."""
+def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """Gaps of 0.125 and 0.375, and of 0.5, for the two seeds; the best epoch is always the second."""
 
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
         known = {"metric": "val/accuracy", "mode": "max", "best": 0.5, "best_epoch": 1}
-        return {"objective": {**known, "gap": 0.125 + seed / 4}, "test": {"accuracy": 0.5, "accuracy/cat": 0.25}}
+        known |= {"validation_gap": 0.125 + seed / 4, "generalisation_gap": 0.5}
+        return {"objective": known, "test": {"accuracy": 0.5, "accuracy/cat": 0.25}}
 
     sweep = made_up_sweep(tmp_path / "s", {}, accuracy, seeds=(0, 1), change=change)
     write_report(sweep)
     head, _, row = (line for line in (sweep / "summary.md").read_text().splitlines() if line.startswith("|"))
     cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
-    assert cells["generalisation gap"] == "0.25 ± 0.18 (2)"
+    assert cells["gap between training and validation"] == "0.25 ± 0.18 (2)"
+    assert cells["generalisation gap (training to test)"] == "0.5 ± 0 (2)"
     assert cells["at epoch"] == "2 ± 0 (2)"
     assert "cat" not in head, "the accuracies of single classes are in summary.csv"
     (first, _) = csv.DictReader((sweep / "summary.csv").read_text().splitlines())
-    assert (first["objective.gap"], first["test.accuracy/cat"]) == ("0.125", "0.25")
+    assert (first["objective.validation_gap"], first["test.accuracy/cat"]) == ("0.125", "0.25")
 
 
 # ---------------------------------------------------------------------- notes

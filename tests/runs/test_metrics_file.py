@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier.runs.metrics import MetricsFile, read_metrics, read_rows
+from atelier.runs.metrics import MetricsFile
+from atelier.runs.rows import read_metrics, read_rows
 
 
 @pytest.fixture

@@ -102,14 +102,13 @@ def test_the_terminal_is_told_of_steps(whole: Run) -> None:
 
 def test_the_curves_are_drawn_over_steps(run_verb: Run) -> None:
     from atelier.figures.curves import series_by_metric
-    from atelier.runs.rows import read_metrics
 
     drawn = ["callbacks=default", "trainer.max_steps=20"]
     counting = [one for one in COUNTING if one.partition("=")[0] not in ("callbacks", "trainer.max_steps")]
     outcome = run_verb("train", *counting, *SETTINGS["palindromes"], *drawn)
     assert outcome.code == 0, outcome.err
     assert (outcome.folder / "figures" / "curves.png").is_file()
-    series = series_by_metric(read_metrics(outcome.folder / "metrics.csv"), "step")
+    series = series_by_metric(outcome.folder / "metrics.csv", "step")
     assert series["loss"]["train"][0] == series["loss"]["val"][0] == [10, 20]
     assert set(series) == {"loss", "accuracy", "gradient_norm"}
 

@@ -1,28 +1,29 @@
-"""Loss and metrics of one run over its epochs or steps, training solid and validation dotted, as the reports do."""
+"""Loss and metrics of one run over its epochs or steps, training solid, validation dotted, test dashed."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from atelier.runs.rows import read_metrics
+from atelier.figures.words import SPLITS
+from atelier.runs.rows import read_curves
 
-Series = dict[str, tuple[list[float], list[float]]]  # split: (epochs or steps, values)
-STYLES = {"train": {"color": "#0072b2", "linestyle": "-"}, "val": {"color": "#d55e00", "linestyle": ":"}}
+Series = dict[str, tuple[list[int], list[float]]]  # split: (epochs or steps, values)
+STYLES = {
+    "train": {"color": "#0072b2", "linestyle": "-"},
+    "val": {"color": "#d55e00", "linestyle": ":"},
+    "test": {"color": "#009e73", "linestyle": "--"},  # only of a run that watched it
+}
 
 
-def series_by_metric(rows: Sequence[Mapping[str, float]], unit: str = "epoch") -> dict[str, Series]:
-    """Rows of metrics.csv as {metric: {split: (places counted from 1, values)}}; test values are left out.
+def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
+    """A metrics.csv as {metric: {split: (places counted from 1, values)}}.
 
     Args:
         unit: what the places are: epoch or step.
     """
     found: dict[str, Series] = {}
-    for row in rows:
-        for name, value in row.items():
-            split, _, metric = name.partition("/")
-            if split in STYLES and metric:
-                places, values = found.setdefault(metric, {}).setdefault(split, ([], []))
-                places.append(row[unit] + 1)
-                values.append(value)
+    for name, curve in read_curves(path, unit).items():
+        split, _, metric = name.partition("/")
+        if split in STYLES:
+            found.setdefault(metric, {})[split] = ([place + 1 for place in curve], list(curve.values()))
     return found
 
 
@@ -37,7 +38,7 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
 
     from atelier.figures.palette import scale_upright
 
-    metrics = series_by_metric(read_metrics(run / "metrics.csv"), unit)
+    metrics = series_by_metric(run / "metrics.csv", unit)
     if not metrics:
         return
     columns = min(2, len(metrics))
@@ -47,11 +48,9 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
     for panel in panels[len(metrics) :]:
         panel.set_axis_off()
     for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
-        for split, (places, values) in sorted(splits.items()):  # training first
+        for split, (places, values) in sorted(splits.items(), key=lambda item: list(STYLES).index(item[0])):
             marker = "o" if len(places) < 3 else None
-            panel.plot(
-                places, values, label={"train": "training", "val": "validation"}[split], marker=marker, **STYLES[split]
-            )
+            panel.plot(places, values, label=SPLITS[split], marker=marker, **STYLES[split])
         panel.set_xlabel(unit)
         panel.set_title(metric.replace("_", " "), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from atelier.figures.curves import series_by_metric
 from atelier.figures.palette import COLORS
-from atelier.runs.rows import read_metrics
 
 NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
 
@@ -14,7 +13,7 @@ def draw_losses(run: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    found = series_by_metric(read_metrics(run / "metrics.csv"))
+    found = series_by_metric(run / "metrics.csv")
     if not found.keys() >= NAMES.keys():
         return
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")

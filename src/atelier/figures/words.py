@@ -6,7 +6,8 @@ from collections.abc import Mapping
 METRICS = {
     "common_sense_error": "common-sense error (minutes)",
     "median_error": "median error (minutes)",
-    "gap": "generalisation gap",
+    "validation_gap": "gap between training and validation",
+    "generalisation_gap": "generalisation gap (training to test)",
     "frechet_distance": "Fréchet distance",
     "elbo": "ELBO (nats)",
     "kl": "KL divergence (nats)",

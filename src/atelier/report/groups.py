@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from atelier.figures.group import Curve, Group, Run
 from atelier.figures.words import describe_values
+from atelier.runs.gap import GAPS
 from atelier.runs.rows import read_curves
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
@@ -87,5 +88,5 @@ def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None
     scores |= {f"test/{name}": value for name, value in (record.get("test") or {}).items()}
     if metric := record.get("objective", "metric"):
         scores[metric] = record.get("objective", "best")
-    facts = {"gap": record.get("objective", "gap"), "seconds": record.get("seconds", "fit")}
-    return {**scores, **facts, "parameters": record.get("parameters")}
+    facts = {"seconds": record.get("seconds", "fit"), "parameters": record.get("parameters")}
+    return {**scores, **{gap: record.get("objective", gap) for gap in GAPS}, **facts}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from atelier.figures.words import as_number, key_words, metric_words, number
 from atelier.report.groups import best_place, unit_of
+from atelier.runs.gap import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 
@@ -46,7 +47,7 @@ class Table:
 
 
 def settings_table(results: Results) -> Table:
-    """Swept keys, the objective, where it was best and its gap, test metrics and so on; the best setting first."""
+    """Swept keys, the objective, where it was best and its gaps, test metrics and so on; the best setting first."""
     titles = key_titles(results.keys)
     columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
     if not results.keys:
@@ -54,8 +55,7 @@ def settings_table(results: Results) -> Table:
     if results.metric:
         columns.append(Column(f"best {metric_words(results.metric)}"))
         columns.append(Column(f"at {unit_of(results.records)}", main=False))
-    if has_gap(results):
-        columns.append(Column("generalisation gap", main=False))
+    columns += [Column(metric_words(gap), main=False) for gap in known_gaps(results)]
     columns += [Column(metric_words(f"test/{name}"), main=index == 0) for index, name in enumerate(results.tests)]
     columns += [Column("training time"), Column("parameters"), Column("runs", numeric=False)]
     return Table(columns, [row(setting, results) for setting in results.settings])
@@ -69,16 +69,15 @@ def row(setting: Setting, results: Results) -> list[Cell]:
     if results.metric:
         cells.append(statistic_cell(setting.objective))
         cells.append(statistic_cell(best_at(setting, unit_of(results.records))))
-    if has_gap(results):
-        cells.append(statistic_cell(setting.gap))
+    cells += [statistic_cell(setting.gaps.get(gap, Statistic.of(()))) for gap in known_gaps(results)]
     cells += [statistic_cell(setting.test.get(name, Statistic.of(()))) for name in results.tests]
     cells.append(Cell(duration(setting.seconds.mean), setting.seconds.mean))
     cells.append(Cell(number(setting.parameters.mean), setting.parameters.mean))
     return [*cells, Cell(runs_told(setting), float(len(setting.completed)))]
 
 
-def has_gap(results: Results) -> bool:
-    return any(setting.gap.n for setting in results.settings)
+def known_gaps(results: Results) -> list[str]:
+    return [gap for gap in GAPS if any(gap in setting.gaps for setting in results.settings)]
 
 
 def best_at(setting: Setting, unit: str) -> Statistic:

@@ -11,9 +11,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.runs.manifest import write_atomically
-from atelier.runs.rows import read_metrics, read_rows
-
-__all__ = ["MetricsFile", "read_metrics", "read_rows"]
+from atelier.runs.rows import read_rows
 
 
 class MetricsFile(Logger):

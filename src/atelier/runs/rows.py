@@ -23,6 +23,8 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
     """{metric: {epoch or step counted from 0: the last value that was logged in it}}, such as `val/loss`.
 
+    What testing a checkpoint logged after all of them has no place on a curve.
+
     Args:
         unit: epoch or step.
     """
@@ -32,4 +34,6 @@ def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
             for name, value in row.items():
                 if "/" in name:
                     found.setdefault(name, {})[int(row[unit])] = value
-    return found
+    last = max((place for name in found if name[:5] != "test/" for place in found[name]), default=-1)
+    cut = {name: {place: curve[place] for place in curve if place <= last} for name, curve in found.items()}
+    return {name: curve for name, curve in cut.items() if curve}

@@ -23,7 +23,7 @@ from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.fake import print_if_fake
 from atelier.runs.folder import RunFolder, attach, write_yaml
-from atelier.runs.gap import generalisation_gap
+from atelier.runs.gap import GAPS, gaps
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
@@ -84,7 +84,7 @@ class Run:
                 "mode": config["task"]["mode"],
                 "best": None,
                 "best_epoch": None,
-                "gap": None,
+                **dict.fromkeys(GAPS),
             },
             counts="steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
             test={},
@@ -222,14 +222,15 @@ class Run:
             return
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
-        gap = generalisation_gap(self.folder.metrics, self.manifest["objective"], unit)
-        self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective={"gap": gap})
         objective, seconds = self.manifest["objective"], self.manifest["seconds"]
+        tested = {} if self.config["checkpoint"] else self.manifest["test"]
+        found = gaps(self.folder.metrics, objective, unit, tested)
+        self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
         table = Table(box=None, show_header=False)
         if objective["best"] is not None:
             table.add_row(f"best {objective['metric']}", f"{objective['best']:.4g}", self.when(objective))
-        if gap is not None:
-            table.add_row("generalisation gap", f"{gap:.4g}")
+        for name, gap in found.items():
+            table.add_row(name.replace("_", " "), f"{gap:.4g}")
         for name, value in sorted(self.manifest["test"].items()):
             if "/" not in name:  # those of single classes are in run.json
                 table.add_row(f"test/{name}", f"{value:.4g}")

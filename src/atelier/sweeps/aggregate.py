@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atelier.runs.gap import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.records import Record, Sweep, collect
 from atelier.sweeps.repeats import REPEATS
@@ -22,7 +23,7 @@ class Setting:
         values: {swept key: its value as text, or None where it is not known}.
         records: all of its runs, by seed.
         objective: of the best values of the task's metric.
-        gap: of how much better training was than that.
+        gaps: {name: of how much better training was than validation or test}, of those that are known.
         test: {metric without `test/`: of its values}.
         seconds: of the time that training took.
         parameters: of the network's size, equal for all runs as a rule.
@@ -32,7 +33,7 @@ class Setting:
     values: dict[str, str | None]
     records: list[Record]
     objective: Statistic
-    gap: Statistic
+    gaps: dict[str, Statistic]
     test: dict[str, Statistic]
     seconds: Statistic
     parameters: Statistic
@@ -107,7 +108,7 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
         values={key: first(record.value(key) for record in records) for key in keys},
         records=records,
         objective=Statistic.of(r.get("objective", "best") for r in done if r.get("objective", "metric") == metric),
-        gap=Statistic.of(record.get("objective", "gap") for record in done),
+        gaps={gap: one for gap in GAPS if (one := Statistic.of(r.get("objective", gap) for r in done)).n},
         test={test: Statistic.of(record.get("test", test) for record in done) for test in tests},
         seconds=Statistic.of(record.get("seconds", "fit") for record in done),
         parameters=Statistic.of(record.get("parameters") for record in records),

@@ -1,10 +1,10 @@
 """A metric over the epochs or steps: the mean over seeds with a band of ± one standard deviation.
 
-Training is solid and validation dotted, as the reports draw them.
+Training is solid and validation dotted, as the reports draw them; the test set, where a study asks for it, is dashed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,12 +12,13 @@ from matplotlib.ticker import MaxNLocator
 
 from atelier.errors import InputError
 from atelier.figures import panels
-from atelier.figures.group import Group
+from atelier.figures.group import Curve, Group
 from atelier.figures.palette import draw_references, scale_upright, style
 from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number
 from atelier.runs.statistic import Statistic
 
-DASHES = {"train": "-", "val": ":"}
+DASHES = {"train": "-", "val": ":", "test": "--"}
+WORDS = {"-": "solid", ":": "dotted", "--": "dashed"}
 MOST_PANELS = 24
 
 
@@ -56,22 +57,32 @@ class Curves:
 
 
 def gather(
-    groups: Sequence[Group], metric: str, reference: Mapping[str, float] | None = None, apart: str | None = None
+    groups: Sequence[Group],
+    metric: str,
+    reference: Mapping[str, float] | None = None,
+    apart: str | None = None,
+    splits: Sequence[str] = ("train", "val"),
 ) -> Curves:
     """The curves of `metric`: without a split (`loss`) in training and validation, with one (`val/loss`) there alone.
 
     Args:
         groups: the settings, the best first.
+        metric: `error` and `test/error` are what is missing to an accuracy of 1.
         reference: {name: value} of horizontal lines.
         apart: a swept key whose values have a panel each.
+        splits: where a metric without a split is drawn: train, val, test.
 
     Raises:
         InputError: if no run logged the metric, or `apart` was not swept.
     """
-    names = [metric] if "/" in metric else [f"{split}/{metric}" for split in DASHES]
+    if wrong := [split for split in splits if split not in DASHES]:
+        raise InputError(f"splits={wrong[0]}: choose from: {', '.join(DASHES)}")
+    names = [metric] if "/" in metric else [f"{split}/{metric}" for split in splits]
+    if metric.rpartition("/")[2] == "error":
+        groups = [replace(group, curves=[with_error(curve) for curve in group.curves]) for group in groups]
     logged = [group for group in groups if any(name in curve for curve in group.curves for name in names)]
     if not logged:
-        known = sorted({name for group in groups for curve in group.curves for name in curve if name[:5] != "test/"})
+        known = sorted({name for group in groups for curve in group.curves for name in curve})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
     keys = dict.fromkeys(key for group in logged for key in group.values)
     if apart is not None and apart not in keys:
@@ -94,6 +105,16 @@ def gather(
         drawn.append(Panel(title, lines_of(chosen, names, labels)))
     left_out = max(0, len(parts) - MOST_PANELS)
     return Curves(metric, drawn, reference or {}, left_out, logged[0].unit, clean)
+
+
+def with_error(curve: Curve) -> Curve:
+    """With `<split>/error` beside each `<split>/accuracy`: the share that is wrong."""
+    errors = {
+        name.replace("accuracy", "error"): {place: 1 - value for place, value in values.items()}
+        for name, values in curve.items()
+        if name.endswith(("/accuracy", "/clean_accuracy"))
+    }
+    return {**curve, **errors}
 
 
 def by_change(groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -178,8 +199,11 @@ def caption(curves: Curves) -> str:
     """What is drawn and how to read it."""
     several = any(runs > 1 for panel in curves.panels for line in panel.lines for runs in line.runs)
     band = ": the mean over the runs, with a band of ± one standard deviation" if several else ""
-    styles = "; training is solid, validation dotted" if "/" not in curves.metric else ""
-    styles += ", both without dropout and augmentation" if curves.clean else ""
+    splits = dict.fromkeys(line.split for panel in curves.panels for line in panel.lines)
+    told = [f"{SPLITS[split]} is {WORDS[DASHES[split]]}" for split in DASHES if split in splits]
+    styles = f"; {', '.join(told)}" if "/" not in curves.metric else ""
+    styles += ", all without dropout and augmentation" if curves.clean else ""
+    styles += ". Nothing is chosen by the test set" if "test" in splits else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
     return f"{metric_words(curves.metric).capitalize()} over the {curves.unit}s{band}{styles}.{rest}"
 
