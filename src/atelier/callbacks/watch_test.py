@@ -6,7 +6,6 @@ import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Callback
 
 from atelier.errors import InputError
-from atelier.tasks.generative import GenerativeTask
 
 
 class WatchTest(Callback):
@@ -19,7 +18,7 @@ class WatchTest(Callback):
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         if task.metric.startswith("test/"):
             raise InputError(f"task.metric={task.metric}: the test set chooses nothing; give a metric of val/")
-        if isinstance(task, GenerativeTask):
+        if hasattr(task, "pictures"):
             raise InputError("callbacks.watch_test: only for tasks that predict; this one makes pictures")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
