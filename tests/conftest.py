@@ -49,7 +49,7 @@ TINY = [
 GIVEN = {
     ("network", "clock_cnn"): ["experiment=clock_angles"],
     ("data", "clocks_npy"): ["experiment=clock_angles", "data.images=images.npy", "data.labels=labels.npy"],
-    ("features", "classifier"): ["experiment=digits_gan", "features.experiment=digits_features"],
+    ("features", "classifier"): ["experiment=digits_gan"],
     ("features", "inception"): ["experiment=digits_gan", "features.weights=inception.pth"],
     ("data", "image_folder"): ["data.images=images", "data.classes=[a,b]"],
 }

@@ -30,27 +30,44 @@ def small_models() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="session")
 def short() -> list[str]:
-    """Overrides for a training that only has to end, scored without a feature network."""
-    return ["features=pixels", "trainer.max_epochs=3", "callbacks=none", "save_every=0"]
+    """Overrides for a training that only has to end."""
+    return ["trainer.max_epochs=3", "callbacks=none", "save_every=0"]
 
 
 @pytest.fixture(scope="session")
-def logs(run_verb: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a small feature network lies already."""
-    folder = tmp_path_factory.mktemp("generative")
-    small = ["network.blocks=[4]", "network.hidden=[8]", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none"]
-    assert run_verb("train", "experiment=digits_features", *small, logs=folder).code == 0
+def small_classifier() -> list[str]:
+    """Overrides that make a small classifier of an experiment such as digits_features."""
+    return ["network.blocks=[4]", "network.hidden=[8]", "trainer.max_epochs=1", "trainer=cpu", "callbacks=none"]
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("generative")
+
+
+@pytest.fixture(scope="session")
+def classifier(run_verb: Run, logs: Path, small_classifier: list[str]) -> Path:
+    """The run folder of a small classifier of digits. Tests change nothing in it."""
+    folder = logs / "classifier"
+    outcome = run_verb("train", "experiment=digits_features", *small_classifier, f"paths.run={folder}", logs=logs)
+    assert outcome.code == 0, outcome.err
     return folder
 
 
 @pytest.fixture(scope="session")
-def gan(run_verb: Run, logs: Path) -> Any:
-    return run_verb("train", *SMALL["gan"], "trainer.max_epochs=4", f"paths.run={logs / 'gan'}", logs=logs)
+def scored(classifier: Path) -> list[str]:
+    """Overrides that score made digits on the classifier."""
+    return ["features=digits", f"features.run={classifier}"]
 
 
 @pytest.fixture(scope="session")
-def vae(run_verb: Run, logs: Path) -> Any:
-    return run_verb("train", *SMALL["vae"], "trainer.max_epochs=4", f"paths.run={logs / 'vae'}", logs=logs)
+def gan(run_verb: Run, logs: Path, scored: list[str]) -> Any:
+    return run_verb("train", *SMALL["gan"], *scored, "trainer.max_epochs=4", f"paths.run={logs / 'gan'}", logs=logs)
+
+
+@pytest.fixture(scope="session")
+def vae(run_verb: Run, logs: Path, scored: list[str]) -> Any:
+    return run_verb("train", *SMALL["vae"], *scored, "trainer.max_epochs=4", f"paths.run={logs / 'vae'}", logs=logs)
 
 
 @pytest.fixture(scope="session")

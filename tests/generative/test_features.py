@@ -1,40 +1,209 @@
-"""The feature network that scores samples: trained once if it is missing, and never one of a debugging run."""
+"""The classifier that scores samples is named by the user: nothing is trained or chosen behind one's back."""
 
 import json
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from atelier.compose.features import first_finished
+from atelier.compose.features import how_to_make, trained_classifier
+from atelier.compose.preflight import check_job
+from atelier.errors import InputError
 
 Run = Callable[..., Any]
 Small = dict[str, list[str]]
+Change = Callable[[dict[str, Any], dict[str, Any]], None]
+ROOT = Path(__file__).parents[2]
+GIVEN: dict[str, Any] = {
+    "experiment": None,
+    "data_set": "atelier.data.digits.Digits",
+    "source": "real",
+    "shape": [1, 8, 8],
+    "crc32": None,
+}
 
 
-@pytest.mark.slow
-def test_a_missing_feature_network_is_trained_once(run_verb: Run, tmp_path: Path, small_models: Small) -> None:
-    short = ["trainer.max_epochs=1", "callbacks=none", "test=false"]
-    first = run_verb("train", *small_models["gan"], *short, logs=tmp_path)
-    assert first.code == 0, first.err
-    assert "training experiment=digits_features" in first.out
-    second = run_verb("train", *small_models["gan"], *short, logs=tmp_path)
-    assert "training experiment=digits_features" not in second.out
-    assert len(list((tmp_path / "runs" / "digits_features").glob("*/run.json"))) == 1
+@pytest.fixture
+def copied(classifier: Path, tmp_path: Path) -> Callable[..., Path]:
+    """`copied(change)`: the classifier's run in another folder, its run.json and best checkpoint changed."""
+
+    def copy(change: Change = lambda manifest, checkpoint: None) -> Path:
+        folder = Path(shutil.copytree(classifier, tmp_path / "copied"))
+        manifest, path = json.loads((folder / "run.json").read_text()), folder / "checkpoints" / "best.ckpt"
+        checkpoint = torch.load(path, weights_only=True)
+        change(manifest, checkpoint)
+        (folder / "run.json").write_text(json.dumps(manifest))
+        torch.save(checkpoint, path)
+        return folder
+
+    return copy
 
 
-def test_the_first_finished_run_gives_the_features_and_none_for_debugging(tmp_path: Path) -> None:
-    runs = {
-        "1": {"status": "failed", "overrides": []},
-        "2": {"status": "completed", "overrides": ["experiment=digits_features", "debug=fast"]},
-        "3": {"status": "completed", "overrides": ["experiment=digits_features", "seed=1"]},
-        "4": {"status": "completed", "overrides": []},
-    }
-    assert first_finished(tmp_path) is None
-    for name, manifest in runs.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(json.dumps(manifest))
-    found = first_finished(tmp_path)
-    assert found is not None
-    assert found.path.name == "3"
+def other_weights(manifest: dict[str, Any], checkpoint: dict[str, Any]) -> None:
+    weights = checkpoint["state_dict"]
+    weights.update({name: tensor + 1 for name, tensor in weights.items() if tensor.dim() > 1})
+
+
+# ---------------------------------------------------------------------- none is named
+
+
+def test_where_none_is_named_the_commands_that_make_it_and_go_on_are_told_and_work(
+    run_verb: Run, tmp_path: Path, small_models: Small, small_classifier: list[str], short: list[str]
+) -> None:
+    typed = [*small_models["gan"], *short, "features=digits"]
+    outcome = run_verb("train", *typed, logs=tmp_path)
+    assert outcome.code == 2
+    assert list(tmp_path.iterdir()) == [], "before anything is made"
+    told, train, go_on = outcome.err.strip().splitlines()
+    assert "features.run" in told
+    assert "features=pixels" in told
+    command = ["python", "src/train.py"]
+    assert shlex.split(train)[:3] == [*command, "experiment=digits_features"]
+    assert shlex.split(go_on)[:-1] == [*command, *typed]
+    assert run_verb("train", *shlex.split(train)[2:], *small_classifier, logs=tmp_path).code == 0
+    ended = run_verb("train", *shlex.split(go_on)[2:], logs=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert run_verb("train", *typed, logs=tmp_path).err.strip().splitlines()[1:] == [go_on], "it is there now"
+
+
+def test_a_classifier_that_was_interrupted_is_told_to_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "mnist_features" / "scores"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"status": "interrupted"}))
+    assert how_to_make("mnist_features", tmp_path)[1] == f"  python src/train.py resume={folder}"
+
+
+def test_a_classifier_without_a_recipe_is_asked_for(run_verb: Run, tmp_path: Path) -> None:
+    outcome = run_verb("train", "experiment=digits_vae", "features=classifier", logs=tmp_path)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "features.run is missing" in outcome.err
+
+
+@pytest.mark.parametrize("experiment", ["mnist_gan", "mnist_vae", "fashion_gan", "cats_vae"])
+def test_a_sweep_says_it_before_its_first_job(data_dir: Path, experiment: str) -> None:
+    environment = {"DATA_DIR": str(data_dir)}
+    first, second = (
+        check_job(ROOT, environment, True, [], [f"experiment={experiment}", "trainer=cpu", f"seed={seed}"])
+        for seed in (0, 1)
+    )
+    assert first["problem"].startswith("features.run is missing")
+    assert first == second, "told once for all jobs"
+
+
+@pytest.mark.parametrize("experiment", ["digits_gan", "digits_vae"])
+def test_digits_need_none(compose: Callable[..., Any], experiment: str) -> None:
+    assert compose(f"experiment={experiment}").features._target_ == "atelier.metrics.features.Pixels"
+
+
+# ---------------------------------------------------------------------- one is named that does not fit
+
+WRONG: dict[str, tuple[Change, dict[str, Any], str]] = {
+    "unfinished": (lambda run, _: run.update(status="failed"), {}, "this run is failed, not completed; go on with it"),
+    "other data": (lambda _, kept: None, {"data_set": "mnist"}, "it was trained on atelier.data.digits.Digits, not mn"),
+    "made up": (lambda _, kept: kept["config"]["data"].update(source="fake"), {}, "trained on made-up data"),
+    "other shape": (lambda _, kept: None, {"shape": [3, 8, 8]}, r"trained on \[1, 8, 8\], not \[3, 8, 8\]"),
+    "no classifier": (lambda _, kept: kept["config"].update(network=None), {}, "it has trained no classifier"),
+    "other weights": (other_weights, {"crc32": "0badc0de"}, r"the weights are not .* \(\w{8}, not 0badc0de\)"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_run_that_does_not_fit_is_refused(copied: Callable[..., Path], case: str) -> None:
+    change, changed, message = WRONG[case]
+    folder = copied(change)
+    with pytest.raises(InputError, match=message) as refused:
+        trained_classifier(run=str(folder), **{**GIVEN, **changed})
+    assert str(refused.value).startswith(f"features.run={folder}: ")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
+    for run in (tmp_path, tmp_path / "nothing", "latest"):
+        with pytest.raises(InputError, match=r"features.run=.*: there is no run in this folder"):
+            trained_classifier(run=str(run), **GIVEN)
+
+
+def test_a_checkpoint_that_holds_more_than_tensors_is_not_opened(copied: Callable[..., Path], tmp_path: Path) -> None:
+    folder = copied(lambda _, checkpoint: checkpoint.update(path=Path("x")))
+    with pytest.raises(InputError, match="holds more than tensors and plain data"):
+        trained_classifier(run=str(folder), **GIVEN)
+
+
+def test_the_command_line_refuses_it_before_anything_is_made(
+    run_verb: Run, copied: Callable[..., Path], small_models: Small, tmp_path: Path
+) -> None:
+    folder = copied(lambda manifest, _: manifest.update(status="interrupted"))
+    named = ["features=digits", f"features.run={folder}"]
+    outcome = run_verb("train", *small_models["vae"], *named, logs=tmp_path / "logs")
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert f"features.run={folder}: this run is interrupted" in outcome.err
+    assert not (tmp_path / "logs").exists()
+
+
+# ---------------------------------------------------------------------- a run keeps its classifier
+
+
+def test_runs_are_of_one_setting_if_the_weights_are_the_same_wherever_they_lie(
+    classifier: Path, copied: Callable[..., Path], data_dir: Path
+) -> None:
+    def setting(folder: Path) -> str:
+        named = ["experiment=digits_vae", "features=digits", f"features.run={folder}", "trainer=cpu"]
+        return check_job(ROOT, {"DATA_DIR": str(data_dir)}, True, [], named)["config_hash"]
+
+    same = copied()
+    assert setting(same) == setting(classifier)
+    path = same / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    other_weights({}, checkpoint)
+    torch.save(checkpoint, path)
+    assert setting(same) != setting(classifier)
+
+
+@pytest.fixture
+def begun(run_verb: Run, copied: Callable[..., Path], small_models: Small, short: list[str], tmp_path: Path) -> Any:
+    """A VAE's run that is scored by a classifier in `tmp_path/copied`."""
+    named = ["features=digits", f"features.run={copied()}", "trainer.max_epochs=1"]
+    outcome = run_verb("train", *small_models["vae"], *short, *named, logs=tmp_path / "logs")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_a_run_goes_on_with_the_weights_it_began_with_wherever_they_lie(
+    run_verb: Run, begun: Any, classifier: Path, tmp_path: Path
+) -> None:
+    checksum = begun.manifest["features"]["weights_crc32"]
+    shutil.rmtree(tmp_path / "copied")
+    gone = run_verb("eval", f"run={begun.folder}", "trainer=cpu")
+    assert gone.code == 2
+    assert gone.err == f"features.run={tmp_path / 'copied'}: there is no run in this folder\n"
+    more = ["trainer.max_epochs=2", "features=digits", f"features.run={classifier}"]
+    outcome = run_verb("train", f"resume={begun.folder}", *more, logs=begun.logs)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert begun.manifest["epochs"] == 2
+    assert begun.manifest["features"]["weights_crc32"] == checksum
+    assert begun.manifest["features"]["run"] == str(classifier)
+
+
+@pytest.mark.parametrize("typed", [[], ["trainer.max_epochs=2"], ["trainer.max_epochs=2", "features=pixels"]])
+def test_a_run_does_not_go_on_with_other_scores(run_verb: Run, begun: Any, tmp_path: Path, typed: list[str]) -> None:
+    if "features=pixels" not in typed:
+        path = tmp_path / "copied" / "checkpoints" / "best.ckpt"
+        checkpoint = torch.load(path, weights_only=True)
+        other_weights({}, checkpoint)
+        torch.save(checkpoint, path)
+    before = (begun.folder / "run.json").read_text()
+    outcome = run_verb("train", f"resume={begun.folder}", *typed, logs=begun.logs)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "features." in outcome.err
+    assert (begun.folder / "run.json").read_text() == before
+    for verb in ("eval", "sample") if not typed else ():
+        told = run_verb(verb, f"run={begun.folder}", "trainer=cpu")
+        assert told.code == 2
+        assert "the weights are not those of this run's scores" in told.err

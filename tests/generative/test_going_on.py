@@ -74,7 +74,7 @@ def test_a_stopped_run_resumes_to_the_same_metrics_and_weights(
 @pytest.mark.parametrize("kind", ["gan", "vae"])
 def test_two_processes_train_one_run(run_process: Run, run_verb: Run, kind: str, small_models: Small) -> None:
     small = [override for override in small_models[kind] if override != "trainer=cpu"]
-    both = [*small, "features=pixels", "trainer=ddp_cpu", "trainer.max_epochs=2", "callbacks=none"]
+    both = [*small, "trainer=ddp_cpu", "trainer.max_epochs=2", "callbacks=none"]
     outcome = run_process("train", *both)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.manifest["status"] == "completed"

@@ -85,8 +85,7 @@ def test_wrong_options_are_told(run_verb: Run, tmp_path: Path, options: list[str
     assert message in outcome.err
 
 
-def test_a_run_that_makes_no_pictures_is_told(run_verb: Run, logs: Path) -> None:
-    (classifier,) = (logs / "runs" / "digits_features").glob("*/")
+def test_a_run_that_makes_no_pictures_is_told(run_verb: Run, classifier: Path) -> None:
     outcome = run_verb("sample", f"run={classifier}", "trainer=cpu")
     assert outcome.code == 2
     assert "its task, Classifier, makes no pictures" in outcome.err

@@ -59,12 +59,12 @@ def test_testing_again_gives_the_same_numbers(
     assert again == json.loads((logs / kind / "figures" / "quality.json").read_text())
 
 
-def test_scores_are_kept_with_the_network_that_they_are_of(gan: Any, logs: Path) -> None:
+def test_scores_are_kept_with_the_network_that_they_are_of(gan: Any, logs: Path, classifier: Path) -> None:
     kept = json.loads((logs / "gan" / "figures" / "quality.json").read_text())
     assert sum(kept["class_shares"].values()) == pytest.approx(1)
     assert set(kept["class_shares"]) == set("0123456789")
-    (network,) = (logs / "runs" / "digits_features").glob("*/")
-    assert kept["features"]["run"] == str(network)
+    assert kept["features"]["run"] == str(classifier)
+    assert json.loads((logs / "gan" / "run.json").read_text())["features"] == kept["features"]
     checkpoint = torch.load(logs / "gan" / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["features"] == kept["features"]
     assert not [name for name in checkpoint["state_dict"] if "features" in name or "quality" in name]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from atelier.compose.features import Classifier, Pixels
+from atelier.metrics.features import Classifier, Pixels
 from atelier.metrics.manifold import precision_and_recall
 from atelier.metrics.sample_quality import SampleQuality
 

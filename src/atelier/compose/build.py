@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
+from atelier.compose.features import check_features
 from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
 from atelier.data.tensors import TensorData
@@ -60,6 +61,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
         raise InputError(f"trainer.val_check_interval={often}: {counting}")
+    check_features(config)
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:

@@ -56,6 +56,9 @@ def setting_hash(config: DictConfig) -> str:
     """The config_hash of a run, before it has a folder."""
     config = config.copy()
     config.paths.run = None
+    if OmegaConf.select(config, "features.run") is not None:
+        crc32 = config.features.crc32
+        config.features.run, config.features.crc32 = None, crc32  # these weights, wherever they lie
     for key in REPEATS:
         if OmegaConf.select(config, key) is not None:
             OmegaConf.update(config, key, 0)
@@ -76,12 +79,18 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> DictConfig:
     new = [override for override in overrides if key_of(override) != "resume"]
     if new:
         typed = [str(override) for override in OmegaConf.load(folder.overrides)]
-        if setting_of(compose("train", typed)) != setting_of(config):
+        begun = compose("train", typed)
+        if "features" in config:
+            begun.features = config.features  # whose run may lie elsewhere now; compared below
+        if setting_of(begun) != setting_of(config):
             raise InputError(f"conf/ has changed since {folder.path} began; resume it without {' '.join(new)}")
         replaced = [key_of(override) for override in new]
-        sweep = config.get("sweep")
+        sweep, features = config.get("sweep"), features_of(config)
         config = compose("train", [override for override in typed if key_of(override) not in replaced] + new)
         config.sweep = sweep or config.sweep
+        for key, value in features_of(config).items():
+            if value != features.get(key):
+                raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
     config.resume = config.paths.run = str(folder.path)
     return config
 
@@ -97,6 +106,12 @@ def setting_of(config: DictConfig) -> str:
     if "folder" in config.data:
         config.data.folder = "anywhere"
     return config_hash(plain(config))
+
+
+def features_of(config: DictConfig) -> dict[str, Any]:
+    """What a run's made pictures are scored on, wherever that lies."""
+    features = plain(config.features) if config.get("features") is not None else {}
+    return {key: value for key, value in features.items() if key != "run"}
 
 
 def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:

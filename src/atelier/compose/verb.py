@@ -104,7 +104,7 @@ def told_by_hydra(error: BaseException) -> bool:
 
 def register_resolvers(root: Path) -> None:
     """What conf/ uses: `${project_root:}`, `${stamp:}`, `${divide:a,b}`, `${or:a,b}`, `${minus:a,b}`,
-    `${up_to:value,table}`, `${class_count:classes,folder}`."""
+    `${up_to:value,table}`, `${class_count:classes,folder}`, `${weights_crc32:run}`."""
     OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
     OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
@@ -112,6 +112,7 @@ def register_resolvers(root: Path) -> None:
     OmegaConf.register_new_resolver("class_count", class_count, replace=True)
     OmegaConf.register_new_resolver("minus", lambda a, b: a - b, replace=True)
     OmegaConf.register_new_resolver("up_to", up_to, replace=True)
+    OmegaConf.register_new_resolver("weights_crc32", weights_crc32, replace=True)
 
 
 def divide(a: int, b: int) -> int:
@@ -138,6 +139,13 @@ def up_to(value: float, table: Mapping[float, Any]) -> Any:
     if not limits:
         raise InputError(f"{value} is beyond what has a setting here; give at most {max(table)}, or the setting itself")
     return table[min(limits)]
+
+
+def weights_crc32(run: str | None) -> str | None:
+    """The checksum of the weights of a finished run; see `atelier.compose.features`."""
+    from atelier.compose.features import weights_crc32  # late: most commands do not need torch to be composed
+
+    return weights_crc32(run)
 
 
 def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:

@@ -1,30 +1,15 @@
 """How good generated pictures are, on the features of a fixed network: no download, no person to ask."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 from torchmetrics import CatMetric, Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from atelier.metrics.features import Features
 from atelier.metrics.manifold import precision_and_recall
 
 NEIGHBOUR = 3  # k of precision and recall
 MOST = 5000  # features of each kind that precision and recall are taken of: they cost the square of it
-
-
-class Features(Protocol):
-    """A fixed network that tells pictures apart."""
-
-    num_features: int
-    num_classes: int | None  # None: it knows no classes
-    identity: dict[str, object]  # which network it is, in plain data
-
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, C, H, W) with values in 0–1 to features (N, num_features)."""
-
-    def classes(self, features: Tensor) -> Tensor:
-        """Features (N, num_features) to classes (N,)."""
 
 
 class Given(nn.Module):

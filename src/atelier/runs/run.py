@@ -126,10 +126,14 @@ class Run:
         self.trainer = trainer
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
         device = trainer.strategy.root_device
+        features = getattr(task, "scored_by", None)  # of a task that makes pictures
         if not self.main:
             return
         self.manifest.update(
-            parameters=parameters, device=provenance.device_name(device), precision=str(trainer.precision)
+            parameters=parameters,
+            device=provenance.device_name(device),
+            precision=str(trainer.precision),
+            **({"features": features} if features else {}),
         )
         console = Console()
         if console.is_terminal:

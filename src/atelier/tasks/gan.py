@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.losses.adversarial import LOSSES, gradient_penalty
+from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
-from atelier.metrics.sample_quality import Features
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.schedule import Schedule
 

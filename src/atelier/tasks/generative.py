@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from atelier.errors import InputError
-from atelier.metrics.sample_quality import Features, SampleQuality
+from atelier.metrics.features import Features
+from atelier.metrics.sample_quality import SampleQuality
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
@@ -50,6 +51,11 @@ class GenerativeTask(Task):
         self.quality = None if features is None else SampleQuality(features)
         self.reference_size = reference_size
         self.register_buffer("latents", torch.randn(FIXED, latent_size))  # kept in checkpoints
+
+    @property
+    def scored_by(self) -> dict[str, object] | None:
+        """On which features the pictures are scored, in plain data."""
+        return self.quality.features.identity if self.quality else None
 
     def pictures(self, latents: Tensor) -> Tensor:
         """Latents (N, latent_size) to pictures (N, *shape) with values in 0–1."""
@@ -106,4 +112,4 @@ class GenerativeTask(Task):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        checkpoint["features"] = self.quality.features.identity if self.quality else None  # of the scores
+        checkpoint["features"] = self.scored_by

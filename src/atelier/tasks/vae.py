@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.losses import likelihood
+from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
-from atelier.metrics.sample_quality import Features
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.schedule import Schedule
 
