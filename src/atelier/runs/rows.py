@@ -11,8 +11,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    return list(csv.DictReader(io.StringIO(whole)))
+    return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
@@ -35,5 +34,4 @@ def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
                 if "/" in name:
                     found.setdefault(name, {})[int(row[unit])] = value
     last = max((place for name in found if name[:5] != "test/" for place in found[name]), default=-1)
-    cut = {name: {place: curve[place] for place in curve if place <= last} for name, curve in found.items()}
-    return {name: curve for name, curve in cut.items() if curve}
+    return {name: cut for name, curve in found.items() if (cut := {at: curve[at] for at in curve if at <= last})}

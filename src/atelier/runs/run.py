@@ -82,9 +82,7 @@ class Run:
             objective={
                 "metric": config["task"]["metric"],
                 "mode": config["task"]["mode"],
-                "best": None,
-                "best_epoch": None,
-                **dict.fromkeys(GAPS),
+                **dict.fromkeys(("best", "best_epoch", *GAPS)),
             },
             counts="steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
             test={},
@@ -227,8 +225,7 @@ class Run:
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
         objective, seconds = self.manifest["objective"], self.manifest["seconds"]
-        tested = {} if self.config["checkpoint"] else self.manifest["test"]
-        found = gaps(self.folder.metrics, objective, unit, tested)
+        found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else self.manifest["test"])
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
         table = Table(box=None, show_header=False)
         if objective["best"] is not None:
