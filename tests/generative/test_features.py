@@ -182,6 +182,13 @@ def test_a_run_goes_on_with_the_weights_it_began_with_wherever_they_lie(
     gone = run_verb("eval", f"run={begun.folder}", "trainer=cpu")
     assert gone.code == 2
     assert gone.err == f"features.run={tmp_path / 'copied'}: there is no run in this folder\n"
+    without, again = (
+        run_verb("eval", f"run={begun.folder}", "trainer=cpu", option)
+        for option in ("+task.features=null", f"+task.features.run={classifier}")
+    )
+    assert (without.code, again.code) == (0, 0), without.err + again.err
+    assert "elbo" in without.out
+    assert ("frechet_distance" in without.out, "frechet_distance" in again.out) == (False, True)
     more = ["trainer.max_epochs=2", "features=digits", f"features.run={classifier}"]
     outcome = run_verb("train", f"resume={begun.folder}", *more, logs=begun.logs)
     assert (outcome.code, outcome.err) == (0, "")

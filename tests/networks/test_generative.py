@@ -124,11 +124,42 @@ def test_noise_is_added_in_training_only() -> None:
     assert torch.equal(layer.eval()(zeros), zeros)
 
 
-def test_the_noise_of_a_discriminator_follows_every_layer_but_the_input(compose: Compose) -> None:
-    config = compose("task=gan", "discriminator=conv", "data.shape=[3,64,64]")
-    network = build(config.discriminator)
-    layers = [type(layer).__name__ for layer in [*network.features, *network.score]]
-    assert layers == [*["Conv2d", "ReLU", "GaussianNoise"] * 5, "Flatten", "Linear", "GaussianNoise"]
+CONVOLUTIONS = ["Conv2d", "ReLU"] * 5
+NOISY = ["Conv2d", "LeakyReLU", "GaussianNoise"] * 5
+UPWARDS = ["Linear", "ReLU", "Unflatten", *["ConvTranspose2d", "ReLU"] * 5, "Conv2d"]
+LEIDEN = [
+    ("cats_gan", "generator", [*UPWARDS, "Tanh"]),
+    ("cats_gan", "discriminator", [*NOISY, "Flatten", "Linear", "GaussianNoise"]),
+    ("cats_vae", "encoder", [*CONVOLUTIONS, "Flatten", "Linear", "ReLU", "Linear"]),
+    ("cats_vae", "decoder", [*UPWARDS, "Identity"]),
+]
+
+
+@pytest.mark.parametrize(("experiment", "kind", "expected"), LEIDEN)
+def test_leidens_networks_have_the_reports_layers_and_keras_weights(
+    compose: Compose, experiment: str, kind: str, expected: list[str]
+) -> None:
+    """LeakyReLU and noise in the discriminator alone, behind each of its layers; Glorot's bounds and biases of zero."""
+    network = build(compose(f"experiment={experiment}", "features=pixels")[kind])
+    layers = [layer for layer in network.modules() if not list(layer.children())]
+    assert [type(layer).__name__ for layer in layers] == expected
+    for layer in layers:
+        if isinstance(layer, nn.LeakyReLU):
+            assert layer.negative_slope == 0.3
+        if isinstance(layer, GaussianNoise):
+            assert layer.std == 0.01
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            fans = sum(layer.weight.shape[:2]) * layer.weight[0, 0].numel()
+            assert layer.weight.abs().max().item() == pytest.approx((6 / fans) ** 0.5, rel=0.1)
+            assert not layer.bias.any()
+
+
+@pytest.mark.parametrize(("experiment", "batch", "loss"), [("cats_gan", 32, "lsgan"), ("cats_vae", 8, None)])
+def test_leidens_settings_are_the_reports(compose: Compose, experiment: str, batch: int, loss: str | None) -> None:
+    config = compose(f"experiment={experiment}")
+    assert (config.data.batch_size, config.trainer.max_epochs, config.task.latent_size) == (batch, 50, 32)
+    assert config.task.get("loss") == loss
+    assert config.optimizer.eps == 1e-7, "Keras's"
 
 
 def test_sides_are_halved_upwards() -> None:

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 
 
+@runtime_checkable  # configurations are checked against it
 class Features(Protocol):
     """A fixed network that tells pictures apart."""
 
