@@ -66,6 +66,7 @@ def test_it_is_measured_in_every_epoch_as_the_validation_is(watched: Any) -> Non
     assert {name for row in seen for name in row} == {"epoch", "step", "test/loss", "test/accuracy"}
 
 
+@pytest.mark.slow
 def test_a_sequence_is_watched_too(run_verb: Run) -> None:
     outcome = run_verb("train", "experiment=palindrome_rnn", "debug=fast", "callbacks=watch_test")
     assert outcome.code == 0, outcome.err
