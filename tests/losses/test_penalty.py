@@ -1,6 +1,7 @@
 """Penalties, against sums written out and their derivatives."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -65,3 +66,23 @@ def test_every_option_is_a_penalty_on_a_network(
 def test_a_negative_strength_is_refused(network: nn.Module, penalty: Callable[..., torch.Tensor]) -> None:
     with pytest.raises(InputError, match=r"^penalty\.strength=-1: give 0 or more$"):
         penalty(network, -1)
+
+
+@pytest.mark.parametrize("penalty", [l1, l2])
+@pytest.mark.parametrize("bare", [nn.Identity(), nn.BatchNorm1d(3)])
+def test_a_network_without_weights_has_none(penalty: Callable[..., torch.Tensor], bare: nn.Module) -> None:
+    assert penalty(bare, 0.3).item() == 0
+    with pytest.raises(InputError):
+        penalty(bare, -1)
+
+
+@pytest.mark.parametrize("penalty", [l1, l2])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_the_penalty_of_weights_of_16_bits_is_summed_in_32(penalty: Callable[..., torch.Tensor], kind: Any) -> None:
+    layer = nn.Linear(300, 300).to(kind)
+    nn.init.constant_(layer.weight, 3.0)  # 90,000 of them: in 16 bits the sum would be infinite, or rounded to 1,024s
+    expected = 0.5 * 90_000 * (3 if penalty is l1 else 9)
+    assert penalty(layer, 0.5).item() == expected
+    penalty(layer, 0.5).backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype == kind

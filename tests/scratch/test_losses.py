@@ -62,6 +62,27 @@ def test_cross_entropy_of_huge_logits_is_exact(size: float) -> None:
     assert loss.backward().tolist() == [[0.0, 0.0], [0.5, -0.5]]
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1e6, 0.0, 3.0],
+        [1e6, 1e6 - 1, 1e6 - 2],
+        [-1e6, -1e6 - 1, 1.0],
+        [1e30, -1e30, 0.0],
+        [-torch.inf, 0.0, 1.0],
+        [0.0, -torch.inf, -torch.inf],
+    ],
+)
+@pytest.mark.parametrize("true", [0, 1, 2])
+def test_cross_entropy_of_extreme_logits_is_torchs(row: list[float], true: int) -> None:
+    logits, classes = torch.tensor([row], requires_grad=True), torch.tensor([true])
+    expected = F.cross_entropy(logits, classes)
+    loss = CrossEntropy()
+    assert not expected.isnan()
+    torch.testing.assert_close(loss(logits.detach(), one_hot(classes, 3)), expected.detach(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(loss.backward(), torch.autograd.grad(expected, logits)[0], rtol=1e-6, atol=1e-7)
+
+
 def test_the_cross_entropys_gradient_pulls_each_row_to_its_target() -> None:
     torch.manual_seed(0)
     loss = CrossEntropy()

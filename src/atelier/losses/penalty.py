@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.losses.precision import full
 
 
 def weights(network: nn.Module) -> Iterator[Tensor]:
-    """Parameters of two or more dimensions: the weights of linear, convolutional and recurrent layers."""
-    return (parameter for parameter in network.parameters() if parameter.dim() > 1)
+    """Parameters of two or more dimensions, those of linear, convolutional and recurrent layers; in 32 bits or more."""
+    return (full(parameter) for parameter in network.parameters() if parameter.dim() > 1)
 
 
 def none(network: nn.Module) -> float:
@@ -26,7 +27,7 @@ def l1(network: nn.Module, strength: float) -> Tensor:
     >>> l1(layer, strength=0.5).item()
     2.0
     """
-    return checked(strength) * torch.stack([weight.abs().sum() for weight in weights(network)]).sum()
+    return checked(strength) * total([weight.abs().sum() for weight in weights(network)])
 
 
 def l2(network: nn.Module, strength: float) -> Tensor:
@@ -37,7 +38,12 @@ def l2(network: nn.Module, strength: float) -> Tensor:
     >>> l2(layer, strength=0.5).item()
     4.0
     """
-    return checked(strength) * torch.stack([weight.square().sum() for weight in weights(network)]).sum()
+    return checked(strength) * total([weight.square().sum() for weight in weights(network)])
+
+
+def total(sums: list[Tensor]) -> Tensor:
+    """Of scalars; 0 where a network has no weights."""
+    return torch.stack(sums).sum() if sums else torch.zeros(())
 
 
 def checked(strength: float) -> float:

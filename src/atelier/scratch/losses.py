@@ -46,14 +46,15 @@ class CrossEntropy(Loss):
     """
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """L = −1/N Σₙ Σᵢ tᵢ log softmax(z)ᵢ = 1/N Σₙ (log Σⱼ exp(zⱼ) − Σᵢ tᵢ zᵢ).
+        """L = −1/N Σₙ Σᵢ tᵢ log softmax(z)ᵢ with log softmax(z)ᵢ = (zᵢ − m) − log Σⱼ exp(zⱼ − m).
 
-        The logarithm of the sum is m + log Σⱼ exp(zⱼ − m) with the row's largest m, where nothing overflows.
+        The row's largest m, taken off first, cancels: no exponential overflows, and no digit of a difference is lost
+        beside a large m. Where tᵢ = 0 nothing is added, even if the logarithm is −∞.
         """
         self.logits, self.target = prediction, target
-        largest = prediction.amax(1, keepdim=True)
-        log_sum = largest[:, 0] + (prediction - largest).exp().sum(1).log()
-        return (log_sum - (target * prediction).sum(1)).mean()
+        below = prediction - prediction.amax(1, keepdim=True)
+        surprise = below.exp().sum(1, keepdim=True).log() - below  # −log softmax(z)
+        return torch.where(target == 0, 0, target * surprise).sum(1).mean()
 
     def backward(self) -> Tensor:
         """∂L/∂z = 1/N · (softmax(z) − t)."""

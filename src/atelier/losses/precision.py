@@ -1,0 +1,14 @@
+"""In how many bits the numbers around a network are."""
+
+import torch
+from torch import Tensor
+
+
+def full(values: Tensor) -> Tensor:
+    """Numbers of 16 bits in 32; others as they are, of any shape. What is worked out of a network's outputs needs it.
+
+    >>> half = torch.tensor([0.1], dtype=torch.bfloat16)
+    >>> full(half).dtype, full(half.double()).dtype
+    (torch.float32, torch.float64)
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))
