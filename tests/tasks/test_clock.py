@@ -1,24 +1,30 @@
 """Times as people write them, and what the clock's task makes of a batch."""
 
+import math
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from omegaconf import DictConfig
+from torch import Tensor, nn
 from torch.optim import SGD
 
+from atelier.compose.targets import build
 from atelier.losses.penalty import l2, none
+from atelier.metrics.common_sense import common_sense_error
 from atelier.tasks.clock import ClockReader, clock_time
-from atelier.tasks.encodings import Angles, Regression
+from atelier.tasks.encodings import Angles, Encoding, Regression
 from atelier.tasks.schedule import Schedule
 
 TIMES = torch.tensor([[0, 0], [0, 5], [10, 9], [11, 59]])
+Compose = Callable[..., DictConfig]
 WRITTEN = ["12:00", "12:05", "10:09", "11:59"]
 
 
-def reader(network: nn.Module, encoding: Angles | Regression, penalty=none) -> ClockReader:
+def reader(network: nn.Module, encoding: Encoding, penalty=none) -> ClockReader:
     return ClockReader(
         network=network,
         encoding=encoding,
@@ -57,6 +63,38 @@ def test_answers_are_the_predictions_as_times_and_minutes() -> None:
         {"time": "1:30", "minutes": 90.0},
         {"time": "10:09", "minutes": 609.0},
     ]
+
+
+def test_a_broken_prediction_is_answered_with_no_time_and_counts_as_the_worst() -> None:
+    task = reader(nn.Identity(), Regression([1]))
+    assert task.answers(torch.tensor([[math.nan]])) == [{"time": "no time", "minutes": None}]
+    broken, times = torch.tensor([[math.nan], [math.inf], [1.0]]), torch.tensor([[0, 0], [6, 0], [1, 0]])
+    assert task.errors(broken, times).tolist() == [360, 360, 0]
+    out = task.test_step((broken, times), 0)
+    assert task.test_error.compute()["common_sense_error"].item() == 240
+    assert task.captions(out["predicted"]) == ["no time", "no time", "1:00"]
+
+
+@pytest.mark.parametrize(("read", "mean"), [((719, 1, 719, 1), 0), ((59, 61, 59, 61), 60), ((10, 20, 10, 20), 15)])
+def test_four_turns_are_averaged_on_the_circle(
+    compose: Compose, encoding_option: str, read: tuple[int, ...], mean: int
+) -> None:
+    """A network that reads another time from each turn, known by which corner of the picture is bright."""
+    encoding = build(compose(f"encoding={encoding_option}").encoding)
+    times = torch.tensor(read)
+    told = encoding.ideal(torch.stack([times // 60, times % 60], 1))
+
+    class ByCorner(nn.Module):
+        def forward(self, pictures: Tensor) -> Tensor:
+            corners = pictures[:, 0, (0, 1, 1, 0), (0, 0, 1, 1)]  # (N, 4), in the order of quarter turns to the left
+            return told[corners.argmax(1)]
+
+    task = reader(ByCorner(), encoding)
+    task.quarter_turns = True
+    picture = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    minutes = encoding.decode(task.eval()(picture))
+    interval = getattr(encoding, "interval", 10)
+    assert common_sense_error(minutes, torch.tensor([float(mean)])).item() <= interval / 2 + 0.51
 
 
 def test_an_answer_a_hair_before_twelve_stays_below_720_minutes() -> None:

@@ -86,6 +86,89 @@ def test_any_prediction_is_a_time_on_the_face(encoding: Encoding, scale: float) 
     assert (minutes < 720).all()
 
 
+def test_a_prediction_of_16_bits_is_read_in_32(encoding: Encoding) -> None:
+    """Under autocast, which multiplies matrices in 16 bits, and where new numbers have 16 bits by default."""
+    noise = torch.randn(720, sum(encoding.outputs), generator=torch.Generator().manual_seed(0))
+    for prediction in (encoding.ideal(TIMES).bfloat16(), noise.bfloat16()):
+        minutes, loss = encoding.decode(prediction.float()), encoding.loss(prediction.float(), TIMES)
+        mean = encoding.mean(torch.stack([prediction, prediction.roll(1, 0)]).float())
+        torch.set_default_dtype(torch.bfloat16)
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                assert torch.equal(encoding.decode(prediction), minutes)
+                assert torch.equal(encoding.loss(prediction, TIMES), loss)
+                assert torch.equal(encoding.mean(torch.stack([prediction, prediction.roll(1, 0)])), mean)
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+def test_64_bits_stay_64_bits(encoding: Encoding) -> None:
+    prediction = encoding.ideal(TIMES).double()
+    assert encoding.loss(prediction, TIMES).dtype == torch.float64
+    assert encoding.mean(torch.stack([prediction, prediction])).dtype == torch.float64
+    interval = getattr(encoding, "interval", 1)
+    assert apart(encoding.decode(prediction), MINUTES).max() <= (interval - 1) / 2 + 0.01
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_prediction_that_is_no_number_is_no_time(encoding: Encoding, broken: float) -> None:
+    prediction = encoding.ideal(TIMES)
+    expected = encoding.decode(prediction)
+    whole = torch.arange(720) % sum(encoding.outputs) != 0
+    for row in range(720):
+        if not whole[row]:
+            prediction[row, row // sum(encoding.outputs) % sum(encoding.outputs)] = broken
+    minutes = encoding.decode(prediction)
+    assert minutes[~whole].isnan().all()
+    assert torch.equal(minutes[whole], expected[whole])
+
+
+# ---------------------------------------------------------------------- the mean of several readings
+
+
+def mean_minutes(encoding: Encoding, *minutes: int) -> float:
+    """What the mean of perfect predictions of several times is read as."""
+    times = torch.tensor(minutes)
+    predictions = encoding.ideal(torch.stack([times // 60, times % 60], 1))[:, None]
+    return encoding.decode(encoding.mean(predictions)).item()
+
+
+def test_the_mean_of_equal_predictions_is_read_as_each(encoding: Encoding) -> None:
+    noise = torch.randn(720, sum(encoding.outputs), generator=torch.Generator().manual_seed(0))
+    for prediction in (encoding.ideal(TIMES), noise):
+        mean = encoding.mean(torch.stack([prediction] * 4))
+        assert apart(encoding.decode(mean), encoding.decode(prediction)).max() < 0.51  # a minute share may be rounded
+
+
+@pytest.mark.parametrize("turn", [(-1, 1, -1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (0, 1, -1, 0)])
+@pytest.mark.parametrize("middle", [0, 60, 300, 660, 145])
+def test_the_mean_of_times_lies_between_them(encoding: Encoding, middle: int, turn: tuple[int, ...]) -> None:
+    """So around twelve, and around another full hour, where the hands' readings wrap."""
+    read = mean_minutes(encoding, *((middle + minutes) % 720 for minutes in turn))
+    allowed = 1 if not hasattr(encoding, "interval") else encoding.interval
+    assert apart(torch.tensor(read), torch.tensor(float(middle))).item() <= allowed + 0.01
+
+
+def test_one_misread_turn_does_not_move_the_hour(encoding: Encoding) -> None:
+    """Three say 10:09 and one 4:09, as a clock read upside down would."""
+    allowed = getattr(encoding, "interval", 1)
+    assert mean_minutes(encoding, 609, 609, 249, 609) == pytest.approx(609, abs=allowed / 2 + 0.01)
+
+
+def test_the_mean_of_classes_is_that_of_their_probabilities() -> None:
+    encoding = Classification(180, [4])
+    shares = torch.tensor([[[0.6, 0.2, 0.1, 0.1]], [[0.1, 0.7, 0.1, 0.1]]])
+    torch.testing.assert_close(encoding.mean(shares.log()).exp(), torch.tensor([[0.35, 0.45, 0.1, 0.1]]))
+
+
+@given(first=st.floats(-6, 18), others=st.lists(st.floats(-2.5, 2.5), min_size=1, max_size=3))
+def test_the_mean_of_near_hours_is_near_their_own(first: float, others: list[float]) -> None:
+    """A number of hours is not wrapped by it: -0.1 beside 0.1 gives 0, whose squared error from 0 is none."""
+    hours = torch.tensor([first, *(first + other for other in others)])
+    mean = Regression([1]).mean(hours[:, None, None]).item()
+    assert hours.min().item() - 1e-4 <= mean <= hours.max().item() + 1e-4
+
+
 def test_declared_outputs_of_another_encoding_are_refused(compose: Compose, encoding_option: str) -> None:
     node = compose(f"encoding={encoding_option}", "encoding.outputs=[5,7]").encoding
     with pytest.raises(ValueError, match=r"encoding.outputs=\[5, 7\]"):

@@ -10,11 +10,14 @@ HALF_DAY = 720  # minutes
 def common_sense_error(predicted: Tensor, true: Tensor) -> Tensor:
     """The shorter way round the clock between two times in minutes, of any shape: values in [0, 360].
 
-    >>> common_sense_error(torch.tensor([719.0, 10.0]), torch.tensor([1.0, 370.0]))
-    tensor([  2., 360.])
+    What is predicted as NaN is no time, and counts as wrong as can be. So a broken network is worse than one that
+    guesses (180), and one broken prediction does not hide how the others are.
+
+    >>> common_sense_error(torch.tensor([719.0, 10.0, torch.nan]), torch.tensor([1.0, 370.0, 1.0]))
+    tensor([  2., 360., 360.])
     """
     difference = (predicted - true).abs() % HALF_DAY
-    return torch.minimum(difference, HALF_DAY - difference)
+    return torch.minimum(difference, HALF_DAY - difference).nan_to_num(nan=HALF_DAY / 2)
 
 
 class CommonSenseError(Metric):

@@ -1,5 +1,6 @@
 """Tell the time from a picture of a clock (Leiden report, assignment 2)."""
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -19,13 +20,15 @@ Batch = tuple[Tensor, Tensor]  # pictures (N, 1, H, W), times (N, 2) as hour and
 class ClockReader(Task):
     """A network whose outputs an encoding turns into a time.
 
+    Outputs that are not all finite numbers are no time: their error is the largest there is, 360 minutes.
+
     Args:
         network: pictures (N, 1, H, W) to outputs (N, Σencoding.outputs).
         encoding: the loss of outputs, and the minutes that they mean.
         penalty: added to the training loss.
-        quarter_turns: in testing and predicting, take the mean of the outputs for a picture and its three quarter turns.
-            A turned clock shows the same time, and is seldom misread in the same way. Validation reads a picture once,
-            as training does.
+        quarter_turns: in testing and predicting, take the mean of what is read from a picture and its three quarter
+            turns, as the encoding has it. A turned clock shows the same time, and is seldom misread in the same way.
+            Validation reads a picture once, as training does.
         optimizer, schedule, metric, mode: see `Task`.
     """
 
@@ -51,7 +54,7 @@ class ClockReader(Task):
     def forward(self, pictures: Tensor) -> Tensor:
         if self.training or not self.quarter_turns:
             return self.network(pictures)
-        return torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)]).mean(0)
+        return self.encoding.mean(torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)]))
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         pictures, times = batch
@@ -94,16 +97,21 @@ class ClockReader(Task):
         return [clock_time(hour * 60 + minute) for hour, minute in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each picture the time as '10:09' and as minutes since 12 o'clock."""
+        """For each picture the time as '10:09' and as minutes since 12 o'clock, None where no time was read."""
         minutes = self.encoding.decode(prediction).tolist()
-        return [{"time": clock_time(value), "minutes": round(value, 2) % 720} for value in minutes]
+        return [
+            {"time": clock_time(value), "minutes": None if math.isnan(value) else round(value, 2) % 720}
+            for value in minutes
+        ]
 
 
 def clock_time(minutes: float) -> str:
     """Minutes since 12 o'clock as a clock shows them.
 
-    >>> clock_time(9.4), clock_time(719.8), clock_time(609)
-    ('12:09', '12:00', '10:09')
+    >>> clock_time(9.4), clock_time(719.8), clock_time(609), clock_time(math.nan)
+    ('12:09', '12:00', '10:09', 'no time')
     """
+    if math.isnan(minutes):
+        return "no time"
     whole = round(minutes) % 720
     return f"{whole // 60 or 12}:{whole % 60:02d}"

@@ -6,9 +6,11 @@ one interface:
 
 - `outputs`: the size of each of the network's dense branches, concatenated in this order;
 - `loss(prediction (N, Σoutputs), times (N, 2)) -> scalar`;
-- `decode(prediction (N, Σoutputs)) -> (N,)` minutes in [0, 720).
+- `decode(prediction (N, Σoutputs)) -> (N,)` minutes in [0, 720);
+- `mean(predictions (K, N, Σoutputs)) -> (N, Σoutputs)`: one prediction of several for the same clock.
 
-`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction that a perfect network would make.
+`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction that a perfect network would make. All of it is
+worked out in 32 bits or more, whatever the precision of the prediction.
 """
 
 import math
@@ -19,12 +21,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from atelier.errors import InputError
+from atelier.losses.precision import full
+from atelier.tasks.circle import mean_turn, sine_and_cosine, turn_of
 
 HALF_DAY = 720  # minutes on the clock's face
+LAST = 59 / 60  # of an hour, its last minute
 
 
 class Encoding:
-    """What all encodings share: the declared output sizes, checked against those that the encoding has."""
+    """What all encodings share: the declared output sizes, checked against those that the encoding has.
+
+    A subclass says how its branches are read, and what the mean of several predictions is.
+    """
 
     sizes: tuple[int, ...]
 
@@ -33,10 +41,23 @@ class Encoding:
             raise InputError(f"encoding.outputs={list(outputs)}: {type(self).__name__} has {list(self.sizes)}")
         self.outputs = tuple(outputs)
 
+    def branches(self, prediction: Tensor) -> tuple[Tensor, ...]:
+        """A prediction (…, Σoutputs) cut into the network's branches, in 32 bits or more."""
+        return full(prediction).split(self.sizes, -1)
+
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
         raise NotImplementedError
 
     def decode(self, prediction: Tensor) -> Tensor:
+        """The minutes (N,) that a prediction (N, Σoutputs) means; NaN where a number in it is NaN or infinite."""
+        minutes = on_face(self.read(*self.branches(prediction)))
+        return minutes.where(prediction.isfinite().all(1), math.nan)
+
+    def read(self, *branches: Tensor) -> Tensor:
+        """The branches of a finite prediction as minutes (N,), on any round of the clock."""
+        raise NotImplementedError
+
+    def mean(self, predictions: Tensor) -> Tensor:
         raise NotImplementedError
 
     def ideal(self, times: Tensor) -> Tensor:
@@ -44,22 +65,33 @@ class Encoding:
 
 
 class Regression(Encoding):
-    """Hours as one number in [0, 12), mean squared error."""
+    """Hours as one number in [0, 12), mean squared error.
+
+    The mean of several predictions is that on the circle, written as the number next to the first of them.
+    """
 
     sizes = (1,)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.mse_loss(prediction, self.ideal(times))
+        return F.mse_loss(full(prediction), self.ideal(times))
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        return on_face(prediction[:, 0] * 60)
+    def read(self, hours: Tensor) -> Tensor:  # type: ignore[override]
+        return hours[:, 0] * 60
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        turns = full(predictions) / 12
+        ahead = mean_turn(turns) - turns[0]
+        return (turns[0] + ahead - ahead.round()) * 12
 
     def ideal(self, times: Tensor) -> Tensor:
         return (minutes_of(times) / 60)[:, None]  # (N, 1)
 
 
 class Classification(Encoding):
-    """One class per interval of `interval` minutes, cross-entropy; a class is read as its interval's centre."""
+    """One class per interval of `interval` minutes, cross-entropy; a class is read as its interval's centre.
+
+    The mean of several predictions is that of their probabilities.
+    """
 
     def __init__(self, interval: int, outputs: Sequence[int]) -> None:
         if interval < 1 or HALF_DAY % interval:
@@ -72,10 +104,13 @@ class Classification(Encoding):
         return (times[:, 0] * 60 + times[:, 1]) // self.interval  # (N,)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.cross_entropy(prediction, self.classes(times))
+        return F.cross_entropy(full(prediction), self.classes(times))
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        return (prediction.argmax(1) + 0.5) * self.interval - 0.5  # the mean of the interval's whole minutes
+    def read(self, logits: Tensor) -> Tensor:  # type: ignore[override]
+        return (logits.argmax(1).float() + 0.5) * self.interval - 0.5  # the mean of the interval's whole minutes
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        return mean_log_probabilities(full(predictions))
 
     def ideal(self, times: Tensor) -> Tensor:
         return one_hot_logits(self.classes(times), self.sizes[0])
@@ -83,6 +118,9 @@ class Classification(Encoding):
 
 class Multihead(Encoding):
     """Twelve hour classes (cross-entropy) and the minutes as a share of the hour (mean squared error).
+
+    The mean of several predictions takes the minutes on the circle, and then the hours in which each prediction has
+    that minute: of 12:59 and 1:01 it is one o'clock.
 
     `minute_weight` balances the two losses; the report is silent about it.
     """
@@ -94,33 +132,43 @@ class Multihead(Encoding):
         self.minute_weight = minute_weight
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        hour, minute = prediction.split(self.sizes, 1)  # (N, 12), (N, 1)
-        return F.cross_entropy(hour, times[:, 0]) + self.minute_weight * F.mse_loss(minute, times[:, 1:] / 60)
+        hour, minute = self.branches(prediction)  # (N, 12), (N, 1)
+        target = times[:, 1:].float() / 60
+        return F.cross_entropy(hour, times[:, 0]) + self.minute_weight * F.mse_loss(minute, target)
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        hour, minute = prediction.split(self.sizes, 1)
-        return on_face(hour.argmax(1) * 60 + minute[:, 0].clamp(0, 59 / 60) * 60)
+    def read(self, hour: Tensor, minute: Tensor) -> Tensor:  # type: ignore[override]
+        return hour.argmax(1) * 60 + minute[:, 0].clamp(0, LAST) * 60
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        hour, minute = self.branches(predictions)  # (K, N, 12), (K, N, 1)
+        shares = minute.clamp(0, LAST)
+        mean = mean_turn(shares)
+        mean = torch.where(mean < LAST + 0.5 / 60, mean, mean - 1)  # the nearest whole minute is the next hour's first
+        return torch.cat([mean_hours(hour, shares - mean), mean], 1)
 
     def ideal(self, times: Tensor) -> Tensor:
-        return torch.cat([one_hot_logits(times[:, 0], 12), times[:, 1:] / 60], 1)
+        return torch.cat([one_hot_logits(times[:, 0], 12), times[:, 1:].float() / 60], 1)
 
 
 class Angles(Encoding):
     """Sine and cosine of both hands' angles, mean squared error.
 
     The minute hand tells the minute; the hour hand then only has to say which hour, so that it is read as the hour
-    whose hand would be nearest to the predicted angle.
+    whose hand would be nearest to the predicted angle. The mean of several predictions is that of their points.
     """
 
     sizes = (4,)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.mse_loss(prediction, self.ideal(times))
+        return F.mse_loss(full(prediction), self.ideal(times))
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        hour, minute = prediction[:, :2], prediction[:, 2:]
+    def read(self, hands: Tensor) -> Tensor:  # type: ignore[override]
+        hour, minute = hands.chunk(2, 1)  # (N, 2) each
         share = turn_of(minute)  # of an hour, [0, 1)
-        return on_face(((turn_of(hour) * 12 - share).round() + share) * 60)
+        return ((turn_of(hour) * 12 - share).round() + share) * 60
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        return full(predictions).mean(0)
 
     def ideal(self, times: Tensor) -> Tensor:
         minutes = minutes_of(times)
@@ -128,7 +176,10 @@ class Angles(Encoding):
 
 
 class MultiheadAngles(Encoding):
-    """Twelve hour classes (cross-entropy), and sine and cosine of the minute hand's angle (mean squared error)."""
+    """Twelve hour classes (cross-entropy), and sine and cosine of the minute hand's angle (mean squared error).
+
+    The mean of several predictions is as with `Multihead`.
+    """
 
     sizes = (12, 2)
 
@@ -137,23 +188,28 @@ class MultiheadAngles(Encoding):
         self.minute_weight = minute_weight
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        hour, minute = prediction.split(self.sizes, 1)  # (N, 12), (N, 2)
-        target = sine_and_cosine(times[:, 1] / 60)
+        hour, minute = self.branches(prediction)  # (N, 12), (N, 2)
+        target = sine_and_cosine(times[:, 1].float() / 60)
         return F.cross_entropy(hour, times[:, 0]) + self.minute_weight * F.mse_loss(minute, target)
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        hour, minute = prediction.split(self.sizes, 1)
-        return on_face(hour.argmax(1) * 60 + turn_of(minute) * 60)
+    def read(self, hour: Tensor, minute: Tensor) -> Tensor:  # type: ignore[override]
+        return hour.argmax(1) * 60 + turn_of(minute) * 60
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        hour, minute = self.branches(predictions)  # (K, N, 12), (K, N, 2)
+        mean = minute.mean(0)
+        return torch.cat([mean_hours(hour, (turn_of(minute) - turn_of(mean))[..., None]), mean], 1)
 
     def ideal(self, times: Tensor) -> Tensor:
-        return torch.cat([one_hot_logits(times[:, 0], 12), sine_and_cosine(times[:, 1] / 60)], 1)
+        return torch.cat([one_hot_logits(times[:, 0], 12), sine_and_cosine(times[:, 1].float() / 60)], 1)
 
 
 class Ticks(Encoding):
     """Which of the 60 ticks each hand points at; the Kullback-Leibler divergence from that, summed over hands; ours.
 
     A hand between two ticks belongs to both, the more to the nearer. Of the 720 times the one is read whose ticks the
-    network finds most likely, so that a misplaced hour hand cannot contradict the minute hand.
+    network finds most likely, so that a misplaced hour hand cannot contradict the minute hand. The mean of several
+    predictions is that of their probabilities.
     """
 
     sizes = (60, 60)
@@ -170,16 +226,19 @@ class Ticks(Encoding):
         near = (1 - torch.minimum(distance, 60 - distance)).clamp(min=0)
         return torch.cat([near, F.one_hot(times[:, 1], 60)], 1)
 
-    def log_probabilities(self, prediction: Tensor) -> Tensor:
-        return prediction.float().unflatten(1, (2, 60)).log_softmax(2).flatten(1)  # (N, 120)
-
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
         shares = self.ticks(times)
-        return (torch.xlogy(shares, shares) - shares * self.log_probabilities(prediction)).sum(1).mean()
+        likelihood = torch.cat([hand.log_softmax(1) for hand in self.branches(prediction)], 1)  # (N, 120)
+        return (torch.xlogy(shares, shares) - shares * likelihood).sum(1).mean()
 
-    def decode(self, prediction: Tensor) -> Tensor:
-        likelihood = self.log_probabilities(prediction) @ self.all_times.to(prediction.device).T  # (N, 720)
-        return likelihood.argmax(1).float()
+    def read(self, hour: Tensor, minute: Tensor) -> Tensor:  # type: ignore[override]
+        of_ticks = torch.cat([hour.log_softmax(1), minute.log_softmax(1)], 1)  # (N, 120)
+        with torch.autocast(of_ticks.device.type, enabled=False):  # it would multiply matrices in 16 bits
+            of_times = of_ticks @ self.all_times.to(of_ticks).T  # (N, 720)
+        return of_times.argmax(1).float()
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        return torch.cat([mean_log_probabilities(hand) for hand in self.branches(predictions)], 1)
 
     def ideal(self, times: Tensor) -> Tensor:
         return (self.ticks(times) + 1e-9).log()
@@ -192,21 +251,25 @@ def minutes_of(times: Tensor) -> Tensor:
 
 def on_face(minutes: Tensor) -> Tensor:
     """Minutes brought into [0, 720). In 32 bits -1e-6 % 720 is 720 itself, hence the second step."""
-    wrapped = minutes.float() % HALF_DAY
+    wrapped = minutes % HALF_DAY
     return torch.where(wrapped >= HALF_DAY, wrapped - HALF_DAY, wrapped)
 
 
-def sine_and_cosine(turns: Tensor) -> Tensor:
-    """(N,) whole turns to (N, 2)."""
-    angle = turns * (2 * math.pi)
-    return torch.stack([angle.sin(), angle.cos()], 1)
+def mean_log_probabilities(logits: Tensor) -> Tensor:
+    """The logarithm of the mean of the probabilities that several logits (K, …, C) give to C classes: (…, C)."""
+    return logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
 
 
-def turn_of(sine_cosine: Tensor) -> Tensor:
-    """(N, 2) sine and cosine, of any length, to (N,) whole turns in [0, 1)."""
-    sine, cosine = sine_cosine.float().unbind(1)
-    turns = torch.atan2(sine, cosine) / (2 * math.pi)
-    return turns - turns.floor().clamp(max=0)
+def mean_hours(logits: Tensor, ahead: Tensor) -> Tensor:
+    """Mean log-probabilities (N, 12) of the hours in which several readings have their mean minute.
+
+    Args:
+        logits: (K, N, 12), of the hours that were read.
+        ahead: (K, N, 1), by which share of an hour the minute that was read is above the mean one; above one half, the
+            mean minute that is next to it is that of the following hour.
+    """
+    hours = torch.arange(12, device=logits.device) - ahead.nan_to_num().round().long()
+    return mean_log_probabilities(logits.gather(-1, hours % 12))
 
 
 def one_hot_logits(classes: Tensor, count: int) -> Tensor:
