@@ -162,6 +162,8 @@ class TensorData(lightning.LightningDataModule):
         inputs = self.normalise(inputs)
         if self.trainer is not None and self.trainer.training:
             inputs = self.augmented(inputs)
+        if self.trainer is not None and self.trainer.precision == "64-true" and inputs.is_floating_point():
+            inputs = inputs.double()  # Lightning did so before there were any numbers to round
         return inputs, labels
 
     def normalise(self, inputs: Tensor) -> Tensor:

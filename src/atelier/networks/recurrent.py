@@ -107,7 +107,7 @@ class Recurrent(nn.Module):
             return self.embedding(inputs)
         assert self.num_symbols is not None
         if self.kind == "scalar":
-            return (2 * inputs[:, :, None].float() / max(1, self.num_symbols - 1)) - 1
+            return (2 * inputs[:, :, None].to(self.output.weight.dtype) / max(1, self.num_symbols - 1)) - 1
         return F.one_hot(inputs, self.num_symbols).to(self.output.weight.dtype)
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ one interface:
 - `decode(prediction (N, Σoutputs)) -> (N,)` minutes in [0, 720);
 - `mean(predictions (K, N, Σoutputs)) -> (N, Σoutputs)`: one prediction of several for the same clock.
 
-`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction that a perfect network would make. All of it is
+`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction that a perfect network would make. All is
 worked out in 32 bits or more, whatever the precision of the prediction.
 """
 

@@ -106,7 +106,7 @@ class GAN(GenerativeTask):
         with self.toggled_optimizer(discriminator_optimizer):
             with torch.no_grad(), statistics_kept(self.generator):
                 made = self.generator(self.noise(len(real)))
-            real_scores, made_scores = self.discriminator(real).float(), self.discriminator(made).float()
+            real_scores, made_scores = self.discriminator(real), self.discriminator(made)
             loss = self.loss.discriminator(real_scores, made_scores)
             self.train_discriminator_loss.add(loss, len(real))
             self.train_real_score.add(real_scores.mean(), len(real))
@@ -114,7 +114,7 @@ class GAN(GenerativeTask):
             loss = loss + self.penalty(self.discriminator)
             if self.has_gradient_penalty:
                 with torch.autocast(self.device.type, enabled=False):
-                    slope = gradient_penalty(self.discriminator, real.float(), made.float())
+                    slope = gradient_penalty(self.discriminator, real, made)
                 loss = loss + self.penalty_weight * slope
             discriminator_optimizer.zero_grad()
             self.manual_backward(loss)
@@ -131,7 +131,7 @@ class GAN(GenerativeTask):
         with self.toggled_optimizer(optimizer):
             made = self.generator(self.noise(count))
             with statistics_kept(self.discriminator):
-                loss = self.loss.generator(self.discriminator(made).float())
+                loss = self.loss.generator(self.discriminator(made))
             self.train_generator_loss.add(loss, count)
             loss = loss + self.penalty(self.generator)
             optimizer.zero_grad()
@@ -142,7 +142,7 @@ class GAN(GenerativeTask):
         return loss
 
     def noise(self, count: int) -> Tensor:
-        return torch.randn(count, self.latent_size, device=self.device)
+        return torch.randn(count, self.latent_size, device=self.device, dtype=torch.float32)
 
     def as_range(self, images: Tensor) -> Tensor:
         """Normalised images to values in -1 to 1, which the generator makes."""
@@ -159,7 +159,7 @@ class GAN(GenerativeTask):
         if self.average is None or self.decay is None:
             return
         for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(value, 1 - self.decay)
+            mean.lerp_(value.to(mean.dtype), 1 - self.decay)
         for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             kept.copy_(current)
 
@@ -199,12 +199,12 @@ class GAN(GenerativeTask):
 
     def held_out_loss(self, images: Tensor, batch_index: int) -> Tensor:
         """The discriminator's loss on real images (N, …) that it was not trained on, and as many made ones."""
-        made = self.generator(self.draw_latents(len(images), seed=batch_index))
+        made = self.generator(self.draw_latents(len(images), self.stream(batch_index)))
         return self.loss.discriminator(self.discriminator(self.as_range(images)), self.discriminator(made))
 
     def pictures(self, latents: Tensor) -> Tensor:
         """What the generator, or its average, makes of latents (N, latent_size): values in 0–1."""
-        return (self.average or self.generator)(latents).float().add(1).div(2).clamp(0, 1)
+        return (self.average or self.generator)(latents).add(1).div(2).clamp(0, 1)
 
 
 def do_nothing() -> None:

@@ -72,8 +72,13 @@ class GenerativeTask(Task):
 
     def draw_latents(self, count: int, seed: int) -> Tensor:
         """Latents (count, latent_size): the same for a seed, on any device."""
-        drawn = torch.randn(count, self.latent_size, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(count, self.latent_size, generator=generator, dtype=torch.float32)
         return drawn.to(self.latents.device)
+
+    def stream(self, batch_index: int) -> int:
+        """The seed of a batch's noise in evaluation: the same at every call, and of no other batch of any process."""
+        return batch_index * (self._trainer.world_size if self._trainer else 1) + self.global_rank
 
     # ------------------------------------------------------------------ how good the pictures are
 
@@ -102,8 +107,7 @@ class GenerativeTask(Task):
     def score(self, images: Tensor, batch_index: int, fully: bool = False) -> None:
         """Make as many pictures as a batch has images (N, …) and add them to what is scored."""
         if self.quality is not None:
-            seed = batch_index * self.trainer.world_size + self.trainer.global_rank
-            made = self.pictures(self.draw_latents(len(images), seed))
+            made = self.pictures(self.draw_latents(len(images), self.stream(batch_index)))
             self.quality.add(made, self.as_pictures(images) if fully else None)
 
     def log_quality(self, stage: str) -> None:

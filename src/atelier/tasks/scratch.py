@@ -15,6 +15,7 @@ from atelier.scratch.module import Module
 from atelier.tasks.by_hand import ByHand, own_optimizer
 from atelier.tasks.classifier import Batch, Classifier, accuracy
 from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import check_eps
 
 CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
 
@@ -96,7 +97,8 @@ class Scratch(Classifier):
         inputs, classes = batch
         outputs = self(inputs)
         loss = self.loss.forward(outputs, one_hot(classes, self.num_classes))
-        self.layers.backward(self.loss.backward())
+        with torch.autocast(self.device.type, enabled=False):
+            self.layers.backward(self.loss.backward().to(self.dtype))
         self.average_gradients()
         self.optimizers().step()  # type: ignore[union-attr]
         self.train_loss.add(loss, len(classes))
@@ -113,6 +115,7 @@ class Scratch(Classifier):
 
     def configure_optimizers(self) -> Any:
         optimizer = ByHand(self.network, self.own_optimizer(self.layers.parameters()))
+        check_eps(getattr(optimizer.inner, "eps", None), next(self.network.parameters()).dtype)
         scheduler = self.scheduler_of(optimizer)
         return [optimizer], [] if scheduler is None else [scheduler]
 

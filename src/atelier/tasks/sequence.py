@@ -5,9 +5,10 @@ from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
+from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.tasks.classifier import accuracy
 from atelier.tasks.schedule import Schedule
@@ -62,10 +63,10 @@ class SequencePredictor(Task):
     ) -> None:
         """Clip, with a norm that is worked out once for both the clipping and its metric."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
+        norm = get_total_norm([full(parameter.grad) for parameter in parameters if parameter.grad is not None])
         if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
-            norm = clip_grad_norm_(parameters, gradient_clip_val)
+            clip_grads_with_norm_(parameters, gradient_clip_val, norm)
         else:
-            norm = get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         self.train_gradient_norm.add(norm, 1)
 

@@ -3,21 +3,26 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import lightning.pytorch as lightning
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
+from atelier.losses.precision import full
 from atelier.tasks.schedule import Schedule
 
 
 class Task(lightning.LightningModule):
     """Base of the LightningModules here. A subclass writes out its steps.
+
+    The network alone computes in the run's precision. What it is given is brought to that of its weights, and what it
+    gives is in 32 bits or more, as is all that is worked out of it: losses, metrics, predictions.
 
     Args:
         network: what is trained.
@@ -41,6 +46,9 @@ class Task(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
+        for part in network.children() if isinstance(network, nn.ModuleDict) else [network]:
+            part.register_forward_pre_hook(as_its_weights)
+            part.register_forward_hook(in_full)
         self.optimizer = optimizer
         self.schedule = schedule
         self.metric = metric
@@ -58,6 +66,21 @@ class Task(lightning.LightningModule):
             self.__dict__[name] = value
         else:
             super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Called to move all to a device or a precision; of what is not the network, nothing loses bits.
+
+        The sums of a metric, and a moving average of weights, would stand still in 16 bits.
+        """
+
+        def moved(values: Tensor) -> Tensor:
+            like = fn(values.new_empty(0))
+            return values.to(like.device, torch.promote_types(values.dtype, like.dtype))
+
+        super()._apply(moved, recurse=False)
+        for child in self.children():
+            child._apply(fn if child is self.network else moved)
+        return self
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of(self.network)
@@ -78,7 +101,8 @@ class Task(lightning.LightningModule):
         several = self.trainer.accumulate_grad_batches
         if several > 1:
             batch = self.trainer.fit_loop.epoch_loop.batch_idx
-            sizes = self.trainer.train_dataloader.sizes()[: int(self.trainer.num_training_batches)]
+            loader: Any = self.trainer.train_dataloader
+            sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
             first = batch - batch % several
             loss = loss * (several * sizes[batch] / sum(sizes[first : first + several]))
         super().backward(loss, *args, **kwargs)
@@ -95,7 +119,8 @@ class Task(lightning.LightningModule):
         if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
             told = f"a run that counts steps needs a divisor of the {batches} batches of an epoch"
             raise InputError(f"{given}: {told}; or set data.batch_size")
-        if (done := self.trainer.train_dataloader.first()) % several:
+        loader: Any = self.trainer.train_dataloader
+        if (done := loader.first()) % several:
             raise InputError(f"{given}: the run goes on after {done} batches of an epoch; give a divisor of {done}")
 
     @property
@@ -111,6 +136,7 @@ class Task(lightning.LightningModule):
         """
         with wrong_value("optimizer"):
             optimizer = self.optimizer(network.parameters(), **options)
+        check_eps(optimizer.defaults.get("eps"), next(network.parameters()).dtype)
         on_processor = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if on_processor and isinstance(optimizer, (Adam, Adagrad)):  # AdamW is an Adam
             for group in optimizer.param_groups:
@@ -130,6 +156,11 @@ class Task(lightning.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
             raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         return scheduler
+
+    def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """As Lightning has it, but without autocast: it would compute in 16 bits what was not so on the way there."""
+        with torch.autocast(loss.device.type, enabled=False):
+            super().manual_backward(loss, *args, **kwargs)
 
     def step_schedulers(self) -> None:
         """What Lightning does at the end of an epoch or a step, for a task that steps `by_hand`."""
@@ -223,3 +254,30 @@ class Task(lightning.LightningModule):
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
         """The network's outputs (N, …) as plain values for a user: one dictionary per input."""
         raise NotImplementedError(f"{type(self).__name__} cannot be asked for predictions")
+
+
+def check_eps(eps: float | None, kind: torch.dtype) -> None:
+    """
+    Raises:
+        InputError: if what keeps an optimizer from dividing by zero is zero itself in the precision of its weights.
+    """
+    if eps and torch.tensor(eps, dtype=kind) == 0:
+        raise InputError(
+            f"trainer.precision=16-true: the optimizer's eps={eps} is 0 in 16 bits, and it would divide by that;"
+            " choose trainer.precision=bf16-true, optimizer=sgd, or ++optimizer.eps=1e-4"
+        )
+
+
+def as_its_weights(network: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    """A network's inputs, those that are real numbers in the precision of its weights."""
+    first = next(network.parameters(), None)
+
+    def brought(given: Tensor) -> Tensor:
+        return given if first is None or not given.is_floating_point() else given.to(first.dtype)
+
+    return apply_to_collection(inputs, Tensor, brought)
+
+
+def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
+    """A network's outputs in 32 bits or more."""
+    return apply_to_collection(outputs, Tensor, full)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.losses import likelihood
+from atelier.losses.precision import full
 from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
@@ -144,14 +145,14 @@ class VAE(GenerativeTask):
 
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs (N, …) to the mean and log-variance of their latents, (N, latent_size) each."""
-        mean, log_variance = self.encoder(inputs).float().chunk(2, 1)
+        mean, log_variance = self.encoder(inputs).chunk(2, 1)
         return mean, log_variance
 
     def log_likelihood(self, inputs: Tensor, decoded: Tensor) -> Tensor:
         """log p of inputs (N, …) given what the decoder made of their latents: (N,) nats."""
         if self.gaussian:
-            return likelihood.gaussian(inputs, decoded.float(), self.network.get_parameter("log_std"))
-        return likelihood.bernoulli(inputs, decoded.float())
+            return likelihood.gaussian(inputs, decoded, full(self.network.get_parameter("log_std")))
+        return likelihood.bernoulli(inputs, decoded)
 
     def terms(self, inputs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Reconstruction and divergence of inputs (N, …), the means over them: scalars, in nats."""
@@ -168,7 +169,7 @@ class VAE(GenerativeTask):
 
     def evaluate(self, stage: str, images: Tensor, batch_index: int) -> tuple[Tensor, torch.Generator]:
         """Add a batch to the terms of a stage; its noise is the same at every call."""
-        generator = torch.Generator(images.device).manual_seed(batch_index)
+        generator = torch.Generator(images.device).manual_seed(self.stream(batch_index))
         inputs = self.as_inputs(images, generator)
         reconstruction, kl = self.terms(inputs, generator)
         for name, value in zip(NAMES, (reconstruction - kl, reconstruction, kl), strict=True):
@@ -195,7 +196,7 @@ class VAE(GenerativeTask):
 
     def pictures(self, latents: Tensor) -> Tensor:
         """The mean of p(x | z) for latents (N, latent_size): values in 0–1."""
-        decoded = self.decoder(latents).float()
+        decoded = self.decoder(latents)
         return decoded.clamp(0, 1) if self.gaussian else decoded.sigmoid()
 
     def reconstruct(self, images: Tensor) -> Tensor:
@@ -204,8 +205,8 @@ class VAE(GenerativeTask):
 
 
 def uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+    return torch.rand(like.shape, generator=generator, device=like.device, dtype=torch.float32).to(like.dtype)
 
 
 def normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=torch.float32).to(like.dtype)

@@ -119,3 +119,16 @@ def test_wrong_settings_are_told(changed: dict[str, Any], message: str, gan: Mak
 def test_a_gan_tells_nothing_of_ones_own_files(gan: Make) -> None:
     with pytest.raises(InputError, match=r"src/sample\.py"):
         gan()(torch.zeros(1, 2))
+
+
+def test_the_average_moves_in_full_precision_where_the_networks_have_16_bits(gan: Make) -> None:
+    """In bf16 a thousandth of the way would be rounded to none of it."""
+    task = gan(average=0.999).to(dtype=torch.bfloat16)
+    average, generator = task.average[0].weight, task.generator[0].weight
+    before = average.clone()
+    with torch.no_grad():
+        generator.add_(1.0)
+    for _ in range(10):
+        task.update_average()
+    expected = before + (generator.float() - before) * (1 - 0.999**10)
+    torch.testing.assert_close(average, expected)

@@ -1,0 +1,140 @@
+"""Every task computes its losses and metrics in 32 bits or more, and trains, whatever the run's precision."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.errors import InputError
+from atelier.runs.terminal import quieten_lightning
+from atelier.tasks.task import Task
+
+Compose = Callable[..., DictConfig]
+SHORT = [
+    *("trainer=cpu", "callbacks=none", "trainer.max_epochs=1", "trainer.max_steps=-1", "trainer.log_every_n_steps=1"),
+    *("trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"),
+    *("trainer.limit_train_batches=3", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2"),
+]
+
+
+@pytest.fixture
+def config(
+    compose: Compose,
+    context: Callable[[str, str], list[str]],
+    small: Callable[[DictConfig], list[str]],
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task_option: str,
+) -> DictConfig:
+    """A short training of a task on small data."""
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    chosen = [*context("task", task_option), f"task={task_option}"]
+    return compose(*chosen, *small(compose(*chosen)), *SHORT)
+
+
+def networks(task: Task) -> list[nn.Module]:
+    return list(task.network.children()) if isinstance(task.network, nn.ModuleDict) else [task.network]
+
+
+def run(config: DictConfig, precision: str, change: Callable[[nn.Module], None] | None = None) -> tuple[Task, Any]:
+    """A task after its training and test, and all that it logged."""
+    config = copy.deepcopy(config)
+    config.trainer.precision = precision
+    task, data = build_task(config), build_data(config)
+    for network in networks(task) if change else ():
+        change(network)
+    with warnings.catch_warnings():
+        quieten_lightning()
+        trainer = build_trainer(config)
+        trainer.fit(task, data)
+        logged = dict(trainer.callback_metrics)
+        trainer.test(task, data, verbose=False)
+    return task, logged | trainer.callback_metrics
+
+
+def gives(kind: torch.dtype) -> Callable[[nn.Module], None]:
+    """Makes a network compute in 32 bits and give its outputs rounded to bf16, as numbers of a kind."""
+
+    def change(network: nn.Module) -> None:
+        forward = network.forward
+
+        def rounded(*inputs: Tensor) -> Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return forward(*inputs).bfloat16().to(kind)
+
+        network.forward = rounded  # type: ignore[method-assign]
+
+    return change
+
+
+def test_what_is_made_of_outputs_in_bf16_is_made_in_32_bits(config: DictConfig) -> None:
+    """The same outputs, once as bf16 under autocast and once in 32 bits: nothing that follows may differ."""
+    half, metrics = run(config, "bf16-mixed", gives(torch.bfloat16))
+    exact, expected = run(config, "32-true", gives(torch.float32))
+    assert metrics.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(metrics[name], value, rtol=1e-5, atol=1e-6, msg=lambda told, n=name: f"{n}: {told}")
+    for (name, weight), (_, other) in zip(exact.named_parameters(), half.named_parameters(), strict=True):
+        torch.testing.assert_close(other, weight, rtol=1e-4, atol=1e-6, msg=lambda told, n=name: f"{n}: {told}")
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
+def test_every_task_trains_in(config: DictConfig, precision: str) -> None:
+    before = build_task(config)
+    task, metrics = run(config, precision)
+    kind = {"64-true": torch.float64, "bf16-true": torch.bfloat16}[precision]
+    assert {parameter.dtype for parameter in task.network.parameters()} == {kind}
+    for after, begun in zip(weights(task), weights(before), strict=True):
+        assert not torch.equal(after, begun.to(kind)), "it has not moved"
+    assert metrics
+    assert all(value.isfinite() for value in metrics.values())
+    assert all(value.dtype in (torch.float32, torch.float64) for value in metrics.values())
+
+
+def test_sums_keep_their_bits_where_the_network_has_16(compose: Compose) -> None:
+    """In bf16 a count of samples would stop at 256."""
+    task = build_task(compose()).to(dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in task.parameters()} == {torch.bfloat16}
+    for number in range(1000):
+        task.train_loss.add(torch.tensor(float(number)), 1)
+    assert task.train_loss.compute().item() == 499.5
+    assert task.test_confusion.counts.dtype == torch.int64
+    task.to(dtype=torch.float64)
+    assert task.train_loss.compute().item() == 499.5
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [["optimizer=adam"], ["optimizer=rmsprop"], ["experiment=disk_scratch", "optimizer=adam"]],
+    ids=["adam", "rmsprop", "scratch"],
+)
+def test_an_optimizer_whose_eps_vanishes_is_refused(
+    compose: Compose, chosen: list[str], data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    config = compose(*chosen, *SHORT)
+    with pytest.raises(InputError, match=r"^trainer\.precision=16-true: the optimizer's eps=1e-\d+ is 0 in 16 bits"):
+        run(config, "16-true")
+
+
+def test_16_bits_train_with_an_optimizer_that_can(
+    compose: Compose, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    for chosen in (["optimizer=sgd"], ["optimizer=adam", "++optimizer.eps=1e-4"]):
+        task, metrics = run(compose(*chosen, *SHORT), "16-true")
+        assert {parameter.dtype for parameter in task.network.parameters()} == {torch.float16}
+        assert all(parameter.isfinite().all() for parameter in task.network.parameters())
+        assert all(value.isfinite() for value in metrics.values())
+
+
+def weights(task: Task) -> list[Tensor]:
+    """Of each network, the largest."""
+    return [max(network.parameters(), key=torch.numel).detach() for network in networks(task)]
