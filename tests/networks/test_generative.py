@@ -110,11 +110,26 @@ def test_the_leiden_discriminator_has_the_reports_parameters(compose: Compose) -
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
-def test_ascis_generator_has_batch_norm_after_all_hidden_layers_but_the_first(compose: Compose) -> None:
-    network = build(compose("task=gan", "generator=gan_mlp").generator)
-    kinds = [type(layer).__name__ for layer in network.layers]
-    hidden = ["Linear", "BatchNorm1d", "ReLU"]
-    assert kinds == ["Linear", "ReLU", *hidden * 3, "Linear", "Tanh", "Unflatten"]
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_ascis_networks_have_the_reports_layers(compose: Compose, batch_norm: bool) -> None:
+    """Batch norm in the discriminator is the report's, and an option here."""
+    config = compose("experiment=mnist_gan", f"discriminator.batch_norm={str(batch_norm).lower()}")
+    hidden = ["Linear", "BatchNorm1d", "LeakyReLU"]
+    judging = hidden if batch_norm else ["Linear", "LeakyReLU"]
+    for network, layers in (
+        (build(config.generator), [*hidden * 4, "Linear", "Tanh", "Unflatten"]),
+        (build(config.discriminator), ["Flatten", *judging * 3, "Linear"]),
+    ):
+        assert [type(layer).__name__ for layer in network.layers] == layers
+
+
+def test_a_discriminator_with_batch_norm_does_not_see_what_a_batch_has_in_common(compose: Compose) -> None:
+    """Why the report's batch norm is left out of it: a pattern on all made pictures changes no score."""
+    pictures, pattern = torch.rand(16, 1, 28, 28), torch.rand(1, 28, 28)
+    for batch_norm, blind in ((True, True), (False, False)):
+        config = compose("experiment=mnist_gan", f"discriminator.batch_norm={str(batch_norm).lower()}")
+        network = build(config.discriminator).requires_grad_(False)
+        assert torch.allclose(network(pictures), network(pictures + pattern), atol=1e-3) is blind
 
 
 def test_noise_is_added_in_training_only() -> None:

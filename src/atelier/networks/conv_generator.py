@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from atelier.networks.batch_norm import BatchNorm, norm
 from atelier.networks.sizes import check_sizes
 from atelier.networks.strided import check_picture, halved
 
@@ -22,7 +23,7 @@ class ConvGenerator(nn.Module):
         first_channels: of the small picture.
         channels: of each transposed convolution.
         depth: how many of these there are.
-        batch_norm: batch norm before each activation.
+        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
         output: makes the last activation.
         initializer: initializes the whole network, once.
@@ -38,7 +39,7 @@ class ConvGenerator(nn.Module):
         first_channels: int,
         channels: int,
         depth: int,
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         output: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
@@ -53,7 +54,7 @@ class ConvGenerator(nn.Module):
         for (height, width), (next_height, next_width) in itertools.pairwise(sides):
             rest = (next_height - (2 * height - 1), next_width - (2 * width - 1))  # 1, or 0 where the side is odd
             layers.append(nn.ConvTranspose2d(before, channels, 3, stride=2, padding=1, output_padding=rest))
-            layers += [*[nn.BatchNorm2d(channels)] * batch_norm, activation()]
+            layers += [*norm(batch_norm, nn.BatchNorm2d, channels), activation()]
             before = channels
         self.layers = nn.Sequential(*layers, nn.Conv2d(before, out_shape[0], 3, padding=1), output())
         initializer(self)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from atelier.networks.batch_norm import BatchNorm, norm
 from atelier.networks.sizes import check_sizes
 
 
@@ -15,7 +16,7 @@ class MLPGenerator(nn.Module):
         latent_size: size of a latent.
         out_shape: shape of what is made of one.
         hidden: sizes of the hidden layers.
-        batch_norm: batch norm before each activation but the first.
+        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
         output: makes the last activation.
         initializer: initializes the whole network, once.
@@ -26,7 +27,7 @@ class MLPGenerator(nn.Module):
         latent_size: int,
         out_shape: Sequence[int],
         hidden: Sequence[int],
-        batch_norm: bool,
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         output: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
@@ -35,11 +36,8 @@ class MLPGenerator(nn.Module):
         check_sizes(hidden=hidden)
         layers: list[nn.Module] = []
         size = latent_size
-        for number, width in enumerate(hidden):
-            layers.append(nn.Linear(size, width))
-            if batch_norm and number > 0:
-                layers.append(nn.BatchNorm1d(width))
-            layers.append(activation())
+        for width in hidden:
+            layers += [nn.Linear(size, width), *norm(batch_norm, nn.BatchNorm1d, width), activation()]
             size = width
         layers += [nn.Linear(size, math.prod(out_shape)), output(), nn.Unflatten(1, tuple(out_shape))]
         self.layers = nn.Sequential(*layers)
@@ -55,6 +53,7 @@ class MLPDiscriminator(nn.Module):
     Args:
         in_shape: shape of one input.
         hidden: sizes of the hidden layers.
+        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
         initializer: initializes the whole network, once.
         outputs: size of the output.
@@ -64,6 +63,7 @@ class MLPDiscriminator(nn.Module):
         self,
         in_shape: Sequence[int],
         hidden: Sequence[int],
+        batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
         outputs: int = 1,
@@ -73,7 +73,7 @@ class MLPDiscriminator(nn.Module):
         layers: list[nn.Module] = [nn.Flatten()]
         size = math.prod(in_shape)
         for width in hidden:
-            layers += [nn.Linear(size, width), activation()]
+            layers += [nn.Linear(size, width), *norm(batch_norm, nn.BatchNorm1d, width), activation()]
             size = width
         self.layers = nn.Sequential(*layers, nn.Linear(size, outputs))
         initializer(self)
@@ -98,4 +98,4 @@ class MLPEncoder(MLPDiscriminator):
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
-        super().__init__(in_shape, hidden, activation, initializer, outputs=2 * latent_size)
+        super().__init__(in_shape, hidden, False, activation, initializer, outputs=2 * latent_size)
