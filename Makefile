@@ -44,7 +44,7 @@ endif
 train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epochs=3" adds overrides)
 	$(BIN)/python src/train.py experiment=clock_multihead $(ARGS)
 
-test: $(READY) ## run every check CI runs
+test: $(READY) ## run the tests that do not take long
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(READY) ## run the checks that take too long for every time

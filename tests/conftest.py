@@ -13,6 +13,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -31,6 +32,8 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.compose.verb import register_resolvers
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 600  # seconds: whatever the machine, only what hangs takes so long
+collect_ignore = ["hold"]  # imported by the processes that are held, which have it on their path
 CLOCKS = ["data=clocks", "task=clock", "encoding=angles", "network=clock_cnn_small"]
 # A clock run of two seconds: 2,160 pictures are the fewest that put every time into every split.
 TINY = [
@@ -271,13 +274,80 @@ def start_verb(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def run_process(start_verb: Callable[..., Process], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Outcome]:
     """`run_process("train", "seed=1")`: the command as a process of its own, waited for."""
 
-    def run(name: str, *overrides: str, **options: Any) -> Outcome:
-        logs = tmp_path_factory.mktemp("logs")
-        process = start_verb(name, *overrides, logs=logs, **options)
-        out, err = process.communicate(timeout=120)
-        return Outcome(process.returncode, out, err, None, logs)
+    def run(name: str, *overrides: str, logs: Path | None = None, **options: Any) -> Outcome:
+        logs = logs or tmp_path_factory.mktemp("logs")
+        return Outcome(*end(start_verb(name, *overrides, logs=logs, **options)), None, logs)
 
     return run
+
+
+def end(process: Process) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=PATIENCE)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="session")
+def ended() -> Callable[[Process], tuple[int, str, str]]:
+    """`ended(process)`: its exit status, what it printed and its errors, when it has come to its end."""
+    return end
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., None]:
+    """`wait_until(condition, process)`: fails if the process, where one is given, ends before that becomes true."""
+
+    def wait(condition: Callable[[], object], process: Process | None = None) -> None:
+        patience_ends = time.monotonic() + PATIENCE
+        while not condition():
+            assert process is None or process.poll() is None, f"it ended by itself: {end(process)}"
+            assert time.monotonic() < patience_ends, "it does not come to that"
+            time.sleep(0.02)
+
+    return wait
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Places where a process waits for the test, so that it is caught there however fast either is: see tests/hold."""
+
+    folder: Path
+
+    def at(self, *places: str) -> dict[str, str]:
+        """Have whoever comes to one of `places` wait there; the variables that a process needs to come to places."""
+        for place in places:
+            (self.folder / place).touch()
+        path = [str(ROOT / "tests" / "hold"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {"HELD_IN": str(self.folder), "PYTHONPATH": os.pathsep.join(path)}
+
+    def reached(self, place: str) -> int:
+        """The number of the process that waits there; 0 if none does yet."""
+        return int((self.folder / place).read_text() or 0)
+
+    def let_go(self, place: str) -> None:
+        (self.folder / place).unlink()
+
+
+@pytest.fixture(scope="session")
+def holding(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], contextlib.AbstractContextManager[Hold]]:
+    """`with holding() as hold`: places of its own, where nothing is held any longer afterwards."""
+
+    @contextlib.contextmanager
+    def places() -> Iterator[Hold]:
+        folder = tmp_path_factory.mktemp("hold")
+        try:
+            yield Hold(folder)
+        finally:
+            for place in folder.iterdir():
+                place.unlink()
+
+    return places
+
+
+@pytest.fixture
+def hold(holding: Callable[[], contextlib.AbstractContextManager[Hold]]) -> Iterator[Hold]:
+    """The places of one test."""
+    with holding() as places:
+        yield places
 
 
 @pytest.fixture(scope="session")

@@ -175,13 +175,12 @@ def test_a_missing_package_is_told(sweep: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-def test_the_command_writes_the_definition_and_imports_no_torch(sweep: Path, start_verb: Callable[..., Any]) -> None:
-    process = start_verb("dashboard", "sweep=latest", logs=sweep.parents[2], python=("-X", "importtime"))
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "there is no W&B login" in out
+def test_the_command_writes_the_definition_and_imports_no_torch(sweep: Path, run_process: Callable[..., Any]) -> None:
+    outcome = run_process("dashboard", "sweep=latest", logs=sweep.parents[2], python=("-X", "importtime"))
+    assert outcome.code == 0, outcome.err
+    assert "there is no W&B login" in outcome.out
     assert (sweep / "dashboard.json").exists()
-    assert "torch" not in {line.rpartition("|")[2].strip() for line in err.splitlines()}
+    assert "torch" not in {line.rpartition("|")[2].strip() for line in outcome.err.splitlines()}
 
 
 @pytest.mark.slow

@@ -65,10 +65,9 @@ def test_a_place_without_runs_says_so(run_verb: Run) -> None:
     assert outcome.out.startswith("There is no run under ")
 
 
-def test_listing_imports_nothing_heavy(start_verb: Callable[..., Any], logs: Path) -> None:
-    process = start_verb("report", logs=logs, python=("-X", "importtime"))
-    _, err = process.communicate(timeout=60)
-    imported = re.findall(r"\| +(\S+)$", err, re.MULTILINE)
+def test_listing_imports_nothing_heavy(run_process: Callable[..., Any], logs: Path) -> None:
+    outcome = run_process("report", logs=logs, python=("-X", "importtime"))
+    imported = re.findall(r"\| +(\S+)$", outcome.err, re.MULTILINE)
     assert "rich" in {name.split(".")[0] for name in imported}, "the report of imports was not understood"
     assert [name for name in imported if name.split(".")[0] in HEAVY] == []
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from atelier.compose.targets import build
 from atelier.data.palindromes import Palindromes, mixed
@@ -203,11 +204,21 @@ def test_a_wrong_option_is_told(make: Make, override: str, told: str) -> None:
     assert told in str(error.value)
 
 
-@pytest.mark.slow
-def test_five_million_digits_a_second(make: Make) -> None:
-    import time
+class Counting(TorchDispatchMode):
+    """How many of PyTorch's operations are done."""
 
-    data = make("data.length=20", "data.epoch_size=128000")
-    began = time.process_time()
-    count = sum(inputs.numel() + labels.numel() for inputs, labels in data.train_dataloader())
-    assert count / (time.process_time() - began) > 5e6
+    count = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return operation(*args, **(kwargs or {}))
+
+
+def test_a_batch_takes_as_many_operations_whatever_its_size(make: Make) -> None:
+    data = make("data.length=20")
+    counts = []
+    for size in (1, 128, 5000):
+        with Counting() as counting:
+            data.draw("train", torch.arange(size), seed=0)
+        counts.append(counting.count)
+    assert 0 < counts[0] == counts[1] == counts[2]

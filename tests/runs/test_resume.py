@@ -8,8 +8,6 @@ import csv
 import os
 import re
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,7 @@ import pytest
 import torch
 
 Run = Callable[..., Any]
-Start = Callable[..., "subprocess.Popen[str]"]
-PATIENCE = 60  # seconds, for a process that imports torch on a busy machine
-EPOCHS = 4
+EPOCHS, STEPS = 4, 27  # of an epoch: 1,728 pictures in batches of 64
 RANDOM = ["network.dropout=0.3", "data.augment=true", "save_every=0", f"trainer.max_epochs={EPOCHS}", "callbacks=none"]
 SETTINGS = {
     "adamw one_cycle": [],
@@ -49,58 +45,40 @@ def validations(folder: Path) -> int:
     return sum(bool(row.get("val/loss")) for row in rows)
 
 
-def wait_for(process: "subprocess.Popen[str]", reached: Callable[[], Any]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not reached():
-        assert process.poll() is None, f"it ended by itself: {process.communicate()}"
-        assert time.monotonic() < end, "it does not get there"
-        time.sleep(0.002)
+@pytest.fixture
+def caught(start_verb: Run, hold: Any, wait_until: Run, tiny: list[str], tmp_path: Path) -> Run:
+    """`caught(40, "adamw one_cycle")`: the process of a run, and its folder, that waits after so many steps."""
 
+    def start(place: int | str, setting: str = "adamw one_cycle") -> tuple[Any, Path]:
+        folder, held = tmp_path / "run", f"run@{place}"
+        overrides = [*tiny, *RANDOM, *SETTINGS[setting], f"paths.run={folder}"]
+        process = start_verb("train", *overrides, environment=hold.at(held))
+        wait_until(lambda: hold.reached(held), process)
+        return process, folder
 
-def before_the_first_epoch_ends(folder: Path) -> bool:
-    return (folder / "checkpoints" / "last.ckpt").exists()
-
-
-def after_an_epoch(folder: Path) -> bool:
-    return validations(folder) == 1
-
-
-def in_the_last_epoch(folder: Path) -> bool:
-    return validations(folder) == EPOCHS - 1
-
-
-def before_anything_is_saved(folder: Path) -> bool:
-    return (folder / "run.json").exists()
+    return start
 
 
 @pytest.mark.parametrize(
-    ("point", "setting"),
+    ("place", "setting"),
     [
-        pytest.param(before_anything_is_saved, "adamw one_cycle", marks=pytest.mark.slow),
-        (before_the_first_epoch_ends, "adamw one_cycle"),
-        pytest.param(after_an_epoch, "sgd_momentum plateau", marks=pytest.mark.slow),
-        pytest.param(in_the_last_epoch, "adamw one_cycle", marks=pytest.mark.slow),
+        pytest.param("start", "adamw one_cycle", marks=pytest.mark.slow),  # nothing is saved yet
+        (10, "adamw one_cycle"),
+        pytest.param(STEPS, "sgd_momentum plateau", marks=pytest.mark.slow),
+        pytest.param(3 * STEPS + 10, "adamw one_cycle", marks=pytest.mark.slow),
     ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_a_killed_run_resumes_to_the_same_metrics(
-    start_verb: Start,
-    run_verb: Run,
-    whole: Callable[[str], str],
-    tiny: list[str],
-    tmp_path: Path,
-    point: Callable[[Path], bool],
-    setting: str,
+    caught: Run, run_verb: Run, whole: Callable[[str], str], place: int | str, setting: str
 ) -> None:
-    expected, folder = whole(setting), tmp_path / "run"
-    process = start_verb("train", *tiny, *RANDOM, *SETTINGS[setting], f"paths.run={folder}")
-    wait_for(process, lambda: point(folder))
+    process, folder = caught(place, setting)
+    assert (folder / "checkpoints" / "last.ckpt").exists() is (place != "start")
+    assert validations(folder) == (0 if isinstance(place, str) else place // STEPS)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert validations(folder) < EPOCHS, "it was done before it was killed"
     resumed = run_verb("train", f"resume={folder}")
     assert resumed.code == 0, resumed.err
-    assert (folder / "metrics.csv").read_text() == expected
+    assert (folder / "metrics.csv").read_text() == whole(setting)
     assert '"status": "completed"' in (folder / "run.json").read_text()
 
 
@@ -108,20 +86,19 @@ def test_a_killed_run_resumes_to_the_same_metrics(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=lambda number: number.name
 )
 def test_a_stopped_run_saves_says_how_to_go_on_and_resumes_to_the_same_metrics(
-    start_verb: Start, run_verb: Run, whole: Callable[[], str], tiny: list[str], tmp_path: Path, number: signal.Signals
+    caught: Run, ended: Run, run_verb: Run, whole: Callable[[], str], number: signal.Signals
 ) -> None:
-    folder = tmp_path / "run"
-    process = start_verb("train", *tiny, *RANDOM, f"paths.run={folder}")
-    wait_for(process, lambda: after_an_epoch(folder))
-    time.sleep(0.05)  # into the middle of an epoch
+    process, folder = caught(STEPS + 10)
     process.send_signal(number)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 128 + number
+    code, _, err = ended(process)
+    assert code == 128 + number
     assert "Traceback" not in err
     (command,) = re.findall(r"python (src/train\.py resume=\S+)", err)
     assert command == f"src/train.py resume={folder}"
     assert '"status": "interrupted"' in (folder / "run.json").read_text()
-    assert validations(folder) < EPOCHS
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == STEPS + 11, "the step in which it was stopped is finished"
+    assert validations(folder) == 1
     resumed = run_verb("train", f"resume={folder}")
     assert resumed.code == 0, resumed.err
     assert (folder / "metrics.csv").read_text() == whole()

@@ -4,8 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -167,27 +165,19 @@ def test_a_run_can_be_stopped_again_at_once(run_verb: Run, whole: Run) -> None:
     assert run.metrics == whole("palindromes").metrics
 
 
-def validations(folder: Path) -> int:
-    file = folder / "metrics.csv"
-    return (
-        sum(bool(row.get("val/loss")) for row in csv.DictReader(file.read_text().splitlines())) if file.exists() else 0
-    )
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ["palindromes", pytest.param("digits", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_a_killed_run_resumes_to_the_same_metrics(
-    start_verb: Callable[..., "subprocess.Popen[str]"], run_verb: Run, whole: Run, tmp_path: Path, setting: str
+    start_verb: Run, hold: Any, wait_until: Run, run_verb: Run, whole: Run, tmp_path: Path, setting: str
 ) -> None:
     folder = tmp_path / "run"
-    process = start_verb("train", *COUNTING, *SETTINGS[setting], f"paths.run={folder}")
-    end = time.monotonic() + 120
-    while validations(folder) < 2:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.001)
+    overrides = [*COUNTING, *SETTINGS[setting], f"paths.run={folder}"]
+    process = start_verb("train", *overrides, environment=hold.at("run@25"))
+    wait_until(lambda: hold.reached("run@25"), process)
+    logged = csv.DictReader((folder / "metrics.csv").read_text().splitlines())
+    assert [row["step"] for row in logged if row["val/loss"]] == ["9", "19"]
     process.kill()
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     assert run_verb("train", f"resume={folder}").code == 0
     assert (folder / "metrics.csv").read_text() == whole(setting).metrics
     assert json.loads((folder / "run.json").read_text())["status"] == "completed"

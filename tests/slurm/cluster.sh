@@ -93,7 +93,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
 JobRequeue=1
-KillWait=10
+KillWait=60
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=sched_interval=2,bf_interval=2
@@ -105,7 +105,7 @@ SlurmdPidFile=$FOLDER/%n.pid
 SlurmdLogFile=$FOLDER/%n.log
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=1 RealMemory=$memory
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=1 RealMemory=$memory
-PartitionName=low Nodes=n1,n2 Default=YES PriorityTier=1 GraceTime=10
+PartitionName=low Nodes=n1,n2 Default=YES PriorityTier=1 GraceTime=30
 PartitionName=high Nodes=n1,n2 PriorityTier=2
 END
     if [[ -d $LIBRARIES/slurm-wlm ]]; then

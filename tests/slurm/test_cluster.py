@@ -18,7 +18,7 @@ def test_a_job_of_two_tasks_has_one_on_each_node(slurm: Slurm) -> None:
 
 def test_a_preempted_job_is_started_again(slurm: Slurm, wait_until: Callable[..., None], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    script = f"echo started ${{SLURM_RESTART_COUNT:-0}} >> {log}; [[ -n $SLURM_RESTART_COUNT ]] || sleep 60"
+    script = f"echo started ${{SLURM_RESTART_COUNT:-0}} >> {log}; [[ -n $SLURM_RESTART_COUNT ]] || sleep infinity"
     number = slurm("sbatch", "--parsable", f"--output={tmp_path}/out", "--wrap", f"bash -c '{script}'").strip()
     wait_until(log.exists)
     slurm("srun", "--partition=high", "-N2", "true")

@@ -4,9 +4,9 @@ import csv
 import json
 import signal
 import subprocess
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ import pytest
 
 pytestmark = pytest.mark.slurm
 Run = Callable[..., Any]
-Wait = Callable[..., None]
 Process = subprocess.Popen[str]
 SLURM = "hydra/launcher=slurm"
 SWEPT = "optimizer.lr=0.01,0.001,-1,0.0001"  # AdamW does not take -1
+HELD = "0@7"  # where the job of `begun` waits
 TIMES = ("folder", "seconds.", "steps_per_second", "peak_memory_mb", "pid")
 
 
@@ -28,15 +28,9 @@ def fast(tiny: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def long(fast: list[str]) -> list[str]:
-    """Overrides of a training of some seconds, long enough to be disturbed."""
-    return [*fast, "trainer.max_epochs=150", "seed=1"]
-
-
-@pytest.fixture(scope="session")
-def undisturbed(run_verb: Run, long: list[str]) -> Any:
-    """That training, here and alone."""
-    return run_verb("train", *long)
+def undisturbed(run_verb: Run, fast: list[str]) -> Any:
+    """The run of job 0 of `begun`, here and alone."""
+    return run_verb("train", *fast, "seed=1")
 
 
 # ---------------------------------------------------------------------- what lies in a sweep's folder
@@ -57,16 +51,6 @@ def names(logs: Path) -> list[str]:
     return list(json.loads((folder(logs) / "sweep.json").read_text())["slurm"])
 
 
-def training(logs: Path) -> Callable[[], bool]:
-    """Whether job 0 is in the midst of its training."""
-    return lambda: any(logs.glob("sweeps/*/*/0/checkpoints/last.ckpt"))
-
-
-def ended(process: Process) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=600)
-    return process.returncode, out, err
-
-
 # ---------------------------------------------------------------------- four jobs, one of which fails
 
 
@@ -76,28 +60,34 @@ class Watched:
     out: str
     err: str
     logs: Path
-    most: int  # jobs that ran at any one time
+    running: list[int]  # how many jobs ran at once, each time that it was looked
 
 
 @pytest.fixture(scope="module")
-def swept(start_verb: Run, slurm: Run, fast: list[str], tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    """A sweep on the cluster of two nodes, that may use one at a time. Tests change nothing in it."""
-    logs, most, over = tmp_path_factory.mktemp("logs"), 0, threading.Event()
+def swept(
+    start_verb: Run, slurm: Run, fast: list[str], holding: Any, wait_until: Run, ended: Run, tmp_path_factory: Any
+) -> Watched:
+    """A sweep on the cluster of two nodes, that may use one at a time. Tests change nothing in it.
 
-    def count() -> None:
-        nonlocal most
-        while not over.wait(0.3):
-            states = slurm("squeue", "--noheader", "--array", "--format=%T").split()
-            most = max(most, states.count("RUNNING"))  # while Slurm clears up after it, a job is COMPLETING
+    Each job that trains waits until Slurm has thought about the others, and it was seen how many run.
+    """
+    logs, places, running = tmp_path_factory.mktemp("logs"), ["0@3", "1@3", "3@3"], []
 
-    counter = threading.Thread(target=count)
-    counter.start()
-    try:
-        code, out, err = ended(start_verb("train", "-m", SLURM, "hydra.launcher.jobs=1", *fast, SWEPT, logs=logs))
-    finally:
-        over.set()
-        counter.join()
-    return Watched(code, out, err, logs, most)
+    def queue() -> list[str]:
+        return slurm("squeue", "--noheader", "--array", "--format=%T %r").splitlines()
+
+    def thought_about() -> bool:
+        return all(line.endswith(" JobArrayTaskLimit") for line in queue() if line.startswith("PENDING"))
+
+    with holding() as hold:
+        limited = ["hydra.launcher.jobs=1", *fast, SWEPT]
+        process = start_verb("train", "-m", SLURM, *limited, logs=logs, environment=hold.at(*places))
+        for place in places:
+            wait_until(partial(hold.reached, place), process)
+            wait_until(thought_about, process)
+            running.append(sum(line.startswith("RUNNING") for line in queue()))
+            hold.let_go(place)
+        return Watched(*ended(process), logs, running)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +108,7 @@ def test_one_failing_job_takes_nothing_along(swept: Watched) -> None:
 
 
 def test_the_limit_is_never_exceeded(swept: Watched) -> None:
-    assert swept.most == 1
+    assert swept.running == [1, 1, 1]
     assert len({name.split("_")[0] for name in names(swept.logs)}) == 1, "one array"
 
 
@@ -160,16 +150,15 @@ def test_the_table_is_that_of_the_local_launcher(swept: Watched, swept_here: Any
 
 
 @pytest.fixture
-def begun(start_verb: Run, wait_until: Wait, long: list[str], tmp_path: Path) -> Process:
-    """The sweep of one long job, in the midst of its training, in `tmp_path`."""
-    process: Process = start_verb("train", "-m", SLURM, *long, logs=tmp_path)
-    wait_until(lambda: training(tmp_path)() or process.poll() is not None)
-    assert process.poll() is None, process.communicate()
+def begun(start_verb: Run, hold: Any, wait_until: Run, fast: list[str], tmp_path: Path) -> Process:
+    """The sweep of one job, in `tmp_path`, that has done 7 of its 10 steps and waits."""
+    process: Process = start_verb("train", "-m", SLURM, *fast, "seed=1", logs=tmp_path, environment=hold.at(HELD))
+    wait_until(lambda: hold.reached(HELD), process)
     return process
 
 
 def test_a_preempted_job_comes_back_and_ends_as_if_nothing_had_been(
-    begun: Process, slurm: Run, undisturbed: Any, tmp_path: Path
+    begun: Process, ended: Run, slurm: Run, undisturbed: Any, tmp_path: Path
 ) -> None:
     slurm("sbatch", "--partition=high", "--nodes=2", "--output=/dev/null", "--wrap=sleep 1")
     code, out, err = ended(begun)
@@ -182,7 +171,7 @@ def test_a_preempted_job_comes_back_and_ends_as_if_nothing_had_been(
 
 
 def test_what_a_user_cancels_is_interrupted_and_goes_on_later(
-    begun: Process, start_verb: Run, slurm: Run, undisturbed: Any, tmp_path: Path
+    begun: Process, ended: Run, start_verb: Run, slurm: Run, undisturbed: Any, tmp_path: Path
 ) -> None:
     slurm("scancel", *names(tmp_path))
     code, _, err = ended(begun)
@@ -195,21 +184,25 @@ def test_what_a_user_cancels_is_interrupted_and_goes_on_later(
 
 
 def test_jobs_outlive_their_sweep_and_are_not_started_twice(
-    begun: Process, start_verb: Run, undisturbed: Any, tmp_path: Path
+    begun: Process, ended: Run, hold: Any, start_verb: Run, undisturbed: Any, tmp_path: Path
 ) -> None:
     begun.send_signal(signal.SIGKILL)
     begun.wait()
     code, _, err = ended(start_verb("train", "-m", "sweep.resume=latest", logs=tmp_path))
     assert code == 2
     assert err.startswith(f"jobs of {folder(tmp_path)} are still in Slurm's queue: 0\n")
-    code, out, err = ended(start_verb("train", "-m", SLURM, "sweep.resume=latest", logs=tmp_path))
+    again = start_verb("train", "-m", SLURM, "sweep.resume=latest", logs=tmp_path)
+    assert again.stdout
+    told = f"job 0 is in Slurm's queue already ({names(tmp_path)[0]}): seed=1\n"
+    assert told in iter(again.stdout.readline, ""), "until the end of its output"
+    hold.let_go(HELD)
+    code, _, err = ended(again)
     assert (code, err) == (0, "")
-    assert f"job 0 is in Slurm's queue already ({names(tmp_path)[0]}): seed=1" in out.splitlines()
     assert len(names(tmp_path)) == 1
     assert (folder(tmp_path) / "0" / "metrics.csv").read_text() == undisturbed.metrics
 
 
-def test_ctrl_c_lets_the_job_save(begun: Process, slurm: Run, tmp_path: Path) -> None:
+def test_ctrl_c_lets_the_job_save(begun: Process, ended: Run, slurm: Run, tmp_path: Path) -> None:
     begun.send_signal(signal.SIGINT)
     code, _, err = ended(begun)
     assert code == 130
@@ -222,7 +215,7 @@ def test_ctrl_c_lets_the_job_save(begun: Process, slurm: Run, tmp_path: Path) ->
 
 
 def test_two_nodes_train_what_two_processes_here_train(
-    start_verb: Run, run_process: Run, fast: list[str], tmp_path: Path
+    start_verb: Run, run_process: Run, ended: Run, fast: list[str], tmp_path: Path
 ) -> None:
     any_trainer = [override for override in fast if override != "trainer=cpu"]
     two_nodes = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.num_nodes=2"]
@@ -239,7 +232,7 @@ def test_two_nodes_train_what_two_processes_here_train(
 # ---------------------------------------------------------------------- what Slurm refuses
 
 
-def test_what_sbatch_says_is_told(start_verb: Run, fast: list[str], tmp_path: Path) -> None:
+def test_what_sbatch_says_is_told(start_verb: Run, ended: Run, fast: list[str], tmp_path: Path) -> None:
     process = start_verb("train", "-m", SLURM, "hydra.launcher.partition=none", *fast, logs=tmp_path)
     code, _, err = ended(process)
     assert code == 2

@@ -34,9 +34,18 @@ do = given["do"]
 if do == "early":
     print("something is missing", file=sys.stderr)
     sys.exit(3)
+if do == "unborn":
+    (folder.parent / "unborn").touch()
+    time.sleep(100000)
 (folder / "config.yaml").write_text("{}")
 write()
 os.environ["ATELIER_LEAK"] = "1"
+if "beside" in given:  # wait for something that another job has made
+    while not (folder.parent / given["beside"]).exists():
+        time.sleep(0.02)
+if "HELD_IN" in os.environ:
+    from hold import come_to
+    come_to(folder.name)
 if do == "raise":
     raise RuntimeError("it broke")
 if do == "exit":
@@ -46,18 +55,18 @@ if do == "kill":
 if do == "once" and not resumed:
     sys.exit(1)
 if do == "children":
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100000)"])
     write(child=child.pid)
 if do in ("wait", "deaf"):
     def stop(number, frame):
+        (folder / "asked").touch()
         if do == "wait":
             write(status="interrupted")
             sys.exit(143)
     signal.signal(signal.SIGTERM, stop)
     (folder / "waiting").touch()
     if not resumed:
-        time.sleep(600)
-time.sleep(float(given.get("for", 0)))
+        time.sleep(100000)
 write(status="completed", objective={**manifest["objective"], "best": float(given.get("best", 1)), "best_epoch": 0})
 """
 

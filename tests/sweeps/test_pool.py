@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,11 +33,15 @@ def log(sweep: Sweep, number: int) -> str:
     return sweep.folder(sweep.jobs[number]).log.read_text()
 
 
-def wait_for(path: Path, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} was never made"
-        time.sleep(0.02)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`clock(*files)`: for the pool, time passes only when one of these files is made: 100 seconds for each."""
+
+    def set_clock(*files: Path) -> None:
+        told = SimpleNamespace(monotonic=lambda: 100.0 * sum(file.exists() for file in files))
+        monkeypatch.setattr(pool_module, "time", told)
+
+    return set_clock
 
 
 def gone(process: int) -> bool:
@@ -87,60 +90,72 @@ def test_a_failed_job_is_tried_again_as_often_as_asked(make_sweep: Make, run_poo
     assert log(sweep, 1).count("begins") == 3, "the log of each attempt is kept"
 
 
-def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_pool: RunPool) -> None:
-    sweep = make_sweep("do=wait", "do=well")
-    run_pool(sweep, timeout=1)
-    assert states(sweep) == ["failed", "completed"]
-    assert error(sweep, 0) == {"type": "Timeout", "message": "ran longer than hydra.launcher.timeout=1 seconds"}
+def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_pool: RunPool, clock: Any) -> None:
+    sweep = make_sweep("do=well", "do=wait")
+    clock(sweep.path / "1" / "waiting")
+    run_pool(sweep, timeout=1, jobs=1)
+    assert states(sweep) == ["completed", "failed"]
+    assert error(sweep, 1) == {"type": "Timeout", "message": "ran longer than hydra.launcher.timeout=1 seconds"}
+    assert (sweep.path / "1" / "asked").exists(), "it was not killed"
 
 
-def test_a_job_that_does_not_listen_is_killed(
-    make_sweep: Make, run_pool: RunPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool_module, "GRACE", 0.5)
+def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_pool: RunPool, clock: Any) -> None:
+    """It is asked when it has taken too long, and killed 100 seconds after it has heard that."""
+    assert pool_module.GRACE < 100
     sweep = make_sweep("do=deaf")
-    run_pool(sweep, timeout=0.5)
+    clock(sweep.path / "0" / "waiting", sweep.path / "0" / "asked")
+    run_pool(sweep, timeout=1)
     assert error(sweep, 0)["type"] == "Timeout"
     assert gone(sweep.record(sweep.jobs[0])["pid"])
 
 
-def test_the_others_are_stopped_if_so_asked(make_sweep: Make, run_pool: RunPool) -> None:
-    sweep = make_sweep("do=wait", "do=raise", "do=well")
+@pytest.mark.parametrize(
+    ("first", "there", "end"), [("do=wait", "0/waiting", "interrupted"), ("do=unborn", "unborn", "waiting")]
+)
+def test_the_others_are_stopped_if_so_asked(
+    make_sweep: Make, run_pool: RunPool, first: str, there: str, end: str
+) -> None:
+    """One that is a run already, and one that is not yet."""
+    sweep = make_sweep(first, f"do=raise beside={there}", "do=well")
     run_pool(sweep, on_failure="stop", jobs=2)
-    assert states(sweep)[1:] == ["failed", "waiting"]
-    assert states(sweep)[0] in ("interrupted", "waiting")  # or stopped before it became a run
+    assert states(sweep) == [end, "failed", "waiting"]
 
 
-def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_pool: RunPool) -> None:
+def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_pool: RunPool, wait_until: Any) -> None:
     sweep = make_sweep("do=children")
     run_pool(sweep)
     child = sweep.record(sweep.jobs[0])["child"]
-    end = time.monotonic() + 5
-    while not gone(child):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    wait_until(lambda: gone(child))
+
+
+class CtrlC(Lines):
+    """Sends this process a Ctrl-C, once, when there is a file."""
+
+    def __init__(self, sweep: Sweep, file: Path) -> None:
+        super().__init__(sweep)
+        self.file: Path | None = file
+
+    def tick(self) -> None:
+        if self.file and self.file.exists():
+            self.file = None
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, program: Path) -> None:
     sweep = make_sweep("do=wait", "do=well")
-    pool = Pool(sweep, program, Limits(jobs=1), warm_context(), Lines(sweep), cores=2)
-
-    def interrupt() -> None:
-        wait_for(sweep.path / "0" / "waiting")
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    pool = Pool(sweep, program, Limits(jobs=1), warm_context(), CtrlC(sweep, sweep.path / "0" / "waiting"), cores=2)
     pool.run(iter(sweep.jobs))
-    thread.join()
     assert pool.stopping == signal.SIGINT
     assert states(sweep) == ["interrupted", "waiting"]
     assert sweep.conclude() == "interrupted"
 
 
-def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(make_sweep: Make, run_pool: RunPool) -> None:
+def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(
+    make_sweep: Make, run_pool: RunPool, clock: Any
+) -> None:
     sweep = make_sweep("do=wait", "do=raise", "do=well")
-    run_pool(sweep, timeout=1, jobs=2)
+    clock(sweep.path / "0" / "waiting")
+    run_pool(sweep, timeout=1, jobs=1)
     Manifest.read(sweep.path / "0" / "run.json").update(status="interrupted")
     again = Sweep.open(str(sweep.path), Path())
     assert [job.number for job in again.unfinished()] == [0, 1]
@@ -153,17 +168,18 @@ def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(make_swe
 
 
 def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, program: Path) -> None:
-    sweep = make_sweep(*["do=well for=0.3"] * 5)
-    most = 0
+    """The first two wait for each other, so that they would not end one after the other."""
+    sweep = make_sweep("do=well beside=1/run.json", "do=well beside=0/run.json", *["do=well"] * 3)
+    running: list[int] = []
 
     class Counting(Lines):
-        def tick(self) -> None:
-            nonlocal most
-            most = max(most, len(pool.running))
+        def started(self, job: Job, attempt: int) -> None:
+            running.append(len(pool.running))
 
     pool = Pool(sweep, program, Limits(jobs=2), warm_context(), Counting(sweep), cores=8)
     pool.run(iter(sweep.jobs))
-    assert most == 2
+    assert states(sweep) == ["completed"] * 5
+    assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
 
 
 def test_each_job_gets_the_threads_that_are_its_share(

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,14 +43,6 @@ def scores(logs: Path) -> dict[str, str]:
     return {
         f"{row['optimizer']} {row['seed']}": f"{row['objective.best']} {row['test.common_sense_error']}" for row in rows
     }
-
-
-def wait_until(true: Callable[[], Any], process: Process, seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it takes too long"
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
 
 
 def test_each_job_is_a_completed_run_of_its_own(swept: Any) -> None:
@@ -189,29 +180,26 @@ def test_one_and_two_devices_in_one_sweep(run_verb: Run, fast: list[str]) -> Non
 
 
 @pytest.fixture
-def long_sweep(start_verb: Run, fast: list[str], tmp_path: Path) -> Process:
-    """The sweep of `swept`, one job after the other, as a process."""
-    return start_verb("train", "-m", *fast, *SWEPT, "hydra.launcher.jobs=1", logs=tmp_path)
+def held_sweep(start_verb: Run, hold: Any, wait_until: Run, fast: list[str], tmp_path: Path) -> Run:
+    """`held_sweep("1@7")`: the sweep of `swept`, job after job, whose job 1 has done 7 of its 10 steps and waits."""
 
+    def start(place: str) -> Process:
+        one_by_one = [*fast, *SWEPT, "hydra.launcher.jobs=1"]
+        process = start_verb("train", "-m", *one_by_one, logs=tmp_path, environment=hold.at(place))
+        wait_until(lambda: hold.reached(place), process)
+        return process
 
-def running_job(logs: Path, number: int) -> Callable[[], bool]:
-    """Whether a job is in the midst of its training: its first checkpoint is there and it is not over."""
-
-    def check() -> bool:
-        paths = list(logs.glob(f"sweeps/*/*/{number}/checkpoints/last.ckpt"))
-        return bool(paths)
-
-    return check
+    return start
 
 
 @pytest.mark.slow
 def test_a_killed_job_does_not_end_the_sweep_and_is_done_again(
-    long_sweep: Process, run_verb: Run, swept: Any, tmp_path: Path
+    held_sweep: Run, hold: Any, ended: Run, run_verb: Run, swept: Any, tmp_path: Path
 ) -> None:
-    wait_until(running_job(tmp_path, 1), long_sweep)
-    os.kill(manifests(tmp_path)[1]["pid"], signal.SIGKILL)
-    out, err = long_sweep.communicate(timeout=120)
-    assert long_sweep.returncode == 1, out + err
+    process = held_sweep("1@7")
+    os.kill(hold.reached("1@7"), signal.SIGKILL)
+    code, out, err = ended(process)
+    assert code == 1, out + err
     assert [run["status"] for run in manifests(tmp_path).values()] == ["completed", "failed", "completed", "completed"]
     assert manifests(tmp_path)[1]["error"] == {"type": "Killed", "message": "ended by SIGKILL (out of memory?)"}
     again = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
@@ -220,11 +208,11 @@ def test_a_killed_job_does_not_end_the_sweep_and_is_done_again(
 
 
 def test_a_killed_sweep_is_resumed_and_ends_with_the_same_table(
-    long_sweep: Process, run_verb: Run, fast: list[str], swept: Any, tmp_path: Path
+    held_sweep: Run, run_verb: Run, fast: list[str], swept: Any, tmp_path: Path
 ) -> None:
-    wait_until(running_job(tmp_path, 1), long_sweep)
-    long_sweep.send_signal(signal.SIGKILL)
-    long_sweep.wait()
+    process = held_sweep("1@7")
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
     again = run_verb("train", "-m", *fast, *SWEPT, f"sweep.resume={folder(tmp_path)}", logs=tmp_path)
     assert (again.code, again.err) == (0, "")
     assert "3 of 4 jobs are to be done" in again.out
@@ -232,12 +220,15 @@ def test_a_killed_sweep_is_resumed_and_ends_with_the_same_table(
     assert len(list(tmp_path.glob("sweeps/*/*"))) == 1
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(long_sweep: Process, run_verb: Run, swept: Any, tmp_path: Path) -> None:
-    wait_until(lambda: list(tmp_path.glob("sweeps/*/*/0/run.json")), long_sweep)
-    long_sweep.send_signal(signal.SIGINT)
-    _, err = long_sweep.communicate(timeout=60)
-    assert long_sweep.returncode == 130
-    assert manifests(tmp_path)[0]["status"] == "interrupted"
+@pytest.mark.parametrize("place", ["0@7", pytest.param("0@start", marks=pytest.mark.slow)])
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    held_sweep: Run, ended: Run, run_verb: Run, swept: Any, tmp_path: Path, place: str
+) -> None:
+    process = held_sweep(place)
+    process.send_signal(signal.SIGINT)
+    code, _, err = ended(process)
+    assert code == 130
+    assert [run["status"] for run in manifests(tmp_path).values()] == ["interrupted"]
     command = next(line for line in err.splitlines() if line.startswith("Go on with: "))
     assert command == f"Go on with: python src/train.py -m sweep.resume={folder(tmp_path)}"
     again = run_verb("train", f"sweep.resume={folder(tmp_path)}", logs=tmp_path)  # -m is understood
@@ -256,21 +247,30 @@ def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any)
 
 
 @pytest.mark.slow
-def test_two_sweeps_of_one_second_do_not_meet(start_verb: Run, fast: list[str], tmp_path: Path) -> None:
-    both = [start_verb("train", "-m", *fast, "trainer.max_epochs=1", "seed=3", logs=tmp_path) for _ in range(2)]
+def test_two_sweeps_of_one_second_do_not_meet(
+    start_verb: Run, ended: Run, fast: list[str], tmp_path: Path, conf: Path
+) -> None:
+    script = tmp_path / "frozen.py"
+    script.write_text(
+        "import time\n"
+        "time.strftime = lambda *given: '2026-11-21_14-03-22-'\n"
+        f"verb = {str(conf.parent / 'src' / 'train.py')!r}\n"
+        "exec(compile(open(verb).read(), verb, 'exec'))\n"
+    )
+    both = [start_verb(str(script), "-m", *fast, "trainer.max_epochs=1", "seed=3", logs=tmp_path) for _ in range(2)]
     for process in both:
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, out + err
-    found = list(tmp_path.glob("sweeps/*/*/sweep.json"))
+        code, out, err = ended(process)
+        assert code == 0, out + err
+    found = list(tmp_path.glob("sweeps/*/2026-11-21_14-03-22-*/sweep.json"))
     assert len(found) == 2
     assert [json.loads(path.read_text())["status"] for path in found] == ["completed", "completed"]
 
 
 @pytest.mark.slow
-def test_a_sweep_is_run_by_one_process_at_a_time(long_sweep: Process, run_verb: Run, tmp_path: Path) -> None:
-    wait_until(lambda: list(tmp_path.glob("sweeps/*/*/0/run.json")), long_sweep)
+def test_a_sweep_is_run_by_one_process_at_a_time(held_sweep: Run, ended: Run, run_verb: Run, tmp_path: Path) -> None:
+    process = held_sweep("0@7")
     outcome = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
     assert outcome.code == 2
     assert outcome.err.strip().endswith("is being run by another process")
-    long_sweep.send_signal(signal.SIGTERM)
-    long_sweep.wait(timeout=60)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 128 + signal.SIGTERM

@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,26 +11,27 @@ from typing import Any
 import pytest
 
 from atelier.sweeps.pool import Limits, Pool
-from atelier.sweeps.process import warm_context
+from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.search import Search
 from atelier.sweeps.search_journal import JOURNAL
+from atelier.sweeps.sweep import Job
 from atelier.sweeps.watch import Lines
 
 Make = Callable[..., Search]
 
 
 def test_trials_run_side_by_side(search: Make, program: Path) -> None:
-    one = search("do=well", "for=0.3", "best=interval(0,1)", trials=5)
-    most = 0
+    """The first two wait for each other, so that they would not end one after the other."""
+    one = search("do=well", "beside=1/run.json", "best=interval(0,1)", trials=5)
+    running: list[int] = []
 
     class Counting(Lines):
-        def tick(self) -> None:
-            nonlocal most
-            most = max(most, len(running.running))
+        def started(self, job: Job, attempt: int) -> None:
+            running.append(len(pool.running))
 
-    running = Pool(one.sweep, program, Limits(jobs=2), warm_context(), Counting(one.sweep), cores=2)
-    running.run(one.jobs(), one.done)
-    assert most == 2
+    pool = Pool(one.sweep, program, Limits(jobs=2), warm_context(), Counting(one.sweep), cores=2)
+    pool.run(one.jobs(), one.done)
+    assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
     assert one.counts() == {"completed": 5}
     for trial in one.study.get_trials():
         assert trial.value == pytest.approx(trial.params["best"], rel=1e-5)
@@ -58,27 +57,25 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from conftest import pool, search_in
 
-search = search_in(Path(sys.argv[1]), *{KILLED!r}, "for=0.5", trials=6)
+search = search_in(Path(sys.argv[1]), *{KILLED!r}, trials=6)
 pool(search, Path(sys.argv[2]), 1, multiprocessing.get_context("fork")).run(search.jobs(), search.done)
 """
 
 
 def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
-    program: Path, tmp_path: Path, search_in: Make, run_all: Any, states: Any, pool: Any
+    program: Path, tmp_path: Path, search_in: Make, run_all: Any, states: Any, pool: Any, hold: Any, wait_until: Any
 ) -> None:
     folder = tmp_path / "search"
-    process = subprocess.Popen([sys.executable, "-c", SWEEP, folder, program], stdout=subprocess.DEVNULL)
-    started = folder / "2" / "config.yaml"
-    limit = time.monotonic() + 60
-    while not started.exists():
-        assert process.poll() is None
-        assert time.monotonic() < limit
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    command = [sys.executable, "-c", SWEEP, folder, program]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **hold.at("2")})
+    wait_until(lambda: hold.reached("2"), process)
+    trial = hold.reached("2")
+    process.kill()
     process.wait()
+    wait_until(lambda: not alive(trial))
     begun = json.loads((folder / "sweep.json").read_text())["jobs"]
     assert [job["number"] for job in begun] == [0, 1, 2]
-    again = search_in(folder, *KILLED, "for=0.5", trials=6)
+    again = search_in(folder, *KILLED, trials=6)
     before = states(again)
     assert before[2] == ("RUNNING", None)
     pool(again, program, jobs=1).run(again.jobs(), again.done)
@@ -87,5 +84,5 @@ def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
     written = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()]
     told = [line["trial_id"] for line in written if "state" in line and line.get("values")]
     assert sorted(told) == [0, 1, 2, 3, 4, 5]
-    whole = search_in(tmp_path / "whole", *KILLED, "for=0.5", trials=6)
+    whole = search_in(tmp_path / "whole", *KILLED, trials=6)
     assert [job.overrides for job in again.sweep.jobs] == run_all(whole), "and it ends as one that was left alone"

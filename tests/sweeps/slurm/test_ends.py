@@ -100,7 +100,7 @@ def test_what_an_earlier_attempt_said_is_no_cause(make_sweep: Make, fake_queue: 
 def test_a_job_has_time_to_say_how_it_ended(
     make_sweep: Make, monkeypatch: pytest.MonkeyPatch, fake_queue: Any, write: Any, run: Any
 ) -> None:
-    monkeypatch.setattr(slurm_module, "SETTLE", 60.0)
+    monkeypatch.setattr(slurm_module, "SETTLE", float("inf"))
     sweep = make_sweep("do=a")
     write(sweep, 0, "running")
     late = fake_queue("1 COMPLETED None", happens=lambda n: write(sweep, 0, "completed") if n == 5 else None)
@@ -116,7 +116,7 @@ def test_a_requeued_job_goes_on(
     write: Any,
     run: Any,
 ) -> None:
-    monkeypatch.setattr(slurm_module, "SETTLE", 60.0)
+    monkeypatch.setattr(slurm_module, "SETTLE", float("inf"))
     sweep = make_sweep("do=a")
 
     def happens(number: int) -> None:
