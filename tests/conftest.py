@@ -57,10 +57,17 @@ GIVEN = {
     ("data", "image_folder"): ["data.images=images", "data.classes=[a,b]"],
 }
 
-hypothesis.settings.register_profile("atelier", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.register_profile(
+    "atelier",
+    deadline=None,
+    max_examples=50,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],  # it judges the machine
+)
 hypothesis.settings.load_profile("atelier")
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the tests run side by side, and so do their processes
+os.environ["WANDB_X_SERVICE_WAIT"] = str(PATIENCE)  # W&B's own process starts, however long that takes
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

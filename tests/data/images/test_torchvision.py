@@ -95,6 +95,7 @@ def test_a_download_is_done_by_torchvision(make: Make, tmp_path: Path, monkeypat
         file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes(), 1))
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "files"))
     monkeypatch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    monkeypatch.setattr(vision.reachable, "__defaults__", (600.0,))  # seconds that the server has for its answer
     reader = vision.SETS["mnist"][0]
     monkeypatch.setattr(reader, "resources", [(name, None) for name, _ in reader.resources])
     data = make("mnist", "data.mean=0.392", "data.std=0.01")
