@@ -84,7 +84,7 @@ def test_a_classifier_without_a_recipe_is_asked_for(run_verb: Run, tmp_path: Pat
     assert "features.run is missing" in outcome.err
 
 
-@pytest.mark.parametrize("experiment", ["mnist_gan", "mnist_vae", "fashion_gan", "cats_vae"])
+@pytest.mark.parametrize("experiment", ["mnist_gan", "cats_vae"])
 def test_a_sweep_says_it_before_its_first_job(data_dir: Path, experiment: str) -> None:
     environment = {"DATA_DIR": str(data_dir)}
     first, second = (
@@ -197,20 +197,22 @@ def test_a_run_goes_on_with_the_weights_it_began_with_wherever_they_lie(
     assert begun.manifest["features"]["run"] == str(classifier)
 
 
-@pytest.mark.parametrize("typed", [[], ["trainer.max_epochs=2"], ["trainer.max_epochs=2", "features=pixels"]])
-def test_a_run_does_not_go_on_with_other_scores(run_verb: Run, begun: Any, tmp_path: Path, typed: list[str]) -> None:
-    if "features=pixels" not in typed:
-        path = tmp_path / "copied" / "checkpoints" / "best.ckpt"
-        checkpoint = torch.load(path, weights_only=True)
-        other_weights({}, checkpoint)
-        torch.save(checkpoint, path)
+def test_a_run_does_not_go_on_with_other_scores(run_verb: Run, begun: Any, tmp_path: Path) -> None:
     before = (begun.folder / "run.json").read_text()
-    outcome = run_verb("train", f"resume={begun.folder}", *typed, logs=begun.logs)
-    assert outcome.code == 2
-    assert len(outcome.err.splitlines()) == 1
-    assert "features." in outcome.err
-    assert (begun.folder / "run.json").read_text() == before
-    for verb in ("eval", "sample") if not typed else ():
-        told = run_verb(verb, f"run={begun.folder}", "trainer=cpu")
-        assert told.code == 2
-        assert "the weights are not those of this run's scores" in told.err
+
+    def refused(verb: str, *options: str) -> str:
+        outcome = run_verb(verb, *options, logs=begun.logs)
+        assert outcome.code == 2
+        assert len(outcome.err.splitlines()) == 1
+        assert (begun.folder / "run.json").read_text() == before
+        return outcome.err
+
+    assert "features." in refused("train", f"resume={begun.folder}", "trainer.max_epochs=2", "features=pixels")
+    path = tmp_path / "copied" / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    other_weights({}, checkpoint)
+    torch.save(checkpoint, path)
+    assert "features.crc32=" in refused("train", f"resume={begun.folder}", "trainer.max_epochs=2")
+    for verb, key in (("train", "resume"), ("eval", "run"), ("sample", "run")):
+        told = refused(verb, f"{key}={begun.folder}")
+        assert "the weights are not those of this run's scores" in told
