@@ -50,7 +50,6 @@ TINY = [
 
 # What an option needs that is given on the command line alone.
 GIVEN = {
-    ("network", "clock_cnn"): ["experiment=clock_angles"],
     ("data", "clocks_npy"): ["experiment=clock_angles", "data.images=images.npy", "data.labels=labels.npy"],
     ("features", "classifier"): ["experiment=digits_gan"],
     ("features", "inception"): ["experiment=digits_gan", "features.weights=inception.pth"],

@@ -63,15 +63,30 @@ def test_every_study_has_its_command_and_result_in_its_header(conf: Path, study_
     assert re.search("^# (measured|not yet run)", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", ["leiden_clock_encodings", "leiden_clock_intervals"])
+def test_the_reports_clock_studies_have_its_network_plainly_trained(compose: Compose, name: str) -> None:
+    for job in grid_of(compose, name, "full").jobs:
+        config = compose(*job)
+        network = config.network
+        assert network._target_ == "atelier.networks.clock_cnn.ClockCNN"
+        assert (network.hidden, network.dropout, network.batch_norm) == ([128, 64], 0.2, False)
+        assert network.strides[0] > 1 == network.strides[-1], "larger in the early layers"
+        assert config.initializer.weight._target_ == "torch.nn.init.xavier_uniform_"
+        assert (config.data.augment, config.task.quarter_turns) == (False, False)
+        angles = config.encoding._target_.endswith(("LabelTransformation", "MultiheadAngles"))
+        assert network.dense_activation._target_ == f"torch.nn.{'Tanh' if angles else 'ReLU'}"
+        assert network.activation._target_ == "torch.nn.ReLU"
+
+
 @pytest.mark.slow
 def test_a_study_runs_and_draws_what_it_says(run_verb: Callable[..., Any]) -> None:
     small = ["data.image_size=32", "data.num_images=2160", "network.channels=[4,8]", "network.hidden=[16]"]
     short = ["trainer.max_epochs=1", "trainer=cpu", "callbacks=none", "seed=0"]
-    outcome = run_verb("train", "-m", "study=leiden_clock_intervals", *small, *short)
+    outcome = run_verb("train", "-m", "study=clock_intervals", *small, *short)
     assert (outcome.code, outcome.err) == (0, "")
-    (folder,) = outcome.logs.glob("sweeps/leiden_clock_intervals/*/")
+    (folder,) = outcome.logs.glob("sweeps/clock_intervals/*/")
     assert (folder / "figures" / "bars_test_common_sense_error.png").is_file()
     assert (folder / "figures" / "curves_common_sense_error.svg").is_file()
     page = (folder / "report.html").read_text()
-    assert "classes of one minute do not generalise" in page
+    assert "the sooner they are learned" in page
     assert (folder / "0" / "run.json").is_file()

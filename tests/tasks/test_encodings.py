@@ -11,7 +11,15 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from atelier.compose.targets import build
-from atelier.tasks.encodings import Angles, Classification, Encoding, Multihead, MultiheadAngles, Regression
+from atelier.tasks.encodings import (
+    Angles,
+    Classification,
+    Encoding,
+    LabelTransformation,
+    Multihead,
+    MultiheadAngles,
+    Regression,
+)
 
 TIMES = torch.cartesian_prod(torch.arange(12), torch.arange(60))  # (720, 2)
 MINUTES = torch.arange(720.0)
@@ -238,9 +246,23 @@ def test_angles_a_hair_before_the_full_hour_stay_there(full_hour: int, early: fl
     assert apart(Angles([4]).decode(prediction), torch.tensor([float(full_hour)])).item() <= early + 1e-3
 
 
+@given(hour=st.integers(0, 11), minute=st.floats(0, 59.9), off=st.floats(-29, 29))
+def test_transformed_labels_are_read_each_by_itself(hour: int, minute: float, off: float) -> None:
+    """The hour is the nearest one, whatever the minute; the hour hand of 3:59 is at 3."""
+    prediction = torch.tensor([hand(60 * hour + off, 720) + hand(minute, 60)])
+    wrong = apart(LabelTransformation([4]).decode(prediction), torch.tensor([60 * hour + minute]))
+    assert wrong.item() < 0.01
+
+
+def test_transformed_labels_say_the_hour_where_angles_say_the_hands_place() -> None:
+    half_past_three = torch.tensor([[3, 30]])
+    torch.testing.assert_close(LabelTransformation([4]).ideal(half_past_three)[0, :2], torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(Angles([4]).ideal(half_past_three)[0, :2], torch.tensor(hand(210, 720)))
+
+
 @given(minute=st.integers(0, 719), length=st.floats(0.01, 100))
 def test_only_the_direction_of_an_angle_counts(minute: int, length: float) -> None:
-    for encoding in (Angles([4]), MultiheadAngles([12, 2])):
+    for encoding in (Angles([4]), LabelTransformation([4]), MultiheadAngles([12, 2])):
         prediction = encoding.ideal(TIMES[minute : minute + 1])
         prediction[:, -2:] *= length
         assert apart(encoding.decode(prediction), MINUTES[minute : minute + 1]).item() < 0.01

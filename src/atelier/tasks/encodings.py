@@ -1,8 +1,8 @@
 """How a time becomes numbers that a network can learn, and how its outputs become a time again.
 
-The five encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label transformation
-(here `Angles`), the fifth that it proposed and did not try (`MultiheadAngles`), and one of ours (`Ticks`). All share
-one interface:
+The encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label transformation, and
+the fifth that it proposed and did not try (`MultiheadAngles`); and two of ours, `Angles` and `Ticks`, in which one hand
+tells about the other. All share one interface:
 
 - `outputs`: the size of each of the network's dense branches, concatenated in this order;
 - `loss(prediction (N, Σoutputs), times (N, 2)) -> scalar`;
@@ -150,8 +150,35 @@ class Multihead(Encoding):
         return torch.cat([one_hot_logits(times[:, 0], 12), times[:, 1:].float() / 60], 1)
 
 
+class LabelTransformation(Encoding):
+    """Sine and cosine of the angles to which the hour 0–11 and the minute 0–59 are scaled, mean squared error.
+
+    Each is read by itself, as the nearest hour and as the minute: neither corrects the other, as in `Angles`. The mean
+    of several predictions is that of their points, each prediction's hour being the one in which it has that minute.
+    """
+
+    sizes = (4,)
+
+    def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
+        return F.mse_loss(full(prediction), self.ideal(times))
+
+    def read(self, angles: Tensor) -> Tensor:  # type: ignore[override]
+        hour, minute = angles.chunk(2, 1)  # (N, 2) each
+        return (turn_of(hour) * 12).round() * 60 + turn_of(minute) * 60
+
+    def mean(self, predictions: Tensor) -> Tensor:
+        hour, minute = full(predictions).chunk(2, 2)  # (K, N, 2) each
+        mean = minute.mean(0)
+        later = (turn_of(minute) - turn_of(mean)).round()  # hours: 12:59 is at 1:00, one later
+        return torch.cat([sine_and_cosine(turn_of(hour) + later / 12).mean(0), mean], 1)
+
+    def ideal(self, times: Tensor) -> Tensor:
+        hour, minute = times.float().unbind(1)
+        return torch.cat([sine_and_cosine(hour / 12), sine_and_cosine(minute / 60)], 1)
+
+
 class Angles(Encoding):
-    """Sine and cosine of both hands' angles, mean squared error.
+    """Sine and cosine of both hands' angles, mean squared error; ours.
 
     The minute hand tells the minute; the hour hand then only has to say which hour, so that it is read as the hour
     whose hand would be nearest to the predicted angle. The mean of several predictions is that of their points.
