@@ -50,7 +50,7 @@ def rows(outcome: Any) -> list[list[str]]:
 def test_runs_and_sweeps_are_listed_newest_first(run_verb: Run, logs: Path) -> None:
     failed, sweep, run = rows(run_verb("report", logs=logs))
     assert (failed[:3], failed[-1]) == (["run", "an_experiment", "failed"], str(logs / "runs/b/1"))
-    assert sweep[:4] == ["sweep", "a_study", "interrupted, 2 of 3", "validation loss 2.0 ± 1.4"]
+    assert sweep[:4] == ["sweep", "a_study", "interrupted, 2 of 3", "validation loss 2.0 ± 1.4, incomplete"]
     assert run[:4] == ["run", "an_experiment", "completed", "validation loss 1.5"]
     assert [re.sub(r"\d", "0", row[-2]) for row in (failed, sweep, run)] == ["0000-00-00 00:00"] * 3
 

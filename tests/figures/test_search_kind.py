@@ -1,6 +1,7 @@
 """A search's figure: the best so far, the trials against what was drawn, and how each ended."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_best_so_far_falls_and_the_pruned_do_not_count(search: Any) -> None:
 
 
 def test_where_much_is_good_the_best_so_far_rises() -> None:
-    search = gather([GROUPS[n] for n in (3, 2, 1, 0)], "val/loss")
+    search = gather([replace(GROUPS[n], mode="max") for n in (3, 2, 1, 0)], "val/loss")
     assert search.best == [(0, 0.75), (1, 0.75), (3, 0.75), (5, 1.0)]
     assert search.winner.number == 5
 

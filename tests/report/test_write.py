@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,23 +57,25 @@ def printed_rows(text: str) -> list[list[str]]:
     return [re.split(r" {2,}", line.strip()) for line in lines if line.strip()]
 
 
-def test_the_table_has_a_row_for_each_setting_the_best_first(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_has_a_row_for_each_setting_complete_ones_first(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_report(sweep)
     rows = printed_rows(capsys.readouterr().out)
     # adam: 0.75 + lr, sgd: 0.5 + lr; seed 1 adds 0.1: mean + 0.05, deviation 0.1 / sqrt(2) = 0.071
     assert [row[:3] for row in rows] == [
-        ["adam", "0.1", "0.85 (1)"],
         ["adam", "0.01", "0.810 ± 0.071 (2)"],
-        ["sgd", "0.1", "0.6 (1)"],
         ["sgd", "0.01", "0.560 ± 0.071 (2)"],
+        ["adam", "0.1", "0.85 (1)"],
+        ["sgd", "0.1", "0.6 (1)"],
     ]
-    assert [row[3] for row in rows[:2]] == ["0.84 (1)", "0.800 ± 0.071 (2)"], "the test metric is 0.01 less"
+    assert [row[3] for row in rows[::2]] == ["0.800 ± 0.071 (2)", "0.84 (1)"], "the test metric is 0.01 less"
     assert [row[4:6] for row in rows[:1]] == [["4.0 s", "57,060"]]
     assert [row[6] for row in rows] == [
-        "1 of 2, 1 waiting",
         "2",
-        "1 of 2, 1 failed",
         "2",
+        "incomplete: 1 of 2, 1 waiting",
+        "incomplete: 1 of 2, 1 failed",
     ]
 
 
@@ -107,7 +110,7 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     columns = "| optimizer | learning rate | best validation accuracy | at epoch | test accuracy | test loss |"
     assert rows[0].startswith(columns)
-    assert rows[3].startswith("| adam | 0.01 | 0.810 ± 0.071 (2) | 2 ± 0 (2) | 0.800 ± 0.071 (2) | 0.5 ± 0 (2) |")
+    assert rows[2].startswith("| adam | 0.01 | 0.810 ± 0.071 (2) | 2 ± 0 (2) | 0.800 ± 0.071 (2) | 0.5 ± 0 (2) |")
     assert len(rows) == 6
     for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert (sweep / path).is_file()
@@ -217,7 +220,50 @@ def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path:
     sweep = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [nan] if seed else [0.5])
     results = write_report(sweep)
     assert cautions(results) == ["2 completed runs without a value of val/accuracy; left out of its mean."]
-    assert "3, 2 without a value" in (sweep / "summary.md").read_text()
+    assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
+
+
+# ---------------------------------------------------------------------- rows that are less than they seem
+
+
+def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_table(
+    made_up_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        if values["optimizer"] == "adam" and seed == 1:
+            return {"status": "failed", "error": None}
+        return {"precision": "bf16-mixed"} if values["optimizer"] == "sgd" and seed == 1 else {}
+
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"]}, accuracy, change=change)
+    results = write_report(sweep)
+    for text in (capsys.readouterr().out, (sweep / "summary.md").read_text(), (sweep / "report.html").read_text()):
+        assert text.count("incomplete: 2 of 3, 1 failed") == 1
+        assert text.count("Incomplete settings come after the complete ones.") == 1
+        assert text.count("1 row mixes precisions: 32-true, bf16-mixed.") == 1
+    assert [setting.values["optimizer"] for setting in results.settings] == ["sgd", "adam"]
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "told"),
+    [
+        ("device", ["cpu (x86_64)", "NVIDIA A100"], "2 rows mix devices: NVIDIA A100, cpu (x86_64)."),
+    ],
+)
+def test_a_row_that_mixes_machines_says_so(
+    made_up_sweep: Sweep, tmp_path: Path, key: str, values: list[Any], told: str
+) -> None:
+    def change(setting: dict[str, str], seed: int) -> dict[str, Any]:
+        return {key: values[seed % 2]}
+
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
+    assert caption(aggregate([sweep])).endswith(told)
+
+
+def test_rows_that_differ_from_each_other_alone_mix_nothing(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    precisions = {"sgd": "32-true", "adam": "bf16-mixed"}
+    change = lambda values, seed: {"precision": precisions[values["optimizer"]]}  # noqa: E731
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
+    assert "mix" not in caption(aggregate([sweep]))
 
 
 # ---------------------------------------------------------------------- cost

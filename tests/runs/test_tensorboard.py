@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 from PIL import Image
 
 from atelier.errors import InputError
-from atelier.runs.tensorboard import TensorBoard, flat
+from atelier.runs.tensorboard import TensorBoard, flat, hparams_of
 
 SUMMARY = {"best": 0.125, "best_epoch": 1, "test/loss": 0.5, "device": "cpu"}
 
@@ -64,6 +65,16 @@ def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) ->
     assert {name: value.number_value for name, value in settings.items()} == {"seed": 3, "optimizer.lr": 0.25}
 
 
+def test_what_makes_no_setting_is_no_hparam_but_seeds_folds_and_draws_are(folder: Path) -> None:
+    aside = {"test": True, "data": {"fold": 2, "resident": "auto"}, "trainer": {"profiler": "simple", "max_epochs": 4}}
+    watcher = {"_target_": "atelier.callbacks.extremes.Extremes", "count": 12}
+    stopper = {"_target_": "lightning.pytorch.callbacks.EarlyStopping", "patience": 5}
+    config = {"seed": 3, **aside, "callbacks": {"extremes": watcher, "stop": stopper}, "sweep": {"swept": ["seed"]}}
+    assert dict(hparams_of(OmegaConf.create(config))) == {
+        **{"seed": 3, "data.fold": 2, "trainer.max_epochs": 4, "callbacks.stop.patience": 5}
+    }
+
+
 def test_a_resumed_run_replaces_what_it_does_again(folder: Path) -> None:
     log(folder, range(10, 50, 10))  # killed after step 40; its last checkpoint was at step 20
     log(folder, range(30, 60, 10)).finish(0, SUMMARY)
@@ -79,10 +90,9 @@ def test_lists_and_words_are_settings_and_null_is_none() -> None:
     config = {
         "network": {"hidden": [16, 8], "dropout": None},
         "encoding": "ticks",
-        "test": True,
-        "sweep": {"swept": []},
+        "data": {"augment": True},
     }
-    assert dict(flat(config)) == {"network.hidden": "[16, 8]", "encoding": "ticks", "test": True}
+    assert dict(flat(config)) == {"network.hidden": "[16, 8]", "encoding": "ticks", "data.augment": True}
 
 
 def test_a_missing_package_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,25 @@ def test_the_best_comes_first_and_what_has_no_value_last(tmp_path: Path, mode: s
     assert (results.metric, results.mode) == ("val/loss", mode)
 
 
+@pytest.mark.parametrize(
+    ("mode", "lost", "status"),
+    [("min", NAN, "completed"), ("max", NAN, "completed"), ("min", None, "failed"), ("max", math.inf, "completed")],
+)
+def test_a_setting_that_lost_a_seed_comes_after_the_complete_ones(
+    tmp_path: Path, mode: str, lost: float | None, status: str
+) -> None:
+    """`lucky` would be the best of all by the seed that it has left."""
+    good, fair, bad = (1.0, 2.0, 3.0) if mode == "min" else (3.0, 2.0, 1.0)
+    for name, values in {"lucky": (good, lost), "whole": (fair, fair), "poor": (bad, bad), "none": (lost,)}.items():
+        for seed, best in enumerate(values):
+            objective = {"metric": "val/loss", "mode": mode, "best": best, "best_epoch": 0}
+            more = {"status": status} if best is lost else {}
+            write_run(tmp_path / f"{name}_{seed}", f"optimizer={name}", seed, best, objective=objective, **more)
+    settings = aggregate([tmp_path]).settings
+    assert [setting.values["optimizer"] for setting in settings] == ["whole", "poor", "lucky", "none"]
+    assert [setting.complete for setting in settings] == [True, True, False, False]
+
+
 def test_missing_values_and_nan_are_left_out(tmp_path: Path) -> None:
     for seed, best in enumerate([1.0, NAN, None, math.inf, 3.0]):
         write_run(tmp_path / str(seed), "optimizer=sgd", seed, best)
@@ -142,6 +161,14 @@ def test_the_keys_are_those_whose_values_differ(tmp_path: Path) -> None:
     results = aggregate([tmp_path])
     assert results.keys == ["optimizer"]
     assert [setting.values for setting in results.settings] == [{"optimizer": "sgd"}, {"optimizer": "adam"}]
+
+
+def test_one_value_typed_in_two_ways_and_what_makes_no_setting_are_no_keys(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer=sgd optimizer.lr=1e-1 network.hidden=[8,4] data.augment=True", 0, 1.0)
+    other = "optimizer=adam optimizer.lr=0.1 data.augment=true data.eval_batch_size=9 trainer.profiler=simple"
+    run = write_run(tmp_path / "1", other, 1, 2.0)
+    (run / "config.yaml").write_text("network: {hidden: [8, 4]}")
+    assert aggregate([tmp_path]).keys == ["optimizer"]
 
 
 def test_a_key_that_was_not_typed_is_read_from_the_configuration(tmp_path: Path) -> None:

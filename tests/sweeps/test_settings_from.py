@@ -1,9 +1,7 @@
 """Two stages: the jobs of a sweep take the values that an earlier one found best over its seeds, folds and draws."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -76,6 +74,23 @@ def test_a_setting_that_lacks_a_run_does_not_count(tmp_path: Path) -> None:
     assert jobs(folder, "network=a") == ["network=a optimizer.lr=0.1"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "earlier_value"), [("1e-1", "0.1"), ("0.10", "0.1"), ("True", "true"), ("[8,4]", "[8, 4]"), ("'a'", "a")]
+)
+def test_values_are_compared_and_not_how_they_were_typed(tmp_path: Path, typed: str, earlier_value: str) -> None:
+    results: dict[tuple[str, str], tuple[float | None, ...]] = {("a", earlier_value): (0.5,), ("b", "other"): (0.9,)}
+    folder = write_sweep(tmp_path / "earlier", results)
+    grid = with_settings_from(folder, Grid([[f"optimizer.lr={typed}"]]))
+    assert grid.jobs == [[f"optimizer.lr={typed}", "network=a"]]
+
+
+@pytest.mark.parametrize(("typed", "earlier_value"), [("1", "true"), ("1", "1.5"), ("a", "A")])
+def test_other_values_are_not_taken_for_the_same(tmp_path: Path, typed: str, earlier_value: str) -> None:
+    folder = write_sweep(tmp_path / "earlier", {("a", earlier_value): (0.5,), ("b", "other"): (0.9,)})
+    with pytest.raises(InputError, match=r"no setting there is complete with optimizer\.lr="):
+        with_settings_from(folder, Grid([[f"optimizer.lr={typed}"]]))
+
+
 def test_values_that_the_earlier_sweep_does_not_have_are_refused(earlier: Path) -> None:
     with pytest.raises(InputError, match=r"settings_from=.*: no setting there is complete with network=c"):
         jobs(earlier, "network=a,c")
@@ -113,12 +128,3 @@ def test_the_caption_tells_of_the_folds_and_takes_them_for_no_repetition(earlier
 def test_a_job_is_named_by_its_fold() -> None:
     job = Job(0, ["optimizer.lr=0.1", "data.fold=2", "seed=1"], {"optimizer.lr": "0.1"}, {"seed": 1})
     assert job.name == "optimizer.lr=0.1 data.fold=2 seed=1"
-
-
-def test_folds_have_one_config_hash_and_numbers_of_folds_have_not(compose: Callable[..., Any]) -> None:
-    from atelier.compose.open import setting_hash
-
-    data = ["data=digit_pairs_digits", "data.folds=3"]
-    hashes = [setting_hash(compose(*data, *more)) for more in ((), ("data.fold=1",), ("data.draw=4", "seed=3"))]
-    assert len(set(hashes)) == 1
-    assert setting_hash(compose(*data, "data.folds=4")) != hashes[0]

@@ -6,13 +6,13 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from atelier.callbacks.layers import Site, convolutions, listening, sites, trace
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
 
@@ -41,7 +41,7 @@ class Statistics:
     dead: int
 
 
-class ActivationStatistics(Callback):
+class ActivationStatistics(Watcher):
     """Prints a table, writes `activation_statistics.csv` and draws `activation_statistics.png` after testing.
 
     Activations are read behind the activation function that follows a convolution.

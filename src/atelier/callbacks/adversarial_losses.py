@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.losses import draw_losses
 
 
-class AdversarialLosses(Callback):
+class AdversarialLosses(Watcher):
     """Draws `losses.png` from metrics.csv, where a generator and a discriminator were trained."""
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.confusion import draw_confusion
 from atelier.figures.numbers import write_numbers
 
 
-class Confusion(Callback):
+class Confusion(Watcher):
     """Draws `confusion.png` and writes `confusion.csv` after testing a task that counts in `test_confusion`.
 
     The picture shows shares of each true class, the file numbers of samples.

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.curves import draw_curves
 
 
-class Curves(Callback):
+class Curves(Watcher):
     """Draws `curves.png` from metrics.csv, when training ends or is interrupted."""
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:

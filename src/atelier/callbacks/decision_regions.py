@@ -6,12 +6,12 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
 from atelier.callbacks.frames import looking
+from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
@@ -20,7 +20,7 @@ from atelier.figures.panels import grid, legend_below
 SIDE = 51  # places of the picture, each way
 
 
-class DecisionRegions(Callback):
+class DecisionRegions(Watcher):
     """Draws `decision_regions.png` when training ends or is interrupted: the training points, then the regions of the
     classes over the training, at last with the validation points that are wrong. The regions' numbers, the probability
     of class 1 at each place, are in `decision_regions.csv`.

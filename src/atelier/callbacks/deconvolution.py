@@ -7,13 +7,13 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
 from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
 from atelier.callbacks.projection import Box, chain_to, field, project
+from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import look
@@ -41,7 +41,7 @@ class Peak:
     projection: Tensor
 
 
-class Deconvolution(Callback):
+class Deconvolution(Watcher):
     """Draws `deconvolution_<layer>.png` and writes `.csv` after testing: picture patches beside their projections.
 
     The test pictures are ranked by a channel's largest activation in them.

@@ -10,10 +10,10 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from atelier.callbacks.evaluated import need_logits
+from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, DASHES, MARKERS, look
@@ -22,7 +22,7 @@ DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
 
 
-class DropoutSchemes(Callback):
+class DropoutSchemes(Watcher):
     """Draws `dropout_schemes.png` and writes `dropout_schemes.csv` after testing: the test error of each scheme.
 
     Torch's dropout scales the kept units in training, so that scaled weights are what any evaluation uses. Every sample

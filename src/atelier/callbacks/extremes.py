@@ -5,14 +5,14 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from atelier.callbacks.counts import check_counts
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
 
 
-class Extremes(Callback):
+class Extremes(Watcher):
     """Draws `best_and_worst.png`, where `test_step` returns `error` (N,), `predicted` and `true` (labels, N first).
 
     In a run of several processes it shows the pictures of the first one.

@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from atelier.callbacks.counts import check_counts
 from atelier.callbacks.layers import convolutions, pick
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.palette import look
 from atelier.figures.tiles import tiles
 
 SLICES = 16  # of a deep layer, so many filters and so many of their input channels
 
 
-class Filters(Callback):
+class Filters(Watcher):
     """Draws `filters_<layer>.png` when training ends, and again after testing: then of the tested checkpoint.
 
     Filters on a picture's own channels are shown as pictures. Of a deeper layer each row is a filter, each column its

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 
 from atelier.callbacks.counts import check_counts
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.gallery import draw_panels, frame, read
 
 COLUMNS = 5
 
 
-class LatentPictures(Callback):
+class LatentPictures(Watcher):
     """Draws `latents/epoch_NNNN.png` before the training and during it; at its end all of them as `latents.gif`, and
     the first, the middle and the last as `latents.png`.
 

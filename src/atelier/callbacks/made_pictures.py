@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 
 from atelier.callbacks.frames import looking
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.made import Sampler, draw
 
 
-class MadePictures(Callback):
+class MadePictures(Watcher):
     """Draws figures after testing a task that makes pictures, each with its numbers in a JSON file.
 
     Args:

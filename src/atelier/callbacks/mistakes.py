@@ -5,16 +5,16 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, logits_of, rows_of, stored
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
 from atelier.figures.sheet import draw_sheet
 
 
-class Mistakes(Callback):
+class Mistakes(Watcher):
     """Draws `mistakes.png` and writes `mistakes.csv` after testing a classifier of pictures that made any.
 
     The numbers of samples in the file are those in the tested set, from 0.

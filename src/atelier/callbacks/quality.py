@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
+
+from atelier.callbacks.watcher import Watcher
 
 NAMES = ("frechet_distance", "frechet_floor", "precision", "recall", "classes_found", "smallest_share")
 
 
-class Quality(Callback):
+class Quality(Watcher):
     """Writes `figures/quality.json` after testing a task that makes pictures and scores them: the scores, the share of
     each class among the pictures, and which features they are of."""
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 
 from atelier.callbacks.counts import check_counts
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.gallery import frame, interleave
 
 COLUMNS = 8
 
 
-class Reconstructions(Callback):
+class Reconstructions(Watcher):
     """Draws `reconstructions/epoch_NNNN.png` during the training of a task that reconstructs: each line of pictures
     above the line of what became of them; at its end all of them as `reconstructions.gif`.
 

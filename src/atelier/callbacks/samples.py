@@ -5,13 +5,13 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 
 from atelier.callbacks.counts import check_counts
+from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
 
 
-class Samples(Callback):
+class Samples(Watcher):
     """Draws `samples.png` into the figures of a run: training pictures as stored, before augmentation.
 
     Args:

@@ -3,12 +3,12 @@
 from typing import Any
 
 import lightning.pytorch as lightning
-from lightning.pytorch.callbacks import Callback
 
+from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 
 
-class WatchTest(Callback):
+class WatchTest(Watcher):
     """Logs `test/<name>` beside each `val/<name>`, measured alike. All other numbers are as without it.
 
     Raises:

@@ -5,11 +5,11 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
@@ -17,7 +17,7 @@ from atelier.figures.palette import COLORS, look
 FOLD = 1000  # norms kept apart before they are joined to one tensor
 
 
-class WeightNorms(Callback):
+class WeightNorms(Watcher):
     """Draws `weight_norms.png` and writes `weight_norms.csv` (update, norm) when training ends or is interrupted.
 
     The norms stay on the device until then; a checkpoint holds those so far. Wherever training metrics are logged, the

@@ -14,9 +14,9 @@ from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, create, find
-from atelier.runs.provenance import config_hash
+from atelier.runs.manifest import Manifest
 from atelier.runs.run import Run, rank
-from atelier.sweeps.repeats import REPEATS
+from atelier.runs.setting import setting_hash
 
 VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
@@ -27,22 +27,22 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
     experiment = hydra.runtime.choices.get("experiment") or "default"
+    changed: dict[str, Any] = {}
     if config.resume is not None:
         folder = find(str(config.resume), Path(config.paths.logs))
-        config = resumed_config(folder, overrides)
+        config, changed = resumed_config(folder, overrides)
     check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
         run = Run.join(plain(config))
     elif config.resume is not None:
-        run = Run.resume(folder, plain(config))
+        run = Run.resume(folder, plain(config), changed)
     else:
-        setting = setting_hash(config)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
         typed = [override for override in overrides if not of_the_launcher(override, config)]
-        run = Run.start(folder, plain(config), names, typed, project_root(), setting)
+        run = Run.start(folder, plain(config), names, typed, project_root(), setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
 
@@ -52,60 +52,54 @@ def of_the_launcher(override: str, config: DictConfig) -> bool:
     return override.startswith("sweep.") or (config.sweep.folder is not None and override.startswith("paths.run="))
 
 
-def setting_hash(config: DictConfig) -> str:
-    """The config_hash of a run, before it has a folder."""
-    config = config.copy()
-    config.paths.run = None
-    if OmegaConf.select(config, "features.run") is not None:
-        crc32 = config.features.crc32
-        config.features.run, config.features.crc32 = None, crc32  # these weights, wherever they lie
-    for key in REPEATS:
-        if OmegaConf.select(config, key) is not None:
-            OmegaConf.update(config, key, 0)
-    return config_hash(plain(config))
-
-
 def project_root() -> Path:
     return Path(OmegaConf.create({"root": "${project_root:}"}).root)
 
 
-def resumed_config(folder: RunFolder, overrides: list[str]) -> DictConfig:
+def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig, dict[str, Any]]:
     """The configuration of the run in `folder`; composed anew from what was typed then and now, if anything is new.
 
+    Returns:
+        It, and what changes in run.json.
+
     Raises:
-        InputError: if something is new and conf/ no longer gives what the run began with.
+        InputError: if something is new and what was typed then no longer gives the setting that the run began with.
     """
     config = stored_config(folder)
     new = [override for override in overrides if key_of(override) != "resume"]
+    changed = {}
     if new:
-        typed = [str(override) for override in OmegaConf.load(folder.overrides)]
-        begun = compose("train", typed)
+        manifest, sweep, features = Manifest.read(folder.manifest), config.get("sweep"), features_of(config)
+        typed = manifest["overrides"]
+        begun = composed(typed, sweep)
         if "features" in config:
             begun.features = config.features  # whose run may lie elsewhere now; compared below
-        if setting_of(begun) != setting_of(config):
-            raise InputError(f"conf/ has changed since {folder.path} began; resume it without {' '.join(new)}")
+        if setting_hash(begun) != manifest["config_hash"]:
+            raise InputError(
+                f"conf/ or the code has changed since {folder.path} began, so that it would be another setting; "
+                f"resume it without {' '.join(new)}"
+            )
         replaced = [key_of(override) for override in new]
-        sweep, features = config.get("sweep"), features_of(config)
-        config = compose("train", [override for override in typed if key_of(override) not in replaced] + new)
-        config.sweep = sweep or config.sweep
+        typed = [override for override in typed if key_of(override) not in replaced] + new
+        config = composed(typed, sweep)
         for key, value in features_of(config).items():
             if value != features.get(key):
                 raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
+        changed = {"overrides": typed, "config_hash": setting_hash(config)}
     config.resume = config.paths.run = str(folder.path)
+    return config, changed
+
+
+def composed(overrides: list[str], sweep: DictConfig | None) -> DictConfig:
+    """A checked configuration from what was typed, of a run of this `sweep`."""
+    config = compose("train", overrides)
+    config.sweep = sweep or config.sweep
+    check_targets(config)
     return config
 
 
 def key_of(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
-
-
-def setting_of(config: DictConfig) -> str:
-    """A hash of what the configuration asks for, wherever its data and its run lie."""
-    config = config.copy()
-    config.paths.run = config.paths.data = "anywhere"
-    if "folder" in config.data:
-        config.data.folder = "anywhere"
-    return config_hash(plain(config))
 
 
 def features_of(config: DictConfig) -> dict[str, Any]:

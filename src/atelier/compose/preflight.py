@@ -37,8 +37,8 @@ def check_job(
     import torch  # late: the process that starts a sweep stays light
 
     from atelier.compose.build import build_data, check_networks, check_run, pick_accelerator, pick_devices
-    from atelier.compose.open import setting_hash
     from atelier.compose.verb import register_resolvers
+    from atelier.runs.setting import setting_hash
 
     os.environ.update(environment)
     register_resolvers(root)
@@ -50,6 +50,7 @@ def check_job(
             experiment = choices.get("experiment") or "default"
             config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             OmegaConf.set_struct(config, True)
+            config.sweep.swept = list(swept)  # as the job will have it
             check_run(config, experiment, overrides)
             build_data(config).check_source()
             check_networks(config)

@@ -11,12 +11,14 @@ from atelier.sweeps.records import Record
 
 
 def groups(results: Results) -> list[Group]:
-    """A group for each setting, the best first, with a label of its own."""
+    """A group for each setting, in the order of `Results`, with a label of its own."""
     base = base_of(results)
     labels = [label(setting, base) for setting in results.settings]
     unit = unit_of(results.records)
     return [
-        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base)
+        group(
+            f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base, results.mode
+        )
         for name, setting in zip(labels, results.settings, strict=True)
     ]
 
@@ -58,7 +60,7 @@ def best_place(record: Record, unit: str) -> int | None:
     return best - 1 if unit == "step" and best is not None else best
 
 
-def group(name: str, setting: Setting, unit: str, base: Setting | None) -> Group:
+def group(name: str, setting: Setting, unit: str, base: Setting | None, mode: str) -> Group:
     """Scores are those of completed runs; a setting that has none shows the curves of the others."""
     folders = {id(record): record.folder for record in setting.records if record.folder}
     curves = {key: read_curves(folder / "metrics.csv", unit) for key, folder in folders.items()}
@@ -74,7 +76,7 @@ def group(name: str, setting: Setting, unit: str, base: Setting | None) -> Group
     homes = [record.folder for record in shown if record.folder]
     runs.sort(key=lambda run: run.number)
     changed = None if base is None else list(changes(setting, base))
-    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed)
+    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, mode)
 
 
 def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:

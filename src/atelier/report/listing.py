@@ -65,8 +65,9 @@ def sweep_entry(folder: Path, changed: float) -> Entry:
         return Entry("sweep", folder.parent.name, "unreadable", "", changed, folder)
     content = results.sweeps[0].content
     done = sum(record.status in ("completed", "pruned") for record in results.records)
-    first = results.settings[0].objective if results.settings else None
-    told = best(results.metric, number(first.mean, first.std)) if first and first.mean is not None else ""
+    first = results.settings[0] if results.settings else None
+    told = best(results.metric, number(first.objective.mean, first.objective.std)) if first else ""
+    told += ", incomplete" if told and first and not first.complete else ""
     status = f"{content.get('status')}, {done} of {len(results.records)}{fake(results.records)}"
     return Entry("sweep", str(content.get("study") or content.get("experiment")), status, told, changed, folder)
 

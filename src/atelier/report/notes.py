@@ -4,9 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
-from atelier.sweeps.repeats import REPEATS
+
+# {key of run.json: what several of its values are called}: with these, runs are still of one setting.
+MIXED = {"device": "devices", "precision": "precisions"}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,24 @@ def caption(results: Results) -> str:
     if any(len(setting.records) > 1 for setting in results.settings):
         several = [word for word, values in repeats.items() if len(values) > 1] or ["seeds"]
         text += f" Mean ± standard deviation over {' and '.join(several)} (number of runs)."
+    if any(setting.objective.n and not setting.complete for setting in results.settings):
+        text += " Incomplete settings come after the complete ones."
+    text += "".join(f" {told}." for told in mixed(results))
     for changes in {str(sweep.content.get("quick")): quick(sweep.content) for sweep in results.sweeps}.values():
         if changes:
             text += f" budget=quick instead of the full setting: {changes}."
     return text
+
+
+def mixed(results: Results) -> list[str]:
+    """What runs of one row do not have in common though their last digits or their time depend on it."""
+    told = []
+    for key, words in MIXED.items():
+        found = [{str(value) for record in one.completed if (value := record.get(key))} for one in results.settings]
+        if rows := [values for values in found if len(values) > 1]:
+            values = ", ".join(sorted(set().union(*rows), key=natural))
+            told.append(f"{count(len(rows), 'row')} {'mixes' if len(rows) == 1 else 'mix'} {words}: {values}")
+    return told
 
 
 def repeats_of(results: Results) -> dict[str, list[str]]:

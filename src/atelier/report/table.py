@@ -47,7 +47,7 @@ class Table:
 
 
 def settings_table(results: Results) -> Table:
-    """Swept keys, the objective, where it was best and its gaps, test metrics and so on; the best setting first."""
+    """Swept keys, the objective, where it was best and its gaps, test metrics and so on; in the order of `Results`."""
     titles = key_titles(results.keys)
     columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
     if not results.keys:
@@ -109,9 +109,9 @@ def statistic_cell(one: Statistic) -> Cell:
 
 
 def runs_told(setting: Setting) -> str:
-    """How many runs completed, and what became of the others: `3`, or `1 of 3, 2 failed`.
+    """How many runs completed, and what became of the others: `3`, or `incomplete: 1 of 3, 2 failed`.
 
-    A completed run whose objective was never a number is one `without a value`.
+    A completed run whose objective was never a number is one `without a value`. What has no value at all is not marked.
     """
     counts = setting.counts
     done = counts.pop("completed", 0)
@@ -119,7 +119,7 @@ def runs_told(setting: Setting) -> str:
     parts += [f"{count} {status}" for status, count in sorted(counts.items())]
     if (lost := done - setting.objective.n) > 0:
         parts.append(f"{lost} without a value")
-    return ", ".join(parts)
+    return ("incomplete: " if setting.objective.n and not setting.complete else "") + ", ".join(parts)
 
 
 def duration(seconds: float | None) -> str:

@@ -1,8 +1,6 @@
 """What a number came from: the code's commit, the versions, the machine."""
 
-import hashlib
 import importlib.metadata
-import json
 import platform
 import resource
 import subprocess
@@ -13,11 +11,6 @@ from typing import Any
 import torch
 
 PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
-# What two runs of one setting may differ in.
-NOT_SETTING = (
-    *("seed", "paths", "logger", "resume", "checkpoint", "train", "test", "save_every"),
-    *("study", "budget", "quick", "sweep"),
-)
 
 
 def versions() -> dict[str, str]:
@@ -38,15 +31,6 @@ def git_state(root: Path) -> dict[str, Any]:
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
-
-
-def config_hash(config: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits that are equal for runs of one setting, whatever their seeds.
-
-    `config` is resolved with its seed at 0, so that what is interpolated from the seed does not count either.
-    """
-    setting = {key: value for key, value in config.items() if key not in NOT_SETTING}
-    return hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def device_name(device: torch.device) -> str:

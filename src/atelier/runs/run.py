@@ -104,12 +104,16 @@ class Run:
         return cls(folder, manifest, config)
 
     @classmethod
-    def resume(cls, folder: RunFolder, config: dict[str, Any]) -> "Run":
-        """Go on with a run in its own folder, under `config` (its own, with what the user changed)."""
+    def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
+        """Go on with a run in its own folder, under `config` (its own, with what the user changed).
+
+        `changed` are the keys of run.json, `overrides` and `config_hash`, that this gives another value.
+        """
         manifest = Manifest.read(folder.manifest)
         if rank() == 0:
-            manifest.update(status="running", error=None, pid=os.getpid(), host=socket.gethostname())
+            manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
             write_yaml(folder.config, config)
+            write_yaml(folder.overrides, manifest["overrides"])
         return cls(folder, manifest, config, resumed=True)
 
     # ------------------------------------------------------------------ what a verb calls

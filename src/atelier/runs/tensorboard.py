@@ -7,12 +7,12 @@ from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from omegaconf import OmegaConf
 
 from atelier.errors import InputError
-from atelier.runs.labels import read_yaml
+from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
-NOT_COMPARED = ("paths", "logger", "callbacks", "sweep", "study", "resume", "checkpoint")  # of the configuration
 
 
 class TensorBoard(Logger):
@@ -75,18 +75,24 @@ class TensorBoard(Logger):
         values = {name: float(value) for name, value in summary.items() if isinstance(value, (int, float))}
         for name, value in values.items():
             self.writer.add_scalar(f"summary/{name}", value, self.step)
-        settings = dict(flat(read_yaml(self.folder / "config.yaml")))
+        settings = hparams_of(OmegaConf.load(self.folder / "config.yaml"))
         for part in hparams(settings, {f"summary/{name}": value for name, value in values.items()}):
             self.writer._get_file_writer().add_summary(part)
         self.writer.close()
         self.writer = None
 
 
+def hparams_of(config: Any) -> dict[str, bool | int | float | str]:
+    """What tells a run from the others: its setting, and which of that setting's runs it is."""
+    repeats = {key: OmegaConf.select(config, key) for key in REPEATS}
+    return {**dict(flat(setting_of(config))), **{key: value for key, value in repeats.items() if value is not None}}
+
+
 def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
-    """The leaves of a configuration that runs are compared by, under their dotted names."""
+    """The leaves of a setting that a table has room for, under their dotted names."""
     for key, value in config.items():
         name = f"{path}{key}"
-        if name in NOT_COMPARED or str(key).startswith("_"):
+        if str(key).startswith("_"):
             continue
         if isinstance(value, Mapping):
             yield from flat(value, f"{name}.")

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from atelier.runs.gap import GAPS
+from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
+from atelier.sweeps.grid import meaning
 from atelier.sweeps.records import Record, Sweep, collect
-from atelier.sweeps.repeats import REPEATS
-
-# Keys, with all below them, that make no setting of their own.
-APART = ("paths", "sweep", "hydra", "resume", "logger", "checkpoint", "train", "test", "save_every")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,11 @@ class Setting:
         return [record for record in self.records if record.status == "completed"]
 
     @property
+    def complete(self) -> bool:
+        """Whether every run has a value; the mean of the others may have lost the worst."""
+        return self.objective.n == len(self.records)
+
+    @property
     def counts(self) -> dict[str, int]:
         """{status: number of runs}."""
         return dict(Counter(record.status for record in self.records))
@@ -56,7 +59,7 @@ class Results:
         keys: what varies over the settings.
         metric: the objective, such as `val/loss`; None where no run says.
         mode: min or max.
-        settings: the best first, those without a value last.
+        settings: the complete ones first, those without a value last; among equals the best first.
         records: every run.
         sweeps: the sweeps that the runs are from.
     """
@@ -95,7 +98,7 @@ def group(records: list[Record], sweeps: list[Sweep]) -> Results:
         together.setdefault(identity(record), []).append(record)
     settings = [setting(name, runs, keys, metric) for name, runs in together.items()]
     sign = -1 if mode == "max" else 1
-    settings.sort(key=lambda one: (one.objective.mean is None, sign * (one.objective.mean or 0.0)))
+    settings.sort(key=lambda one: (one.objective.n == 0, not one.complete, sign * (one.objective.mean or 0.0)))
     return Results(keys, metric, mode or "min", settings, records, sweeps)
 
 
@@ -129,7 +132,7 @@ def identity(record: Record) -> str:
 def typed(record: Record) -> dict[str, str]:
     """The overrides that say what the setting is."""
     overrides = {key: value for key, value in record.overrides.items() if key not in REPEATS}
-    return {key: value for key, value in overrides.items() if key.replace("/", ".").split(".")[0] not in APART}
+    return {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
 
 
 def swept_keys(records: list[Record], sweeps: list[Sweep]) -> list[str]:
@@ -137,4 +140,4 @@ def swept_keys(records: list[Record], sweeps: list[Sweep]) -> list[str]:
     if len(sweeps) == 1 and all(record.job for record in records):
         return [str(key).lstrip("+~") for key in sweeps[0].content.get("swept", [])]
     keys = dict.fromkeys(key for record in records for key in typed(record))
-    return [key for key in keys if len({record.value(key) for record in records}) > 1]
+    return [key for key in keys if len({meaning(record.value(key)) for record in records}) > 1]

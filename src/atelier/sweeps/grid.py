@@ -9,9 +9,10 @@ from typing import Any
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 
 from atelier.errors import InputError
-from atelier.sweeps.repeats import REPEATS
+from atelier.runs.setting import REPEATS
 
 # What belongs to the sweep and not to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
@@ -107,6 +108,19 @@ def parsed(argument: str) -> Override:
     hydra = GlobalHydra.instance()
     loader = hydra.config_loader() if hydra.is_initialized() else None
     return OverridesParser.create(config_loader=loader).parse_override(argument)
+
+
+def meaning(text: str | None) -> str:
+    """What a typed value means, in one form to compare it by.
+
+    >>> [meaning(text) for text in ("1e-1", "0.10", "True", "[1,2]", "sgd")]
+    ['0.1', '0.1', 'true', '[1, 2]', '"sgd"']
+    """
+    try:
+        value = None if text is None else parsed(f"key={text}").value()
+    except HydraException:  # such as words with blanks, that the configuration holds and nobody typed
+        value = text
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def axis_of(key: str, values: Any) -> Axis:

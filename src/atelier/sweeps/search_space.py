@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
 
 from atelier.errors import InputError
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import (
     OF_THE_SWEEP,
     Axis,
@@ -22,7 +23,6 @@ from atelier.sweeps.grid import (
     unique,
     value_of,
 )
-from atelier.sweeps.repeats import REPEATS
 
 MOST_CORNERS = 16  # settings that are checked before anything runs, unless some value needs more
 ROUNDS = 4  # settings that each value is checked in, where not all combinations are

@@ -13,7 +13,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
-from atelier.sweeps.repeats import REPEATS
+from atelier.runs.setting import REPEATS
 
 STATES = ("waiting", "running", "completed", "failed", "interrupted")
 

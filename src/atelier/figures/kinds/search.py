@@ -79,7 +79,7 @@ class Search:
 def gather(groups: Sequence[Group], metric: str, logarithmic: Sequence[str] = ()) -> Search:
     """
     Args:
-        groups: the settings, the best first.
+        groups: the settings.
         logarithmic: swept keys that were drawn on a logarithmic scale.
 
     Raises:
@@ -89,8 +89,7 @@ def gather(groups: Sequence[Group], metric: str, logarithmic: Sequence[str] = ()
     found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
     trials = sorted(found, key=lambda one: one.number)
     completed = [one for one in trials if one.status == "completed" and one.value is not None]
-    means = [mean for group in groups if (mean := group.score(metric).mean) is not None]
-    sign = -1 if means[0] > means[-1] else 1  # large values are good
+    sign = -1 if groups[0].mode == "max" else 1
     best: list[tuple[int, float]] = []
     for one in completed:
         value = one.value or 0.0

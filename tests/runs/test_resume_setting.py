@@ -1,0 +1,85 @@
+"""Going on with a run is going on with its setting, wherever its data lies; a change that is typed makes it another."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from atelier.compose.open import resumed_config
+from atelier.errors import InputError
+from atelier.runs.folder import RunFolder
+from atelier.runs.setting import setting_hash
+
+Run = Callable[..., Any]
+SHORT = [
+    *("network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
+    *("callbacks=none", "test=false"),
+]
+
+
+def test_a_run_goes_on_under_another_data_dir_and_each_change_makes_another_setting(
+    run_verb: Run, compose: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = run_verb("train", *SHORT)
+    seen = {run.manifest["config_hash"]}
+    moved = {"DATA_DIR": str(tmp_path / "data")}
+    for epochs in (2, 3):
+        again = run_verb("train", f"resume={run.folder}", f"trainer.max_epochs={epochs}", environment=moved)
+        assert again.code == 0, again.err
+        assert run.manifest["epochs"] == epochs
+        assert run.manifest["config_hash"] == setting_hash(compose(*SHORT, f"trainer.max_epochs={epochs}"))
+        seen.add(run.manifest["config_hash"])
+        told = [one for one in run.manifest["overrides"] if "max_epochs" in one]
+        assert told == [f"trainer.max_epochs={epochs}"]
+        assert yaml.safe_load((run.folder / "overrides.yaml").read_text()) == run.manifest["overrides"]
+    assert len(seen) == 3
+
+
+# ---------------------------------------------------------------------- composed anew
+
+
+@pytest.fixture
+def begun(compose: Callable[..., Any], tmp_path: Path) -> Callable[..., RunFolder]:
+    """The folder of a run with these overrides that has just begun."""
+
+    def make(*overrides: str, seed: int = 3) -> RunFolder:
+        folder = RunFolder(tmp_path / "run")
+        folder.path.mkdir()
+        config = compose(*overrides, f"seed={seed}")
+        folder.config.write_text(OmegaConf.to_yaml(config, resolve=True))
+        manifest = {"overrides": [*overrides, f"seed={seed}"], "config_hash": setting_hash(config)}
+        folder.manifest.write_text(json.dumps(manifest))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("experiment", ["dogs_vs_cats", "cats_vae"])
+def test_other_folders_are_no_change_of_conf(
+    begun: Callable[..., RunFolder], conf: Path, monkeypatch: pytest.MonkeyPatch, experiment: str
+) -> None:
+    folder = begun(f"experiment={experiment}", "trainer.max_epochs=1")
+    for variable in ("DATA_DIR", "LOG_DIR"):
+        monkeypatch.setenv(variable, f"/elsewhere/{variable}")
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        config, changed = resumed_config(folder, ["resume=there", "data.eval_batch_size=7"])
+        assert (config.data.images.split("/")[:3], config.seed) == (["", "elsewhere", "DATA_DIR"], 3)
+        assert changed["config_hash"] == json.loads(folder.manifest.read_text())["config_hash"]
+        _, changed = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
+        assert changed["config_hash"] != json.loads(folder.manifest.read_text())["config_hash"]
+        assert changed["overrides"] == [f"experiment={experiment}", "seed=3", "trainer.max_epochs=2"]
+
+
+def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunFolder], conf: Path) -> None:
+    folder = begun("optimizer=sgd")
+    content = json.loads(folder.manifest.read_text())
+    folder.manifest.write_text(json.dumps({**content, "config_hash": "what conf/ gave then"}))
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        assert resumed_config(folder, ["resume=there"])[1] == {}
+        with pytest.raises(InputError, match=r"has changed since .*; resume it without trainer.max_epochs=2"):
+            resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
