@@ -247,6 +247,8 @@ def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_tabl
     ("key", "values", "told"),
     [
         ("device", ["cpu (x86_64)", "NVIDIA A100"], "2 rows mix devices: NVIDIA A100, cpu (x86_64)."),
+        ("threads", [1, 2], "2 rows mix threads: 1, 2."),
+        ("processes", [1, 4], "2 rows mix numbers of processes: 1, 4."),
     ],
 )
 def test_a_row_that_mixes_machines_says_so(

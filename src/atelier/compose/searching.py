@@ -15,8 +15,8 @@ from atelier.compose.preflight import check_job
 from atelier.compose.sweeping import bring_together, claim, new_sweep, study_of
 from atelier.compose.targets import check_arguments
 from atelier.errors import InputError
+from atelier.runs.threads import cores
 from atelier.sweeps.grid import OF_THE_SWEEP
-from atelier.sweeps.local import cores
 from atelier.sweeps.preflight import check_one
 from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.search_space import Space, space_of

@@ -14,8 +14,8 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import check_arguments, plain
 from atelier.errors import InputError
 from atelier.runs.offline import how_to_send
+from atelier.runs.threads import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
-from atelier.sweeps.local import cores
 from atelier.sweeps.pool import Limits
 from atelier.sweeps.preflight import preflight
 from atelier.sweeps.process import alive, warm_context

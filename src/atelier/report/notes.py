@@ -9,7 +9,7 @@ from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
 # {key of run.json: what several of its values are called}: with these, runs are still of one setting.
-MIXED = {"device": "devices", "precision": "precisions"}
+MIXED = {"device": "devices", "precision": "precisions", "processes": "numbers of processes", "threads": "threads"}
 
 
 @dataclass(frozen=True)

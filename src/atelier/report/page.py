@@ -150,6 +150,8 @@ def more(record: Record) -> str:
         "test": ", ".join(f"{name} {number(value)}" for name, value in (record.get("test") or {}).items()),
         "epochs": record.get("epochs"),
         "device": record.get("device"),
+        "processes": record.get("processes"),
+        "threads": record.get("threads"),
         "precision": record.get("precision"),
         "memory": f"{number(record.get('peak_memory_mb'))} MB" if record.get("peak_memory_mb") else "",
         "versions": ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items()),

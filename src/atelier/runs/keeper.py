@@ -49,6 +49,8 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)
+        if trainer.is_global_zero:  # only now is it known: Lightning shares the cores out among a run's processes
+            self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         # Schedules that need the run's length make Lightning set the loaders up before it reads their state.
         trainer.fit_loop._load_combined_loader_states()
         if trainer.fit_loop.restarted_on_epoch_start:

@@ -36,7 +36,7 @@ def git_state(root: Path) -> dict[str, Any]:
 def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({platform.processor() or platform.machine()}, {torch.get_num_threads()} threads)"
+    return f"{device.type} ({platform.processor() or platform.machine()})"
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -30,6 +30,7 @@ from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile
 from atelier.runs.tensorboard import TensorBoard
 from atelier.runs.terminal import Recording, config_tree, quieten_lightning, shows_in
+from atelier.runs.threads import compute_with, told_if_scarce
 from atelier.runs.wandb import Wandb
 
 
@@ -51,6 +52,8 @@ class Run:
         self.main = rank() == 0
         self.trainer: lightning.Trainer | None = None
         self.pruned = False
+        if resumed and (threads := manifest.get("threads")):
+            compute_with(threads)
 
     @classmethod
     def join(cls, config: dict[str, Any]) -> "Run":
@@ -94,6 +97,8 @@ class Run:
             steps_per_second=None,
             peak_memory_mb=None,
             device=None,
+            threads=None,
+            processes=None,
             precision=None,
             versions=provenance.versions(),
             git=provenance.git_state(root),
@@ -149,6 +154,8 @@ class Run:
         name = self.manifest["experiment"]
         print_if_fake(self.config)
         print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
+        if told := told_if_scarce(self.manifest.get("threads")):
+            print(told)
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
         """The checkpoint to go on from, once it is known to be safe and to fit."""

@@ -1,20 +1,15 @@
 """Runs a sweep on this machine, from the preflight to the tables."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from atelier.errors import InputError
+from atelier.runs.threads import cores, told_if_scarce
 from atelier.sweeps.pool import Limits, Pool
 from atelier.sweeps.process import warm_context
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import watch
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_here(
@@ -27,7 +22,7 @@ def run_here(
     """Do the jobs of a sweep; the signal that ended it before its time, or 0.
 
     Raises:
-        InputError: if some of them are in the queue of a cluster.
+        InputError: if some of them are in the queue of a cluster, or other threads are asked for than it began with.
     """
     if queued := jobs_in_queue(sweep):
         named = ", ".join(map(str, sorted(queued)))
@@ -35,6 +30,13 @@ def run_here(
             f"jobs of {sweep.path} are still in Slurm's queue: {named}\n"
             "hydra/launcher=slurm waits for them; to do them here, cancel them first (squeue, scancel)"
         )
+    asked = limits.threads_per_job
+    if asked is not None and sweep.threads not in (None, asked):
+        raise InputError(
+            f"hydra.launcher.threads_per_job={asked}: {sweep.path} began with {sweep.threads}; leave it out"
+        )
+    if told := told_if_scarce(sweep.threads):
+        print(told, flush=True)
     with watch(sweep) as watcher:
         pool = Pool(sweep, script, limits, warm_context(), watcher, cores())
         pool.run(jobs, done)

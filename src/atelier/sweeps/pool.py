@@ -128,9 +128,8 @@ class Pool:
                 gpus = given.split(",") if given else [str(index) for index in range(job.facts["gpus"])]
                 self.places[kind] = [gpu for _ in range(self.limits.jobs_per_gpu) for gpu in gpus]
             elif kind == "cpu":
-                self.places[kind] = [""] * (
-                    self.limits.jobs or max(1, self.cores // (self.limits.threads_per_job or 1))
-                )
+                threads = self.sweep.threads or self.limits.threads_per_job or 1
+                self.places[kind] = [""] * (self.limits.jobs or max(1, self.cores // threads))
             else:
                 self.places[kind] = [""]
             self.total[kind] = len(self.places[kind])
@@ -159,10 +158,13 @@ class Pool:
         return self.limits.jobs_per_gpu if kind == "cuda" else 1
 
     def threads(self, job: Job) -> int:
-        kind = job.facts.get("accelerator", "cpu")
-        at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
-        asked = self.limits.threads_per_job or int(os.environ.get("OMP_NUM_THREADS") or 0)
-        return asked or max(1, self.cores // max(1, at_once))
+        """Of each process of a job, decided at the sweep's first one."""
+        if self.sweep.threads is None:
+            kind = job.facts.get("accelerator", "cpu")
+            at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
+            asked = self.limits.threads_per_job or int(os.environ.get("OMP_NUM_THREADS") or 0)
+            self.sweep.manifest.update(threads=asked or max(1, self.cores // max(1, at_once)))
+        return self.sweep.threads or 1
 
     # ------------------------------------------------------------------ a job's life
 

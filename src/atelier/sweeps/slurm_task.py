@@ -35,7 +35,7 @@ def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
     job = next(job for job in sweep.jobs if job.number == number)
     folder = sweep.folder(job)
     os.environ["ATELIER_RUN"] = str(folder.path)  # where processes but the first find their run
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    os.environ["OMP_NUM_THREADS"] = str(sweep.threads or os.environ.get("OMP_NUM_THREADS") or cores())
     if int(os.environ["SLURM_PROCID"]) > 0:
         be(script, told_by_the_first(start_file(path), folder))
         return

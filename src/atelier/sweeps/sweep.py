@@ -133,6 +133,11 @@ class Sweep:
                 elif path != folder.log:
                     path.unlink()
 
+    @property
+    def threads(self) -> int | None:
+        """Threads of each process of a job, for as long as the sweep lives and wherever it goes on, once decided."""
+        return self.manifest.get("threads")
+
     # ------------------------------------------------------------------ searches
 
     @property

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from atelier.sweeps import slurm_task
+from atelier.sweeps.slurm import run_on_slurm
+from atelier.sweeps.slurm_queue import SlurmSettings
 from atelier.sweeps.sweep import Sweep
 
 Make = Callable[..., Sweep]
@@ -123,6 +125,19 @@ def test_a_process_uses_the_cores_that_it_was_given(
     inside.environment(**variables)
     inside.run()
     assert inside.note["threads"] == threads
+
+
+@pytest.mark.parametrize("asked", [None, 2])
+def test_a_sweep_keeps_the_threads_that_its_first_jobs_were_given(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, asked: int | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    for cores in (asked, 7):
+        run_on_slurm(Sweep.open(str(inside.sweep.path), Path()), Path(), SlurmSettings(cpus_per_task=cores), [])
+    assert Sweep.open(str(inside.sweep.path), Path()).threads == (asked or 7)
+    inside.environment(SLURM_CPUS_PER_TASK=3, OMP_NUM_THREADS=4)
+    inside.run()
+    assert inside.note["threads"] == str(asked or 7)
 
 
 def test_an_interrupted_job_comes_back(inside: Inside) -> None:
