@@ -77,3 +77,10 @@ def test_inputs_that_are_no_pictures_are_told() -> None:
     callback = Deconvolution(layer=0, channels=1, count=1)
     with pytest.raises(InputError, match="only for pictures of one or three channels"):
         callback.locate(nn.Identity(), torch.rand(1, 2, 4, 4))
+
+
+def test_a_network_of_16_bits_is_led_back_through(run_verb: Callable[..., Any]) -> None:
+    short = ["network=lenet5", "network.hidden=[8]", "trainer=cpu", "debug=fast", "trainer.precision=bf16-true"]
+    outcome = run_verb("train", *short, "callbacks=deconvolution", "callbacks.deconvolution.count=1")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert list((outcome.folder / "figures").glob("deconvolution_*.png"))

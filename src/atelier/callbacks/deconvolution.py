@@ -90,6 +90,7 @@ class Deconvolution(Watcher):
         if not are_pictures(image):
             raise InputError("callbacks.deconvolution: only for pictures of one or three channels")
         convolutions(task.network, "deconvolution")
+        image = image.to(task.dtype)  # the tensor that the first layer is given: the chain begins with it
         calls = trace(task.network, image)
         site = pick(sites(calls), self.layer, "callbacks.deconvolution.layer")
         chain_to(calls, image, site.layer)
@@ -136,7 +137,7 @@ class Deconvolution(Watcher):
         activation, (sample, place) = found[known][:, 0], found[known][:, 1:].long().unbind(1)
 
         raw = stored(trainer, sample)
-        images = trainer.datamodule.normalise(raw.to(task.device))  # type: ignore[attr-defined]
+        images = trainer.datamodule.normalise(raw.to(task.device)).to(task.dtype)  # type: ignore[attr-defined]
         chain = chain_to(trace(task.network, images), images, site.layer)
         signal = torch.zeros_like(chain[-1].output, memory_format=torch.contiguous_format)
         signal.flatten(2)[torch.arange(len(signal)), channel, place] = activation.to(signal.dtype)
