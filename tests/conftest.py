@@ -33,7 +33,7 @@ from atelier.compose.verb import register_resolvers
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 600  # seconds: whatever the machine, only what hangs takes so long
-collect_ignore = ["hold"]  # imported by the processes that are held, which have it on their path
+collect_ignore_glob = ["hold/*"]  # imported by the processes that are held, which have it on their path
 CLOCKS = ["data=clocks", "task=clock", "encoding=angles", "network=clock_cnn_small"]
 # A clock run of two seconds: 2,160 pictures are the fewest that put every time into every split.
 TINY = [
