@@ -33,6 +33,12 @@ def test_the_norm_is_the_root_of_all_squares() -> None:
     assert norm(list(network.parameters())).item() == pytest.approx(math.sqrt(squares(network)))
 
 
+def test_the_norm_of_many_weights_does_not_drift() -> None:
+    """In 32 bits it comes out one part in a hundred too small."""
+    weights = [torch.full((16_000_000,), 0.25)]
+    assert norm(weights).item() == pytest.approx(1000, rel=1e-9)
+
+
 def test_the_file_goes_from_the_initial_weights_to_the_last(trained_digits: Any) -> None:
     found = norms(trained_digits.folder)
     assert [update for update, _ in found] == list(range(trained_digits.manifest["steps"] + 1))

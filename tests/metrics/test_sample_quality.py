@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from atelier.metrics.features import Classifier, Pixels
 from atelier.metrics.manifold import precision_and_recall
-from atelier.metrics.sample_quality import SampleQuality
+from atelier.metrics.sample_quality import ClassCounts, SampleQuality
 
 
 class Plain(nn.Module):
@@ -81,6 +81,15 @@ def test_classes_are_counted_and_a_rare_one_is_not_found() -> None:
     assert scores["smallest_share"].item() == pytest.approx(0.04)
     assert scores["classes_found"] == 1
     assert quality.class_shares.tolist() == pytest.approx([0.96, 0.04])
+
+
+def test_counts_of_classes_go_on_where_32_bits_stop() -> None:
+    counts = ClassCounts(2)
+    counts.update(torch.tensor([0, 1]))
+    counts.counts[0] = 2**24
+    for _ in range(3):
+        counts.update(torch.tensor([0]))
+    assert counts.counts.tolist() == [2**24 + 3, 1]
 
 
 def test_precision_and_recall_are_the_shares_within_the_balls() -> None:

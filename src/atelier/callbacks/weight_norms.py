@@ -7,12 +7,12 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
+from atelier.metrics.sums import precise
 
 FOLD = 1000  # norms kept apart before they are joined to one tensor
 
@@ -96,9 +96,10 @@ class WeightNorms(Watcher):
 
 
 def norm(weights: list[Tensor]) -> Tensor:
-    """√Σw² over all weights: a scalar on their device."""
+    """√Σw² over all weights, summed in 64 bits: a scalar on their device."""
     with torch.no_grad():
-        return get_total_norm(weights)
+        parts = [torch.linalg.vector_norm(weight, dtype=precise(weight.device)) for weight in weights]
+        return torch.linalg.vector_norm(torch.stack(parts))
 
 
 def draw(updates: range, norms: list[float], path: Path) -> None:

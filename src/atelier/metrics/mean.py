@@ -2,27 +2,27 @@
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
+
+from atelier.metrics.sums import Summed
 
 
-class Mean(Metric):
-    """The mean over samples of a value given per batch, over all processes.
+class Mean(Summed):
+    """The mean over samples of a value given per batch, over all processes: summed in 64 bits.
 
     >>> mean = Mean()
     >>> mean.update(torch.tensor(2.0), 3)
     >>> mean.update(torch.tensor(6.0), 1)
     >>> mean.compute()
-    tensor(3.)
+    tensor(3., dtype=torch.float64)
     """
 
-    full_state_update = False
     total: Tensor
     count: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("total", default=torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("count", default=torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("total", default=torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, mean: Tensor, count: int) -> None:
         """Add a batch: the mean over it, and the number of its samples."""

@@ -122,7 +122,7 @@ class ClassCounts(Metric):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.add_state("counts", default=torch.zeros(num_classes), dist_reduce_fx="sum")
+        self.add_state("counts", default=torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, classes: Tensor) -> None:
         self.counts += torch.bincount(classes, minlength=len(self.counts))
