@@ -217,7 +217,10 @@ def isolated() -> Iterator[list[Any]]:
     """
     import torch
 
-    before = dict(os.environ), sys.argv, deepcopy(Singleton.get_state()), torch.get_rng_state(), Hydra.run, Path.cwd()
+    from atelier.runs.generators import random_state, set_random_state
+
+    generators = random_state(torch.device("cpu"))
+    before = dict(os.environ), sys.argv, deepcopy(Singleton.get_state()), generators, Hydra.run, Path.cwd()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     returned: list[Any] = []
 
@@ -233,11 +236,11 @@ def isolated() -> Iterator[list[Any]]:
         with warnings.catch_warnings():
             yield returned
     finally:
-        environment, sys.argv, singletons, random, Hydra.run, folder = before  # type: ignore[method-assign]
+        environment, sys.argv, singletons, generators, Hydra.run, folder = before  # type: ignore[method-assign]
         os.environ.clear()
         os.environ.update(environment)
         Singleton.set_state(singletons)
-        torch.set_rng_state(random)
+        set_random_state(generators, torch.device("cpu"))
         os.chdir(folder)
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -17,6 +17,7 @@ from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
+from atelier.runs.generators import seed_generators
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
@@ -95,11 +96,12 @@ def check_networks(config: DictConfig) -> None:
 
 def build_task(config: DictConfig) -> Task:
     """The task with its network; its weights depend on the seed alone."""
-    torch.manual_seed(config.seed)
+    seed_generators(config.seed)
     return build(config.task)
 
 
 def build_data(config: DictConfig) -> TensorData:
+    seed_generators(config.seed)  # for data that draw without a generator of their own
     return build(config.data)
 
 

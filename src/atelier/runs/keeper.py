@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
+from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.manifest import Manifest
 
@@ -39,7 +40,7 @@ class Keeper(Checkpoint):
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.best_step: int | None = None  # how many steps were done
-        self.random: list[dict[str, torch.Tensor]] | None = None
+        self.random: list[State] | None = None
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
         self.started = (0.0, 0)  # clock and step when fitting began
@@ -62,7 +63,7 @@ class Keeper(Checkpoint):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
             self.random = None
         elif trainer.global_rank > 0:  # processes that share weights need not share dropout
-            torch.manual_seed(torch.initial_seed() + trainer.global_rank)
+            seed_generators(torch.initial_seed() + trainer.global_rank)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
         asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
@@ -185,17 +186,3 @@ class Keeper(Checkpoint):
 
     def on_load_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint.get("random")
-
-
-def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """The state of torch's generators, of the processor and of this process's device."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type in ("cuda", "mps"):
-        state[device.type] = getattr(torch, device.type).get_rng_state()
-    return state
-
-
-def set_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"].cpu())
-    if device.type in state and device.type != "cpu":
-        getattr(torch, device.type).set_rng_state(state[device.type].cpu())

@@ -1,0 +1,44 @@
+"""The random generators of a process: torch's, numpy's and Python's own; seeded, and kept in checkpoints, together."""
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+State = dict[str, Any]  # tensors and plain data
+
+
+def seed_generators(seed: int) -> None:
+    """Seed all of them, those of every device too.
+
+    Workers of a DataLoader need nothing more: torch seeds their three with a number that its own generator draws.
+    """
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
+def random_state(device: torch.device) -> State:
+    """Their states, of torch's the processor's and this process's device's."""
+    version, words, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state()
+    state: State = {
+        "cpu": torch.get_rng_state(),
+        "numpy": [torch.from_numpy(np.asarray(keys, dtype=np.int64)), int(position), int(has_gauss), float(cached)],
+        "python": [version, torch.tensor(words), gauss],
+    }
+    if device.type in ("cuda", "mps"):
+        state[device.type] = getattr(torch, device.type).get_rng_state()
+    return state
+
+
+def set_random_state(state: State, device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type in state and device.type != "cpu":
+        getattr(torch, device.type).set_rng_state(state[device.type].cpu())
+    if "numpy" in state:  # older checkpoints have torch's alone
+        keys, *rest = state["numpy"]
+        np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))
+        version, words, gauss = state["python"]
+        random.setstate((version, tuple(words.tolist()), gauss))
