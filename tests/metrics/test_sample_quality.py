@@ -113,6 +113,21 @@ def test_precision_and_recall_are_the_shares_within_the_balls() -> None:
     assert 0 < precision < 1
 
 
+@pytest.mark.parametrize("offset", [0, 100, 300, 3000])
+def test_precision_and_recall_are_the_same_far_from_the_origin(offset: int) -> None:
+    """Against distances taken one difference at a time; in 32 bits the offset of 300 doubled the recall."""
+    generator = torch.Generator().manual_seed(0)
+    real, made = (torch.randn(300, 16, generator=generator) + offset for _ in range(2))
+    made[:150] = made[:1]
+
+    def share(points: Tensor, manifold: Tensor) -> float:
+        apart = [(one.double()[:, None] - manifold.double()).square().sum(2).sqrt() for one in (manifold, points)]
+        return (apart[1] <= apart[0].kthvalue(4, dim=1).values).any(1).double().mean().item()
+
+    found = [value.item() for value in precision_and_recall(real, made)]
+    assert found == pytest.approx([share(made, real), share(real, made)])
+
+
 def test_samples_of_one_mode_are_precise_and_recall_little() -> None:
     generator = torch.Generator().manual_seed(0)
     centres = torch.tensor([[-10.0, 0.0], [10.0, 0.0]])

@@ -167,9 +167,10 @@ def on_sphere(first: Tensor, last: Tensor, steps: int) -> Tensor:
 def nearest(sampler: Sampler, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """The smallest Euclidean distance of each picture (N, …) to a training image, and whose it is: (N,) each."""
     count = len(sampler.data.sets["train"])
-    best, found = torch.full((len(pictures),), torch.inf), torch.zeros(len(pictures), dtype=torch.int64)
+    pictures = pictures.flatten(1).double()  # in 32 bits a copy of a training image would seem to be away from it
+    best, found = pictures.new_full((len(pictures),), torch.inf), torch.zeros(len(pictures), dtype=torch.int64)
     for rows in torch.arange(count).split(2000):
-        distance = torch.cdist(pictures.flatten(1), train_pictures(sampler, rows).flatten(1))  # (N, rows)
+        distance = torch.cdist(pictures, train_pictures(sampler, rows).flatten(1).double())  # (N, rows)
         value, place = distance.min(1)
         found = torch.where(value < best, rows[place], found)
         best = torch.minimum(best, value)
