@@ -71,7 +71,7 @@ def test_a_device_without_64_bits_sums_in_32_and_says_so(monkeypatch: pytest.Mon
     """The meta device stands for an Apple GPU."""
     kinds = {"meta": torch.float32, "cpu": torch.float64}
     monkeypatch.setattr(sums, "precise", lambda device: kinds[device.type])
-    with pytest.warns(UserWarning, match="meta has no 64 bits: running means are summed in 32 bits there"):
+    with pytest.warns(UserWarning, match="meta has no 64 bits: means are summed in 32 bits there"):
         mean = Mean().to("meta")
     mean.update(torch.ones((), device="meta"), 1)
     mean.reset()

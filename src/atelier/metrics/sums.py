@@ -27,7 +27,7 @@ class Summed(Metric):
         device = fn(torch.empty(0)).device
         kind = precise(device)
         if kind != torch.float64 and device != self.device:
-            warnings.warn(f"{device} has no 64 bits: running means are summed in 32 bits there, and drift", stacklevel=2)
+            warnings.warn(f"{device} has no 64 bits: means are summed in 32 bits there, and drift", stacklevel=2)
         for key, default in self._defaults.items():
             assert isinstance(default, Tensor)
             dtype = kind if default.is_floating_point() else default.dtype

@@ -54,6 +54,7 @@ class Classifier(Task):
         if not 0 <= label_smoothing < 1:
             raise InputError(f"task.label_smoothing={label_smoothing}: give a share from 0 to below 1")
         self.penalty = penalty
+        self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.clean_train_accuracy = clean_train_accuracy
         self.classes: list[str] | None = None  # their names, where the data set has any
@@ -62,7 +63,14 @@ class Classifier(Task):
         self.test_loss, self.test_accuracy = Mean(), Mean()
         self.test_calibration, self.test_confusion = CalibrationError(), ConfusionMatrix(num_classes)
 
+    def outputs(self) -> tuple[int, str]:
+        count = self.classes_told_apart()
+        if count not in (None, self.num_classes):
+            raise InputError(f"task.num_classes={self.num_classes}: the data have data.num_classes={count}")
+        return self.num_classes, f"data.num_classes={self.num_classes}"
+
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         self.classes = getattr(self.trainer.datamodule, "classes", None) or self.classes  # type: ignore[attr-defined]
 
     def forward(self, inputs: Tensor) -> Tensor:

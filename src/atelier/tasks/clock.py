@@ -51,6 +51,9 @@ class ClockReader(Task):
         self.val_loss, self.val_error = Mean(), CommonSenseError()
         self.test_loss, self.test_error = Mean(), CommonSenseError()
 
+    def outputs(self) -> tuple[int, str]:
+        return sum(self.encoding.outputs), f"encoding.outputs={list(self.encoding.outputs)}"
+
     def forward(self, pictures: Tensor) -> Tensor:
         if self.training or not self.quarter_turns:
             return self.network(pictures)

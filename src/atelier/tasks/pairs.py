@@ -65,6 +65,10 @@ class PairComparer(Task):
             for name in METRICS:
                 setattr(self, f"{stage}_{name}", Mean())
 
+    def outputs(self) -> tuple[int, str] | None:
+        count = self.classes_told_apart()
+        return None if count is None else (2 + 2 * count, f"data.num_classes={count}")
+
     def forward(self, pairs: Tensor) -> Tensor:
         return self.network(pairs)
 

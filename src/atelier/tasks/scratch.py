@@ -75,7 +75,6 @@ class Scratch(Classifier):
         self.layers = layers
         self.own_optimizer = own_optimizer(optimizer)
         self.loss = CRITERIA[criterion]()
-        self.num_classes = num_classes
 
     def setup(self, stage: str) -> None:
         super().setup(stage)

@@ -44,6 +44,10 @@ class SequencePredictor(Task):
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
 
+    def outputs(self) -> tuple[int, str] | None:
+        count = self.classes_told_apart()
+        return None if count is None else (count, f"data.num_classes={count}")
+
     def forward(self, sequences: Tensor) -> Tensor:
         return self.network(sequences)
 

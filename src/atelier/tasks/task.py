@@ -82,6 +82,41 @@ class Task(lightning.LightningModule):
             child._apply(fn if child is self.network else moved)
         return self
 
+    def outputs(self) -> tuple[int, str] | None:
+        """How many numbers the network is to give for an input, and the setting that says so; None: it may be any."""
+        return None
+
+    def classes_told_apart(self) -> int | None:
+        """How many classes the data set has, where it says so.
+
+        Raises:
+            InputError: if there is nothing to tell apart.
+        """
+        count = getattr(self.trainer.datamodule, "num_classes", None)  # type: ignore[attr-defined]
+        if count is not None and count < 2:
+            raise InputError(f"data.num_classes={count}: {type(self).__name__} tells classes apart; give 2 or more")
+        return count
+
+    def setup(self, stage: str) -> None:
+        """Have the first output looked at: more outputs than classes would train without a word.
+
+        Raises:
+            InputError: at that output, if the network gives another number of them than the task reads.
+        """
+        if (expected := self.outputs()) is None:
+            return
+
+        def look(network: nn.Module, inputs: Any, output: Tensor) -> None:
+            handle.remove()
+            if tuple(output.shape[1:]) != expected[:1]:
+                given = " × ".join(map(str, output.shape[1:]))
+                name = type(network).__name__
+                raise InputError(
+                    f"network: {name} gives {given} outputs for an input; {expected[1]} needs {expected[0]}"
+                )
+
+        handle = self.network.register_forward_hook(look)
+
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of(self.network)
         scheduler = self.scheduler_of(optimizer)
