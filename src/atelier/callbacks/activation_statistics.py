@@ -15,7 +15,6 @@ from atelier.callbacks.layers import Site, convolutions, listening, sites, trace
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
-from atelier.metrics.sums import precise
 
 COLUMNS = ("layer", "measured after", "channels", "mean", "std", "sparsity", "dead")
 
@@ -92,11 +91,11 @@ class ActivationStatistics(Watcher):
 
 def sums(activations: Tensor) -> Tensor:
     """Of activations (N, C, H, W), for each channel: (C, 4) number, sum, sum of squares, zeros."""
-    kind = precise(activations.device)
+    precise = torch.float32 if activations.device.type == "mps" else torch.float64
     values = activations.detach().transpose(0, 1).flatten(1)  # (C, N·H·W)
     number = torch.full((len(values),), values.shape[1], device=values.device)
-    square = torch.linalg.vector_norm(values, dim=1, dtype=kind).square()
-    return torch.stack([number.to(kind), values.sum(1, dtype=kind), square, (values == 0).sum(1).to(kind)], 1)
+    square = torch.linalg.vector_norm(values, dim=1, dtype=precise).square()
+    return torch.stack([number.to(precise), values.sum(1, dtype=precise), square, (values == 0).sum(1).to(precise)], 1)
 
 
 def summary(site: Site, total: Tensor) -> Statistics:

@@ -12,7 +12,6 @@ from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
-from atelier.metrics.sums import precise
 
 FOLD = 1000  # norms kept apart before they are joined to one tensor
 
@@ -98,7 +97,8 @@ class WeightNorms(Watcher):
 def norm(weights: list[Tensor]) -> Tensor:
     """√Σw² over all weights, summed in 64 bits: a scalar on their device."""
     with torch.no_grad():
-        parts = [torch.linalg.vector_norm(weight, dtype=precise(weight.device)) for weight in weights]
+        precise = torch.float32 if weights[0].device.type == "mps" else torch.float64
+        parts = [torch.linalg.vector_norm(weight, dtype=precise) for weight in weights]
         return torch.linalg.vector_norm(torch.stack(parts))
 
 
