@@ -41,7 +41,7 @@ def watched(run_verb: Run) -> Any:
 def test_all_other_numbers_are_those_of_a_run_that_does_not_watch(run_verb: Run, watched: Any) -> None:
     without = run_verb("train", *EPOCHS, "callbacks=none")
     assert rows(without, "train", "val") == rows(watched, "train", "val")
-    for part in ("objective", "test"):
+    for part in ("objective", "test", "config_hash"):
         assert without.manifest[part] == watched.manifest[part]
 
 
