@@ -1,6 +1,7 @@
 """Runs that count steps: where they validate and what they log, say and draw; and that they resume to equal numbers."""
 
 import csv
+import itertools
 import json
 import os
 import signal
@@ -57,8 +58,16 @@ def test_training_and_validation_are_logged_together_every_n_steps(whole: Run, s
     ]
 
 
-def test_the_training_metrics_are_those_since_the_last_validation(
-    run_verb: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("every", "windows"),
+    [
+        (0, [10, 20, 30, 40]),  # with each validation alone
+        (5, [5, 10, 15, 20, 25, 30, 35, 40, 45]),
+        (8, [8, 10, 16, 20, 24, 30, 32, 40]),  # and with each validation, where that comes in between
+    ],
+)
+def test_the_training_metrics_are_those_since_they_were_last_logged(
+    every: int, windows: list[int], run_verb: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from atelier.tasks.sequence import SequencePredictor
 
@@ -70,10 +79,12 @@ def test_the_training_metrics_are_those_since_the_last_validation(
         return loss
 
     monkeypatch.setattr(SequencePredictor, "training_step", step)
-    outcome = run_verb("train", *COUNTING, *SETTINGS["palindromes"])
-    logged = [float(row["train/loss"]) for row in rows(outcome) if row["train/loss"]]
-    means = [sum(losses[start : start + 10]) / 10 for start in (0, 10, 20, 30)]
-    assert logged == pytest.approx(means, rel=1e-5)
+    outcome = run_verb("train", *COUNTING, *SETTINGS["palindromes"], f"trainer.log_every_n_steps={every}")
+    logged = {int(row["step"]) + 1: float(row["train/loss"]) for row in rows(outcome) if row["train/loss"]}
+    means = [sum(losses[start:end]) / (end - start) for start, end in itertools.pairwise([0, *windows])]
+    assert list(logged) == windows
+    assert list(logged.values()) == pytest.approx(means, rel=1e-5)
+    assert [int(row["step"]) + 1 for row in rows(outcome) if row["val/loss"]] == [10, 20, 30, 40]
 
 
 def test_the_manifest_counts_steps(whole: Run) -> None:

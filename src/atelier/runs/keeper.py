@@ -94,7 +94,8 @@ class Keeper(Checkpoint):
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.training or trainer.state.fn == "fit":
-            self.judge(trainer, task)
+            if task.counts_steps or not task.metric.startswith("train/"):  # else the end of the epoch judges
+                self.judge(trainer, task)
             self.unsaved = not trainer.is_last_batch and self.due(trainer)
             if task.counts_steps:
                 self.report(trainer)
@@ -147,10 +148,9 @@ class Keeper(Checkpoint):
         if not trainer.is_global_zero:
             return
         clock, step = self.started
-        seconds = time.perf_counter() - clock
         progress: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}
         if trainer.global_step > step:
-            progress["steps_per_second"] = round((trainer.global_step - step) / seconds, 2)
+            progress["steps_per_second"] = round((trainer.global_step - step) / (time.perf_counter() - clock), 2)
         if self.best is not None:
             progress["objective"] = {"best": self.best, "best_epoch": self.best_epoch, "best_step": self.best_step}
         self.manifest.update(**progress)

@@ -32,7 +32,7 @@ class Classifier(Task):
         clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, over the
             whole training set, without dropout and augmentation. `train/accuracy` and `train/loss` are with them, and
             with the weights of each step.
-        optimizer, schedule, metric, mode: see `Task`.
+        optimizer, schedule, metric, mode, keep: see `Task`.
 
     Raises:
         InputError: if label_smoothing is no share.
@@ -49,8 +49,9 @@ class Classifier(Task):
         num_classes: int,
         label_smoothing: float = 0.0,
         clean_train_accuracy: bool = False,
+        keep: Literal["best", "last"] = "best",
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode)
+        super().__init__(network, optimizer, schedule, metric, mode, keep)
         if not 0 <= label_smoothing < 1:
             raise InputError(f"task.label_smoothing={label_smoothing}: give a share from 0 to below 1")
         self.penalty = penalty

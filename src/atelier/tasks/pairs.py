@@ -34,16 +34,16 @@ class Compared(NamedTuple):
 
 
 class PairComparer(Task):
-    """A network trained with the cross-entropy of the comparison, and of reading the digits as an auxiliary loss.
+    """A network trained with the cross-entropy of the comparison, and two auxiliary losses: of reading each digit.
 
-    `accuracy` is that of the comparison, `digit_accuracy` that of reading single digits.
+    `auxiliary_loss` is the sum of those two; `accuracy` is that of the comparison, `digit_accuracy` that of reading
+    single digits.
 
     Args:
         network: pairs (N, 2, H, W) to logits (N, 2 + 2 · C), as `PairNetwork` does it.
-        auxiliary_weight: of the mean cross-entropy of the digits' classes.
+        auxiliary_weight: of each digit's cross-entropy beside that of the comparison.
         penalty: added to the training loss.
-        keep: whether the network of the best epoch is kept, or that of the last.
-        optimizer, schedule, metric, mode: see `Task`.
+        optimizer, schedule, metric, mode, keep: see `Task`.
     """
 
     def __init__(
@@ -57,10 +57,9 @@ class PairComparer(Task):
         mode: Literal["min", "max"],
         keep: Literal["best", "last"] = "best",
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode)
+        super().__init__(network, optimizer, schedule, metric, mode, keep)
         self.auxiliary_weight = auxiliary_weight
         self.penalty = penalty
-        self.keep = keep
         for stage in STAGES:
             for name in METRICS:
                 setattr(self, f"{stage}_{name}", Mean())
@@ -100,7 +99,7 @@ class PairComparer(Task):
     def measure(self, stage: str, result: Compared) -> tuple[Tensor, Tensor]:
         """The two losses, added with the two accuracies to the metrics of a stage."""
         loss = F.cross_entropy(result.comparison, result.answers)
-        auxiliary_loss = F.cross_entropy(result.digits, result.classes)
+        auxiliary_loss = 2 * F.cross_entropy(result.digits, result.classes)  # the first digit's and the second's
         right = (result.comparison.argmax(1) == result.answers).float().mean()
         read = (result.digits.argmax(1) == result.classes).float().mean()
         values = (loss, right, auxiliary_loss, read)

@@ -31,7 +31,7 @@ class Scratch(Classifier):
         criterion: the loss: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
         gradient_clip_val: must be None.
         penalty: must be `losses.penalty.none`; optimizers have weight decay.
-        optimizer, schedule, metric, mode, num_classes, clean_train_accuracy: see `Classifier`.
+        optimizer, schedule, metric, mode, num_classes, clean_train_accuracy, keep: see `Classifier`.
 
     Raises:
         InputError: for what the framework does not have.
@@ -51,6 +51,7 @@ class Scratch(Classifier):
         mode: Literal["min", "max"],
         num_classes: int,
         clean_train_accuracy: bool = False,
+        keep: Literal["best", "last"] = "best",
     ) -> None:
         super().__init__(
             network,
@@ -61,6 +62,7 @@ class Scratch(Classifier):
             mode,
             num_classes,
             clean_train_accuracy=clean_train_accuracy,
+            keep=keep,
         )
         layers = getattr(network, "layers", None)
         if not isinstance(layers, Module):

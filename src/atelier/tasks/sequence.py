@@ -26,7 +26,7 @@ class SequencePredictor(Task):
     Args:
         network: sequences (N, T, …) to logits (N, num_classes).
         penalty: added to the training loss.
-        optimizer, schedule, metric, mode: see `Task`.
+        optimizer, schedule, metric, mode, keep: see `Task`.
     """
 
     def __init__(
@@ -37,8 +37,9 @@ class SequencePredictor(Task):
         penalty: Callable[[nn.Module], Tensor | float],
         metric: str,
         mode: Literal["min", "max"],
+        keep: Literal["best", "last"] = "best",
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode)
+        super().__init__(network, optimizer, schedule, metric, mode, keep)
         self.penalty = penalty
         self.train_loss, self.train_accuracy, self.train_gradient_norm = Mean(), Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()

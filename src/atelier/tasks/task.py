@@ -30,11 +30,12 @@ class Task(lightning.LightningModule):
         schedule: how its learning rate changes.
         metric: name of the logged metric that decides which checkpoint is best.
         mode: whether a good `metric` is small ("min") or large ("max").
+        keep: whether best.ckpt, which is tested, is of the validation with the best `metric` or of the last one.
     """
 
-    keep: Literal["best", "last"] = "best"  # of which epoch best.ckpt is, the one that is tested
     by_hand = False  # whether it steps several optimizers by itself, each for a part of the parameters
     measured_as = "val/"  # what the names of the validation's metrics begin with
+    logged = 0  # the step up to which the training is logged
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Task(lightning.LightningModule):
         schedule: Schedule,
         metric: str,
         mode: Literal["min", "max"],
+        keep: Literal["best", "last"] = "best",
     ) -> None:
         super().__init__()
         self.network = network
@@ -53,6 +55,7 @@ class Task(lightning.LightningModule):
         self.schedule = schedule
         self.metric = metric
         self.mode = mode
+        self.keep = keep
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Lightning asks for the signature of `training_step` at every step; here it is worked out once."""
@@ -147,6 +150,7 @@ class Task(lightning.LightningModule):
         Raises:
             InputError: where batches of one optimizer step would lie in two epochs, or some before a resume.
         """
+        self.logged = self.trainer.global_step
         several = self.trainer.accumulate_grad_batches
         if several == 1:
             return
@@ -212,8 +216,14 @@ class Task(lightning.LightningModule):
         return self.trainer.check_val_every_n_epoch is None
 
     def log_training(self) -> None:
-        """Log the training metrics, where a subclass has any, and start them anew: after an epoch, or with a validation
-        where the run counts steps."""
+        """Log the training metrics, where a subclass has any, and start them anew: after an epoch, or where the run
+        counts steps with a validation and every trainer.log_every_n_steps (0: with a validation alone)."""
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
+        step, every = self.trainer.global_step, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if self.counts_steps and every and step % every == 0 and step > self.logged:
+            self.logged = step
+            self.log_training()
 
     def on_train_epoch_end(self) -> None:
         if self.by_hand and self.schedule.interval == "epoch":
@@ -222,7 +232,7 @@ class Task(lightning.LightningModule):
             self.log_training()
 
     def on_validation_epoch_start(self) -> None:
-        if self.counts_steps and self.trainer.state.fn == "fit":
+        if self.counts_steps and self.trainer.state.fn == "fit" and self.trainer.global_step > self.logged:
             self.log_training()
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
