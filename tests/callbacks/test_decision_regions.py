@@ -9,12 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from atelier.callbacks.decision_regions import due_epochs
+from atelier.callbacks.decision_regions import due_epochs, marked
 from atelier.compose.build import build_data, build_task
 from atelier.runs.checkpoint import load_weights
 
 Run = Callable[..., Any]
-SMALL = ["experiment=disk_scratch", "data.train_points=150", "data.test_points=50", "trainer=cpu"]
+SMALL = [
+    *("experiment=disk_scratch", "initializer=he_normal", "trainer=cpu"),
+    *("data.train_points=150", "data.test_points=50"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,18 @@ def test_the_picture_is_not_blank(looked_at: Any) -> None:
         pixels = np.asarray(image.convert("L"))
     assert min(pixels.shape) >= 200
     assert pixels.std() > 5
+
+
+@pytest.mark.parametrize(
+    ("given", "split"),
+    [("data.validation_share=0", "train"), ("data.validation_share=0.2", "val"), ("data.folds=3", "val")],
+)
+def test_mistakes_in_training_are_marked_where_no_points_validate(
+    compose: Callable[..., Any], given: str, split: str
+) -> None:
+    data = build_data(compose(*SMALL, given))
+    data.setup()
+    assert marked(data) == split
 
 
 def test_looking_changes_no_number(looked_at: Any, run_verb: Run) -> None:

@@ -42,7 +42,10 @@ def test_it_computes_what_torchs_network_does(make: Make, compose: Compose, acti
 
 @pytest.mark.parametrize(
     ("initializer", "std"),
-    [("default", 0.1), ("he_normal", 0.1), ("glorot_normal", (2 / 300) ** 0.5), ("normal", 0.05), ("zeros", 0.0)],
+    [
+        *(("default", 0.1), ("he_normal", 0.1), ("glorot_normal", (2 / 300) ** 0.5)),
+        *(("normal", 0.05), ("standard_normal", 1.0), ("zeros", 0.0)),
+    ],
 )
 def test_initializers_are_the_frameworks(make: Make, initializer: str, std: float) -> None:
     """The second layer: 200 in, 100 out, so that He's standard deviation is 0.1."""

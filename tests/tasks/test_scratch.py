@@ -20,6 +20,8 @@ Compose = Callable[..., DictConfig]
 SMALL = [
     *("experiment=disk_scratch", "data.train_points=150", "data.test_points=100", "data.batch_size=30"),
     *("network.hidden=[8,8]", "network.batch_norm=true", "network.dropout=0.2", "trainer=cpu", "callbacks=none"),
+    *("initializer=he_normal", "data.validation_share=0.2"),
+    *("trainer.limit_val_batches=1.0", "task.metric=val/accuracy"),
 ]
 # A bias before batch norm has no gradient but rounding, which these optimizers scale to a step of usual size.
 NO_BATCH_NORM = "network.batch_norm=false"

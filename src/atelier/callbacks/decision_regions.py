@@ -18,11 +18,13 @@ from atelier.figures.palette import COLORS, look
 from atelier.figures.panels import grid, legend_below
 
 SIDE = 51  # places of the picture, each way
+WORDS = {"train": "training", "val": "validation"}
 
 
 class DecisionRegions(Watcher):
     """Draws `decision_regions.png` when training ends or is interrupted: the training points, then the regions of the
-    classes over the training, at last with the validation points that are wrong. The regions' numbers, the probability
+    classes over the training, at last with the validation points that are wrong, or where none are set aside the
+    training points. The regions' numbers, the probability
     of class 1 at each place, are in `decision_regions.csv`.
 
     Does nothing for other data than points of the plane in two classes.
@@ -73,7 +75,8 @@ class DecisionRegions(Watcher):
             for (x, y), share in zip(points, region.flatten().tolist(), strict=True)
         ]
         write_numbers(path.with_suffix(".csv"), ["epochs", "x", "y", "probability"], rows)
-        draw(self.regions, stored(data, "train"), wrong(data, task), path)
+        split = marked(data)
+        draw(self.regions, stored(data, "train"), wrong(data, task, split), split, path)
 
     def state_dict(self) -> dict[str, Any]:
         return {str(done): region for done, region in self.regions.items()}
@@ -112,15 +115,22 @@ def places(data: Any) -> Tensor:
     return torch.stack([x.flatten(), y.flatten()], 1)
 
 
-def wrong(data: Any, task: Any) -> Tensor:
-    """The validation points (n, 2) that the classifier has wrong."""
-    points, classes = stored(data, "val")
+def marked(data: Any) -> str:
+    """The split whose mistakes are marked: val, or train where no points are set aside to validate."""
+    return "train" if torch.equal(data.sets["train"].rows, data.sets["val"].rows) else "val"
+
+
+def wrong(data: Any, task: Any, split: str) -> Tensor:
+    """The points (n, 2) of a split that the classifier has wrong."""
+    points, classes = stored(data, split)
     with looking(task):
         predicted = task(data.normalise(points.to(task.device))).argmax(1)
     return points[(predicted != classes.to(task.device)).to(points.device)].cpu()
 
 
-def draw(regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistakes: Tensor, path: Path) -> None:
+def draw(
+    regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistakes: Tensor, split: str, path: Path
+) -> None:
     points, classes = (part.cpu() for part in training)
     (left, low), (right, high) = points.amin(0).tolist(), points.amax(0).tolist()
     with look():
@@ -133,7 +143,7 @@ def draw(regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistake
             shade(panel, region, (left, right, low, high))
             panel.set_title(f"after {done} epochs" if done > 1 else "after 1 epoch" if done else "before training")
         x, y = mistakes.T.tolist()
-        panels[-1].scatter(x, y, s=30, color="black", marker="x", label="wrong in validation")
+        panels[-1].scatter(x, y, s=30, color="black", marker="x", label=f"wrong in {WORDS[split]}")
         for panel in panels:
             panel.set_aspect("equal")
             panel.set(xticks=[], yticks=[])

@@ -78,7 +78,10 @@ class ScratchMLP(nn.Module):
             activation=own("activation", activation, ACTIVATIONS, "relu, leaky_relu, tanh, sigmoid, identity"),
             output=None if output is None else OUTPUTS[output],
             initializer=own(
-                "initializer", initializer.weight, INITIALIZERS, "default, he_normal, glorot_normal, normal, zeros"
+                "initializer",
+                initializer.weight,
+                INITIALIZERS,
+                "default, he_normal, glorot_normal, normal, standard_normal, zeros",
             ),
         )
         self.kept = {name.replace(".", "_"): item for name, item in self.layers.buffers().items()}
