@@ -25,6 +25,21 @@ def test_the_digits_are_scikit_learns(make: Make, ready: Make) -> None:
     assert data.classes == list("0123456789")
 
 
+@pytest.mark.parametrize("option", ["digits", "digit_pairs_digits"])
+def test_mean_0_and_deviation_1_leave_values_divided_by_255_without_a_word(
+    make: Make, ready: Make, option: str
+) -> None:
+    data = ready(make(option, "data.mean=0", "data.std=1"))
+    images = data.sets["train"].inputs[:20]
+    assert torch.allclose(data.normalise(images), images / 255)
+    assert torch.allclose(data.picture(data.normalise(images)), images / 255)
+
+
+def test_another_mean_than_the_datas_is_told(make: Make, ready: Make) -> None:
+    with pytest.warns(UserWarning, match="data.mean=0 data.std=0.5, but the images of"):
+        ready(make("digits", "data.mean=0", "data.std=0.5"))
+
+
 def test_training_validation_and_test_digits_share_no_row(make: Make, ready: Make) -> None:
     data = ready(make("digits"))
     train, val = set(data.sets["train"].rows.tolist()), set(data.sets["val"].rows.tolist())
