@@ -76,7 +76,7 @@ def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytes
 
     for name in ("training_step", "validation_step", "test_step"):
         count(name)
-    outcome = run_verb("train", "trainer=cpu", "debug=fast")
+    outcome = run_verb("train", "trainer=cpu", "debug=fast", "data.eval_batch_size=20")
     rows = list(csv.DictReader(outcome.metrics.splitlines()))
     assert outcome.manifest["steps"] == 6
     assert all(any(row[name] for row in rows) for name in ("train/loss", "val/loss", "test/loss"))
