@@ -16,7 +16,7 @@ Compose = Callable[..., DictConfig]
 VARIANCES: dict[str, Callable[[int, int], float]] = {
     "zeros": lambda fan_in, fan_out: 0.0,
     "normal": lambda fan_in, fan_out: 0.05**2,
-    "standard_normal": lambda fan_in, fan_out: 1.0,
+    "normal_05": lambda fan_in, fan_out: 0.5**2,
     "lecun_normal": lambda fan_in, fan_out: 1 / fan_in,
     "glorot_normal": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "glorot_uniform": lambda fan_in, fan_out: 2 / (fan_in + fan_out),

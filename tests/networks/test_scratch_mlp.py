@@ -44,7 +44,7 @@ def test_it_computes_what_torchs_network_does(make: Make, compose: Compose, acti
     ("initializer", "std"),
     [
         *(("default", 0.1), ("he_normal", 0.1), ("glorot_normal", (2 / 300) ** 0.5)),
-        *(("normal", 0.05), ("standard_normal", 1.0), ("zeros", 0.0)),
+        *(("normal", 0.05), ("normal_05", 0.5), ("zeros", 0.0)),
     ],
 )
 def test_initializers_are_the_frameworks(make: Make, initializer: str, std: float) -> None:

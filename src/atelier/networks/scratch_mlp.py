@@ -81,7 +81,7 @@ class ScratchMLP(nn.Module):
                 "initializer",
                 initializer.weight,
                 INITIALIZERS,
-                "default, he_normal, glorot_normal, normal, standard_normal, zeros",
+                "default, he_normal, glorot_normal, normal, normal_05, zeros",
             ),
         )
         self.kept = {name.replace(".", "_"): item for name, item in self.layers.buffers().items()}
