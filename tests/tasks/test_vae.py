@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,16 +86,14 @@ def test_the_penalty_is_added() -> None:
     assert difference.item() == pytest.approx(0.5 * squares)
 
 
+@pytest.mark.parametrize("several", [1, 4])
 @pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (5, 1.0), (10, 2.0), (25, 2.0)])
 def test_the_divergences_weight_rises_over_the_warmup(
-    step: int, weight: float, monkeypatch: pytest.MonkeyPatch
+    step: int, weight: float, several: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two epochs of five batches."""
-
-    class Trainer:
-        num_training_batches = 5
-
-    monkeypatch.setattr(VAE, "trainer", Trainer())
+    """Two epochs of five steps, each of one batch, or of four and the last of two."""
+    trainer = SimpleNamespace(num_training_batches=5 if several == 1 else 18, accumulate_grad_batches=several)
+    monkeypatch.setattr(VAE, "trainer", trainer)
     monkeypatch.setattr(VAE, "global_step", step)
     assert vae(beta=2.0, warmup_epochs=2).weight() == pytest.approx(weight)
 
