@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import yaml
 
 Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
-SECONDS = 1.5  # of processor time
+MODULES = 500  # importing them is most of the time that an answer takes
 OPTIMIZERS = Path(__file__).parents[1] / "conf" / "optimizer"
 VERBS = ("train", "eval", "predict", "sample", "report", "dashboard")
 
@@ -44,13 +43,6 @@ def help_page(run_process: Run) -> Callable[[str], str]:
 # ---------------------------------------------------------------------- speed
 
 
-@pytest.mark.parametrize("command", [["train", "--help"], ["train", "--cfg", "job"]], ids=" ".join)
-def test_the_answer_takes_little_time(run_process: Run, command: list[str]) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    assert run_process(*command).code == 0
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < SECONDS
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -67,6 +59,7 @@ def test_nothing_heavy_is_imported(run_process: Run, command: list[str]) -> None
     imported = re.findall(r"\| +(\S+)$", outcome.err, re.MULTILINE)
     assert "hydra" in imported, "the report of imports was not understood"
     assert [name for name in imported if name.split(".")[0] in HEAVY] == []
+    assert len(imported) < MODULES
 
 
 # ---------------------------------------------------------------------- the pages

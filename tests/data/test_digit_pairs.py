@@ -138,6 +138,7 @@ def test_what_cannot_be_drawn_is_refused(make: Make, override: str, message: str
 
 class Trainer:
     training = True
+    precision = "32-true"
 
 
 def test_new_pairs_are_of_the_same_digits_with_labels_that_fit() -> None:
