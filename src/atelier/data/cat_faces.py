@@ -18,7 +18,9 @@ DATASET = "spandan2/cats-faces-64x64-for-generative-models"  # on Kaggle
 
 
 class CatFaces(ImageData):
-    """All images of a folder and its folders, or an array (N, H, W, 3) uint8 like the report's authors'; no labels.
+    """All images of a folder and its folders, or an array (N, H, W, 3) uint8 in an `.npy` file; no labels.
+
+    The report's authors made an `.npy` file too, and do not say what shape and type theirs has.
 
     Args:
         images: the folder, or the `.npy` file.

@@ -1,7 +1,7 @@
 """ELEC576's two networks for 28×28 pictures: LeNet-5 with wide layers, and an improved one with batch norm and dropout.
 
-Convolutions and pools pad ('same'), so that a side of 7 becomes 4. The report does not place the activations: here one
-follows every convolution and every hidden layer directly.
+Convolutions and pools pad ('same'), so that a side of 7 becomes 4. An activation follows every convolution directly, as
+the report has it, and every hidden layer, of which the report does not say so.
 """
 
 import math
