@@ -140,8 +140,9 @@ def stopped_after(batch: int, run_verb: Run, *overrides: str) -> Any:
         return run_verb("train", *overrides)
 
 
-def test_a_run_does_not_go_on_between_two_steps(run_verb: Run) -> None:
-    stopped = stopped_after(2, run_verb, *RUN)
+@pytest.mark.parametrize("batch", [2, 12], ids=["first epoch", "second epoch"])
+def test_a_run_does_not_go_on_between_two_steps(run_verb: Run, batch: int) -> None:
+    stopped = stopped_after(batch, run_verb, *RUN)
     resumed = run_verb("train", f"resume={stopped.folder}", "trainer.accumulate_grad_batches=3")
     assert resumed.code == 2
     assert resumed.err == (

@@ -63,12 +63,12 @@ class BatchSampler(Sampler[Tensor]):
             sizes[-2:] = [self.batch_size + 1]
         return sizes
 
-    def first(self) -> int:
-        """The batch that the epoch begins with."""
-        return self.start if self.start_epoch in (None, self.epoch) else 0
+    def first(self, epoch: int) -> int:
+        """The batch that an epoch begins with."""
+        return self.start if self.start_epoch in (None, epoch) else 0
 
     def __iter__(self) -> Iterator[Tensor]:
-        start, self.start = self.first(), 0
+        start, self.start = self.first(self.epoch), 0
         if self.shuffle:
             order = torch.randperm(
                 self.count, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -95,7 +95,7 @@ class ResumableLoader(DataLoader[Batch]):
         self.epoch = sampler.epoch  # in which they were given: it may end early
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        self.given, self.epoch = self.batches.first(), self.batches.epoch
+        self.given, self.epoch = self.batches.first(self.batches.epoch), self.batches.epoch
         for index in self.batches:
             self.given += 1
             yield self.dataset[index]
@@ -104,9 +104,9 @@ class ResumableLoader(DataLoader[Batch]):
         """How many samples each batch of an epoch has."""
         return self.batches.sizes()
 
-    def first(self) -> int:
-        """The batch that the epoch begins with: not 0 where a run goes on in its middle."""
-        return self.batches.first()
+    def first(self, epoch: int) -> int:
+        """The batch that an epoch begins with: not 0 where a run goes on in its middle."""
+        return self.batches.first(epoch)
 
     def state_dict(self) -> dict[str, int]:
         return {"given": self.given % len(self), "epoch": self.epoch}
