@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from atelier.errors import InputError
+from atelier.report.notes import cautions
 from atelier.sweeps.aggregate import Results, aggregate
 
 NAN = float("nan")
@@ -151,6 +152,21 @@ def test_a_run_without_a_hash_goes_by_what_was_typed(tmp_path: Path) -> None:
     assert sorted(len(setting.records) for setting in aggregate([tmp_path]).settings) == [1, 2]
 
 
+def test_a_test_of_a_runs_weights_is_no_repeat_of_it(tmp_path: Path) -> None:
+    """It completes without an objective, and what it tests has been tested."""
+    for seed in range(2):
+        write_run(tmp_path / "runs" / str(seed), "optimizer=sgd", seed, 1.0 + seed)
+    tested = "train=false checkpoint=runs/0/best.ckpt"
+    write_run(tmp_path / "tests/0", f"optimizer=sgd {tested}", 0, None, setting="optimizer=sgd", test={"loss": 2.0})
+    results = aggregate([tmp_path])
+    (setting,) = results.settings
+    assert (setting.complete, setting.objective.n, setting.test["loss"].n, results.keys) == (True, 2, 2, [])
+    assert len(results.records) == 3
+    assert any(told.startswith("1 test of a trained run's weights") for told in cautions(results))
+    (alone,) = aggregate([tmp_path / "tests"]).settings
+    assert alone.test["loss"].mean == 2.0
+
+
 # ---------------------------------------------------------------------- what varies
 
 
@@ -212,6 +228,18 @@ def test_two_sweeps_have_the_keys_in_which_their_runs_differ(tmp_path: Path) -> 
     results = aggregate([tmp_path / "one", tmp_path / "two"])
     assert results.keys == ["optimizer", "optimizer.lr"]
     assert len(results.settings) == 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("trainer=cpu callbacks=none", "+callbacks=weight_norms"), ("trainer=cpu", "trainer=gpu"), ("a.b=1", "a.b=2")],
+)
+def test_what_differs_inside_of_a_setting_is_no_key(tmp_path: Path, one: str, other: str) -> None:
+    for name in ("sgd", "adam"):
+        for seed, more in enumerate((one, other)):
+            write_run(tmp_path / f"{name}{seed}", f"optimizer={name} {more}", seed, 1.0, setting=name)
+    results = aggregate([tmp_path])
+    assert [setting.values for setting in results.settings] == [{"optimizer": "adam"}, {"optimizer": "sgd"}]
 
 
 # ---------------------------------------------------------------------- unfinished and broken

@@ -125,6 +125,8 @@ def cautions(results: Results) -> list[str]:
     lost = sum(len(setting.completed) - setting.objective.n for setting in results.settings)
     if lost:
         told.append(f"{count(lost, 'completed run')} without a value of {results.metric}; left out of its mean.")
+    if (number := len(records) - sum(len(setting.records) for setting in results.settings)) > 0:
+        told.append(f"{count(number, 'test')} of a trained run's weights (checkpoint=) in no row: not a repeat of it.")
     if (number := sum(record.value("data.source") == "fake" for record in records)) > 0:
         told.append(f"data.source=fake in {count(number, 'run')}: made-up data, so that the numbers mean nothing.")
     if (number := sum(str(r.value("data._target_")).endswith(".RandomImages") for r in records)) > 0:

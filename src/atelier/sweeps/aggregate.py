@@ -92,10 +92,10 @@ def aggregate(folders: Sequence[Path]) -> Results:
 def group(records: list[Record], sweeps: list[Sweep]) -> Results:
     objectives = [(record.get("objective", "metric"), record.get("objective", "mode")) for record in records]
     metric, mode = next(((metric, mode) for metric, mode in objectives if metric), (None, "min"))
-    keys = swept_keys(records, sweeps)
     together: dict[str, list[Record]] = {}
-    for record in records:
+    for record in [record for record in records if not only_tests(record)] or records:
         together.setdefault(identity(record), []).append(record)
+    keys = swept_keys(list(together.values()), sweeps)
     settings = [setting(name, runs, keys, metric) for name, runs in together.items()]
     sign = -1 if mode == "max" else 1
     settings.sort(key=lambda one: (one.objective.n == 0, not one.complete, sign * (one.objective.mean or 0.0)))
@@ -123,6 +123,11 @@ def first(values: Iterable[str | None]) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
+def only_tests(record: Record) -> bool:
+    """Whether it tests the weights of another run, which would count twice; such runs alone are settings as well."""
+    return record.overrides.get("checkpoint", "null") != "null"
+
+
 def identity(record: Record) -> str:
     """The `config_hash`; a run that died before it had one goes by what was typed."""
     known: Any = record.get("config_hash") or record.job.get("config_hash")
@@ -135,9 +140,21 @@ def typed(record: Record) -> dict[str, str]:
     return {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
 
 
-def swept_keys(records: list[Record], sweeps: list[Sweep]) -> list[str]:
-    """What varies: as the one sweep says that all runs are from, else the overrides whose values differ."""
+def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
+    """What varies: as the one sweep says that all runs are from, else the overrides whose values differ.
+
+    A key that differs inside of a setting, such as its device, is no part of what it is.
+    """
+    records = [record for runs in settings for record in runs]
     if len(sweeps) == 1 and all(record.job for record in records):
         return [str(key).lstrip("+~") for key in sweeps[0].content.get("swept", [])]
     keys = dict.fromkeys(key for record in records for key in typed(record))
-    return [key for key in keys if len({meaning(record.value(key)) for record in records}) > 1]
+    return [key for key in keys if tells_apart([known(key, runs) for runs in settings])]
+
+
+def known(key: str, records: list[Record]) -> frozenset[str]:
+    return frozenset(meaning(value) for record in records if (value := record.value(key)) is not None)
+
+
+def tells_apart(values: list[frozenset[str]]) -> bool:
+    return len(set(values)) > 1 and all(len(one) <= 1 for one in values)
