@@ -224,7 +224,12 @@ def test_what_a_sweep_varies_is_a_row_for_each(compose: Compose, key: str, more:
     assert varied[0] != varied[1] == hashes(compose, *more, swept, "seed=1", "data.eval_batch_size=7")[1]
 
 
-def test_a_sweep_over_what_counts_anyway_gives_the_hash_of_the_same_run_by_hand(compose: Compose) -> None:
+@pytest.mark.parametrize("swept", [["optimizer", "optimizer.lr"], ["data"], ["task", "network"]], ids=str)
+def test_a_sweep_over_what_counts_anyway_gives_the_hash_of_the_same_run_by_hand(
+    compose: Compose, swept: list[str]
+) -> None:
+    """In data and task stand keys that are aside, and stay so where only the group was varied."""
     config = compose()
-    OmegaConf.update(config, "sweep", {"swept": ["optimizer", "optimizer.lr"], "folder": "/x/y"})
-    assert setting_hash(config) == setting_hash(compose())
+    by_hand = setting_hash(config)
+    OmegaConf.update(config, "sweep", {"swept": swept, "folder": "/x/y"})
+    assert setting_hash(config) == by_hand

@@ -3,7 +3,8 @@
 All that a configuration asks for counts, except for what this page names: `REPEATS`, over which means are taken;
 `ASIDE`, which is not meant to change a number; callbacks that say of themselves that they only watch (`only_watches`);
 and paths, with all that is made from them by interpolation (`data.folder`, a data set's `images`). What a sweep varies
-counts in that sweep, whatever it is: who sweeps over precisions wants a row for each.
+counts in that sweep, whatever it is: who sweeps over precisions, or over trainers, wants a row for each. Of any other
+group that it varies counts what counts anyway, so that its runs are repeats of those by hand.
 
 run.json keeps a setting's hash as `config_hash`. A run of an earlier version keeps the hash that it was given then.
 """
@@ -36,7 +37,8 @@ ASIDE = (
 
 def is_aside(key: str, varied: Iterable[str] = ()) -> bool:
     """Whether a dotted key is left out of a setting, if it is none of those that its sweep has `varied`."""
-    return any(within(key, aside) for aside in ASIDE) and not any(within(key, v) or within(v, key) for v in varied)
+    aside = any(within(key, one) for one in ASIDE)
+    return aside and not any(within(v, key) or (within(key, v) and (v == "trainer" or is_aside(v))) for v in varied)
 
 
 def within(key: str, above: str) -> bool:
