@@ -92,6 +92,29 @@ def test_counts_of_classes_go_on_where_32_bits_stop() -> None:
     assert counts.counts.tolist() == [2**24 + 3, 1]
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32], ids=["bf16 pictures", "32-bit pictures"])
+def test_under_autocast_every_score_is_as_without(kind: torch.dtype) -> None:
+    """A network that is all but undecided between two classes: in 16 bits it takes many for the other one."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.no_grad():
+        network[3].weight[1] = network[3].weight[0] * 1.001
+        network[3].bias.zero_()
+    reference, made, real = torch.rand(3, 200, 1, 4, 4).to(kind)
+
+    def scores() -> dict[str, Tensor]:
+        quality = SampleQuality(Classifier(network, mean=0.5, std=0.5, identity={}))
+        quality.add_reference(reference)
+        quality.add(made, real)
+        return quality.compute()
+
+    expected = scores()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = scores()
+    assert found == expected
+    assert expected["smallest_share"] > 0
+
+
 def test_precision_and_recall_are_the_shares_within_the_balls() -> None:
     generator = torch.Generator().manual_seed(0)
     real, made = torch.randn(25, 3, generator=generator), torch.randn(20, 3, generator=generator) * 1.5 + 0.3

@@ -77,17 +77,21 @@ class SampleQuality:
 
     @torch.no_grad()
     def add(self, made: Tensor, real: Tensor | None = None) -> None:
-        """Add made pictures (N, …); with `real`, that are not among the reference, for all that `compute` can tell."""
-        features = self.of(made)
-        self.made.update(features, real=False)
-        if real is None:
-            return
-        self.made_features.update(features)
-        if self.shares is not None:
-            self.shares.update(self.features.classes(features))
-        features = self.of(real)
-        self.real.update(features, real=False)
-        self.real_features.update(features)
+        """Add made pictures (N, …); with `real`, that are not among the reference, for all that `compute` can tell.
+
+        Nothing of it is in fewer than 32 bits: neither are the features, nor what tells their classes.
+        """
+        with torch.autocast(made.device.type, enabled=False):
+            features = self.of(made)
+            self.made.update(features, real=False)
+            if real is None:
+                return
+            self.made_features.update(features)
+            if self.shares is not None:
+                self.shares.update(self.features.classes(features))
+            features = self.of(real)
+            self.real.update(features, real=False)
+            self.real_features.update(features)
 
     def compute(self) -> dict[str, Tensor]:
         """The scores of what was added, and begin anew: `frechet_distance`, with real pictures also the rest.
