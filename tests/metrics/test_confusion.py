@@ -59,3 +59,14 @@ def test_updating_reads_nothing_back() -> None:
     metric.counts = metric.counts.to("meta")
     metric.update(torch.zeros(5, dtype=torch.long, device="meta"), torch.zeros(5, dtype=torch.long, device="meta"))
     assert metric.counts.shape == (CLASSES, CLASSES)
+
+
+@pytest.mark.parametrize("wrong", [-1, CLASSES, CLASSES + 2])
+@pytest.mark.parametrize("which", ["predicted", "true"])
+def test_what_is_none_of_the_classes_is_not_counted_as_another(which: str, wrong: int) -> None:
+    metric = ConfusionMatrix(CLASSES)
+    pair = {"predicted": torch.tensor([0, 1]), "true": torch.tensor([1, 1])}
+    pair[which][0] = wrong
+    with pytest.raises((RuntimeError, IndexError), match=r"out of (range|bounds)"):
+        metric.update(**pair)
+    assert metric.counts.sum() == 0

@@ -29,8 +29,13 @@ class ConfusionMatrix(Metric):
         self.add_state("counts", default=torch.zeros(num_classes, num_classes, dtype=torch.long), dist_reduce_fx="sum")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
-        """Add a batch of classes, (N,) each."""
-        self.counts.view(-1).index_add_(0, true * self.num_classes + predicted, torch.ones_like(true))
+        """Add a batch of classes, (N,) each.
+
+        Raises:
+            RuntimeError, IndexError: from torch, if one is none of the classes; a GPU stops at it a little later.
+        """
+        marked = torch.zeros(len(predicted), self.num_classes, dtype=torch.long, device=predicted.device)
+        self.counts.index_add_(0, true, marked.scatter_(1, predicted[:, None], 1))  # both look at their indices
 
     def compute(self) -> Tensor:
         return self.counts
