@@ -76,6 +76,8 @@ def test_the_reports_clock_studies_have_its_network_plainly_trained(compose: Com
         angles = config.encoding._target_.endswith(("LabelTransformation", "MultiheadAngles"))
         assert network.dense_activation._target_ == f"torch.nn.{'Tanh' if angles else 'ReLU'}"
         assert network.activation._target_ == "torch.nn.ReLU"
+        sines_alone = config.encoding._target_.endswith("LabelTransformation")
+        assert (network.output and network.output._target_) == ("torch.nn.Tanh" if sines_alone else None)
 
 
 @pytest.mark.slow

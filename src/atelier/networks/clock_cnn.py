@@ -29,6 +29,7 @@ class ClockCNN(nn.Module):
         activation: makes the activation of the convolutional part.
         dense_activation: makes the activation of the dense part.
         initializer: initializes the whole network, once.
+        output: makes the activation of the outputs; None leaves them linear.
 
     Raises:
         InputError: if the pictures are too small for the strides and pools.
@@ -45,15 +46,17 @@ class ClockCNN(nn.Module):
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
+        output: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         blocks = [replace(block, stride=stride) for block, stride in zip(BLOCKS, strides, strict=True)]
         features, size = convolutions("ClockCNN", in_shape, blocks, batch_norm, activation)
         self.features = nn.Sequential(*features, nn.Flatten())
-        self.branches = nn.ModuleList(dense(size, hidden, output, dropout, dense_activation) for output in outputs)
+        self.branches = nn.ModuleList(dense(size, hidden, width, dropout, dense_activation) for width in outputs)
+        self.output = output() if output else nn.Identity()
         initializer(self)
         self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)
-        return torch.cat([branch(features) for branch in self.branches], dim=1)
+        return self.output(torch.cat([branch(features) for branch in self.branches], dim=1))
