@@ -11,8 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 
 import atelier
 from atelier.compose.build import check_targets
-from atelier.compose.targets import build, check
+from atelier.compose.targets import build, check, locate
 from atelier.errors import InputError
+from atelier.metrics import features
 
 Compose = Callable[..., DictConfig]
 
@@ -228,3 +229,8 @@ def test_every_shipped_option_is_accepted(
 
 def test_the_default_configuration_is_accepted(compose: Compose) -> None:
     check_targets(compose())
+
+
+@pytest.mark.parametrize("name", ["Pixels", "Inception"])
+def test_what_has_moved_is_found_under_the_name_that_older_runs_have(name: str) -> None:
+    assert locate("features", f"atelier.compose.features.{name}") is getattr(features, name)

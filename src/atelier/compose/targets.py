@@ -25,6 +25,9 @@ ALLOWED = (
     "lightning.pytorch",
 )
 
+# {what a run made before may name: where that is now}
+MOVED = {f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")}
+
 
 class UnknownArgument(InputError):
     """A key of the configuration that what it builds does not take."""
@@ -103,7 +106,7 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
     """
     if not isinstance(name, str) or not within(name):
         raise InputError(f"{path}._target_={name}: not allowed. A configuration builds from: {', '.join(ALLOWED)}")
-    parts = name.split(".")
+    parts = MOVED.get(name, name).split(".")
     found: Any = None
     split = 0
     for split in range(len(parts) - 1, 0, -1):
