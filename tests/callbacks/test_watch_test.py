@@ -2,15 +2,23 @@
 
 import csv
 import json
+import random
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
-from torch import nn
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
 
 from atelier.callbacks.watch_test import WatchTest
+from atelier.compose.build import build_data, build_task
 from atelier.errors import InputError
+from atelier.runs.generators import seed_generators
 from atelier.tasks.gan import GAN
 
 Run = Callable[..., Any]
@@ -64,6 +72,28 @@ def test_it_is_measured_in_every_epoch_as_the_validation_is(watched: Any) -> Non
     seen = [row for row in rows(watched, "test") if int(row["epoch"]) < 3]
     assert [int(row["epoch"]) for row in seen] == [0, 1, 2]
     assert {name for row in seen for name in row} == {"epoch", "step", "test/loss", "test/accuracy"}
+
+
+def test_random_numbers_go_on_as_without_it(compose: Callable[..., DictConfig], data_dir: Path) -> None:
+    """Those of a data set's own code too, whichever generator it draws from."""
+    config = compose(*EPOCHS, "callbacks=none")
+    config.paths.data = str(data_dir)
+    task, data = build_task(config), build_data(config)
+    data.setup("fit")
+    draws = {"torch": lambda: torch.rand(1).item(), "numpy": np.random.rand, "python": random.random}
+
+    def normalise(inputs: Tensor) -> Tensor:
+        return inputs.float() * sum(draw() for draw in draws.values())
+
+    data.normalise = normalise
+    plugin = SimpleNamespace(val_step_context=nullcontext)
+    task._trainer = SimpleNamespace(datamodule=data, precision_plugin=plugin)
+    task.log_dict = lambda values: None
+    seed_generators(0)
+    expected = [draw() for draw in draws.values()]
+    seed_generators(0)
+    task.pass_over("val", "test/")
+    assert [draw() for draw in draws.values()] == expected
 
 
 @pytest.mark.slow

@@ -1,9 +1,15 @@
 """A network whose outputs are not what the task reads is refused before it is trained, whatever the task."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from omegaconf import DictConfig
+
+from atelier.compose.build import build_task, check_run
+from atelier.errors import InputError
 
 Run = Callable[..., Any]
 SHORT = ["trainer=cpu", "trainer.max_epochs=1", "callbacks=none", "network.hidden=[8]"]
@@ -50,7 +56,36 @@ def test_a_classifier_of_other_classes_than_the_data_has_is_refused(run_verb: Ru
     assert outcome.err == "task.num_classes=12: the data have data.num_classes=10\n"
 
 
-def test_one_class_is_refused(run_verb: Run) -> None:
-    outcome = run_verb("train", *SHORT, "data=random_images", "data.num_classes=1")
-    assert outcome.code == 2
-    assert outcome.err == "data.num_classes=1: Classifier tells classes apart; give 2 or more\n"
+@pytest.mark.parametrize("count", [1, 0])
+@pytest.mark.parametrize("chosen", [[], ["task=scratch", "network=scratch_mlp", "optimizer=sgd"]], ids=["torch", "own"])
+def test_too_few_classes_are_refused_before_anything_is_made(
+    compose: Callable[..., DictConfig], chosen: list[str], count: int
+) -> None:
+    config = compose("data=random_images", f"data.num_classes={count}", *chosen)
+    with pytest.raises(InputError, match=rf"^data\.num_classes={count}: a classifier tells classes apart; give 2"):
+        check_run(config)
+
+
+def test_one_class_that_only_the_data_know_of_is_refused(compose: Callable[..., DictConfig]) -> None:
+    task = build_task(compose())
+    task._trainer = SimpleNamespace(datamodule=SimpleNamespace(num_classes=1))
+    with pytest.raises(InputError, match=r"^data\.num_classes=1: Classifier tells classes apart; give 2 or more$"):
+        task.outputs()
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        ((torch.zeros(2, 10), None), "gives a tuple; data.num_classes=10 needs one tensor of 10 outputs for an input"),
+        ({"logits": torch.zeros(2, 10)}, "gives a dict; data.num_classes=10 needs one tensor of 10 outputs for an inp"),
+        (torch.zeros(2, 5, 10), "gives 5 × 10 outputs for an input; data.num_classes=10 needs 10"),
+    ],
+    ids=["tuple", "dictionary", "sequence"],
+)
+def test_an_output_of_another_kind_is_refused(compose: Callable[..., DictConfig], output: Any, told: str) -> None:
+    task = build_task(compose())
+    task._trainer = SimpleNamespace(datamodule=SimpleNamespace())
+    task.network.forward = lambda images: output
+    task.setup("fit")
+    with pytest.raises(InputError, match=f"^network: MLP {told}"):
+        task(torch.zeros(2, 1, 8, 8))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
-from atelier.tasks.task import Task
+from atelier.tasks.task import Task, as_its_weights, in_full
 
 Compose = Callable[..., DictConfig]
 SHORT = [
@@ -133,6 +133,57 @@ def test_16_bits_train_with_an_optimizer_that_can(
         assert {parameter.dtype for parameter in task.network.parameters()} == {torch.float16}
         assert all(parameter.isfinite().all() for parameter in task.network.parameters())
         assert all(value.isfinite() for value in metrics.values())
+
+
+class Kept(nn.Module):
+    """Gives back what it is given; its weight is in its second part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.Sequential(nn.ReLU(), nn.Linear(1, 1))
+
+    def forward(self, *inputs: Any) -> Any:
+        return inputs if len(inputs) > 1 else inputs[0]
+
+
+REAL, WHOLE = torch.ones(2), torch.tensor([2**24 + 1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "inside", "outside"),
+    [
+        (torch.float32, (REAL,), torch.float32, torch.float32),
+        (torch.float32, (REAL.double(), WHOLE), torch.float32, torch.float32),
+        (torch.bfloat16, (REAL,), torch.bfloat16, torch.float32),
+        (torch.bfloat16, (REAL, [WHOLE, {"more": REAL}]), torch.bfloat16, torch.float32),
+        (torch.float64, (REAL, WHOLE), torch.float64, torch.float64),
+    ],
+)
+def test_a_network_computes_in_the_precision_of_its_weights(
+    kind: torch.dtype, given: tuple[Any, ...], inside: torch.dtype, outside: torch.dtype
+) -> None:
+    network, seen = Kept().to(kind), []
+    network.register_forward_pre_hook(as_its_weights)
+    network.register_forward_hook(lambda network, inputs, outputs: seen.append(inputs))
+    network.register_forward_hook(in_full)
+    found = network(*given)
+    for values, expected in ((seen[0], inside), (found, outside)):
+        assert {value.dtype for value in tensors(values)} == {expected} | ({torch.int64} if len(given) > 1 else set())
+
+
+def tensors(values: Any) -> list[Tensor]:
+    if isinstance(values, Tensor):
+        return [values]
+    return [one for part in (values.values() if isinstance(values, dict) else values) for one in tensors(part)]
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_what_is_right_already_is_not_gone_through(kind: torch.dtype) -> None:
+    """At every forward, of which a small network makes thousands in a second: PyTorch takes None for `as it is`."""
+    network, given = Kept().to(kind), REAL.to(kind)
+    assert as_its_weights(network, (given, given)) is None
+    assert as_its_weights(nn.Flatten(), (given.half(),)) is None
+    assert in_full(network, (given,), given) is None
 
 
 def weights(task: Task) -> list[Tensor]:

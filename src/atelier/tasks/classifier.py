@@ -29,9 +29,9 @@ class Classifier(Task):
         num_classes: how many there are.
         label_smoothing: the share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567). The losses of validation and test are without it.
-        clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, over the
-            whole training set, without dropout and augmentation. `train/accuracy` and `train/loss` are with them, and
-            with the weights of each step.
+        clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, or of a run
+            that counts steps with a validation, over the whole training set, without dropout and augmentation.
+            `train/accuracy` and `train/loss` are with them, and with the weights of each step.
         optimizer, schedule, metric, mode, keep: see `Task`.
 
     Raises:
@@ -87,6 +87,8 @@ class Classifier(Task):
 
     def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy})
+
+    def measure_training(self) -> None:
         if self.clean_train_accuracy:
             self.pass_over("train", "train/clean_")
 

@@ -2,10 +2,12 @@
 
 import inspect
 import math
+import random
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
@@ -109,14 +111,18 @@ class Task(lightning.LightningModule):
         if (expected := self.outputs()) is None:
             return
 
-        def look(network: nn.Module, inputs: Any, output: Tensor) -> None:
+        def look(network: nn.Module, inputs: Any, output: Any) -> None:
             handle.remove()
-            if tuple(output.shape[1:]) != expected[:1]:
-                given = " × ".join(map(str, output.shape[1:]))
-                name = type(network).__name__
+            count, setting = expected
+            name = type(network).__name__
+            if not isinstance(output, Tensor):
                 raise InputError(
-                    f"network: {name} gives {given} outputs for an input; {expected[1]} needs {expected[0]}"
+                    f"network: {name} gives a {type(output).__name__}; {setting} needs one tensor of {count} outputs"
+                    " for an input"
                 )
+            if tuple(output.shape[1:]) != (count,):
+                given = " × ".join(map(str, output.shape[1:]))
+                raise InputError(f"network: {name} gives {given} outputs for an input; {setting} needs {count}")
 
         handle = self.network.register_forward_hook(look)
 
@@ -220,6 +226,10 @@ class Task(lightning.LightningModule):
         """Log the training metrics, where a subclass has any, and start them anew: after an epoch, or where the run
         counts steps with a validation and every trainer.log_every_n_steps (0: with a validation alone)."""
 
+    def measure_training(self) -> None:
+        """Log what a subclass measures over the whole training set: after an epoch or, where the run counts steps,
+        with a validation, which costs as much."""
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
         step, every = self.trainer.global_step, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if self.counts_steps and every and step % every == 0 and step > self.logged:
@@ -231,10 +241,13 @@ class Task(lightning.LightningModule):
             self.step_schedulers()
         if not self.counts_steps:
             self.log_training()
+            self.measure_training()
 
     def on_validation_epoch_start(self) -> None:
-        if self.counts_steps and self.trainer.state.fn == "fit" and self.trainer.global_step > self.logged:
-            self.log_training()
+        if self.counts_steps and self.trainer.state.fn == "fit":
+            if self.trainer.global_step > self.logged:
+                self.log_training()
+            self.measure_training()
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
         """Log the epoch's values as `<stage>/<name>` and start anew; a metric of several values gives each its name."""
@@ -249,16 +262,20 @@ class Task(lightning.LightningModule):
     def pass_over(self, split: str, prefix: str) -> None:
         """Pass over a split as validation does, between two epochs or validations, and log `<prefix><name>`.
 
-        Each sample counts once, on any number of processes; random numbers go on as if this had not been done.
+        Each sample counts once, on any number of processes; the random numbers of torch, numpy and Python go on as if
+        this had not been done.
         """
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         training = {module: module.training for module in self.modules()}
+        others = random.getstate(), np.random.get_state()  # a data set's own code may draw from them
         self.eval()
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             for index, batch in enumerate(data.loader(split)):
                 inputs, labels = data.transfer_batch_to_device(batch, self.device, 0)
                 with self.trainer.precision_plugin.val_step_context():
                     self.validation_step((data.normalise(inputs), labels), index)
+        random.setstate(others[0])
+        np.random.set_state(others[1])
         self.measured_as = prefix
         self.on_validation_epoch_end()
         del self.measured_as
@@ -315,15 +332,24 @@ def check_eps(eps: float | None, kind: torch.dtype) -> None:
 
 
 def as_its_weights(network: nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """A network's inputs, those that are real numbers in the precision of its weights."""
-    first = next(network.parameters(), None)
-
-    def brought(given: Tensor) -> Tensor:
-        return given if first is None or not given.is_floating_point() else given.to(first.dtype)
-
-    return apply_to_collection(inputs, Tensor, brought)
+    """A network's inputs, those that are real numbers in the precision of its weights; None where all are."""
+    first = first_weight(network)
+    if first is None or all(isinstance(given, Tensor) and given.dtype == first.dtype for given in inputs):
+        return None
+    kind = first.dtype
+    return apply_to_collection(inputs, Tensor, lambda given: given.to(kind) if given.is_floating_point() else given)
 
 
 def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
-    """A network's outputs in 32 bits or more."""
+    """A network's outputs in 32 bits or more; None where they are."""
+    if isinstance(outputs, Tensor) and outputs.dtype in (torch.float32, torch.float64):
+        return None
     return apply_to_collection(outputs, Tensor, full)
+
+
+def first_weight(module: nn.Module) -> nn.Parameter | None:
+    """The first of its parameters: `module.parameters()` takes five times as long to begin."""
+    for weight in module._parameters.values():
+        if weight is not None:
+            return weight
+    return next((weight for part in module.children() if (weight := first_weight(part)) is not None), None)
