@@ -85,7 +85,7 @@ def test_what_is_made_of_outputs_in_bf16_is_made_in_32_bits(config: DictConfig) 
         torch.testing.assert_close(other, weight, rtol=1e-4, atol=1e-6, msg=lambda told, n=name: f"{n}: {told}")
 
 
-@pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
+@pytest.mark.parametrize("precision", [pytest.param("64-true", marks=pytest.mark.slow), "bf16-true"])
 def test_every_task_trains_in(config: DictConfig, precision: str) -> None:
     before = build_task(config)
     task, metrics = run(config, precision)

@@ -165,8 +165,8 @@ class Task(lightning.LightningModule):
             told = f"a run that counts steps needs a divisor of the {batches} batches of an epoch"
             raise InputError(f"{given}: {told}; or set data.batch_size")
         loader: Any = self.trainer.train_dataloader
-        epoch = self.trainer.fit_loop.epoch_progress.current.processed  # as Lightning tells the loader, but later
-        if (done := loader.first(epoch)) % several:
+        progress: Any = self.trainer.fit_loop.epoch_progress  # as Lightning tells the loader, but later
+        if (done := loader.first(progress.current.processed)) % several:
             raise InputError(f"{given}: the run goes on after {done} batches of an epoch; give a divisor of {done}")
 
     @property
