@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
-from atelier.tasks.task import Task, as_its_weights, in_full
+from atelier.tasks.precision import as_its_weights, in_full
+from atelier.tasks.task import Task
 
 Compose = Callable[..., DictConfig]
 SHORT = [

@@ -14,8 +14,8 @@ from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
 from atelier.scratch.module import Module
 from atelier.tasks.by_hand import ByHand, own_optimizer
 from atelier.tasks.classifier import Batch, Classifier, accuracy
+from atelier.tasks.precision import check_eps
 from atelier.tasks.schedule import Schedule
-from atelier.tasks.task import check_eps
 
 CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
 

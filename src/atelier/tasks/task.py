@@ -9,14 +9,13 @@ from typing import Any, Literal, Self
 import lightning.pytorch as lightning
 import numpy as np
 import torch
-from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
-from atelier.losses.precision import full
+from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
 
 
@@ -317,39 +316,3 @@ class Task(lightning.LightningModule):
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
         """The network's outputs (N, …) as plain values for a user: one dictionary per input."""
         raise NotImplementedError(f"{type(self).__name__} cannot be asked for predictions")
-
-
-def check_eps(eps: float | None, kind: torch.dtype) -> None:
-    """
-    Raises:
-        InputError: if what keeps an optimizer from dividing by zero is zero itself in the precision of its weights.
-    """
-    if eps and torch.tensor(eps, dtype=kind) == 0:
-        raise InputError(
-            f"trainer.precision=16-true: the optimizer's eps={eps} is 0 in 16 bits, and it would divide by that;"
-            " choose trainer.precision=bf16-true, optimizer=sgd, or ++optimizer.eps=1e-4"
-        )
-
-
-def as_its_weights(network: nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """A network's inputs, those that are real numbers in the precision of its weights; None where all are."""
-    first = first_weight(network)
-    if first is None or all(isinstance(given, Tensor) and given.dtype == first.dtype for given in inputs):
-        return None
-    kind = first.dtype
-    return apply_to_collection(inputs, Tensor, lambda given: given.to(kind) if given.is_floating_point() else given)
-
-
-def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
-    """A network's outputs in 32 bits or more; None where they are."""
-    if isinstance(outputs, Tensor) and outputs.dtype in (torch.float32, torch.float64):
-        return None
-    return apply_to_collection(outputs, Tensor, full)
-
-
-def first_weight(module: nn.Module) -> nn.Parameter | None:
-    """The first of its parameters: `module.parameters()` takes five times as long to begin."""
-    for weight in module._parameters.values():
-        if weight is not None:
-            return weight
-    return next((weight for part in module.children() if (weight := first_weight(part)) is not None), None)
