@@ -18,9 +18,9 @@ Done = Callable[[Job, str], None]
 
 
 class SweepLauncher(Launcher):
-    """Runs the jobs of a `Sweep`; `here` says whether that is on this machine."""
+    """Runs the jobs of a `Sweep`; `gpus` says how many a node of its cluster has, None that it is this machine."""
 
-    here = True
+    gpus: int | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.root = Path(OmegaConf.create({"root": "${project_root:}"}).root)
@@ -61,8 +61,6 @@ class LocalLauncher(SweepLauncher):
 class SlurmLauncher(SweepLauncher):
     """hydra/launcher=slurm; the arguments are those of `atelier.sweeps.slurm_queue.SlurmSettings`."""
 
-    here = False
-
     def __init__(self, **settings: Any) -> None:
         self.given = settings
 
@@ -71,6 +69,7 @@ class SlurmLauncher(SweepLauncher):
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.settings = checked_slurm(self.given)
+        self.gpus = self.settings.gpus_per_node or 1
 
     def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
         from atelier.sweeps.slurm import run_on_slurm
@@ -98,14 +97,14 @@ class GridSweeper(Sweeper):
         if is_search(self.config):
             self.search(arguments, {})
             return
-        sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.here)
+        sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
         end_sweep(sweep, self.launcher.run(sweep, sweep.unfinished()))
 
     def search(self, arguments: list[str], settings: dict[str, Any]) -> None:
         from atelier.compose.searching import end_search, open_search
 
         assert self.config is not None
-        search = open_search(self.config, arguments, self.launcher.root, self.launcher.here, settings)
+        search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus, settings)
         end_search(search, self.launcher.run(search.sweep, search.jobs(), search.done))
 
 

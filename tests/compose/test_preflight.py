@@ -1,6 +1,11 @@
 """What is known of a sweep's job before it starts."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
 
 from atelier.compose.preflight import check_job
 
@@ -10,9 +15,46 @@ ROOT = Path(__file__).parents[2]
 def test_keys_that_a_job_does_not_set_have_the_value_that_it_composes_to(data_dir: Path) -> None:
     swept = ["activation", "network.hidden", "network.dropout", "network.batch_norm", "scheduler", "nothing.of_that"]
     job = ["network=mlp", "network.batch_norm=true", "activation=tanh", "trainer=cpu"]
-    facts = check_job(ROOT, {"DATA_DIR": str(data_dir)}, True, swept, job)
+    facts = check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, swept, job)
     known = facts["values"]
     assert (known["activation"], known["network.batch_norm"], known["nothing.of_that"]) == ("tanh", "true", "")
     assert known["scheduler"] == "constant"
     assert float(known["network.dropout"]) == 0.0
     assert known["network.hidden"].startswith("[")
+
+
+@pytest.fixture
+def of_devices(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The facts of a job with these overrides, where `here` are so many GPUs, or on a cluster's node with `gpus`."""
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+
+    def check(*overrides: str, here: int = 1, gpus: int | None = None) -> dict[str, Any]:
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: here)
+        facts = check_job(ROOT, {"DATA_DIR": str(data_dir)}, gpus, [], ["network=mlp", *overrides])
+        assert "problem" not in facts, facts
+        return facts
+
+    return check
+
+
+@pytest.mark.parametrize("every", ["trainer=ddp", "trainer.devices=auto", "trainer.devices=-1", "trainer=fsdp"])
+def test_every_device_counts_as_so_many(of_devices: Any, every: str) -> None:
+    """One GPU and four are batches of another size, whatever was typed."""
+    one, four = of_devices(every, here=1), of_devices(every, here=4)
+    assert (one["devices"], four["devices"]) == (1, 4)
+    assert one["config_hash"] != four["config_hash"] == of_devices(every, "trainer.devices=4", here=4)["config_hash"]
+
+
+def test_every_device_of_a_clusters_node_counts_as_so_many(of_devices: Any) -> None:
+    on_cluster = of_devices("trainer=ddp", here=0, gpus=4)
+    assert on_cluster["devices"] == 4
+    assert on_cluster["config_hash"] == of_devices("trainer=ddp", here=4)["config_hash"]
+    on_processor = of_devices("trainer=cpu", "trainer.devices=auto", here=0, gpus=4)
+    assert on_processor["devices"] == 1
+    assert on_processor["config_hash"] == of_devices()["config_hash"]
+
+
+def test_listed_devices_count_by_their_number(of_devices: Any) -> None:
+    listed = of_devices("trainer=ddp", "trainer.devices=[1,3]", here=4)
+    assert listed["devices"] == 2
+    assert listed["config_hash"] == of_devices("trainer=ddp", "trainer.devices=[0,1]", here=4)["config_hash"]

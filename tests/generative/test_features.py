@@ -88,7 +88,7 @@ def test_a_classifier_without_a_recipe_is_asked_for(run_verb: Run, tmp_path: Pat
 def test_a_sweep_says_it_before_its_first_job(data_dir: Path, experiment: str) -> None:
     environment = {"DATA_DIR": str(data_dir)}
     first, second = (
-        check_job(ROOT, environment, True, [], [f"experiment={experiment}", "trainer=cpu", f"seed={seed}"])
+        check_job(ROOT, environment, None, [], [f"experiment={experiment}", "trainer=cpu", f"seed={seed}"])
         for seed in (0, 1)
     )
     assert first["problem"].startswith("features.run is missing")
@@ -154,7 +154,7 @@ def test_runs_are_of_one_setting_if_the_weights_are_the_same_wherever_they_lie(
 ) -> None:
     def setting(folder: Path) -> str:
         named = ["experiment=digits_vae", "features=digits", f"features.run={folder}", "trainer=cpu"]
-        return check_job(ROOT, {"DATA_DIR": str(data_dir)}, True, [], named)["config_hash"]
+        return check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], named)["config_hash"]
 
     same = copied()
     assert setting(same) == setting(classifier)

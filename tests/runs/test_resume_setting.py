@@ -40,6 +40,13 @@ def test_a_run_goes_on_under_another_data_dir_and_each_change_makes_another_sett
     assert len(seen) == 3
 
 
+def test_a_run_keeps_the_number_of_devices_that_it_found(run_verb: Run, compose: Callable[..., Any]) -> None:
+    run = run_verb("train", *SHORT, "trainer.devices=auto")
+    assert yaml.safe_load((run.folder / "config.yaml").read_text())["trainer"]["devices"] == 1
+    assert run.manifest["config_hash"] == setting_hash(compose(*SHORT))
+    assert "trainer.devices=auto" in run.manifest["overrides"]
+
+
 # ---------------------------------------------------------------------- composed anew
 
 
@@ -73,6 +80,20 @@ def test_other_folders_are_no_change_of_conf(
         _, changed = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
         assert changed["config_hash"] != json.loads(folder.manifest.read_text())["config_hash"]
         assert changed["overrides"] == [f"experiment={experiment}", "seed=3", "trainer.max_epochs=2"]
+
+
+@pytest.mark.parametrize("stored", [4, "auto"], ids=str)  # auto: from when that was kept as it was typed
+def test_every_device_is_as_many_as_when_the_run_began(
+    begun: Callable[..., RunFolder], conf: Path, stored: int | str
+) -> None:
+    folder = begun("trainer=ddp", f"trainer.devices={stored}")
+    content = json.loads(folder.manifest.read_text())
+    folder.manifest.write_text(json.dumps({**content, "overrides": ["trainer=ddp", "seed=3"]}))
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        config, _ = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
+        assert config.trainer.devices == stored
+        config, _ = resumed_config(folder, ["resume=there", "trainer.devices=2"])
+        assert config.trainer.devices == 2
 
 
 def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunFolder], conf: Path) -> None:

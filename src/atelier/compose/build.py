@@ -21,6 +21,7 @@ from atelier.runs.generators import seed_generators
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
+ALL = ("auto", -1, "-1")  # of trainer.devices
 NETWORKS = ("network", "generator", "discriminator", "encoder", "decoder")
 
 
@@ -116,12 +117,10 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
     if not torch.cuda.is_available():
         # Lightning has torch ask the driver anew whether there is a GPU, which every optimizer step would pay for.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    accelerator = pick_accelerator(settings.accelerator)
-    settings.devices = pick_devices(accelerator, settings.devices)
+    settings.accelerator = accelerator = decide_devices(settings)
     if settings.precision == "auto":
         bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         settings.precision = "bf16-mixed" if bf16 else "32-true"
-    settings.accelerator = accelerator
     if getattr(locate("task", config.task._target_), "by_hand", False):
         leave_to_the_task(settings)
     if isinstance(settings.val_check_interval, int):  # in optimizer steps; Lightning counts batches
@@ -176,6 +175,13 @@ def build_all(config: DictConfig, group: str) -> list[Any]:
     return [build(node) for node in (config.get(group) or {}).values() if node is not None]
 
 
+def decide_devices(trainer: DictConfig) -> str:
+    """Set how many devices of this machine `auto` means: they change the batch. Returns the accelerator."""
+    accelerator = pick_accelerator(trainer.accelerator)
+    trainer.devices = pick_devices(accelerator, trainer.devices)
+    return accelerator
+
+
 def pick_accelerator(name: str) -> str:
     here = ["cuda"] * CUDAAccelerator.is_available() + ["mps"] * MPSAccelerator.is_available() + ["cpu"]
     wanted = {"auto": here[0], "gpu": "cuda" if "cuda" in here or "mps" not in here else "mps"}.get(name, name)
@@ -188,9 +194,11 @@ def pick_devices(accelerator: str, devices: Any) -> Any:
     if accelerator != "cuda":
         return 1 if devices == "auto" else devices
     count = torch.cuda.device_count()
-    if devices in ("auto", -1, "-1"):
+    if devices in ALL:
         return count
-    wanted = len(devices) if isinstance(devices, (list, tuple)) else int(devices)
+    wanted = len(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else int(devices)
     if wanted > count:
-        raise InputError(f"trainer.devices={devices}: this machine has {count} GPU{'s' * (count != 1)}")
+        raise InputError(
+            f"trainer.devices={devices}: this machine has {count} GPU{'s' * (count != 1)}; trainer=auto takes one"
+        )
     return devices

@@ -8,7 +8,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.compose.build import check_run, check_targets
+from atelier.compose.build import ALL, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE
 from atelier.compose.targets import plain
 from atelier.errors import InputError
@@ -38,6 +38,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     elif config.resume is not None:
         run = Run.resume(folder, plain(config), changed)
     else:
+        decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
@@ -69,9 +70,9 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig,
     new = [override for override in overrides if key_of(override) != "resume"]
     changed = {}
     if new:
-        manifest, sweep, features = Manifest.read(folder.manifest), config.get("sweep"), features_of(config)
+        manifest, stored, features = Manifest.read(folder.manifest), config, features_of(config)
         typed = manifest["overrides"]
-        begun = composed(typed, sweep)
+        begun = composed(typed, stored)
         if "features" in config:
             begun.features = config.features  # whose run may lie elsewhere now; compared below
         if setting_hash(begun) != manifest["config_hash"]:
@@ -81,7 +82,7 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig,
             )
         replaced = [key_of(override) for override in new]
         typed = [override for override in typed if key_of(override) not in replaced] + new
-        config = composed(typed, sweep)
+        config = composed(typed, stored)
         for key, value in features_of(config).items():
             if value != features.get(key):
                 raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
@@ -90,10 +91,12 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig,
     return config, changed
 
 
-def composed(overrides: list[str], sweep: DictConfig | None) -> DictConfig:
-    """A checked configuration from what was typed, of a run of this `sweep`."""
+def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
+    """A checked configuration from what was typed, of the run that has `stored`: its sweep, its number of devices."""
     config = compose("train", overrides)
-    config.sweep = sweep or config.sweep
+    config.sweep = stored.get("sweep") or config.sweep
+    if config.trainer.devices in ALL:
+        config.trainer.devices = stored.trainer.devices
     check_targets(config)
     return config
 

@@ -18,14 +18,14 @@ from atelier.errors import InputError
 
 
 def check_job(
-    root: Path, environment: Mapping[str, str], here: bool, swept: Sequence[str], overrides: list[str]
+    root: Path, environment: Mapping[str, str], gpus: int | None, swept: Sequence[str], overrides: list[str]
 ) -> dict[str, Any]:
     """Compose one job of a sweep as it will be composed, and check it.
 
     Args:
         root: the project's folder.
         environment: variables of the process that starts the sweep.
-        here: whether the job runs on this machine, so that its devices have to be here.
+        gpus: of the cluster's node that the job will get; None: it runs here, on devices that have to be here.
         swept: keys whose values are asked for.
         overrides: the job's command line.
 
@@ -36,7 +36,7 @@ def check_job(
     """
     import torch  # late: the process that starts a sweep stays light
 
-    from atelier.compose.build import build_data, check_networks, check_run, pick_accelerator, pick_devices
+    from atelier.compose.build import ALL, build_data, check_networks, check_run, decide_devices
     from atelier.compose.verb import register_resolvers
     from atelier.runs.setting import setting_hash
 
@@ -54,21 +54,22 @@ def check_job(
             check_run(config, experiment, overrides)
             build_data(config).check_source()
             check_networks(config)
-            accelerator, devices = config.trainer.accelerator, config.trainer.devices
-            if here:
-                accelerator = pick_accelerator(accelerator)
-                devices = pick_devices(accelerator, devices)
+            accelerator = config.trainer.accelerator
+            if gpus is None:
+                accelerator = decide_devices(config.trainer)
+            elif config.trainer.devices in ALL:
+                config.trainer.devices = 1 if accelerator == "cpu" else gpus
     except (InputError, HydraException, OmegaConfBaseException) as error:
         return {"problem": explain(error, root / "conf")}
-    count = len(devices) if hasattr(devices, "__len__") and not isinstance(devices, str) else devices
+    devices = config.trainer.devices
     return {
         "seed": config.seed,
         "experiment": experiment,
         "config_hash": setting_hash(config),
         "objective": {"metric": config.task.metric, "mode": config.task.mode},
         "accelerator": accelerator,
-        "gpus": torch.cuda.device_count() if here else 0,
-        "devices": count if isinstance(count, int) else int(count) if str(count).isdigit() else count,
+        "gpus": torch.cuda.device_count() if gpus is None else 0,
+        "devices": len(devices) if OmegaConf.is_list(devices) else int(devices) if str(devices).isdigit() else devices,
         "nodes": config.trainer.num_nodes,
         **length(config.trainer),
         "values": {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in swept},

@@ -43,7 +43,7 @@ def named_sweep(config: DictConfig) -> Sweep:
 
 
 def open_search(
-    config: DictConfig, arguments: Sequence[str], root: Path, here: bool, given: Mapping[str, Any]
+    config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None, given: Mapping[str, Any]
 ) -> "Search":
     """The search that `train.py -m` is to do, its space checked.
 
@@ -51,7 +51,7 @@ def open_search(
         config: Hydra's configuration of the sweep, its own part included.
         arguments: what was typed after -m.
         root: the project's folder.
-        here: whether the jobs run on this machine.
+        gpus: of a cluster's node for each job; None: the jobs run on this machine.
         given: the settings of hydra/sweeper=optuna; nothing if only sweep.resume was typed.
 
     Raises:
@@ -61,7 +61,7 @@ def open_search(
         from atelier.sweeps.search import Search
     except ModuleNotFoundError as error:
         raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
-    check = functools.partial(check_job, root, dict(os.environ), here, ())
+    check = functools.partial(check_job, root, dict(os.environ), gpus, ())
     sweep, space, options = (resumed if config.sweep.resume is not None else begun)(config, arguments, check, given)
     return Search(sweep, space, options, functools.partial(check_one, check, warm_context()))
 

@@ -27,14 +27,14 @@ from atelier.sweeps.watch import last_words
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 
 
-def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: bool = True) -> Sweep:
+def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None = None) -> Sweep:
     """The sweep that `train.py -m` is to do, with its jobs checked.
 
     Args:
         config: Hydra's configuration of the sweep, its own part included.
         arguments: what was typed after -m.
         root: the project's folder.
-        here: whether the jobs run on this machine.
+        gpus: of a cluster's node for each job; None: the jobs run on this machine.
 
     Raises:
         InputError: if a job cannot run, or a sweep to go on with has another grid.
@@ -43,7 +43,7 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, here: b
     if config.sweep.resume is not None:
         return resumed(config, arguments, study)
     grid, quick = jobs_of(config, arguments, study)
-    check = functools.partial(check_job, root, dict(os.environ), here, grid.swept)
+    check = functools.partial(check_job, root, dict(os.environ), gpus, grid.swept)
     print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
     facts = preflight(check, grid.jobs, warm_context(), cores())
     jobs = []

@@ -70,10 +70,8 @@ class Needs:
 
 
 def needs_of(job: Job, settings: SlurmSettings) -> Needs:
-    """From the job's `trainer` as the preflight found it; its devices are not of this machine."""
+    """From the job's `trainer` as the preflight found it."""
     devices, kind = job.facts.get("devices", 1), job.facts.get("accelerator", "cpu")
-    if not isinstance(devices, int) or devices < 0:  # auto, -1: all of a node
-        devices = 1 if kind == "cpu" else settings.gpus_per_node or 1
     own = devices if kind in ("gpu", "cuda") else 0
     gpus = 0 if kind == "cpu" else own if settings.gpus_per_node is None else settings.gpus_per_node
     return Needs(job.facts.get("nodes", 1), devices, gpus)
