@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "sweeps": {"runs"},
     "figures": {"runs"},
     "report": {"runs", "sweeps", "figures"},
+    "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from atelier.errors import InputError
+from atelier.report.notes import claim_words
 from atelier.runs.labels import last_two, read_yaml
 
 BY_SETTING = "JobType"  # runs that differ only in seed share their W&B job type
@@ -79,9 +80,8 @@ def columns(metrics: Path) -> list[str]:
 
 def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
     yield f"**{sweep['study'] or sweep['experiment']}**, {sweep['created']}, {len(sweep['jobs'])} runs"
-    for part in ("question", "claim"):
-        if text := (sweep["presentation"] or {}).get(part):
-            yield str(text)
+    study = sweep["presentation"] or {}
+    yield from filter(None, (str(study.get("question") or ""), claim_words(study)))
     if sweep["budget"] != "full":
         changes = ", ".join(f"{key}={value}" for key, value in (sweep["quick"] or {}).items())
         yield f"Budget {sweep['budget']}: {changes}"

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from atelier.figures.group import Curve, Group, Run
 from atelier.figures.words import describe_values
 from atelier.runs.gap import GAPS
-from atelier.runs.rows import read_curves
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
@@ -39,7 +38,7 @@ def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
 
 def unit_of(records: Sequence[Record]) -> str:
     """What curves are drawn over: steps where all runs count them, else epochs."""
-    counts = {record.get("counts") for record in records if record.folder}
+    counts = {record.get("counts") for record in records if record.status != "waiting"}
     return "step" if counts == {"steps"} else "epoch"
 
 
@@ -62,16 +61,15 @@ def best_place(record: Record, unit: str) -> int | None:
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, mode: str) -> Group:
     """Scores are those of completed runs; a setting that has none shows the curves of the others."""
-    folders = {id(record): record.folder for record in setting.records if record.folder}
-    curves = {key: read_curves(folder / "metrics.csv", unit) for key, folder in folders.items()}
+    curves = {id(record): record.curves(unit) for record in setting.records}
     scores: dict[str, list[float | None]] = {}
     runs = []
     for index, record in enumerate(setting.records):
-        own = scores_of(record, curves.get(id(record), {}), unit)
+        own = scores_of(record, curves[id(record)], unit)
         runs.append(Run(record.job.get("number", index), record.status, own))
         for score, value in own.items() if record.status == "completed" else ():
             scores.setdefault(score, []).append(value)
-    shown = setting.completed or [record for record in setting.records if record.folder]
+    shown = setting.completed or setting.records
     drawn = [curves[id(record)] for record in shown if curves[id(record)]]
     homes = [record.folder for record in shown if record.folder]
     runs.sort(key=lambda run: run.number)

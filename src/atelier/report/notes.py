@@ -35,9 +35,15 @@ def heading(results: Results) -> Heading:
     return Heading(
         title=", ".join(names),
         question=" ".join(str(one["question"]).strip() for one in shown if one.get("question")),
-        claim=" ".join(str(one["claim"]).strip() for one in shown if one.get("claim")),
+        claim=" ".join(told for one in shown if (told := claim_words(one))),
         command=[list(sweep.content.get("command") or []) for sweep in results.sweeps],
     )
+
+
+def claim_words(study: dict[str, Any]) -> str:
+    """What a study's claims say, one after the other; a sweep of an earlier version has them in one piece."""
+    told = [str(one["says"]) for one in study.get("claims") or []] or [str(study.get("claim") or "")]
+    return " ".join(text.strip() for text in told)
 
 
 def name(content: dict[str, Any]) -> str:

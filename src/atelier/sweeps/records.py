@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from atelier.errors import InputError
+from atelier.runs.rows import read_curves
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads a configuration in 3 ms instead of 30
 
@@ -61,6 +62,10 @@ class Record:
         if isinstance(node, bool):
             return str(node).lower()
         return None if node is None or isinstance(node, dict) else str(node)
+
+    def curves(self, unit: str) -> dict[str, dict[int, float]]:
+        """What it logged over its epochs or steps: `atelier.runs.rows.read_curves`."""
+        return read_curves(self.folder / "metrics.csv", unit) if self.folder else {}
 
     def get(self, *path: str) -> Any:
         """A value of the manifest, `get("objective", "best")`; None where it is missing."""

@@ -1,0 +1,82 @@
+"""Which settings of a study a claim is about, whatever its runs have done: what it names must be in the grid."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.results.claims import BASE, Claim, Side, Values, read_claims
+from atelier.runs.setting import REPEATS
+from atelier.sweeps.grid import expand, meaning, text_of
+
+Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
+
+
+def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
+    """Whether a setting is meant. Values are compared as what they are: 0.10 is 1e-1."""
+    if of == BASE:
+        return base is not None and setting == base
+    assert not isinstance(of, str)
+    return all(value_of(setting.get(key)) == value_of(text_of(value)) for key, value in of.items())
+
+
+@cache  # Hydra takes its time
+def value_of(text: str | None) -> Any:
+    """
+    >>> value_of("1e-1") == value_of("0.10"), value_of("[100, 100]"), value_of("sgd")
+    (True, [100, 100], 'sgd')
+    """
+    return None if text in (None, "", "null") else json.loads(meaning(text))
+
+
+def base_of(study: Mapping[str, Any], settings: Sequence[Known]) -> Known | None:
+    """The setting from which the others differ in one thing each: the first, if it changes nothing."""
+    return settings[0] if settings and (study.get("settings") or [None])[0] == {} else None
+
+
+def check_claims(study: Mapping[str, Any]) -> list[Claim]:
+    """The claims of a `study` node, whose own settings they name are in its grid.
+
+    Raises:
+        InputError: for a claim that is not as it should be, or names a key that does not vary or a value that no
+            setting has. Where a setting leaves a key to the experiment, any value of it may be meant.
+    """
+    claims = read_claims(study)
+    grid, _ = expand([], study)
+    for where, side in sides(claims):
+        if side.study is None:
+            check_side(side, grid.values, base_of(study, grid.values), where)
+    return claims
+
+
+def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
+    """(where it stands, side) of all checks."""
+    found = []
+    for c, claim in enumerate(claims):
+        for k, check in enumerate(claim.checks):
+            both = (("of", check.side), ("than", check.than))
+            found += [(f"study.claims[{c}].checks[{k}].{key}", side) for key, side in both if side is not None]
+    return found
+
+
+def check_side(side: Side, settings: Sequence[Known], base: Known | None, where: str) -> None:
+    if side.of == BASE:
+        if base is None:
+            raise InputError(f"{where}={BASE}: the study has none; its first setting would be {{}}")
+        return
+    assert not isinstance(side.of, str)
+    varied = list(settings[0]) if settings else []
+    for key, value in side.of.items():
+        if key in REPEATS:
+            raise InputError(f"{where}.{key}={value}: a claim is about all {REPEATS[key]}")
+        if key not in varied:
+            raise InputError(f"{where}.{key}={value}: the study does not vary it; choose from: {', '.join(varied)}")
+        choices = list(dict.fromkeys(known for one in settings if (known := one[key])))
+        if value_of(text_of(value)) not in map(value_of, choices) and all(one[key] for one in settings):
+            raise InputError(f"{where}.{key}={value}: no setting has it; choose from: {', '.join(map(str, choices))}")
+    open_to = {key: text_of(value) for key, value in side.of.items()}
+    loose = [{key: value or open_to.get(key, value) for key, value in one.items()} for one in settings]
+    if not any(selects(side.of, one, base) for one in loose):
+        told = ", ".join(f"{key}={value}" for key, value in side.of.items())
+        raise InputError(f"{where}: no setting has {told} at once")

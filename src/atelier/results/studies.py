@@ -1,0 +1,80 @@
+"""The studies of conf/study/: what each varies, and what its claims are about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from atelier.compose.preflight import text
+from atelier.errors import InputError
+from atelier.results.claims import Claim
+from atelier.results.selection import base_of, check_claims, check_side, sides
+from atelier.sweeps.grid import Grid, expand
+from atelier.sweeps.records import LOADER
+
+
+@dataclass(frozen=True)
+class Study:
+    """Args:
+    name: its file in conf/study/.
+    node: what stands under `study:` in it.
+    claims: of the node.
+    grid: all of its jobs.
+    """
+
+    name: str
+    node: Mapping[str, Any]
+    claims: list[Claim]
+    grid: Grid
+
+    @property
+    def settings(self) -> list[dict[str, str]]:
+        """{swept key: value as text} of each setting, in the order of the grid; "" where nothing sets it."""
+        return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.grid.values)))
+
+    def composed(self, conf: Path) -> list[dict[str, str]]:
+        """The settings, with what each composes to where nothing sets it; needs the project's resolvers."""
+        known: list[dict[str, str]] = []
+        jobs = {tuple(values.items()): job for job, values in zip(self.grid.jobs, self.grid.values, strict=True)}
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            for values, job in jobs.items():
+                setting = dict(values)
+                if missing := [key for key, value in values if not value]:
+                    config = compose("train", [f"study={self.name}", *job], return_hydra_config=True)
+                    choices = config.hydra.runtime.choices
+                    setting |= {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in missing}
+                known.append(setting)
+        return known
+
+
+def study_names(conf: Path) -> list[str]:
+    return sorted(file.stem for file in (conf / "study").glob("*.yaml"))
+
+
+def read_study(conf: Path, name: str) -> Study:
+    """
+    Raises:
+        InputError: if there is none of that name, or its claims are not as they should be.
+    """
+    file = conf / "study" / f"{name}.yaml"
+    try:
+        study = load(conf, name)
+        for where, side in sides(study.claims):
+            if side.study is not None:
+                other = load(conf, side.study)
+                check_side(side, other.settings, base_of(other.node, other.settings), where)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    return study
+
+
+def load(conf: Path, name: str) -> Study:
+    if name not in study_names(conf):
+        raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
+    content = yaml.load((conf / "study" / f"{name}.yaml").read_text(encoding="utf-8"), LOADER) or {}
+    node = content.get("study") or {}
+    return Study(name, node, check_claims(node), expand([], node)[0])

@@ -1,0 +1,76 @@
+"""The claims of all studies in words: what each is decided by, and which settings it means."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from atelier.errors import InputError
+from atelier.figures.words import describe_values
+from atelier.results.claims import BASE, Check, Side
+from atelier.results.selection import base_of, selects
+from atelier.results.studies import Study, load, read_study, study_names
+
+
+def print_claims(conf: Path) -> bool:
+    """Print the claims of every study; whether all are as they should be, and about at least one setting each."""
+    good = True
+    for name in study_names(conf):
+        print(f"\n{name}")
+        try:
+            study = read_study(conf, name)
+            lines = list(told(study, conf))
+        except InputError as error:
+            lines, good = [f"  WRONG: {error}"], False
+        for line in lines or ["  no claims"]:
+            print(line)
+            good = good and " WRONG: " not in line
+    return good
+
+
+def told(study: Study, conf: Path) -> Iterator[str]:
+    for number, claim in enumerate(study.claims):
+        yield f"  {number}. {claim.where}: {claim.says}"
+        if not claim.checks:
+            yield f"     seen: {claim.seen or 'nobody has looked'}; {claim.verdict or 'no verdict'}"
+        for check in claim.checks:
+            yield f"     {condition(check)}"
+            for side in (check.side, check.than):
+                if side is not None:
+                    yield f"       {settings_told(side, study, conf)}"
+
+
+def settings_told(side: Side, study: Study, conf: Path) -> str:
+    """How many settings a side means, and which."""
+    study = load(conf, side.study) if side.study else study
+    settings = study.composed(conf)
+    base = base_of(study.node, settings)
+    chosen = [one for one in settings if selects(side.of, one, base)]
+    if not chosen:
+        return f"WRONG: {side_told(side)}: no setting composes to this"
+    named = "; ".join(describe_values(one) for one in chosen[:4]) + ("; …" if len(chosen) > 4 else "")
+    return f"{side_told(side)}: {len(chosen)} of {len(settings)} settings: {named}"
+
+
+def condition(check: Check) -> str:
+    """A check in words: `val/accuracy of activation=relu minus that of activation=tanh is above 0`."""
+    what = side_told(check.side)
+    if check.than is not None:
+        what += f" minus {side_told(check.than)}"
+    bound = (
+        f"within {check.within:g} of {check.bound:g}"
+        if check.relation == "near"
+        else f"{check.relation} {check.bound:g}"
+    )
+    return f"{what} is {bound}" + (f" ({check.because})" if check.because else "")
+
+
+def side_told(side: Side) -> str:
+    if side.of == BASE:
+        of = f" of {BASE}"
+    else:
+        assert not isinstance(side.of, str)
+        of = f" of {', '.join(f'{key}={value}' for key, value in side.of.items())}" if side.of else ""
+    if isinstance(side.at, str):
+        at = f" ({side.at})"
+    else:
+        at = "".join(f" ({word} {count})" for word, count in (side.at or {}).items())
+    return f"{side.metric}{at}{of}" + (f" in {side.study}" if side.study else "")

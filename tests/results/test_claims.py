@@ -1,0 +1,148 @@
+"""The claims of a study: what is taken, and what is refused with its key, its value and the choices."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.report.notes import claim_words
+from atelier.results.claims import Check, Side, read_claims
+from atelier.results.selection import check_claims
+from atelier.results.studies import read_study, study_names
+
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
+CHECK = {"metric": "val/accuracy", "of": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "above": 0}
+
+
+def study(*checks: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"grid": GRID, "claims": [{"says": "so", "where": "figure 1", "checks": list(checks) or [CHECK], **changes}]}
+
+
+def test_a_check_is_read_with_what_follows_from_what_is_not_said() -> None:
+    (claim,) = read_claims(study({**CHECK, "at": {"first": 5}, "than_metric": "train/accuracy", "reported": 0.5}))
+    here = Side("val/accuracy", {"first": 5}, {"optimizer": "sgd"})
+    there = Side("train/accuracy", {"first": 5}, {"optimizer": "adam"})
+    assert claim.checks == [Check(here, there, "above", 0.0, 0.0, 0.5, "")]
+
+
+@pytest.mark.parametrize(
+    ("more", "there"),
+    [
+        ({"than_at": "last"}, Side("val/accuracy", "last", {"optimizer": "sgd"})),
+        ({"than_metric": "train/accuracy"}, Side("train/accuracy", None, {"optimizer": "sgd"})),
+        ({"than_study": "other"}, Side("val/accuracy", None, {"optimizer": "sgd"}, "other")),
+        ({"than": None}, Side("val/accuracy", None, {})),
+        ({"than": "base"}, Side("val/accuracy", None, "base")),
+    ],
+)
+def test_the_other_side_is_this_one_but_for_what_it_says(more: dict[str, Any], there: Side) -> None:
+    own = {key: value for key, value in CHECK.items() if key != "than"}
+    (claim,) = read_claims(study({**own, **more}))
+    assert claim.checks[0].than == there
+
+
+def test_without_another_side_the_value_itself_is_checked() -> None:
+    near = {"metric": "test/common_sense_error", "near": 14.195, "within": 2, "because": "a tenth"}
+    (claim,) = read_claims({"claims": [{"says": "x", "where": "text", "checks": [near]}]})
+    assert claim.checks[0].than is None
+    assert (claim.checks[0].relation, claim.checks[0].bound, claim.checks[0].within) == ("near", 14.195, 2.0)
+
+
+BAD = [
+    ({"claims": "x"}, "study.claims=x: give a list"),
+    ({"claims": ["x"]}, "study.claims[0]=x: give a mapping with keys of: says, where"),
+    (study(verdit="x"), "study.claims[0].verdit: no such key; choose from: says, where, checks"),
+    (study(says=3), "study.claims[0].says=3: give text"),
+    (study(says=""), "study.claims[0].says is missing"),
+    (study(where=None), "study.claims[0].where is missing"),
+    (study(seen="x"), "give `checks`, or, of what a person sees in pictures, `seen` and `verdict`"),
+    ({"claims": [{"says": "x", "where": "y"}]}, "give `checks`, or, of what a person sees"),
+    ({"claims": [{"says": "x", "where": "y", "checks": []}]}, "study.claims[0].checks=[]: give a list of at least one"),
+    ({"claims": [{"says": "x", "where": "y", "seen": "cats", "verdict": None}]}, "`seen` and `verdict` go together"),
+    (
+        {"claims": [{"says": "x", "where": "y", "seen": "cats", "verdict": "maybe"}]},
+        "study.claims[0].verdict=maybe: choose from: confirmed, contradicted, undecided",
+    ),
+    (study({**CHECK, "abvoe": 0}), "study.claims[0].checks[0].abvoe: no such key; choose from: metric, at, of"),
+    (study({**CHECK, "below": 1}), "give exactly one of above, below, near; given: above, below"),
+    (study({"metric": "val/accuracy"}), "give exactly one of above, below, near; given: none"),
+    (study({**CHECK, "metric": "accuracy"}), "checks[0].metric=accuracy: choose from: train/<name>, val/<name>"),
+    (study({**CHECK, "metric": "val/"}), "checks[0].metric=val/: choose from"),
+    (study({**CHECK, "than_metric": "time"}), "checks[0].than_metric=time: choose from"),
+    (study({**CHECK, "at": "end"}), "checks[0].at=end: choose from: best, last, {first: 1 or more}"),
+    (study({**CHECK, "at": {"first": 0}}), "checks[0].at={'first': 0}: choose from"),
+    (study({**CHECK, "metric": "seconds", "at": "last"}), "at=last: a run has one seconds, at no place"),
+    (study({**CHECK, "above": True}), "checks[0].above=True: give a number"),
+    (study({**CHECK, "above": "a"}), "checks[0].above=a: give a number"),
+    (study({**CHECK, "within": 1}), "`near` and `within` go together"),
+    (study({"metric": "val/accuracy", "near": 1}), "`near` and `within` go together"),
+    (
+        study({"metric": "val/accuracy", "near": 1, "within": -1, "because": "x"}),
+        "checks[0].within=-1: give a number of at least 0",
+    ),
+    (study({"metric": "val/accuracy", "above": 0}), "because is missing: say why the bound is above 0"),
+    (study({**CHECK, "above": 0.1}), "because is missing: say why the bound is above 0.1"),
+    (study({**CHECK, "than": {"optimizer": "sgd"}}), "both sides of the difference are the same"),
+    (study({**CHECK, "of": "sgd"}), "checks[0].of=sgd: give base, or a mapping"),
+    (study({**CHECK, "of": {"optimzer": "sgd"}}), "checks[0].of.optimzer=sgd: the study does not vary it; choose from"),
+    (study({**CHECK, "than": {"optimizer.lr": 0.02}}), "than.optimizer.lr=0.02: no setting has it; choose from: 0.1,"),
+    (study({**CHECK, "of": {"seed": 0}}), "checks[0].of.seed=0: a claim is about all seeds"),
+    (study({**CHECK, "of": "base"}), "checks[0].of=base: the study has none"),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), BAD, ids=[told[:60] for _, told in BAD])
+def test_what_is_wrong_is_refused_with_its_key_and_value(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_claims({"grid": GRID, **given})
+
+
+def test_values_are_compared_as_what_they_are() -> None:
+    check_claims(study({**CHECK, "of": {"optimizer.lr": 1e-1}, "than": {"optimizer.lr": 0.010}}))
+
+
+def test_what_a_setting_leaves_to_the_experiment_may_have_any_value_but_not_against_what_it_sets() -> None:
+    varied = {
+        "settings": [{}, {"activation": "tanh"}, {"network.dropout": 0.0, "penalty": "l1"}],
+        "grid": {"seed": [0]},
+    }
+    check_claims({**study({**CHECK, "of": {"activation": "relu"}, "than": {"activation": "tanh"}}), **varied})
+    check_claims({**study({**CHECK, "of": "base", "than": {"penalty": "l1"}}), **varied})
+    both = {"network.dropout": 0.0, "penalty": "l1", "activation": "relu"}
+    check_claims({**study({**CHECK, "of": both, "than": "base"}), **varied})
+    varied["settings"] = [{"penalty": "none"}, {"network.dropout": 0.0, "penalty": "l1"}]
+    with pytest.raises(InputError, match=re.escape("of: no setting has network.dropout=0.5, penalty=l1 at once")):
+        check_claims({**study({**CHECK, "of": {"network.dropout": 0.5, "penalty": "l1"}, "than": {}}), **varied})
+
+
+def test_the_words_of_all_claims_are_the_heading_and_those_of_an_older_sweep_too() -> None:
+    assert claim_words({"claims": [{"says": "A. \n"}, {"says": "B."}]}) == "A. B."
+    assert claim_words({"claim": "As it was. "}) == "As it was."
+    assert claim_words({}) == ""
+
+
+def test_the_claims_of_every_study_are_as_they_should_be(conf: Path, study_option: str) -> None:
+    study = read_study(conf, study_option)
+    assert "claims" not in study.node or all(claim.says for claim in study.claims)
+
+
+def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    text = "study: {{grid: {{optimizer: [sgd, adam]}}, claims: [{{says: x, where: y, checks: [{}]}}]}}"
+    check = "{metric: val/accuracy, of: {optimizer: sgd}, than_study: THERE, than: {optimizer: VALUE}, above: 0}"
+    for there, value, told in (
+        ("b", "adam", None),
+        ("b", "adagrad", "a.yaml: study.claims[0].checks[0].than.optimizer=adagrad: no setting has it"),
+        ("c", "adam", "study=c: there is no such study; choose from: a, b"),
+    ):
+        written = text.format(check.replace("THERE", there).replace("VALUE", value))
+        (tmp_path / "study" / "a.yaml").write_text(written)
+        (tmp_path / "study" / "b.yaml").write_text("study: {grid: {optimizer: [sgd, adam]}}")
+        assert study_names(tmp_path) == ["a", "b"]
+        if told is None:
+            assert read_study(tmp_path, "a").claims
+        else:
+            with pytest.raises(InputError, match=re.escape(told)):
+                read_study(tmp_path, "a")

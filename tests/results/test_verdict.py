@@ -1,0 +1,174 @@
+"""Verdicts, against intervals computed by scipy and by hand."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from atelier.results.claims import read_claims
+from atelier.results.verdict import STUDENT, Outcome, decide, interval, together
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.aggregate import Results, aggregate
+
+Sweep = Callable[..., Path]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+# Best validation accuracy by optimizer and seed, to which lr is added; the curve rises by 0.1 an epoch up to it.
+BEST = {"sgd": [0.50, 0.52, 0.51, 0.49], "adam": [0.60, 0.63, 0.60, 0.61]}
+
+
+def curve(values: dict[str, str], seed: int) -> list[float]:
+    best = BEST[values["optimizer"]][seed] + float(values["optimizer.lr"])
+    return [best - 0.2, best - 0.1, best, best - 0.3]
+
+
+@pytest.fixture
+def results(made_up_sweep: Sweep, tmp_path: Path) -> Callable[..., Results]:
+    def make(seeds: tuple[int, ...] = (0, 1, 2, 3), **more: Any) -> Results:
+        return aggregate([made_up_sweep(tmp_path / "s", GRID, curve, seeds=seeds, **more)])
+
+    return make
+
+
+def outcome(results: Results, **check: Any) -> Outcome:
+    node = {"claims": [{"says": "x", "where": "y", "checks": [{"because": "so", "metric": "val/accuracy", **check}]}]}
+    (decided,) = decide(read_claims(node), {None: results})
+    assert decided.verdict == decided.outcomes[0].verdict
+    return decided.outcomes[0]
+
+
+def test_the_quantiles_are_students() -> None:
+    for degrees, quantile in enumerate(STUDENT, start=1):
+        assert quantile == pytest.approx(stats.t.ppf(0.975, degrees), abs=6e-4)
+    assert len(STUDENT) == 30
+
+
+def test_the_interval_is_scipys() -> None:
+    values = [0.3, 0.5, 0.4, 0.9]
+    low, high = stats.t.interval(0.95, 3, loc=0.525, scale=stats.sem(values))
+    assert interval(Statistic.of(values)) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_difference_is_taken_seed_by_seed_over_the_mean_of_the_settings(results: Callable[..., Results]) -> None:
+    found = outcome(results(), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0)
+    assert found.quantity.values == pytest.approx((0.10, 0.11, 0.09, 0.12))
+    assert found.verdict == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("relation", "verdict"),
+    [
+        ({"above": 0.08}, "confirmed"),
+        ({"above": 0.105}, "undecided"),
+        ({"above": 0.13}, "contradicted"),
+        ({"below": 0.13}, "confirmed"),
+        ({"below": 0.105}, "undecided"),
+        ({"below": 0.08}, "contradicted"),
+        ({"near": 0.1, "within": 0.03}, "confirmed"),
+        ({"near": 0.1, "within": 0.01}, "undecided"),
+        ({"near": 0.2, "within": 0.05}, "contradicted"),
+        ({"near": 0, "within": 0.05}, "contradicted"),
+    ],
+)
+def test_the_whole_interval_decides(results: Callable[..., Results], relation: dict[str, float], verdict: str) -> None:
+    # mean 0.105, deviation 0.0129, so that the interval is 0.105 ± 0.0205
+    assert outcome(results(), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, **relation).verdict == verdict
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_one_or_two_seeds_only_lean(results: Callable[..., Results], seeds: tuple[int, ...]) -> None:
+    found = results(seeds)
+    both = {"of": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    assert outcome(found, **both, above=0.05).verdict == "leans to confirmed"
+    assert outcome(found, **both, above=0.2).verdict == "leans to contradicted"
+
+
+def test_a_side_without_a_completed_run_is_not_run(results: Callable[..., Results]) -> None:
+    found = results(change=lambda values, seed: {"status": "failed"} if values["optimizer"] == "adam" else {})
+    assert outcome(found, of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0).verdict == "not run"
+    assert outcome(found, of={"optimizer": "sgd"}, above=0).verdict == "confirmed"
+
+
+def test_a_seed_counts_where_all_settings_of_both_sides_have_it(results: Callable[..., Results]) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, str]:
+        return {"status": "failed"} if seed == 1 and values == {"optimizer": "adam", "optimizer.lr": "0.1"} else {}
+
+    found = outcome(results(change=change), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0)
+    assert found.quantity.values == pytest.approx((0.10, 0.09, 0.12))
+
+
+@pytest.mark.parametrize(
+    ("asked", "value"),
+    [
+        ({}, 0.60),
+        ({"at": "best"}, 0.60),
+        ({"at": "last"}, 0.30),
+        ({"at": {"first": 2}}, 0.45),
+        ({"at": {"epoch": 1}}, 0.40),
+        ({"at": {"epoch": 4}}, 0.30),
+        ({"metric": "train/accuracy"}, 0.62),
+        ({"metric": "train/accuracy", "at": "last"}, 0.32),
+        ({"metric": "test/accuracy"}, 0.59),
+        ({"metric": "seconds"}, 8.0),
+        ({"metric": "parameters"}, 57060),
+        ({"metric": "best_epoch"}, 3),
+    ],
+)
+def test_a_number_is_taken_where_it_is_asked_for(results: Callable[..., Results], asked: Any, value: float) -> None:
+    found = outcome(results((0,)), **{"of": {"optimizer": "sgd", "optimizer.lr": 0.1}, "above": 0, **asked})
+    assert found.quantity.values == pytest.approx((value,))
+
+
+@pytest.mark.parametrize("at", [{"first": 5}, {"epoch": 5}, {"step": 3}])
+def test_what_was_not_measured_is_not_made_up(results: Callable[..., Results], at: dict[str, int]) -> None:
+    assert outcome(results(), at=at, above=0).verdict == "not run"
+
+
+def test_what_no_seed_changes_is_decided_by_one(results: Callable[..., Results]) -> None:
+    found = results((0,))
+    assert outcome(found, metric="parameters", near=57060, within=0).verdict == "confirmed"
+    assert outcome(found, metric="parameters", near=57061, within=0).verdict == "contradicted"
+
+
+def test_equal_values_are_on_no_side(results: Callable[..., Results]) -> None:
+    flat = results(change=lambda values, seed: {"seconds": {"fit": 2.0}})
+    assert outcome(flat, metric="seconds", above=2).verdict == "undecided"
+    assert outcome(flat, metric="seconds", near=2, within=0).verdict == "confirmed"
+    assert outcome(flat, metric="seconds", below=2.1).verdict == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "whole"),
+    [
+        (["confirmed", "confirmed"], "confirmed"),
+        (["confirmed", "contradicted", "not run"], "contradicted"),
+        (["confirmed", "not run", "undecided"], "not run"),
+        (["confirmed", "undecided", "leans to contradicted"], "undecided"),
+        (["leans to confirmed", "leans to contradicted"], "leans to contradicted"),
+        (["leans to confirmed", "confirmed"], "leans to confirmed"),
+    ],
+)
+def test_a_claim_is_what_its_worst_check_is(verdicts: list[str], whole: str) -> None:
+    assert together(verdicts) == whole
+
+
+def test_another_study_is_compared_with_by_seed(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    mine, other = (aggregate([made_up_sweep(tmp_path / name, GRID, curve, seeds=(0, 1, 2))]) for name in "ab")
+    check = {"metric": "val/accuracy", "of": {"optimizer": "adam"}, "than_study": "b", "than": {"optimizer": "sgd"}}
+    claims = read_claims({"claims": [{"says": "x", "where": "y", "checks": [{**check, "above": 0}]}]})
+    assert decide(claims, {None: mine, "b": other})[0].verdict == "confirmed"
+    assert decide(claims, {None: mine})[0].verdict == "not run"
+
+
+def test_a_person_decides_about_pictures() -> None:
+    looked = {"says": "x", "where": "y", "seen": "nine digits, from 4 to 9", "verdict": "confirmed"}
+    claims = read_claims({"claims": [looked, {"says": "x", "where": "y", "seen": None, "verdict": None}]})
+    assert [one.verdict for one in decide(claims, {})] == ["confirmed", "not run"]
+
+
+def test_base_is_the_setting_that_the_others_change(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    presentation = {"settings": [{}, {"optimizer": "adam"}]}
+    folder = made_up_sweep(tmp_path / "s", GRID, curve, seeds=(0,), presentation=presentation)
+    found = outcome(aggregate([folder]), of="base", above=0)
+    assert found.quantity.values == pytest.approx((0.60,)), "the first job's: sgd, 0.1"
