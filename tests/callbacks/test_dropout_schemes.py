@@ -93,6 +93,13 @@ def test_the_file_is_the_schemes_over_all_batches(trained_digits: Any) -> None:
         assert float(row["mean after softmax"]) == pytest.approx(after / len(classes), abs=1e-6)
 
 
+def test_the_accuracies_of_the_schemes_are_test_metrics(trained_digits: Any) -> None:
+    tested = trained_digits.manifest["test"]
+    for row in trained_digits.numbers("dropout_schemes"):
+        for scheme, name in (("mean before softmax", "before_softmax"), ("mean after softmax", "after_softmax")):
+            assert tested[f"{name}/{row['masks']}"] == pytest.approx(1 - float(row[scheme]), abs=1e-6)
+
+
 def test_a_network_without_dropout_is_told_before_the_training(run_verb: Run) -> None:
     outcome = run_verb("train", "trainer=cpu", "callbacks=dropout_schemes")
     assert outcome.code == 2

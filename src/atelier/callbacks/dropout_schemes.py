@@ -23,7 +23,10 @@ SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
 
 
 class DropoutSchemes(Watcher):
-    """Draws `dropout_schemes.png` and writes `dropout_schemes.csv` after testing: the test error of each scheme.
+    """Draws `dropout_schemes.png`, the accuracy of each scheme, after testing; `dropout_schemes.csv` has its error.
+
+    `test/before_softmax/<n>` and `test/after_softmax/<n>` are the accuracies of means over n masks, beside
+    `test/accuracy` with scaled weights.
 
     Torch's dropout scales the kept units in training, so that scaled weights are what any evaluation uses. Every sample
     has masks of its own. All other layers stay as in evaluation.
@@ -75,6 +78,8 @@ class DropoutSchemes(Watcher):
         counts = trainer.strategy.reduce(counts, reduce_op="sum").cpu()
         shares = (counts[:-1].view(-1, len(SCHEMES)) / counts[-1]).tolist()
         self.wrong, self.samples = None, 0
+        for masks, (_, before, after) in zip(self.masks, shares, strict=True):
+            task.log_dict({f"test/before_softmax/{masks}": 1 - before, f"test/after_softmax/{masks}": 1 - after})
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "figures" / "dropout_schemes.png"
             rows = [[masks, *row] for masks, row in zip(self.masks, shares, strict=True)]
@@ -136,7 +141,7 @@ def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) ->
         figure = Figure(figsize=(7, 4.4), layout="constrained")
         axes = figure.subplots()
         for index, (scheme, values) in enumerate(zip(SCHEMES, zip(*shares, strict=True), strict=True)):
-            percents = [100 * value for value in values]
+            percents = [100 * (1 - value) for value in values]
             if index == 0:  # it has no masks to count
                 axes.axhline(percents[0], label=scheme, color=COLORS[6], linestyle=DASHES[0])
             else:
@@ -145,7 +150,7 @@ def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) ->
         axes.set_xticks(masks, [str(number) for number in masks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("number of dropout masks")
-        axes.set_ylabel("test error (%)")
+        axes.set_ylabel("test accuracy (%)")
         axes.grid(True)
         axes.legend()
         figure.savefig(path, dpi=150)
