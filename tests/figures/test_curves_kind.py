@@ -79,6 +79,24 @@ def test_many_settings_are_spread_over_panels_by_the_key_that_needs_the_fewest(g
     assert len(draw(curves).axes) == 3
 
 
+def test_training_and_validation_have_a_panel_each_if_told(group: Make) -> None:
+    runs = [{"train/loss": {0: 1.0}, "val/loss": {0: 2.0}}]
+    curves = gather([group({"network": name}, curves=runs) for name in ("m", "n")], "loss", apart="split")
+    assert [panel.title for panel in curves.panels] == ["training", "validation"]
+    assert [[(one.label, one.split, one.mean) for one in panel.lines] for panel in curves.panels] == [
+        [("network m", "train", [1.0]), ("network n", "train", [1.0])],
+        [("network m", "val", [2.0]), ("network n", "val", [2.0])],
+    ]
+    assert len(draw(curves).axes) == 2
+
+
+def test_every_setting_has_a_panel_if_told(group: Make) -> None:
+    groups = [group({"network": a, "output": b}, curves=[CURVE]) for a, b in (("m", None), ("m", "sigmoid"))]
+    curves = gather(groups, "loss", apart="setting")
+    assert [panel.title for panel in curves.panels] == [one.label for one in groups]
+    assert [len(panel.lines) for panel in curves.panels] == [1, 1]
+
+
 def test_a_key_has_a_panel_for_each_value_if_told(group: Make) -> None:
     groups = [
         group({"network": a, "optimizer": b}, curves=[{"val/loss": {0: 1.0}}]) for a in "mn" for b in ("sgd", "adam")
@@ -87,7 +105,7 @@ def test_a_key_has_a_panel_for_each_value_if_told(group: Make) -> None:
     curves = gather(groups, "loss", apart="optimizer")
     assert [panel.title for panel in curves.panels] == ["sgd", "adam"]
     assert [line.label for line in curves.panels[0].lines] == ["network m", "network n"]
-    with pytest.raises(InputError, match="apart=seed: not swept; choose from: network, optimizer"):
+    with pytest.raises(InputError, match="apart=seed: not swept; choose from: network, optimizer, setting, split"):
         gather(groups, "loss", apart="seed")
 
 

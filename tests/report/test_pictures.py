@@ -76,6 +76,29 @@ def test_two_figures_of_one_kind_and_metric_have_files_of_their_own(made_up_swee
     assert [picture.path.name for picture in pictures] == ["curves_loss", "curves_loss_2"]
 
 
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        ({"optimizer.lr": 1e-1}, "sgd: 0.29 ± 0 (3); adam: 0.29 ± 0 (3)"),
+        ({"optimizer.lr": 0.1, "optimizer": "adam"}, "mean ± deviation (runs): : 0.29 ± 0 (3)."),
+        ({"optimizer": "sgd"}, "learning rate 0.10: 0.29 ± 0 (3); learning rate 0.01: 0.29 ± 0 (3)"),
+        ({"network.output": None, "optimizer": "sgd"}, "learning rate 0.10: 0.29 ± 0 (3); learning rate 0.01"),
+    ],
+)
+def test_a_figure_of_some_settings_calls_them_by_what_differs(
+    made_up_sweep: Sweep, tmp_path: Path, of: dict[str, Any], told: str
+) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.10", "0.01"]}
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising)])
+    wanted = {"kind": "bars", "metric": "test/accuracy", "of": of}
+    (picture,), problems = draw_pictures(results, [wanted], tmp_path / "figures")
+    assert problems == []
+    assert told in picture.alternative
+    none = {"kind": "bars", "metric": "test/accuracy", "of": {"optimizer": "adagrad"}}
+    _, (problem,) = draw_pictures(results, [none], tmp_path / "figures")
+    assert problem == "Figure 1 (bars) was not drawn: of={'optimizer': 'adagrad'}: no setting has these values"
+
+
 def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, tmp_path: Path) -> None:
     results = aggregate([made_up_sweep(tmp_path / "s", {}, rising)])
     asked: list[Any] = [
@@ -99,7 +122,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, t
         ),
         (
             {"kind": "line", "y": "lr"},
-            "y=lr: line has no such option; choose from: caption, metric, x, reference, band",
+            "y=lr: line has no such option; choose from: caption, of, metric, x, reference, band",
         ),
     ],
 )

@@ -24,11 +24,13 @@ def partition(
     (then the key is None, as it is for a single panel).
 
     Args:
-        apart: a key that has a panel for each value, however many fit into one.
+        apart: a key that has a panel for each value, however many fit into one; or `setting`: one panel for each.
     """
+    everything = list(range(len(values)))
+    if apart == "setting":
+        return [(None, [index]) for index in everything]
     if apart is not None:
         return [(apart, members) for members in by_value(values, apart).values()]
-    everything = list(range(len(values)))
     if len(values) <= MOST:
         return [(None, everything)]
     candidates = []

@@ -2,8 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,15 @@ from atelier.errors import InputError
 from atelier.figures import kinds
 from atelier.figures.group import Group
 from atelier.figures.palette import look, save
+from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
+from atelier.sweeps.grid import meaning, text_of
 
-Wanted = Mapping[str, Any]  # {kind: …, metric: …, and options of the kind}
+# {kind: …, metric: …, caption: …, of: {swept key: value} of the settings that are drawn, and options of the kind}
+Wanted = Mapping[str, Any]
+
+OPTIONS = ("caption", "of")  # of every kind
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,40 @@ def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> t
 
 def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: Path, taken: set[str]) -> Picture:
     check_figure(wanted)
-    options = {key: value for key, value in wanted.items() if key not in ("kind", "caption")}
+    options = {key: value for key, value in wanted.items() if key not in ("kind", *OPTIONS)}
     if results.metric is None:
         raise InputError("no run has an objective yet")
     # Curves are drawn in training and validation.
     options.setdefault("metric", results.metric.partition("/")[2] if wanted["kind"] == "curves" else results.metric)
     kind = load(wanted["kind"])
     with look():
-        data = kind.gather(found, **options)
+        data = kind.gather(only(found, wanted.get("of") or {}), **options)
         name = f"{wanted['kind']}_{options['metric'].replace('/', '_')}"
         path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
         figure = kind.draw(data)
         save(figure, path)
     caption = wanted.get("caption") or kind.caption(data)
     return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
+
+
+def only(found: Sequence[Group], of: Mapping[str, Any]) -> list[Group]:
+    """The settings that have these values, called by their others alone.
+
+    Raises:
+        InputError: if there is none.
+    """
+    wanted = {key: meaning(text_of(value)) for key, value in of.items()}
+    chosen = [one for one in found if all(meaning(one.values.get(key)) == value for key, value in wanted.items())]
+    if of and not chosen:
+        raise InputError(f"of={dict(of)}: no setting has these values")
+    return [called_without(one, of) for one in chosen]
+
+
+def called_without(group: Group, keys: Container[str]) -> Group:
+    """With neither value nor word of these keys, which are equal for all that is drawn."""
+    rest = {key: value for key, value in group.values.items() if key not in keys}
+    told, left = describe_values(group.values), describe_values(rest)
+    return replace(group, values=rest, label=group.label.replace(told, left) if told else group.label)
 
 
 def choose(results: Results, found: list[Group]) -> list[Wanted]:
@@ -109,7 +134,7 @@ def check_figure(wanted: Wanted) -> None:
     kind = str(wanted.get("kind"))
     if kind not in kind_names():
         raise InputError(f"kind={kind}: no such figure; choose from: {', '.join(kind_names())}")
-    known = ["caption", *list(inspect.signature(load(kind).gather).parameters)[1:]]
+    known = [*OPTIONS, *list(inspect.signature(load(kind).gather).parameters)[1:]]
     for option in wanted:
         if option != "kind" and option not in known:
             raise InputError(f"{option}={wanted[option]}: {kind} has no such option; choose from: {', '.join(known)}")

@@ -69,7 +69,7 @@ def gather(
         groups: the settings, the best first.
         metric: `error` and `test/error` are what is missing to an accuracy of 1.
         reference: {name: value} of horizontal lines.
-        apart: a swept key whose values have a panel each.
+        apart: what has a panel each: `setting`, `split`, or the values of a swept key.
         splits: where a metric without a split is drawn: train, val, test.
 
     Raises:
@@ -84,13 +84,16 @@ def gather(
     if not logged:
         known = sorted({name for group in groups for curve in group.curves for name in curve})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
-    keys = dict.fromkeys(key for group in logged for key in group.values)
+    keys = dict.fromkeys([*(key for group in logged for key in group.values), "setting", "split"])
     if apart is not None and apart not in keys:
-        raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys) or 'nothing was'}")
+        raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys)}")
     measured = [as_measured(logged, name) for name in names]
     names, clean = measured, measured != names
     if apart is None and len(logged) > panels.MOST and any(group.changed == [] for group in logged):
         drawn = [Panel(key_words(key), lines_of(members, names)) for key, members in by_change(logged).items()]
+        return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
+    if apart == "split":
+        drawn = [Panel(SPLITS[name.partition("/")[0]], lines_of(logged, [name])) for name in names]
         return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
     parts = panels.partition([group.values for group in logged], apart)
     alone = len(parts) > 1 and parts[0][0] is None
