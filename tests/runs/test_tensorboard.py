@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "figures").mkdir()
     config = {"seed": 3, "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.25}, "paths": {"run": "somewhere"}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "run.json").write_text('{"config_hash": "c0ffee"}')
     Image.new("RGB", (6, 4), (255, 0, 0)).save(tmp_path / "figures" / "curves.png")
     return tmp_path
 
@@ -62,6 +63,7 @@ def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) ->
     log(folder, range(10, 20, 10)).finish(0, SUMMARY)
     content = read(folder).summary_metadata["_hparams_/session_start_info"].plugin_data.content
     settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert settings.pop("config_hash").string_value == "c0ffee"
     assert {name: value.number_value for name, value in settings.items()} == {"seed": 3, "optimizer.lr": 0.25}
 
 

@@ -1,5 +1,6 @@
 """The W&B logger, offline: what it wrote is read back from W&B's own file."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,8 @@ def job(tmp_path: Path) -> Callable[..., Path]:
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         overrides = [f"optimizer={optimizer}", "optimizer.lr=0.25", f"seed={number}"]
-        (folder / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+        run = {"experiment": "clock_angles", "config_hash": "c0ffee", "overrides": overrides}
+        (folder / "run.json").write_text(json.dumps(run))
         Image.new("L", (8, 8), 128).save(folder / "figures" / "samples.png")
         return folder
 
@@ -53,6 +55,7 @@ def single(tmp_path: Path) -> Path:
     folder = tmp_path / "clock_angles" / "another_stamp"
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "sweep": {"folder": None, "swept": []}}))
+    (folder / "run.json").write_text(json.dumps({"experiment": "clock_angles", "config_hash": "c0ffee"}))
     return folder
 
 
@@ -76,17 +79,18 @@ def test_a_job_has_its_sweeps_group_its_setting_as_job_type_and_a_tag_for_each_s
     run = recorded_in(folder).run
     assert run["project"] == "atelier-tests"
     assert run["run_group"] == "clock_angles/a_stamp"
-    assert run["job_type"] == "optimizer=sgd optimizer.lr=0.25"
+    assert run["job_type"] == "optimizer=sgd optimizer.lr=0.25 (c0ffee)"
     assert run["display_name"] == "optimizer=sgd optimizer.lr=0.25 seed=1"
     assert sorted(run["tags"]) == ["mine", "optimizer.lr=0.25", "optimizer=sgd"]
     assert run["config"]["update"]["optimizer"] == {"lr": 0.25}
+    assert run["config"]["update"]["config_hash"] == "c0ffee"
 
 
 def test_a_single_run_has_its_folders_name_and_the_group_that_is_asked_for(single: Path, recorded_in: Reader) -> None:
     log(single, group="my group")
     run = recorded_in(single).run
     assert (run["display_name"], run["run_group"]) == ("clock_angles/another_stamp", "my group")
-    assert "job_type" not in run
+    assert run["job_type"] == "clock_angles (c0ffee)"  # as its repeats
 
 
 def test_history_has_a_row_per_step_and_the_figures_with_the_last(

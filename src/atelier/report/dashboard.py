@@ -12,7 +12,7 @@ from atelier.errors import InputError
 from atelier.report.notes import claim_words
 from atelier.runs.labels import last_two, read_yaml
 
-BY_SETTING = "JobType"  # runs that differ only in seed share their W&B job type
+BY_SETTING = "JobType"  # runs of one setting share their W&B job type
 FILE = "dashboard.json"  # in the sweep's folder
 
 

@@ -1,4 +1,4 @@
-"""What a run is called where the runs of many sweeps meet, as in W&B: its sweep, its setting without the seed, tags."""
+"""What a run is called where the runs of many sweeps meet, as in W&B: its sweep, its setting, tags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from atelier.runs.manifest import Manifest
 
 TAG_LENGTH = 64  # characters that W&B allows
 
@@ -17,27 +19,30 @@ class Labels:
     Args:
         name: the run's own: its setting and seed; of a single run, its folder's last two parts.
         group: its sweep, `<study or experiment>/<stamp>`; None for a single run.
-        setting: what it shares with the runs that differ only in seed; None for a single run.
+        setting: what its repeats are called, those of its sweep and others: its swept values, or study or experiment,
+            and its `config_hash`.
+        config_hash: its setting's, as in run.json.
         tags: one for each swept key, as `optimizer=sgd`.
     """
 
     name: str
     group: str | None
-    setting: str | None
+    setting: str
+    config_hash: str
     tags: tuple[str, ...]
 
 
 def read_labels(folder: Path) -> Labels:
-    """The labels of the run in `folder`, from its config.yaml and overrides.yaml."""
-    config = read_yaml(folder / "config.yaml")
-    sweep = config.get("sweep") or {}
+    """The labels of the run in `folder`, from its config.yaml and run.json."""
+    config, run = read_yaml(folder / "config.yaml"), Manifest.read(folder / "run.json")
+    sweep, known = config.get("sweep") or {}, run["config_hash"]
     if not sweep.get("folder"):
-        return Labels(last_two(folder), None, None, ())
-    values = swept_values(sweep.get("swept") or (), read_yaml(folder / "overrides.yaml"))
+        return Labels(last_two(folder), None, f"{run['experiment']} ({known})", known, ())
+    values = swept_values(sweep.get("swept") or (), run["overrides"])
     words = tuple(f"{key}={value}" for key, value in values.items())
-    group = last_two(Path(sweep["folder"]))
-    setting = " ".join(words) or Path(sweep["folder"]).parent.name
-    return Labels(f"{setting} seed={config['seed']}", group, setting, tuple(word[:TAG_LENGTH] for word in words))
+    told = " ".join(words) or Path(sweep["folder"]).parent.name
+    tags = tuple(word[:TAG_LENGTH] for word in words)
+    return Labels(f"{told} seed={config['seed']}", last_two(Path(sweep["folder"])), f"{told} ({known})", known, tags)
 
 
 def swept_values(swept: Sequence[str], overrides: Sequence[str]) -> Mapping[str, str]:

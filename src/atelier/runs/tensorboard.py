@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
 
 from atelier.errors import InputError
+from atelier.runs.manifest import Manifest
 from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
@@ -75,7 +76,8 @@ class TensorBoard(Logger):
         values = {name: float(value) for name, value in summary.items() if isinstance(value, (int, float))}
         for name, value in values.items():
             self.writer.add_scalar(f"summary/{name}", value, self.step)
-        settings = hparams_of(OmegaConf.load(self.folder / "config.yaml"))
+        known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
+        settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))
         for part in hparams(settings, {f"summary/{name}": value for name, value in values.items()}):
             self.writer._get_file_writer().add_summary(part)
         self.writer.close()

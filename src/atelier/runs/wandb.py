@@ -24,9 +24,9 @@ PATIENCE = 300  # seconds to wait at the end for what is not yet sent; it can be
 class Wandb(Logger):
     """Logs a run's metrics, resolved configuration and figures to W&B.
 
-    The jobs of a sweep are one W&B group; runs that differ only in seed share their job type, and each swept key is a
-    tag. Without an API key (WANDB_API_KEY or `wandb login`), or where W&B cannot be reached, the W&B run stays offline,
-    in `wandb/` of the run folder, and says how to send it.
+    The jobs of a sweep are one W&B group; runs of one setting share their job type, and in W&B's configuration the
+    `config_hash` of run.json; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`), or where
+    W&B cannot be reached, the W&B run stays offline, in `wandb/` of the run folder, and says how to send it.
 
     Args:
         run: the run's folder.
@@ -96,7 +96,7 @@ class Wandb(Logger):
             job_type=labels.setting,
             tags=list(dict.fromkeys([*labels.tags, *self.tags])),
             mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
-            config=read_yaml(self.folder / "config.yaml"),
+            config={**read_yaml(self.folder / "config.yaml"), "config_hash": labels.config_hash},
             reinit="finish_previous",  # never go on in the W&B run of another job
             settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
         )
