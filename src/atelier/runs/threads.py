@@ -16,8 +16,9 @@ def compute_with(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def told_if_scarce(threads: int | None) -> str:
-    """A line where this machine has fewer cores than that; else nothing."""
-    if threads is None or threads <= cores():
+def told_if_scarce(threads: int | None, here: int | None = None) -> str:
+    """A line where fewer cores are `here`, of this machine if nothing is said, than that; else nothing."""
+    here = here or cores()
+    if threads is None or threads <= here:
         return ""
-    return f"Threads: {threads}, as it began, for the same numbers; this machine has {cores()} cores, so it is slower"
+    return f"Threads: {threads}, as it began, for the same numbers; this machine has {here} cores, so it is slower"

@@ -1,6 +1,5 @@
 """Runs a sweep on a cluster: submits its jobs to Slurm and waits, with no database of Slurm's, until they are done."""
 
-import os
 import signal
 import time
 from collections import Counter
@@ -69,7 +68,7 @@ def run_on_slurm(
         InputError: if Slurm does not take the jobs, or does not answer.
     """
     if sweep.threads is None and settings.cpus_per_task:
-        sweep.manifest.update(threads=int(os.environ.get("OMP_NUM_THREADS") or settings.cpus_per_task))
+        sweep.manifest.update(threads=settings.cpus_per_task)
     with watch(sweep) as watcher:
         cluster = Cluster(sweep, settings, Queue(sweep, script, settings), watcher)
         cluster.run(jobs, done)

@@ -15,6 +15,7 @@ from types import FrameType
 
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import write_atomically
+from atelier.runs.threads import told_if_scarce
 from atelier.sweeps.process import redirect
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -35,7 +36,7 @@ def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
     job = next(job for job in sweep.jobs if job.number == number)
     folder = sweep.folder(job)
     os.environ["ATELIER_RUN"] = str(folder.path)  # where processes but the first find their run
-    os.environ["OMP_NUM_THREADS"] = str(sweep.threads or os.environ.get("OMP_NUM_THREADS") or cores())
+    os.environ["OMP_NUM_THREADS"] = str(sweep.decide_threads(int(os.environ.get("OMP_NUM_THREADS") or cores())))
     if int(os.environ["SLURM_PROCID"]) > 0:
         be(script, told_by_the_first(start_file(path), folder))
         return
@@ -59,6 +60,8 @@ def begin(sweep: Sweep, job: Job, requeues: int) -> list[str]:
     """The command line that this start of a job takes, told to its other processes; output goes into its log."""
     sweep.prepare(job)
     redirect(sweep.folder(job).log)
+    if told := told_if_scarce(sweep.threads, cores()):
+        print(told, flush=True)
     if restarts() > requeues:
         sys.exit(too_often())
     arguments = sweep.arguments(job)

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,7 +138,18 @@ class Sweep:
     @property
     def threads(self) -> int | None:
         """Threads of each process of a job, for as long as the sweep lives and wherever it goes on, once decided."""
-        return self.manifest.get("threads")
+        decided = self.path / "threads"
+        return self.manifest.get("threads") or (int(decided.read_text()) if decided.exists() else None)
+
+    def decide_threads(self, asked: int) -> int:
+        """Threads of a job that begins: of those that begin at once on a cluster, one decides for all."""
+        if self.threads is None:
+            with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=".threads.") as part:
+                part.write(str(asked))
+                part.flush()
+                with suppress(FileExistsError):
+                    os.link(part.name, self.path / "threads")
+        return self.threads or asked
 
     # ------------------------------------------------------------------ searches
 

@@ -5,7 +5,9 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +133,48 @@ def test_a_process_uses_the_cores_that_it_was_given(
 def test_a_sweep_keeps_the_threads_that_its_first_jobs_were_given(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, asked: int | None
 ) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    for cores in (asked, 7):
+    for cores in (asked, 7):  # OMP_NUM_THREADS is 1
         run_on_slurm(Sweep.open(str(inside.sweep.path), Path()), Path(), SlurmSettings(cpus_per_task=cores), [])
     assert Sweep.open(str(inside.sweep.path), Path()).threads == (asked or 7)
     inside.environment(SLURM_CPUS_PER_TASK=3, OMP_NUM_THREADS=4)
     inside.run()
     assert inside.note["threads"] == str(asked or 7)
+
+
+@pytest.mark.parametrize("omp", [None, 2])
+def test_where_nothing_is_asked_for_the_first_job_that_begins_decides(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], omp: int | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    first = omp or 3
+    inside.environment(SLURM_CPUS_PER_TASK=3, **({"OMP_NUM_THREADS": omp} if omp else {}))
+    inside.run()
+    assert (inside.note["threads"], capsys.readouterr().out) == (str(first), "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    inside.environment(SLURM_CPUS_PER_TASK=5)
+    inside.run()
+    assert (inside.note["threads"], capsys.readouterr().out) == (str(first), "")
+    inside.environment(SLURM_CPUS_PER_TASK=1)
+    inside.run()
+    told = f"Threads: {first}, as it began, for the same numbers; this machine has 1 cores, so it is slower\n"
+    assert (inside.note["threads"], capsys.readouterr().out) == (str(first), told)
+    resumed = Sweep.open(str(inside.sweep.path), Path())
+    assert resumed.threads == first
+    assert [path.name for path in resumed.path.glob(".threads*")] == []
+
+
+def test_of_jobs_that_begin_at_once_one_decides(inside: Inside) -> None:
+    barrier = threading.Barrier(8)
+
+    def begin(cores: int) -> int:
+        sweep = Sweep.open(str(inside.sweep.path), Path())
+        barrier.wait()
+        return sweep.decide_threads(cores)
+
+    with ThreadPoolExecutor(8) as pool:
+        decided = list(pool.map(begin, range(1, 9)))
+    assert len(set(decided)) == 1
+    assert set(decided) <= set(range(1, 9))
 
 
 def test_an_interrupted_job_comes_back(inside: Inside) -> None:
