@@ -60,7 +60,7 @@ def test_the_best_so_far_falls_and_the_pruned_do_not_count(search: Any) -> None:
 
 
 def test_where_much_is_good_the_best_so_far_rises() -> None:
-    search = gather([replace(GROUPS[n], mode="max") for n in (3, 2, 1, 0)], "val/loss")
+    search = gather([replace(GROUPS[n], objective=("val/loss", "max")) for n in (3, 2, 1, 0)], "val/loss")
     assert search.best == [(0, 0.75), (1, 0.75), (3, 0.75), (5, 1.0)]
     assert search.winner.number == 5
 
@@ -120,3 +120,21 @@ def test_the_words_have_every_trial(search: Any) -> None:
         "Validation loss of each trial, in their order, and against optimizer, learning rate. "
         "Hollow: at its best until it was pruned."
     )
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_objective_on_another_split_has_its_mode_and_another_metric_is_refused(mode: str) -> None:
+    """Of a time or a loss the least would be ringed as the best of an accuracy's search, or the greatest."""
+
+    def trial(number: int, value: float) -> Group:
+        scores = {"val/accuracy": value, "test/accuracy": value, "val/loss": -value, "seconds": value}
+        told = {name: [one] for name, one in scores.items()}
+        return Group(f"{number}", {}, told, [], [Run(number, "completed", scores)], objective=("val/accuracy", mode))
+
+    groups = [trial(0, 0.5), trial(1, 0.75)]
+    assert gather(groups, "test/accuracy").winner.number == (1 if mode == "max" else 0)
+    for other in ("val/loss", "seconds"):
+        with pytest.raises(
+            InputError, match=f"^metric={other}: a search's best is by its objective; choose from: val/acc"
+        ):
+            gather(groups, other)

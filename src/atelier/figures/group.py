@@ -38,7 +38,7 @@ class Group:
         unit: what the curves are over: epoch or step.
         folders: those of the runs that are drawn.
         changed: the keys in which it differs from its study's base, none for the base itself; None without a base.
-        mode: whether the objective is good when it is small (min) or large (max).
+        objective: the metric by which runs are compared, and whether it is good when small (min) or large (max).
     """
 
     label: str
@@ -49,7 +49,7 @@ class Group:
     unit: str = "epoch"
     folders: Sequence[Path] = ()
     changed: Sequence[str] | None = None
-    mode: str = "min"
+    objective: tuple[str, str] = ("val/loss", "min")
 
     def score(self, metric: str) -> Statistic:
         return Statistic.of(self.scores.get(metric, ()))

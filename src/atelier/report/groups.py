@@ -14,10 +14,9 @@ def groups(results: Results) -> list[Group]:
     base = base_of(results)
     labels = [label(setting, base) for setting in results.settings]
     unit = unit_of(results.records)
+    objective = results.metric or "", results.mode
     return [
-        group(
-            f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base, results.mode
-        )
+        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base, objective)
         for name, setting in zip(labels, results.settings, strict=True)
     ]
 
@@ -59,7 +58,7 @@ def best_place(record: Record, unit: str) -> int | None:
     return best - 1 if unit == "step" and best is not None else best
 
 
-def group(name: str, setting: Setting, unit: str, base: Setting | None, mode: str) -> Group:
+def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
     """Scores are those of completed runs; a setting that has none shows the curves of the others."""
     curves = {id(record): record.curves(unit) for record in setting.records}
     scores: dict[str, list[float | None]] = {}
@@ -74,7 +73,7 @@ def group(name: str, setting: Setting, unit: str, base: Setting | None, mode: st
     homes = [record.folder for record in shown if record.folder]
     runs.sort(key=lambda run: run.number)
     changed = None if base is None else list(changes(setting, base))
-    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, mode)
+    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, objective)
 
 
 def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from atelier.errors import InputError
 from atelier.figures.group import Group, Run, check_metric
 from atelier.figures.kinds.heatmap import in_order
 from atelier.figures.kinds.line import numeric_keys
@@ -83,13 +84,18 @@ def gather(groups: Sequence[Group], metric: str, logarithmic: Sequence[str] = ()
         logarithmic: swept keys that were drawn on a logarithmic scale.
 
     Raises:
-        InputError: if no completed run has `metric`.
+        InputError: if no completed run has `metric`, or if it is another than the objective, on whatever split: the
+            best of it may be the least or the greatest.
     """
     check_metric(groups, metric)
+    objective, mode = groups[0].objective
+    name = objective.partition("/")[2]
+    if metric.partition("/")[2] != name:
+        raise InputError(f"metric={metric}: a search's best is by its objective; choose from: {objective}, test/{name}")
     found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
     trials = sorted(found, key=lambda one: one.number)
     completed = [one for one in trials if one.status == "completed" and one.value is not None]
-    sign = -1 if groups[0].mode == "max" else 1
+    sign = -1 if mode == "max" else 1
     best: list[tuple[int, float]] = []
     for one in completed:
         value = one.value or 0.0
