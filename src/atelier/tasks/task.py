@@ -3,7 +3,7 @@
 import inspect
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import lightning.pytorch as lightning
@@ -37,6 +37,7 @@ class Task(lightning.LightningModule):
     by_hand = False  # whether it steps several optimizers by itself, each for a part of the parameters
     measured_as = "val/"  # what the names of the validation's metrics begin with
     logged = 0  # the step up to which the training is logged
+    sizes: Sequence[int] = ()  # of an epoch's batches, where several make a step
 
     def __init__(
         self,
@@ -144,10 +145,8 @@ class Task(lightning.LightningModule):
         several = self.trainer.accumulate_grad_batches
         if several > 1:
             batch = self.trainer.fit_loop.epoch_loop.batch_idx
-            loader: Any = self.trainer.train_dataloader
-            sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
             first = batch - batch % several
-            loss = loss * (several * sizes[batch] / sum(sizes[first : first + several]))
+            loss = loss * (several * self.sizes[batch] / sum(self.sizes[first : first + several]))
         super().backward(loss, *args, **kwargs)
 
     def on_train_start(self) -> None:
@@ -159,11 +158,12 @@ class Task(lightning.LightningModule):
         several = self.trainer.accumulate_grad_batches
         if several == 1:
             return
+        loader: Any = self.trainer.train_dataloader
+        self.sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
         given = f"trainer.accumulate_grad_batches={several}"
         if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
             told = f"a run that counts steps needs a divisor of the {batches} batches of an epoch"
             raise InputError(f"{given}: {told}; or set data.batch_size")
-        loader: Any = self.trainer.train_dataloader
         progress: Any = self.trainer.fit_loop.epoch_progress  # as Lightning tells the loader, but later
         if (done := loader.first(progress.current.processed)) % several:
             raise InputError(f"{given}: the run goes on after {done} batches of an epoch; give a divisor of {done}")
