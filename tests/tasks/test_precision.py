@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
+from atelier.scratch.linear import Linear
 from atelier.tasks.precision import as_its_weights, in_full
 from atelier.tasks.task import Task
 
@@ -38,6 +39,9 @@ def config(
     monkeypatch.setenv("DATA_DIR", str(data_dir))
     chosen = [*context("task", task_option), f"task={task_option}"]
     return compose(*chosen, *small(compose(*chosen)), *SHORT)
+
+
+LINEAR = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, Linear)
 
 
 def networks(task: Task) -> list[nn.Module]:
@@ -97,6 +101,38 @@ def test_every_task_trains_in(config: DictConfig, precision: str) -> None:
     assert metrics
     assert all(value.isfinite() for value in metrics.values())
     assert all(value.dtype in (torch.float32, torch.float64) for value in metrics.values())
+
+
+@pytest.mark.parametrize("task_name", ["scratch", "gan", "vae"])
+def test_one_step_under_autocast(
+    compose: Compose, context: Any, small: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch, task_name: str
+) -> None:
+    """What a layer gives is in bf16, of scratch in 32 bits; the weights, and what is made of the outputs, are not."""
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    chosen = [*context("task", task_name), f"task={task_name}"]
+    one = [f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")]
+    config = compose(*chosen, *small(compose(*chosen)), *SHORT, *one)
+    inside: set[torch.dtype] = set()
+
+    def watch(network: nn.Module) -> None:
+        layers: Any = network.layers.layers if task_name == "scratch" else network.modules()
+        first = next(layer for layer in layers if isinstance(layer, LINEAR))
+        forward = first.forward
+        first.forward = lambda *inputs: noted(forward(*inputs))
+
+    def noted(output: Tensor) -> Tensor:
+        inside.add(output.dtype)
+        return output
+
+    before = weights(build_task(config))
+    task, metrics = run(config, "bf16-mixed", watch)
+    assert inside == {torch.float32 if task_name == "scratch" else torch.bfloat16}
+    for after, begun in zip(weights(task), before, strict=True):
+        assert after.dtype == torch.float32
+        assert after.isfinite().all()
+        assert not torch.equal(after, begun), "it has not moved"
+    assert metrics
+    assert all(value.isfinite() and value.dtype in (torch.float32, torch.float64) for value in metrics.values())
 
 
 def test_sums_keep_their_bits_where_the_network_has_16(compose: Compose) -> None:
