@@ -18,7 +18,7 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow test-browser test-slurm lint lock bench clean
+.PHONY: help setup train results test test-slow test-browser test-slurm lint lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ endif
 
 train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epochs=3" adds overrides)
 	$(BIN)/python src/train.py experiment=clock_multihead $(ARGS)
+
+results: $(READY) ## do what is missing of conf/results.yaml (ARGS=status tells how far it is; ARGS=claims, ARGS=export)
+	$(BIN)/python src/results.py $(ARGS)
 
 test: $(READY) ## run the tests that do not take long
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,23 +1,66 @@
 """Results: the studies of conf/results.yaml are run, what they gave is recorded, and the claims are decided by it."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from dotenv import load_dotenv
+
 ROOT = Path(__file__).resolve().parent.parent
+CONF, DOCS, LIST = ROOT / "conf", ROOT / "docs", ROOT / "conf" / "results.yaml"
 
 
 def main() -> int:
     """Do what is asked for; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["claims"], help="claims: what every study claims, and by what it is decided")
-    parser.parse_args()
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser("run", help="do what is missing of conf/results.yaml, in its order (the default)")
+    run.add_argument("overrides", nargs="*", help="for every sweep, such as hydra.launcher.jobs_per_gpu=6")
+    commands.add_parser("status", help="how far the list is, hours spent and left, verdicts so far")
+    commands.add_parser("claims", help="what every study claims, by what it is decided, and which settings it means")
+    given = parser.parse_args()
+    load_dotenv(ROOT / ".env")
+    logs = Path(os.environ.get("LOG_DIR") or ROOT / "logs").absolute()
 
     from atelier.compose.verb import register_resolvers
-    from atelier.results.told import print_claims
+    from atelier.errors import InputError
 
     register_resolvers(ROOT)
-    return 0 if print_claims(ROOT / "conf") else 1
+    try:
+        return {"status": status, "claims": claims}.get(given.command, run_list)(logs, getattr(given, "overrides", []))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def run_list(logs: Path, overrides: Sequence[str]) -> int:
+    from atelier.results.plan import read_plan
+    from atelier.results.queue import Queue, alone, be_patient
+    from atelier.results.runs import runs_of
+    from atelier.results.studies import load
+    from atelier.runs.threads import cores
+
+    be_patient()
+    with alone(logs / "results"):
+        parts = read_plan(LIST, CONF, logs)
+        return Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
+
+
+def status(logs: Path, overrides: Sequence[str]) -> int:
+    from atelier.results.plan import read_plan
+    from atelier.results.status import lines, print_status
+    from atelier.runs.threads import cores
+
+    print_status(lines(read_plan(LIST, CONF, logs), CONF, logs, DOCS), cores())
+    return 0
+
+
+def claims(logs: Path, overrides: Sequence[str]) -> int:
+    from atelier.results.told import print_claims
+
+    return 0 if print_claims(CONF) else 1
 
 
 if __name__ == "__main__":

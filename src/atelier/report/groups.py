@@ -84,6 +84,7 @@ def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None
         at = [place for place in values if best is None or place <= best]
         if at and not name.startswith("test/"):
             scores[name] = values[max(at)]
+    scores |= record.get("at_best") or {}  # of a run whose curves were thinned
     scores |= {f"test/{name}": value for name, value in (record.get("test") or {}).items()}
     if metric := record.get("objective", "metric"):
         scores[metric] = record.get("objective", "best")

@@ -9,7 +9,9 @@ from atelier.errors import InputError
 from atelier.results.claims import BASE, Claim, Side, Values, read_claims
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import expand, meaning, text_of
+from atelier.sweeps.records import Record
 
+Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
 
 
@@ -28,6 +30,12 @@ def value_of(text: str | None) -> Any:
     (True, [100, 100], 'sgd')
     """
     return None if text in (None, "", "null") else json.loads(meaning(text))
+
+
+def repeat_of(record: Record) -> Repeat:
+    """The seed, the fold and the draw of a run."""
+    seed = record.get("seed")
+    return ("" if seed is None else str(seed), *(record.value(key) or "" for key in REPEATS if key != "seed"))
 
 
 def base_of(study: Mapping[str, Any], settings: Sequence[Known]) -> Known | None:

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from atelier.report.groups import base_of, best_place, scores_of, unit_of
 from atelier.results.claims import Check, Claim, Side
-from atelier.results.selection import selects
-from atelier.runs.setting import REPEATS
+from atelier.results.selection import Repeat, repeat_of, selects
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
@@ -23,8 +22,6 @@ STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
     *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
 )
-
-Repeat = tuple[str, ...]  # the seed, the fold and the draw of a run
 
 
 @dataclass(frozen=True)
@@ -133,13 +130,11 @@ def numbers(setting: Setting, side: Side, unit: str) -> dict[Repeat, float]:
     return {repeat: value for repeat, value in found.items() if value is not None and math.isfinite(value)}
 
 
-def repeat_of(record: Record) -> Repeat:
-    seed = record.get("seed")
-    return ("" if seed is None else str(seed), *(record.value(key) or "" for key in REPEATS if key != "seed"))
-
-
 def number(record: Record, side: Side, unit: str) -> float | None:
-    """What one run gave for a side."""
+    """What one run gave for a side; an error is what is missing to an accuracy of 1, as in the figures."""
+    if side.metric.rpartition("/")[2] == "error":
+        accuracy = number(record, replace(side, metric=side.metric.replace("error", "accuracy")), unit)
+        return None if accuracy is None else 1 - accuracy
     if side.metric in ("best_epoch", "best_step"):
         place = best_place(record, side.metric.removeprefix("best_"))
         return None if place is None else place + 1.0

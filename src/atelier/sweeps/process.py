@@ -1,5 +1,6 @@
 """A job's process: forked from a server that has the imports behind it, then the same as the command typed by hand."""
 
+import contextlib
 import faulthandler
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
+AUTOGROUP = Path("/proc/self/autogroup")  # how patient this session is, on Linux
 # What a job would import first of all, and what takes long.
 PRELOAD = ("lightning.pytorch", "torchmetrics", "torchvision", "matplotlib.figure", "atelier.compose.warm")
 
@@ -31,7 +33,7 @@ def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapp
     The process leads a group of its own, so that a Ctrl-C at the terminal reaches the sweep alone and all processes of
     a job can be ended together. If the sweep dies, the job saves and stops.
     """
-    os.setsid()
+    lead_session()
     redirect(log)
     faulthandler.enable()
     os.environ.clear()
@@ -43,6 +45,20 @@ def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapp
         threading.Thread(target=stop_with, args=(parent.sentinel,), daemon=True).start()
     sys.argv = [str(script), *arguments]
     runpy.run_path(str(script), run_name="__main__")
+
+
+def lead_session() -> None:
+    """Lead a session of its own that is as patient as the one before: Linux shares the processor between sessions."""
+    before = AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else "0"  # such as '/autogroup-31 nice 19'
+    os.setsid()
+    give_way(int(before))
+
+
+def give_way(nice: int) -> None:
+    """Let the other sessions go first, where the kernel has such groups: 0 is as all others, 19 the most patient."""
+    with contextlib.suppress(OSError):
+        if nice and AUTOGROUP.exists():
+            AUTOGROUP.write_text(str(nice))
 
 
 def redirect(log: Path) -> None:

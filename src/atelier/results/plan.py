@@ -1,0 +1,106 @@
+"""What `conf/results.yaml` asks for: studies in order, each a sweep for a seed, and how far these are."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from atelier.errors import InputError
+from atelier.results.claims import checked_keys
+from atelier.results.studies import load
+from atelier.runs.setting import is_aside
+from atelier.sweeps.grid import Grid, expand, key_of
+from atelier.sweeps.records import LOADER, Record, read_sweep
+
+ENTRY = ("study", "seeds", "overrides", "reduced")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sweep of the list: a study with one seed, or with those of its own grid.
+
+    Args:
+        study: its name.
+        seed: None for those of its grid.
+        arguments: what is typed after -m.
+        reduced: what of the study these reduce, and why; "" where nothing.
+        folder: where the sweep is, or will be.
+        grid: its jobs.
+    """
+
+    study: str
+    seed: int | None
+    arguments: list[str]
+    reduced: str
+    folder: Path
+    grid: Grid
+
+    @property
+    def name(self) -> str:
+        return self.study if self.seed is None else f"{self.study}, seed {self.seed}"
+
+    def records(self) -> list[Record]:
+        """Its jobs as far as there is a sweep, those that have not begun too."""
+        return read_sweep(self.folder).records() if (self.folder / "sweep.json").is_file() else []
+
+    def done(self, records: Sequence[Record]) -> list[bool]:
+        """Of each of its jobs whether one of `records` is that job, completed."""
+        completed = {given(record) for record in records if record.status == "completed"}
+        return [any(is_job(one, wanted) for one in completed) for wanted in map(frozenset, self.grid.jobs)]
+
+    def changed(self) -> bool:
+        """Whether the sweep in its folder is one of other jobs, since conf/ is not as it was."""
+        begun = {given(record) for record in self.records()}
+        wanted = {frozenset(job) for job in self.grid.jobs}
+        known = all(any(is_job(one, job) for one in begun) for job in wanted)
+        return bool(begun) and not (known and len(begun) == len(wanted))
+
+
+def is_job(overrides: frozenset[str], wanted: frozenset[str]) -> bool:
+    """Whether what a run was given is a job, perhaps with more that changes no number, such as a precision."""
+    return wanted <= overrides and all(is_aside(key_of(one)) for one in overrides - wanted)
+
+
+def given(record: Record) -> frozenset[str]:
+    """A job's overrides: the sweep's word for them, since a run may have been resumed with others."""
+    return frozenset(map(str, record.job.get("overrides") or record.get("overrides") or []))
+
+
+def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
+    """The sweeps of `conf/results.yaml`, in order; their folders are in `logs`/results/.
+
+    Raises:
+        InputError: if the file is not as it should be.
+    """
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
+    checked_keys(content, ("entries",), file.name)
+    parts: dict[Path, Part] = {}
+    for number, entry in enumerate(content.get("entries") or []):
+        for part in parts_of(entry, f"{file.name}: entries[{number}]", conf, logs / "results"):
+            if part.folder in parts:
+                raise InputError(f"{file.name}: entries[{number}]: {part.name} stands there twice")
+            parts[part.folder] = part
+    return list(parts.values())
+
+
+def parts_of(entry: Any, where: str, conf: Path, results: Path) -> Iterator[Part]:
+    checked_keys(entry, ENTRY, where)
+    name, seeds, overrides = entry.get("study"), entry.get("seeds"), entry.get("overrides") or []
+    if seeds is not None and not (seeds and isinstance(seeds, list) and all(type(seed) is int for seed in seeds)):
+        raise InputError(f"{where}.seeds={seeds}: give a list of whole numbers, or leave it out")
+    if not (isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)):
+        raise InputError(f"{where}.overrides={overrides}: give a list of overrides, such as [trainer.max_epochs=20]")
+    reduced = str(entry.get("reduced") or "").strip()
+    if overrides and not reduced:
+        raise InputError(f"{where}.reduced is missing: say what {shlex.join(overrides)} reduces, and why")
+    study = load(conf, str(name))
+    for seed in seeds if seeds is not None else [None]:
+        folder = results / study.name / ("all" if seed is None else f"seed-{seed}")
+        arguments = [f"study={study.name}", *([] if seed is None else [f"seed={seed}"]), *overrides]
+        yield Part(study.name, seed, arguments, reduced, folder, expand(arguments, study.node)[0])

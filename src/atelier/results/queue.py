@@ -1,0 +1,209 @@
+"""Does what is missing of the list, one sweep after the other, in the background of other work.
+
+Each sweep is the command that a person would type, in a session of its own, and all that is known of a job is its run
+folder. So the queue may be stopped and started at any moment, and may take over sweeps that were begun by hand.
+"""
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from atelier.errors import InputError
+from atelier.results.plan import Part
+from atelier.results.runs import Runs
+from atelier.sweeps.process import give_way
+from atelier.sweeps.records import Record
+
+PATIENT = 19  # the lowest priority
+PAUSE = 0.25  # seconds between two looks at a sweep
+EVENT = re.compile(r"job \d+ (completed|failed|interrupted): ")  # of what a sweep prints, what is told here
+OF_THE_LAUNCHER = ("hydra.launcher.", "hydra/launcher=")
+
+
+class Queue:
+    """Args:
+    root: the project's folder.
+    parts: the list.
+    runs: those of a study that there are by now, by its name.
+    extra: overrides for every sweep, that change no number: those of the launcher, a precision.
+    cores: how many jobs run at once, unless `extra` says so.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        parts: Sequence[Part],
+        runs: Callable[[str], Runs],
+        extra: Sequence[str],
+        cores: int,
+    ) -> None:
+        self.root, self.parts, self.runs = root, parts, runs
+        at_once = (
+            [] if any(one.startswith("hydra.launcher.jobs=") for one in extra) else [f"hydra.launcher.jobs={cores}"]
+        )
+        self.launcher = [*at_once, *(one for one in extra if one.startswith(OF_THE_LAUNCHER))]
+        self.extra = [one for one in extra if not one.startswith(OF_THE_LAUNCHER)]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stopping = 0  # the signal that ends the queue
+
+    def run(self) -> int:
+        """Do all that is missing; the exit status: 1 if something failed, 128 + the signal that ended it."""
+        failed = 0
+        before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for part in self.parts:
+                if not self.stopping and not all(part.done(self.runs(part.study).kept)):
+                    failed += not self.do(part)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self.stopping:
+            return 128 + self.stopping
+        say(f"{failed} of {len(self.parts)} sweeps are not complete" if failed else "all is done")
+        return int(failed > 0)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Pass a signal on to the sweep, which saves, and at a second one kills."""
+        self.stopping = number
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def do(self, part: Part) -> bool:
+        """Begin a sweep, or go on with it, to its end; whether all of its jobs are done then."""
+        self.wait_for_another(part)
+        if self.stopping or all(part.done(self.runs(part.study).kept)):
+            return True
+        set_aside(self.runs(part.study).superseded, part)
+        done = part.done(part.records())
+        if part.changed():
+            say(f"{part.name}: left out, since it is of other jobs now; move {part.folder} away to do it anew")
+            return False
+        say(f"{part.name}: {'goes on' if part.records() else 'begins'}, {sum(done)} of {len(done)} jobs are done")
+        began, log = time.monotonic(), part.folder.with_name(f"{part.folder.name}.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            start = log.stat().st_size
+            command = [sys.executable, str(self.root / "src" / "train.py"), "-m", *self.arguments(part)]
+            self.process = subprocess.Popen(
+                command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+        if self.stopping:  # between the last look and now
+            self.process.send_signal(self.stopping)
+        with log.open(encoding="utf-8", errors="replace") as told:
+            told.seek(start)
+            self.follow(part, told)
+            told.seek(start)
+            status, said = self.process.returncode, last_line(told)
+        self.process = None
+        done = part.done(part.records())
+        hours = f"{(time.monotonic() - began) / 3600:.2f} h"
+        if all(done):
+            say(f"{part.name}: completed, {len(done)} jobs, {hours}")
+        else:
+            why = "stopped" if self.stopping else f"ended with status {status}: {said}"
+            say(f"{part.name}: {sum(done)} of {len(done)} jobs are done, {hours}; {why}; {log}")
+        return all(done)
+
+    def arguments(self, part: Part) -> list[str]:
+        if (part.folder / "sweep.json").is_file():
+            return [*self.launcher, f"sweep.resume={part.folder}"]
+        if part.folder.is_dir() and not any(part.folder.iterdir()):
+            part.folder.rmdir()  # a sweep that was killed before it had written a word
+        own = ["hydra.launcher.threads_per_job=1", f"hydra.sweep.dir={part.folder}"]
+        threads = any(one.startswith("hydra.launcher.threads_per_job=") for one in self.launcher)
+        return [*part.arguments, *self.extra, *self.launcher, *own[threads:]]
+
+    def follow(self, part: Part, told: TextIO) -> None:
+        """Tell what happens to the jobs until the sweep ends."""
+        assert self.process is not None
+        running = True
+        while running:
+            running = self.process.poll() is None
+            for line in whole_lines(told):
+                if EVENT.match(line):
+                    say(f"{part.name}: {line}")
+            if running:
+                time.sleep(PAUSE)
+
+    def wait_for_another(self, part: Part) -> None:
+        """Let a process end that runs this sweep: one begun by hand, or one whose queue was killed."""
+        if not is_locked(part.folder / ".lock"):
+            return
+        say(f"{part.name}: another process runs it; waiting for that to end")
+        while not self.stopping and is_locked(part.folder / ".lock"):
+            time.sleep(PAUSE)
+
+
+def whole_lines(file: TextIO) -> Iterator[str]:
+    """What was written since the last look, without a line that has not come to its end."""
+    while True:
+        place = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(place)
+            return
+        yield line.rstrip("\n")
+
+
+def last_line(file: TextIO) -> str:
+    said = [line.strip() for line in file if line.strip()]
+    return said[-1] if said else "it said nothing"
+
+
+def set_aside(superseded: Sequence[Record], part: Part) -> None:
+    """Move runs out of their sweep whose setting is another by now, so that their jobs are done anew."""
+    for record in superseded:
+        if record.folder is not None and record.folder.parent == part.folder:
+            place = part.folder.parent / "superseded" / f"{part.folder.name}-{record.folder.name}"
+            place = place.with_name(f"{place.name}-{record.get('config_hash')}")
+            place.parent.mkdir(exist_ok=True)
+            record.folder.rename(place)
+            say(f"{part.name}: job {record.folder.name} is done anew, its setting being another now; it was {place}")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process has a sweep's folder."""
+    if not lock.is_file():
+        return False
+    with lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+@contextmanager
+def alone(results: Path) -> Iterator[None]:
+    """Keep a second queue from the same folder.
+
+    Raises:
+        InputError: if there is one already.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    with (results / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{results}: another queue is at work there") from None
+        yield
+
+
+def be_patient() -> None:
+    """Let all other work go first, this process and all that it starts."""
+    os.nice(PATIENT)
+    give_way(PATIENT)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

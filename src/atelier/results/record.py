@@ -1,0 +1,230 @@
+"""What lasts of a study: docs/results/<study>/, where runs.csv has a row a run and curves.csv what figures draw.
+
+Both are read back into the records that a sweep's folder gives, so that tables, figures and verdicts need no logs.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.report.groups import scores_of
+from atelier.results.thin import Wanted, thinned
+from atelier.runs.setting import REPEATS
+from atelier.sweeps.records import Record
+
+RUNS, CURVES = "runs.csv", "curves.csv"
+DIGITS, CURVE_DIGITS = 8, 5
+# Of run.json, by dotted name; test.<metric> and at_best.<metric> follow. Before `seed` stands what the study varies.
+TEXTS = ("status", "config_hash", "counts", "objective.metric", "objective.mode", "device", "precision", "git.commit")
+NUMBERS = (
+    *("objective.best", "objective.best_epoch", "objective.best_step"),
+    *("objective.validation_gap", "objective.generalisation_gap", "parameters", "epochs", "steps"),
+    *("seconds.setup", "seconds.fit", "seconds.test", "threads", "processes"),
+)
+FINISHED = "finished"  # when run.json was written last, UTC
+GROUPS = ("test.", "at_best.")  # columns of metrics
+
+
+@dataclass(frozen=True)
+class Recorded(Record):
+    """A run as the record has it; its folder may be gone.
+
+    Args:
+        logged: its thinned curves.
+    """
+
+    logged: Mapping[str, dict[int, float]] = field(default_factory=dict)
+
+    def curves(self, unit: str) -> dict[str, dict[int, float]]:
+        return dict(self.logged)
+
+
+def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) -> Recorded:
+    """A finished run, cut down to what the record keeps.
+
+    Args:
+        number: its place in the record.
+        swept: what the study varies.
+        wanted: which metrics are kept.
+    """
+    if isinstance(record, Recorded):
+        return Recorded(None, record.manifest, {**record.job, "number": number}, record.logged)
+    unit = "step" if record.get("counts") == "steps" else "epoch"
+    curves = record.curves(unit)
+    manifest: dict[str, Any] = {
+        "seed": record.get("seed"),
+        "overrides": record.job.get("overrides") or record.get("overrides"),
+    }
+    for name in (*TEXTS, *NUMBERS):
+        put(manifest, name, rounded(record.get(*name.split("."))))
+    tested = record.get("test") or {}
+    manifest["test"] = {name: rounded(value) for name, value in tested.items() if wanted.tested(name)}
+    best = scores_of(record, curves, unit)
+    manifest["at_best"] = {
+        name: rounded(best[name])
+        for name in sorted(curves)
+        if name in best and wanted.curve(name) and not name.startswith("test/")
+    }
+    manifest["git"]["dirty"] = record.get("git", "dirty")
+    manifest[FINISHED] = finished(record)
+    values = {key: record.value(key) or "" for key in swept}
+    repeats = {key: value for key in REPEATS if key != "seed" and (value := record.value(key)) is not None}
+    return Recorded(None, manifest, {"number": number, "values": {**values, **repeats}}, thinned(curves, wanted, unit))
+
+
+def finished(record: Record) -> str:
+    """When a run's state changed last."""
+    if record.folder is None:
+        return str(record.get(FINISHED) or "")
+    changed = datetime.fromtimestamp((record.folder / "run.json").stat().st_mtime, UTC)
+    return changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def put(content: dict[str, Any], name: str, value: Any) -> None:
+    """Set `objective.best` in {objective: {best: …}}."""
+    first, _, rest = name.partition(".")
+    if rest:
+        content.setdefault(first, {})[rest] = value
+    else:
+        content[first] = value
+
+
+# ---------------------------------------------------------------------- to files
+
+
+def runs_csv(records: Sequence[Recorded], swept: Sequence[str]) -> str:
+    """A row for each run: its values of what the study varies, its repeat, and what came out."""
+    metrics = [f"{group}{name}" for group in GROUPS for name in sorted(names_in(records, group.rstrip(".")))]
+    repeats = [key for key in REPEATS if any(repeat_of(record, key) for record in records)]
+    columns = ["run", *swept, *repeats, *TEXTS, *NUMBERS, *metrics, "git.dirty", FINISHED, "overrides"]
+    rows = [columns]
+    for record in records:
+        texts = [told(record.get(*name.split("."))) for name in (*TEXTS, *NUMBERS)]
+        measured = [told(record.get(*name.split(".", 1))) for name in metrics]
+        known = [record.job["values"].get(key, "") for key in swept] + [repeat_of(record, key) for key in repeats]
+        typed = json.dumps(record.get("overrides"), ensure_ascii=False)
+        rows.append(
+            [
+                str(record.job["number"]),
+                *known,
+                *texts,
+                *measured,
+                told(record.get("git", "dirty")),
+                told(record.get(FINISHED)),
+                typed,
+            ]
+        )
+    return as_csv(rows)
+
+
+def curves_csv(records: Sequence[Recorded]) -> str:
+    """A row for each run and place: an epoch or a step, as the run counts them, from 0 as in metrics.csv."""
+    names = sorted({name for record in records for name in record.logged})
+    rows = [["run", "place", *names]]
+    for record in records:
+        for place in sorted({place for curve in record.logged.values() for place in curve}):
+            values = [record.logged.get(name, {}).get(place) for name in names]
+            rows.append(
+                [str(record.job["number"]), str(place), *("" if v is None else f"{v:.{CURVE_DIGITS}g}" for v in values)]
+            )
+    return as_csv(rows)
+
+
+def names_in(records: Sequence[Record], group: str) -> set[str]:
+    return {name for record in records for name in record.get(group) or {}}
+
+
+def repeat_of(record: Record, key: str) -> str:
+    return told(record.get("seed")) if key == "seed" else str(record.job.get("values", {}).get(key, ""))
+
+
+def told(value: Any) -> str:
+    if value is None:
+        return ""
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"{value:.{DIGITS}g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def as_csv(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+# ---------------------------------------------------------------------- and back
+
+
+def read_record(folder: Path) -> list[Recorded]:
+    """The runs of a study's folder; none where there is no such folder.
+
+    Raises:
+        InputError: if a file is not what `runs_csv` and `curves_csv` write.
+    """
+    if not (folder / RUNS).is_file():
+        return []
+    try:
+        with (folder / RUNS).open(newline="", encoding="utf-8") as file:
+            columns, *rows = list(csv.reader(file))
+        curves = read_curves(folder / CURVES)
+        swept = columns[1 : columns.index("seed")]
+        return [read_row(columns, row, swept, curves.get(row[0], {})) for row in rows]
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{folder}: {RUNS} and {CURVES} cannot be read: {error}") from error
+
+
+def read_row(columns: Sequence[str], row: Sequence[str], swept: Sequence[str], curves: Any) -> Recorded:
+    cells = dict(zip(columns[1 + len(swept) :], row[1 + len(swept) :], strict=True))
+    values = dict(zip(swept, row[1 : 1 + len(swept)], strict=True))
+    values |= {key: cells[key] for key in REPEATS if key != "seed" and cells.get(key)}
+    manifest: dict[str, Any] = {"overrides": json.loads(cells["overrides"]), FINISHED: cells[FINISHED]}
+    manifest["seed"] = int(cells["seed"]) if cells["seed"] else None
+    for name in TEXTS:
+        put(manifest, name, cells[name] or None)
+    for name in NUMBERS:
+        put(manifest, name, number(cells[name]))
+    for group in GROUPS:
+        known = {
+            name.removeprefix(group): number(cells[name]) for name in cells if name.startswith(group) and cells[name]
+        }
+        manifest[group.rstrip(".")] = known
+    manifest["git"]["dirty"] = cells["git.dirty"] == "true" if cells["git.dirty"] else None
+    return Recorded(
+        None, manifest, {"number": int(row[0]), "values": values, "overrides": manifest["overrides"]}, curves
+    )
+
+
+def number(text: str) -> float | int | None:
+    """What `told` wrote: whole numbers stay whole."""
+    if not text:
+        return None
+    value = float(text)
+    return int(value) if math.isfinite(value) and value.is_integer() and "e" not in text and "." not in text else value
+
+
+def read_curves(file: Path) -> dict[str, dict[str, dict[int, float]]]:
+    """{run: {metric: {place: value}}}."""
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    with file.open(newline="", encoding="utf-8") as lines:
+        columns, *rows = list(csv.reader(lines))
+    for run, place, *values in rows:
+        curves = found.setdefault(run, {})
+        for name, value in zip(columns[2:], values, strict=True):
+            if value:
+                curves.setdefault(name, {})[int(place)] = float(value)
+    return found

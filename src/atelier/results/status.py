@@ -1,0 +1,126 @@
+"""How far the list is: jobs, seeds, hours spent, hours left by what jobs took, and what the claims come to so far."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from atelier.results.plan import Part
+from atelier.results.runs import decide_all, runs_of
+from atelier.results.studies import load
+from atelier.results.verdict import VERDICTS, Decided
+from atelier.runs.setting import REPEATS
+from atelier.sweeps.grid import key_of
+from atelier.sweeps.records import Record
+
+UNKNOWN = "—"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One study. Hours are those of its jobs, each on one thread: on n cores about an n-th of them by the clock.
+
+    Args:
+        seeds: whole ones, in which all settings are done, and how many are planned.
+        left: hours; None where no job is done that tells.
+        verdicts: {verdict: number of claims}.
+    """
+
+    study: str
+    done: int
+    planned: int
+    seeds: tuple[int, int]
+    spent: float
+    left: float | None
+    verdicts: Mapping[str, int]
+
+
+def lines(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> list[Line]:
+    """A line for each study of the list, in its order."""
+    names = list(dict.fromkeys(part.study for part in parts))
+    studies = {name: load(conf, name) for name in names}
+    runs = {name: runs_of(studies[name], logs, docs).kept for name in names}
+    found = decide_all(studies, runs)
+    return [line(name, [part for part in parts if part.study == name], runs[name], found[name]) for name in names]
+
+
+def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: Sequence[Decided]) -> Line:
+    """
+    Args:
+        parts: of the list, those of this study.
+        records: its runs, as far as there are some.
+    """
+    jobs = [frozenset(job) for part in parts for job in part.grid.jobs]
+    done = [one for part in parts for one in part.done(records)]
+    seeds: dict[frozenset[str], list[bool]] = {}
+    for job, is_done in zip(jobs, done, strict=True):
+        seeds.setdefault(repeat(job), []).append(is_done)
+    took: dict[frozenset[str], list[float]] = {}
+    for record in records:
+        if record.status == "completed":
+            job = frozenset(record.job.get("overrides") or record.get("overrides") or [])
+            took.setdefault(job - repeat(job), []).append(hours(record))
+    all_took = [one for several in took.values() for one in several]
+    missing = [job - repeat(job) for job, is_done in zip(jobs, done, strict=True) if not is_done]
+    left = [mean(took.get(job) or all_took) for job in missing] if all_took or not missing else None
+    return Line(
+        study=study,
+        done=sum(done),
+        planned=len(jobs),
+        seeds=(sum(map(all, seeds.values())), len(seeds)),
+        spent=sum(map(hours, records)),
+        left=None if left is None else sum(left),
+        verdicts=Counter(one.verdict for one in decided),
+    )
+
+
+def repeat(job: frozenset[str]) -> frozenset[str]:
+    """The overrides that name the repeat: its seed, fold or draw."""
+    return frozenset(one for one in job if key_of(one) in REPEATS)
+
+
+def hours(record: Record) -> float:
+    return sum(value or 0.0 for value in (record.get("seconds") or {}).values()) / 3600
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def print_status(lines: Sequence[Line], cores: int) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file has room
+    table = Table(box=SIMPLE_HEAD)
+    numeric = ("jobs", "seeds", "hours spent", "hours left")
+    for title in ("study", *numeric, "verdicts so far"):
+        table.add_column(title, justify="right" if title in numeric else "left")
+    for one in lines:
+        table.add_row(
+            one.study,
+            f"{one.done} of {one.planned}",
+            f"{one.seeds[0]} of {one.seeds[1]}",
+            f"{one.spent:.1f}",
+            UNKNOWN if one.left is None else f"{one.left:.1f}",
+            verdicts_told(one.verdicts),
+        )
+    console.print(table)
+    total: Counter[str] = sum((Counter(one.verdicts) for one in lines), Counter())
+    known = sum(one.left or 0.0 for one in lines)
+    unknown = sum(one.left is None for one in lines)
+    print(
+        f"{sum(one.done for one in lines)} of {sum(one.planned for one in lines)} jobs; claims: {verdicts_told(total)}"
+    )
+    print(
+        f"Hours are those of jobs. Left: {known:.1f}, on {cores} cores at once about {known / cores:.1f} by the clock."
+    )
+    if unknown:
+        print(f"{UNKNOWN}: of {unknown} studies no job is done that tells how long the others take; not counted.")
+
+
+def verdicts_told(verdicts: Mapping[str, int]) -> str:
+    return ", ".join(f"{verdicts[one]} {one}" for one in VERDICTS if verdicts.get(one)) or UNKNOWN

@@ -1,0 +1,374 @@
+"""The queue, with a program in the place of src/train.py whose jobs take no time, held and killed where tests want."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.results.plan import read_plan
+from atelier.results.queue import Queue, alone
+from atelier.results.runs import runs_of
+from atelier.results.studies import load
+
+# As src/train.py -m: the sweep's folder, its lock, and a run folder a job, whose run is logged to `ran`.
+TRAIN = """
+import fcntl, json, os, signal, sys, time
+from pathlib import Path
+
+root = Path(__file__).parents[1]
+given = dict(argument.partition("=")[::2] for argument in sys.argv[2:])
+folder = Path(given.get("sweep.resume") or given["hydra.sweep.dir"])
+(root / "commands").open("a").write(" ".join(sys.argv[1:]) + "\\n")
+
+def hold(place):
+    while (root / f"hold-{place}").exists():
+        (root / f"held-{place}").touch()
+        time.sleep(0.01)
+
+def stop(number, frame):
+    for run in folder.glob("*/run.json"):
+        content = json.loads(run.read_text())
+        if content["status"] == "running":
+            run.write_text(json.dumps({**content, "status": "interrupted"}))
+    sys.exit(128 + number)
+
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, stop)
+hold("early")
+if "sweep.resume" not in given:
+    folder.mkdir(parents=True)
+    hold("empty")
+    typed = [f"{key}={value}" for key, value in given.items() if key.partition(".")[0] not in ("hydra", "sweep")]
+    jobs = [{"number": n, "overrides": [*typed, f"optimizer={o}"], "values": {"optimizer": o}}
+            for n, o in enumerate(("sgd", "adam"))]
+    jobs = [{**job, "seed": int(given["seed"])} for job in jobs]
+    (folder / "sweep.json").write_text(json.dumps({"jobs": jobs, "swept": ["optimizer"]}))
+lock = (folder / ".lock").open("w")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+failed = False
+for job in json.loads((folder / "sweep.json").read_text())["jobs"]:
+    run = folder / str(job["number"]) / "run.json"
+    if run.exists() and json.loads(run.read_text())["status"] == "completed":
+        continue
+    run.parent.mkdir(exist_ok=True)
+    content = {"overrides": job["overrides"], "config_hash": (root / "hash").read_text()}
+    content |= {"seed": int(given["seed"]) if "seed" in given else job["seed"]}
+    content |= {"seconds": {"fit": 3600.0}, "objective": {"metric": "val/loss", "mode": "min", "best": 1.0}}
+    run.write_text(json.dumps({**content, "status": "running"}))
+    hold(f"job-{job['number']}")
+    (root / "ran").open("a").write(f"{folder.name} {job['number']}\\n")
+    status = "failed" if (root / f"fail-{job['number']}").exists() else "completed"
+    failed |= status == "failed"
+    run.write_text(json.dumps({**content, "status": status}))
+    print(f"job {job['number']} {status}: {job['values']}: 0.0 s", flush=True)
+print("some failed" if failed else "done", flush=True)
+sys.exit(int(failed))
+"""
+QUEUE = """
+import sys
+from pathlib import Path
+from atelier.results.plan import read_plan
+from atelier.results.queue import Queue, alone
+from atelier.results.runs import runs_of
+from atelier.results.studies import load
+root = Path(sys.argv[1])
+with alone(root / "logs" / "results"):
+    parts = read_plan(root / "conf" / "results.yaml", root / "conf", root / "logs")
+    runs = lambda name: runs_of(load(root / "conf", name), root / "logs", root / "docs")
+    sys.exit(Queue(root, parts, runs, [], 2).run())
+"""
+STUDY = "study: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}\n"
+LIST = "entries:\n  - {study: tiny, seeds: [0, 1]}\n"
+
+
+class Project:
+    """A project of one study, with a program that does as it is told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("src", "conf/study", "docs"):
+            (root / name).mkdir(parents=True)
+        (root / "src" / "train.py").write_text(TRAIN)
+        (root / "conf" / "study" / "tiny.yaml").write_text(STUDY)
+        self.write_list(LIST)
+        (root / "hash").write_text("one")
+
+    def write_list(self, text: str) -> None:
+        (self.root / "conf" / "results.yaml").write_text(text)
+
+    def parts(self) -> Any:
+        return read_plan(self.root / "conf" / "results.yaml", self.root / "conf", self.root / "logs")
+
+    def run(self, *extra: str) -> int:
+        runs = lambda name: runs_of(load(self.root / "conf", name), self.root / "logs", self.root / "docs")  # noqa: E731
+        return Queue(self.root, self.parts(), runs, extra, 2).run()
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", QUEUE, str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def ran(self) -> list[str]:
+        return (self.root / "ran").read_text().splitlines() if (self.root / "ran").exists() else []
+
+    def commands(self) -> list[str]:
+        return (self.root / "commands").read_text().splitlines()
+
+    def hold(self, place: str) -> Path:
+        """Have the program wait at a place; the file that tells that it is there."""
+        (self.root / f"hold-{place}").touch()
+        return self.root / f"held-{place}"
+
+    def let_go(self, place: str) -> None:
+        (self.root / f"hold-{place}").unlink()
+
+    def statuses(self) -> list[str]:
+        files = sorted((self.root / "logs" / "results" / "tiny").glob("*/*/run.json"))
+        return [json.loads(file.read_text())["status"] for file in files]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+ALL = ["seed-0 0", "seed-0 1", "seed-1 0", "seed-1 1"]
+
+
+def test_all_jobs_are_done_in_order_and_none_again(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    assert project.run() == 0
+    assert project.ran() == ALL
+    said = [line.partition(" ")[2] for line in capfd.readouterr().out.splitlines()]
+    assert said[0] == "tiny, seed 0: begins, 0 of 2 jobs are done"
+    assert said[1].startswith("tiny, seed 0: job 0 completed: {'optimizer': 'sgd'}")
+    assert said[3].startswith("tiny, seed 0: completed, 2 jobs")
+    assert (len(said), said[-1]) == (9, "all is done")
+    folder = project.root / "logs" / "results" / "tiny" / "seed-0"
+    assert project.commands()[0] == (
+        f"-m study=tiny seed=0 hydra.launcher.jobs=2 hydra.launcher.threads_per_job=1 hydra.sweep.dir={folder}"
+    )
+    assert project.run() == 0
+    assert project.ran() == ALL
+    assert len(project.commands()) == 2, "no process is started for what is done"
+
+
+def test_what_is_typed_beside_goes_to_every_sweep(project: Project) -> None:
+    project.run("hydra.launcher.jobs=1", "trainer.precision=bf16-mixed")
+    assert all("hydra.launcher.jobs=1 " in command for command in project.commands())
+    assert all("hydra.launcher.jobs=2" not in command for command in project.commands())
+    assert all(" trainer.precision=bf16-mixed " in command for command in project.commands())
+    assert project.run() == 0
+    assert project.ran() == ALL, "a precision makes no other job of it"
+
+
+def test_a_queue_that_is_killed_three_times_ends_with_the_same(
+    project: Project, wait_until: Callable[..., None]
+) -> None:
+    for place in ("empty", "job-0", "job-1"):
+        held = project.hold(place)
+        queue = project.start()
+        wait_until(held.exists, queue)
+        queue.kill()  # its sweep lives on
+        queue.communicate()
+        project.let_go(place)
+    assert project.run() == 0
+    assert sorted(project.ran()) == ALL, "each job once"
+    assert project.statuses() == ["completed"] * 4
+
+
+def test_a_sweep_that_is_killed_with_its_queue_is_gone_on_with(
+    project: Project, wait_until: Callable[..., None]
+) -> None:
+    for place in ("early", "empty", "job-0", "job-1"):
+        held = project.hold(place)
+        queue = project.start()
+        wait_until(held.exists, queue)
+        (sweep,) = children(queue.pid)
+        for process in (queue.pid, sweep):
+            os.kill(process, signal.SIGKILL)
+        queue.communicate()
+        project.let_go(place)
+        wait_until(lambda dead=sweep: not Path(f"/proc/{dead}/cmdline").exists() or not cmdline(dead))
+    assert project.run() == 0
+    assert sorted(project.ran()) == ALL
+
+
+def children(process: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def cmdline(process: int) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_goes_on_to_the_sweep_which_saves(
+    project: Project, wait_until: Callable[..., None], number: signal.Signals
+) -> None:
+    held = project.hold("job-1")
+    queue = project.start()
+    wait_until(held.exists, queue)
+    queue.send_signal(number)
+    out, _ = queue.communicate()
+    assert queue.returncode == 128 + number
+    assert "tiny, seed 0: 1 of 2 jobs are done" in out.splitlines()[-1]
+    assert "; stopped; " in out.splitlines()[-1]
+    assert project.statuses() == ["completed", "interrupted"], "and the second seed is not begun"
+    project.let_go("job-1")
+    assert project.run() == 0
+    assert project.ran() == ALL
+
+
+def test_a_sweep_that_is_run_by_hand_is_waited_for_and_taken_over(
+    project: Project, wait_until: Callable[..., None]
+) -> None:
+    held = project.hold("job-0")
+    folder = project.root / "logs" / "results" / "tiny" / "seed-0"
+    by_hand = [sys.executable, str(project.root / "src" / "train.py"), "-m", "study=tiny", "seed=0"]
+    other = subprocess.Popen([*by_hand, f"hydra.sweep.dir={folder}"], stdout=subprocess.DEVNULL)
+    wait_until(held.exists, other)
+    queue = project.start()
+    assert queue.stdout is not None
+    assert "another process runs it; waiting" in queue.stdout.readline()
+    project.let_go("job-0")
+    queue.communicate()
+    assert queue.returncode == other.wait() == 0
+    assert project.ran() == ALL
+
+
+def test_two_queues_do_not_share_a_folder(project: Project) -> None:
+    with (
+        alone(project.root / "logs" / "results"),
+        pytest.raises(InputError, match="another queue is at work there"),
+        alone(project.root / "logs" / "results"),
+    ):
+        pass
+
+
+def test_a_failed_job_stops_nothing_and_is_tried_again_the_next_time(
+    project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project.root / "fail-0").touch()
+    assert project.run() == 1
+    assert project.ran() == ALL
+    said = capfd.readouterr().out
+    assert "tiny, seed 0: job 0 failed" in said
+    assert "tiny, seed 0: 1 of 2 jobs are done" in said
+    assert "ended with status 1: some failed; " in said
+    assert "2 of 2 sweeps are not complete" in said
+    (project.root / "fail-0").unlink()
+    assert project.run() == 0
+    assert project.ran() == [*ALL, "seed-0 0", "seed-1 0"]
+
+
+def test_a_sweep_of_other_jobs_is_left_out(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+    assert project.run() == 0
+    (project.root / "conf" / "study" / "tiny.yaml").write_text("study: {grid: {optimizer: [sgd, rmsprop], seed: [0]}}")
+    project.write_list("entries: [{study: tiny, seeds: [0]}]")
+    assert project.run() == 1
+    assert "tiny, seed 0: left out, since it is of other jobs now; move" in capfd.readouterr().out
+    assert project.ran() == ALL
+
+
+def test_runs_whose_setting_means_something_else_by_now_are_set_aside_and_done_anew(project: Project) -> None:
+    held = project.root / "logs" / "results" / "tiny"
+    project.write_list("entries: [{study: tiny, seeds: [0]}]")
+    assert project.run() == 0
+    (project.root / "hash").write_text("two")
+    project.write_list(LIST)
+    for run in held.glob("seed-0/*/run.json"):
+        os.utime(run, (0, 0))
+    assert project.run() == 0
+    assert project.run() == 0, "now that the second seed has another hash, the first is not done"
+    assert project.ran() == [*ALL, "seed-0 0", "seed-0 1"]
+    assert sorted(path.name for path in (held / "superseded").iterdir()) == ["seed-0-0-one", "seed-0-1-one"]
+    hashes = {json.loads(file.read_text())["config_hash"] for file in held.glob("seed-*/*/run.json")}
+    assert hashes == {"two"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("entrys: []", "results.yaml.entrys: no such key; choose from: entries"),
+        ("entries: [{study: tini}]", "study=tini: there is no such study; choose from: tiny"),
+        ("entries: [{study: tiny, seed: 0}]", "entries[0].seed: no such key; choose from: study, seeds, overrides"),
+        ("entries: [{study: tiny, seeds: 0}]", "entries[0].seeds=0: give a list of whole numbers"),
+        ("entries: [{study: tiny, seeds: []}]", "entries[0].seeds=[]: give a list of whole numbers"),
+        ("entries: [{study: tiny, overrides: a=1}]", "entries[0].overrides=a=1: give a list of overrides"),
+        ("entries: [{study: tiny, overrides: [a=1]}]", "entries[0].reduced is missing: say what a=1 reduces, and why"),
+        ("entries: [{study: tiny}, {study: tiny}]", "entries[1]: tiny stands there twice"),
+        ("entries: {", "results.yaml cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_list_is_told(project: Project, text: str, told: str) -> None:
+    project.write_list(text)
+    with pytest.raises(InputError) as error:
+        project.parts()
+    assert told in str(error.value)
+
+
+def test_the_projects_own_list_can_be_read(conf: Path, tmp_path: Path) -> None:
+    parts = read_plan(conf / "results.yaml", conf, tmp_path)
+    assert len({part.folder for part in parts}) == len(parts)
+    assert all(part.grid.jobs for part in parts)
+    listed = {part.study for part in parts}
+    needs_a_classifier = {"asci_gan", "leiden_gan_batch_size", "leiden_gan_vs_vae"}
+    assert listed | needs_a_classifier == {file.stem for file in (conf / "study").glob("*.yaml")}
+
+
+REAL = textwrap.dedent(
+    """\
+    # @package _global_
+    study: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}
+    trainer: {max_epochs: 30, accelerator: cpu}
+    save_every: 0
+    """
+)
+
+
+@pytest.mark.slow
+def test_trainings_whose_queue_is_killed_three_times_end_with_the_same_numbers(
+    tmp_path: Path, data_dir: Path, wait_until: Callable[..., None]
+) -> None:
+    import shutil
+
+    source = Path(__file__).parents[2]
+    found = []
+    for name, kills in (("whole", 0), ("killed", 3)):
+        root = tmp_path / name
+        shutil.copytree(source / "conf", root / "conf")
+        (root / "src").mkdir()
+        for program in ("train.py", "results.py"):
+            shutil.copy(source / "src" / program, root / "src" / program)
+        for package in ("atelier", "hydra_plugins"):
+            (root / "src" / package).symlink_to(source / "src" / package)
+        (root / "conf" / "study" / "tiny.yaml").write_text(REAL)
+        (root / "conf" / "results.yaml").write_text(LIST)
+        variables = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(root / "logs")}
+        command = [sys.executable, str(root / "src" / "results.py")]
+        for kill in range(kills + 1):
+            queue = subprocess.Popen(
+                command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            if kill < kills:  # when that many jobs have begun, it and its sweep
+                runs = root / "logs" / "results" / "tiny"
+                wait_until(lambda count=kill, at=runs: len(list(at.glob("*/*/checkpoints/last.ckpt"))) > count, queue)
+                for process in (*children(queue.pid), queue.pid):
+                    os.kill(process, signal.SIGKILL)
+                queue.communicate()
+            else:
+                out, _ = queue.communicate()
+                assert queue.returncode == 0, out
+        runs = root / "logs" / "results" / "tiny"
+        metrics = {str(file.relative_to(runs)): file.read_text() for file in runs.glob("*/*/metrics.csv")}
+        assert len(metrics) == 4
+        found.append(metrics)
+    assert found[0] == found[1]
