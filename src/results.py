@@ -19,6 +19,7 @@ def main() -> int:
     run = commands.add_parser("run", help="do what is missing of conf/results.yaml, in its order (the default)")
     run.add_argument("overrides", nargs="*", help="for every sweep, such as hydra.launcher.jobs_per_gpu=6")
     commands.add_parser("status", help="how far the list is, hours spent and left, verdicts so far")
+    commands.add_parser("export", help="bring docs/results/ and docs/results.md up to what has been run")
     commands.add_parser("claims", help="what every study claims, by what it is decided, and which settings it means")
     given = parser.parse_args()
     load_dotenv(ROOT / ".env")
@@ -29,7 +30,8 @@ def main() -> int:
 
     register_resolvers(ROOT)
     try:
-        return {"status": status, "claims": claims}.get(given.command, run_list)(logs, getattr(given, "overrides", []))
+        others = {"status": status, "export": export, "claims": claims}
+        return others.get(given.command, run_list)(logs, getattr(given, "overrides", []))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -46,6 +48,15 @@ def run_list(logs: Path, overrides: Sequence[str]) -> int:
     with alone(logs / "results"):
         parts = read_plan(LIST, CONF, logs)
         return Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
+
+
+def export(logs: Path, overrides: Sequence[str]) -> int:
+    from atelier.results.export import export_all
+    from atelier.results.plan import read_plan
+
+    for line in export_all(read_plan(LIST, CONF, logs), CONF, logs, DOCS):
+        print(line, flush=True)
+    return 0
 
 
 def status(logs: Path, overrides: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """What `conf/results.yaml` asks for: studies in order, each a sweep for a seed, and how far these are."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import yaml
 from atelier.errors import InputError
 from atelier.results.claims import checked_keys
 from atelier.results.studies import load
-from atelier.runs.setting import is_aside
+from atelier.runs.setting import REPEATS, is_aside
 from atelier.sweeps.grid import Grid, expand, key_of
 from atelier.sweeps.records import LOADER, Record, read_sweep
 
@@ -67,6 +67,20 @@ def is_job(overrides: frozenset[str], wanted: frozenset[str]) -> bool:
 def given(record: Record) -> frozenset[str]:
     """A job's overrides: the sweep's word for them, since a run may have been resumed with others."""
     return frozenset(map(str, record.job.get("overrides") or record.get("overrides") or []))
+
+
+def whole_repeats(parts: Sequence[Part], records: Sequence[Record]) -> tuple[int, int]:
+    """How many seeds (folds, draws) of a study are done in all of its settings, and how many are planned."""
+    found: dict[frozenset[str], list[bool]] = {}
+    for part in parts:
+        for job, done in zip(part.grid.jobs, part.done(records), strict=True):
+            found.setdefault(repeat(job), []).append(done)
+    return sum(map(all, found.values())), len(found)
+
+
+def repeat(job: Iterable[str]) -> frozenset[str]:
+    """The overrides that name a job's repeat: its seed, fold or draw."""
+    return frozenset(one for one in job if key_of(one) in REPEATS)
 
 
 def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:

@@ -19,7 +19,7 @@ from atelier.results.thin import Wanted, thinned
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.records import Record
 
-RUNS, CURVES = "runs.csv", "curves.csv"
+RUNS, CURVES, FIGURES = "runs.csv", "curves.csv", "figures.csv"
 DIGITS, CURVE_DIGITS = 8, 5
 # Of run.json, by dotted name; test.<metric> and at_best.<metric> follow. Before `seed` stands what the study varies.
 TEXTS = ("status", "config_hash", "counts", "objective.metric", "objective.mode", "device", "precision", "git.commit")
@@ -228,3 +228,11 @@ def read_curves(file: Path) -> dict[str, dict[str, dict[int, float]]]:
             if value:
                 curves.setdefault(name, {})[int(place)] = float(value)
     return found
+
+
+def read_figures(folder: Path) -> list[tuple[str, str]]:
+    """(file, caption) of each figure of a study's folder."""
+    if not (folder / FIGURES).is_file():
+        return []
+    with (folder / FIGURES).open(newline="", encoding="utf-8") as file:
+        return [(row["file"], row["caption"]) for row in csv.DictReader(file)]

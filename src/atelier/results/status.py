@@ -9,12 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from atelier.results.plan import Part
+from atelier.results.plan import Part, given, repeat, whole_repeats
 from atelier.results.runs import decide_all, runs_of
 from atelier.results.studies import load
 from atelier.results.verdict import VERDICTS, Decided
-from atelier.runs.setting import REPEATS
-from atelier.sweeps.grid import key_of
 from atelier.sweeps.records import Record
 
 UNKNOWN = "—"
@@ -56,13 +54,10 @@ def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: 
     """
     jobs = [frozenset(job) for part in parts for job in part.grid.jobs]
     done = [one for part in parts for one in part.done(records)]
-    seeds: dict[frozenset[str], list[bool]] = {}
-    for job, is_done in zip(jobs, done, strict=True):
-        seeds.setdefault(repeat(job), []).append(is_done)
     took: dict[frozenset[str], list[float]] = {}
     for record in records:
         if record.status == "completed":
-            job = frozenset(record.job.get("overrides") or record.get("overrides") or [])
+            job = given(record)
             took.setdefault(job - repeat(job), []).append(hours(record))
     all_took = [one for several in took.values() for one in several]
     missing = [job - repeat(job) for job, is_done in zip(jobs, done, strict=True) if not is_done]
@@ -71,16 +66,11 @@ def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: 
         study=study,
         done=sum(done),
         planned=len(jobs),
-        seeds=(sum(map(all, seeds.values())), len(seeds)),
+        seeds=whole_repeats(parts, records),
         spent=sum(map(hours, records)),
         left=None if left is None else sum(left),
         verdicts=Counter(one.verdict for one in decided),
     )
-
-
-def repeat(job: frozenset[str]) -> frozenset[str]:
-    """The overrides that name the repeat: its seed, fold or draw."""
-    return frozenset(one for one in job if key_of(one) in REPEATS)
 
 
 def hours(record: Record) -> float:

@@ -1,0 +1,150 @@
+"""Writes the record of a study, docs/results/<study>/: its runs, their curves, and the figures that are drawn of these.
+
+All but pictures that runs drew themselves are drawn of the record as it is read back, so that they can be drawn again
+when the logs are gone.
+"""
+
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from atelier.report.pictures import Picture, draw_pictures
+from atelier.results.page import page
+from atelier.results.plan import Part, whole_repeats
+from atelier.results.record import (
+    CURVES,
+    FIGURES,
+    RUNS,
+    Recorded,
+    as_csv,
+    curves_csv,
+    read_figures,
+    read_record,
+    recorded,
+    runs_csv,
+)
+from atelier.results.runs import Runs, results_of, runs_of
+from atelier.results.selection import repeat_of, value_of
+from atelier.results.studies import Study, read_study, study_names
+from atelier.results.thin import wanted_of
+from atelier.runs.manifest import write_atomically
+from atelier.sweeps.records import Record
+
+LARGEST = 200_000  # bytes of a figure
+
+
+def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Iterator[str]:
+    """Bring the record of every study up to what there is, and the page that is made of it; what to tell of each."""
+    for name in study_names(conf):
+        study = read_study(conf, name)
+        own = [part for part in parts if part.study == name]
+        alone = Part(name, None, [], "", logs / "results" / name / "all", study.grid)
+        yield from export(study, own or [alone], runs_of(study, logs, docs), docs)
+    write_atomically(docs / "results.md", page(conf, docs))
+    yield f"{docs / 'results.md'}"
+
+
+def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[str]:
+    """Bring the record of a study up to what there is, if that is at least a whole seed; what to tell about it.
+
+    Args:
+        parts: of the list, those of this study.
+        docs: the folder that has results/.
+    """
+    completed = [record for record in runs.kept if record.status == "completed"]
+    done = [record for record in completed if record.get("source") != "fake"]
+    made_up = len(completed) - len(done)
+    told = [f"{study.name}: {made_up} runs on made-up data are left out"] * bool(made_up)
+    if gone := [record for record in runs.superseded if isinstance(record, Recorded)]:
+        told.append(f"{study.name}: {len(gone)} runs leave the record, their setting being another by now")
+    whole, planned = whole_repeats(parts, done)
+    if not whole:
+        return told
+    folder = docs / "results" / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = numbered(done, study)
+    write_atomically(folder / RUNS, runs_csv(kept, study.grid.swept))
+    write_atomically(folder / CURVES, curves_csv(kept))
+    problems = draw(study, done, folder)
+    told.append(f"{study.name}: {len(kept)} runs, {whole} of {planned} repeats whole, {folder}")
+    return [*told, *(f"{study.name}: {problem}" for problem in problems)]
+
+
+def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
+    """Finished runs as the record has them: number 0 is the base of the study, if it has one."""
+    swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
+    wanted = wanted_of(study.node, study.claims, objective)
+    values = {key: [value_of(one[key]) for one in study.settings] for key in swept}
+
+    def place(record: Record) -> tuple[Any, ...]:
+        """Its setting's place in the grid, the base first, then its repeat."""
+        own = {key: value_of(record.value(key)) for key in swept}
+        known = [values[key].index(own[key]) if own[key] in values[key] else len(values[key]) for key in swept]
+        return not is_base(record, swept), known, [(len(one), one) for one in repeat_of(record)]
+
+    ordered = sorted(done, key=place)
+    first = 0 if ordered and is_base(ordered[0], swept) else 1
+    return [recorded(record, number, swept, wanted) for number, record in enumerate(ordered, start=first)]
+
+
+def is_base(record: Record, swept: Sequence[str]) -> bool:
+    return not any(key in record.overrides for key in swept)
+
+
+# ---------------------------------------------------------------------- figures
+
+
+def draw(study: Study, done: Sequence[Record], folder: Path) -> list[str]:
+    """The figures that the study asks for, into `folder`/figures; why some could not be drawn, in words."""
+    wanted: list[Mapping[str, Any]] = list(study.node.get("figures") or [])
+    kept = results_of(study, read_record(folder))
+    there = results_of(study, [record for record in done if record.folder is not None])
+    problems, rows, files = [], [["file", "caption"]], folder / "figures"
+    before = dict(read_figures(folder))
+    files.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        for number, one in enumerate(wanted, start=1):
+            name = f"{number}_{one['kind']}"
+            of_runs = one["kind"] == "pictures"
+            if (
+                of_runs
+                and (old := [file for file in before if file.startswith(f"{name}.")])
+                and len(there.records) < len(done)
+            ):
+                rows.append([old[0], before[old[0]]])  # its pictures are gone with their logs
+                continue
+            drawn, why = draw_pictures(there if of_runs else kept, [one], Path(place) / str(number))
+            problems += [text.replace("Figure 1 ", f"Figure {number} ") for text in why]
+            rows += [[store(picture, files, name, of_runs), picture.caption] for picture in drawn]
+    for file in files.iterdir():
+        if file.name not in [row[0] for row in rows]:
+            file.unlink()
+    write_atomically(folder / FIGURES, as_csv(rows))
+    return problems
+
+
+def store(picture: Picture, files: Path, name: str, as_pixels: bool) -> str:
+    """Copy a figure, as SVG if that is small; its file's name."""
+    vector, pixels = (picture.path.with_name(f"{picture.path.name}.{ending}") for ending in ("svg", "png"))
+    if not as_pixels and vector.stat().st_size <= LARGEST:
+        shutil.copyfile(vector, files / f"{name}.svg")
+        return f"{name}.svg"
+    (files / f"{name}.png").write_bytes(small_png(pixels))
+    return f"{name}.png"
+
+
+def small_png(file: Path) -> bytes:
+    """A picture's file, in fewer colours and then smaller where it is larger than LARGEST."""
+    content = file.read_bytes()
+    image = Image.open(file).convert("RGB")
+    while len(content) > LARGEST:
+        output = io.BytesIO()
+        image.quantize(256).save(output, "PNG", optimize=True)
+        content = output.getvalue()
+        image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
+    return content

@@ -1,0 +1,188 @@
+"""docs/results.md: every claim of every study with what our runs say of it, made of the record and conf/study alone."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from atelier.figures.words import number
+from atelier.report.table import settings_table
+from atelier.results.record import read_figures, read_record
+from atelier.results.runs import decide_all, results_of
+from atelier.results.studies import Study, read_study, study_names
+from atelier.results.told import condition
+from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
+from atelier.runs.setting import REPEATS
+from atelier.sweeps.aggregate import Results
+
+# {a study's first word: the report}; what begins with another word is ours.
+REPORTS = {
+    "asci": "ASCI, computer vision by learning",
+    "leiden": "Leiden, deep learning, assignment 2",
+    "ift6135": "IFT6135, assignment 2",
+    "elec576": "ELEC576, assignment 2",
+    "ee559": "EE559, mini-projects",
+}
+OURS = "Ours"
+MOST = 24  # settings of a table
+DASH = "–"
+
+Decisions = Mapping[str, Sequence[Decided]]
+
+
+def page(conf: Path, docs: Path) -> str:
+    """The whole of results.md, which lies in `docs`."""
+    studies = {name: read_study(conf, name) for name in study_names(conf)}
+    runs = {name: read_record(docs / "results" / name) for name in studies}
+    decided = decide_all(studies, runs)
+    results = {name: results_of(study, runs[name]) for name, study in studies.items() if runs[name]}
+    lines = ["# Results", "", INTRODUCTION, *counts(decided)]
+    for report in [*REPORTS.values(), OURS]:
+        lines += ["", f"## {report}"]
+        for name, study in studies.items():
+            if report_of(name) == report:
+                lines += ["", *section(study, decided[name], results.get(name), conf, docs)]
+    return "\n".join(lines) + "\n"
+
+
+INTRODUCTION = """\
+Made by `make results ARGS=export` of [docs/results/](results/), where every run is, and of the claims in
+[conf/study/](../conf/study/); nothing here is typed by hand. `make results` does the runs.
+
+A claim is decided by what its checks measure: a number for each run, or a difference between two settings, seed by
+seed. *Confirmed* and *contradicted*: the whole 95 % interval of its mean (Student's, from three seeds on) is on one
+side of the bound; *undecided*: it holds the bound; *leans*: one or two seeds, by their mean. A claim is confirmed if
+all of its checks are, and contradicted if one of them is. Ours is mean ± standard deviation, n the number of seeds,
+folds or draws. What is about pictures is decided by a person who looked.
+"""
+
+
+def report_of(study: str) -> str:
+    return REPORTS.get(study.partition("_")[0], OURS)
+
+
+def counts(decided: Decisions) -> Iterator[str]:
+    """How many claims of each report have which verdict."""
+    found: dict[str, Counter[str]] = {report: Counter() for report in [*REPORTS.values(), OURS]}
+    for name, several in decided.items():
+        found[report_of(name)].update(one.verdict for one in several)
+    reports = sum((found[report] for report in REPORTS.values()), Counter())
+    yield row(["claims of", *VERDICTS, "all"])
+    yield row(["---", *["--:"] * (len(VERDICTS) + 1)])
+    for report, verdicts in [
+        *((r, found[r]) for r in REPORTS.values()),
+        ("**the reports**", reports),
+        (OURS, found[OURS]),
+    ]:
+        yield row([report, *(str(verdicts[verdict]) for verdict in VERDICTS), str(verdicts.total())])
+
+
+# ---------------------------------------------------------------------- a study
+
+
+def section(study: Study, decided: Sequence[Decided], results: Results | None, conf: Path, docs: Path) -> Iterator[str]:
+    yield f"### {study.node.get('title', study.name)}"
+    yield ""
+    yield str(study.node.get("question", ""))
+    yield f"[`study={study.name}`](../conf/study/{study.name}.yaml). {header(conf / 'study' / f'{study.name}.yaml')}"
+    yield ""
+    yield of_what(results) if results else "Not run yet."
+    if decided:
+        yield ""
+        yield row(["where", "the report says", "checked", "ours", "report's", "verdict"])
+        yield row(["---", "---", "---", "---", "--:", "---"])
+    for one in decided:
+        yield claim_row(one)
+    for one in decided:
+        if one.claim.reason:
+            yield ""
+            yield f"{one.claim.where[:1].upper()}{one.claim.where[1:]}, {one.verdict}: {one.claim.reason}"
+    if results:
+        folder = docs / "results" / study.name
+        for file, caption in read_figures(folder):
+            yield ""
+            yield f"![{plain(caption)}](results/{study.name}/figures/{file})"
+            yield ""
+            yield caption
+        yield ""
+        yield from table(study, results)
+
+
+def header(file: Path) -> str:
+    """What the study's file says first: what is the report's, and what is ours."""
+    comments = []
+    for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+        if not line.startswith("# ") or line.startswith("# python "):
+            break
+        comments.append(line[2:])
+    return " ".join(comments)
+
+
+def of_what(results: Results) -> str:
+    """What the numbers are of: runs, hours, device, precision, commits, and what was typed beside the study."""
+    records = results.records
+    hours = sum(value or 0.0 for record in records for value in (record.get("seconds") or {}).values()) / 3600
+    devices = sorted({str(record.get("device")) for record in records})
+    precisions = sorted({str(record.get("precision")) for record in records})
+    commits = sorted({str(record.get("git", "commit") or "")[:7] for record in records} - {""})
+    told = f"{len(records)} runs, {hours:.2g} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
+    told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
+    told += " with changes" if any(record.get("git", "dirty") for record in records) else ""
+    varied = {*results.keys, *REPEATS, "study"}
+    typed = {f"{key}={value}" for record in records for key, value in record.overrides.items() if key not in varied}
+    of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
+    reduced = sorted(one for one in typed if one.partition("=")[0] not in of_grid)
+    return f"{told}." + (f" With {', '.join(f'`{one}`' for one in reduced)}." if reduced else "")
+
+
+def claim_row(one: Decided) -> str:
+    claim = one.claim
+    if not claim.checks:
+        return row([claim.where, claim.says, "by eye", claim.seen or DASH, "", verdict(one.verdict)])
+    ours = [measured(outcome) for outcome in one.outcomes]
+    if len(one.outcomes) > 1:
+        ours = [f"{text}: {outcome.verdict}" for text, outcome in zip(ours, one.outcomes, strict=True)]
+    reported = [number(check.reported) for check in claim.checks]
+    return row(
+        [
+            claim.where,
+            claim.says,
+            "<br>".join(condition(check) for check in claim.checks),
+            "<br>".join(ours),
+            "<br>".join(reported) if any(check.reported is not None for check in claim.checks) else "",
+            verdict(one.verdict),
+        ]
+    )
+
+
+def measured(outcome: Outcome) -> str:
+    quantity = outcome.quantity
+    return f"{number(quantity.mean, quantity.std)}, n = {quantity.n}" if quantity.n else DASH
+
+
+def verdict(verdict: str) -> str:
+    return verdict if verdict == NOT_RUN else f"**{verdict}**"
+
+
+def table(study: Study, results: Results) -> Iterator[str]:
+    """The settings, the best first; of many the first MOST."""
+    shown = settings_table(results).main()
+    rows = shown.rows[:MOST]
+    rest = f", the best {MOST} of {len(shown.rows)}" if len(shown.rows) > MOST else ""
+    yield f"<details><summary>The settings{rest}</summary>"
+    yield ""
+    yield row([column.title for column in shown.columns])
+    yield row(["--:" if column.numeric else "---" for column in shown.columns])
+    for cells in rows:
+        yield row([cell.text for cell in cells])
+    yield ""
+    yield f"Every run: [runs.csv](results/{study.name}/runs.csv), [curves.csv](results/{study.name}/curves.csv)."
+    yield "</details>"
+
+
+def row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|").strip() for cell in cells) + " |"
+
+
+def plain(caption: str) -> str:
+    return caption.replace("[", "(").replace("]", ")")

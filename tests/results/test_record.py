@@ -1,0 +1,316 @@
+"""The record: written of logs, read back, drawn of again; what leaves it and what stays."""
+
+import csv
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.report.groups import groups
+from atelier.results.export import export_all
+from atelier.results.page import page
+from atelier.results.plan import read_plan
+from atelier.results.record import read_record
+from atelier.results.runs import results_of
+from atelier.results.studies import read_study
+from atelier.results.thin import MOST, Wanted, chosen, thinned, wanted_of
+
+Sweep = Callable[..., Path]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+STUDY = """\
+# @package _global_
+# Report (Made up), figure 1: its own is all. Ours: nothing.
+# python src/train.py -m study=asci_made
+study:
+  title: A made-up study
+  question: Which one?
+  claims:
+    - says: "'Adam is better'"
+      where: figure 1
+      checks: [{metric: val/accuracy, of: {optimizer: adam}, than: {optimizer: sgd}, above: 0}]
+    - says: It trains better than it validates, from the start | always
+      where: figure 2
+      checks:
+        - {metric: train/accuracy, at: {first: 7}, than_metric: val/accuracy, near: 0.02, within: 0.001, because: read,
+           reported: 0.02}
+        - {metric: test/accuracy, below: 0.1, because: a wrong one}
+      reason: It does not, since it is made up.
+    - says: Pictures are sharp
+      where: figure 3
+      seen: null
+      verdict: null
+  grid:
+    optimizer: [sgd, adam]
+    optimizer.lr: [0.1, 0.01]
+    seed: [0, 1, 2]
+  figures:
+    - {kind: curves, metric: accuracy}
+    - {kind: heatmap, metric: val/accuracy, rows: optimizer, columns: optimizer.lr, caption: All of them.}
+"""
+
+
+def curve(values: dict[str, str], seed: int) -> list[float]:
+    level = {"sgd": 0.5, "adam": 0.6 + seed / 1000}[values["optimizer"]] + float(values["optimizer.lr"]) + seed / 100
+    return [level * (1 - 0.9**epoch) for epoch in range(1, 101)]
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without figures, which take a second."""
+    monkeypatch.setattr("atelier.results.export.draw", lambda *given: [])
+
+
+@pytest.fixture
+def project(tmp_path: Path, made_up_sweep: Sweep) -> Callable[..., list[str]]:
+    """Writes sweeps of the study, then exports; what that tells."""
+    (tmp_path / "conf" / "study").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(STUDY)
+    (tmp_path / "conf" / "results.yaml").write_text("entries: []")
+
+    def make(*seeds: int, **options: Any) -> list[str]:
+        for seed in seeds:
+            made_up_sweep(
+                tmp_path / "logs" / "results" / "asci_made" / f"seed-{seed}", GRID, curve, seeds=(seed,), **options
+            )
+        parts = read_plan(tmp_path / "conf" / "results.yaml", tmp_path / "conf", tmp_path / "logs")
+        return list(export_all(parts, tmp_path / "conf", tmp_path / "logs", tmp_path / "docs"))
+
+    return make
+
+
+def content(docs: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(docs)): file.read_bytes() for file in sorted(docs.rglob("*")) if file.is_file()}
+
+
+def test_exporting_twice_gives_equal_files(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    told = project(0, 1, 2)
+    folder = tmp_path / "docs" / "results" / "asci_made"
+    assert told == [f"asci_made: 12 runs, 3 of 3 repeats whole, {folder}", str(tmp_path / "docs" / "results.md")]
+    first = content(tmp_path / "docs")
+    assert sorted(first) == [
+        "results.md",
+        *(f"results/asci_made/{name}" for name in ("curves.csv", "figures.csv", "figures/1_curves.svg")),
+        *(f"results/asci_made/{name}" for name in ("figures/2_heatmap.svg", "runs.csv")),
+    ]
+    project()
+    assert content(tmp_path / "docs") == first
+
+
+def test_without_logs_all_is_drawn_again_and_decided_the_same(
+    project: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    project(0, 1, 2)
+    first = content(tmp_path / "docs")
+    shutil.rmtree(tmp_path / "logs")
+    for file in (tmp_path / "docs" / "results" / "asci_made" / "figures").iterdir():
+        file.unlink()
+    project()
+    assert content(tmp_path / "docs") == first
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_read_back_is_what_the_logs_say(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    from atelier.results.runs import runs_of
+
+    project(0, 1, 2)
+    study = read_study(tmp_path / "conf", "asci_made")
+    logs = results_of(study, runs_of(study, tmp_path / "logs", tmp_path / "nowhere").kept)
+    kept = results_of(study, read_record(tmp_path / "docs" / "results" / "asci_made"))
+    assert len(kept.records) == len(logs.records) == 12
+    assert [(one.values, one.config_hash) for one in kept.settings] == [
+        (o.values, o.config_hash) for o in logs.settings
+    ]
+    for mine, theirs in zip(groups(kept), groups(logs), strict=True):
+        assert (mine.label, mine.unit, mine.changed) == (theirs.label, theirs.unit, theirs.changed)
+        for metric in ("val/accuracy", "train/accuracy", "test/accuracy", "seconds", "parameters"):
+            assert mine.scores[metric] == pytest.approx(theirs.scores[metric], rel=1e-7)
+        for short, whole in zip(mine.curves, theirs.curves, strict=True):
+            assert set(short) == {"val/accuracy", "train/accuracy"}
+            for name, places in short.items():
+                assert {0, 1, 2, 3, 4, 5, 6, 99} <= set(places)
+                assert len(places) == MOST
+                assert places == pytest.approx({place: whole[name][place] for place in places}, rel=1e-4)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
+    project: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    project(0)
+    shutil.rmtree(tmp_path / "logs")
+    project(1, 2)
+    runs = read_record(tmp_path / "docs" / "results" / "asci_made")
+    assert sorted({record.get("seed") for record in runs}) == [0, 1, 2]
+    assert len(runs) == 12
+    assert "**confirmed**" in (tmp_path / "docs" / "results.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_nothing_is_recorded_before_a_seed_is_whole(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, str]:
+        return {"status": "failed"} if values == {"optimizer": "adam", "optimizer.lr": "0.1"} else {}
+
+    project(0, change=change)
+    assert sorted(content(tmp_path / "docs")) == ["results.md"]
+    project(1)
+    runs = read_record(tmp_path / "docs" / "results" / "asci_made")
+    assert len(runs) == 7, "of the first seed what it has"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_of_another_setting_never_share_a_row(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    project(0, 1)
+    for file in tmp_path.glob("logs/results/asci_made/seed-*/*/run.json"):
+        os.utime(file, (1, 1))
+    project()
+    shutil.rmtree(tmp_path / "logs")
+    told = project(
+        2, change=lambda values, seed: {"config_hash": f"new {values['optimizer']} {values['optimizer.lr']}"}
+    )
+    assert told[0] == "asci_made: 8 runs leave the record, their setting being another by now"
+    runs = read_record(tmp_path / "docs" / "results" / "asci_made")
+    assert {record.get("seed") for record in runs} == {2}
+    assert all(str(record.get("config_hash")).startswith("new") for record in runs)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_on_made_up_data_are_left_out(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert project(0, change=lambda values, seed: {"source": "fake"})[0].endswith("4 runs on made-up data are left out")
+    assert sorted(content(tmp_path / "docs")) == ["results.md"]
+
+
+def test_pictures_of_runs_whose_logs_are_gone_stay(
+    project: Callable[..., list[str]], tmp_path: Path, made_up_sweep: Sweep
+) -> None:
+    from PIL import Image
+
+    file = tmp_path / "conf" / "study" / "asci_made.yaml"
+    file.write_text(STUDY + "    - {kind: pictures, name: filters}\n")
+    made_up_sweep(tmp_path / "logs" / "results" / "asci_made" / "seed-0", GRID, curve, seeds=(0,))
+    for run in tmp_path.glob("logs/results/asci_made/seed-0/*/run.json"):
+        (run.parent / "figures").mkdir()
+        Image.effect_noise((40, 30), 80).save(run.parent / "figures" / "filters.png")
+    project()
+    picture = tmp_path / "docs" / "results" / "asci_made" / "figures" / "3_pictures.png"
+    first = picture.read_bytes()
+    shutil.rmtree(tmp_path / "logs")
+    told = project(1)
+    assert picture.read_bytes() == first
+    assert not any("not drawn" in line for line in told)
+    assert "3_pictures.png" in (tmp_path / "docs" / "results.md").read_text()
+
+
+def test_a_large_picture_is_made_small(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from atelier.results.export import LARGEST, small_png
+
+    for name, size, kept in (("small", 100, True), ("large", 700, False)):
+        file = tmp_path / f"{name}.png"
+        Image.effect_noise((size, size), 80).save(file)
+        content = small_png(file)
+        assert len(content) <= LARGEST
+        assert (content == file.read_bytes()) == kept
+
+
+# ---------------------------------------------------------------------- thinning
+
+
+@pytest.mark.parametrize("count", [1, 5, 59, 60, 61, 1000])
+def test_few_places_stay_and_of_many_the_first_the_last_and_those_asked_for(count: int) -> None:
+    wanted = Wanted(frozenset({"loss"}), 5, {"epoch": frozenset({34, 700}), "step": frozenset()})
+    places = chosen(range(count), wanted, "epoch")
+    assert len(places) == min(count, MOST)
+    assert places == sorted(set(places))
+    assert places[-1] == count - 1
+    assert set(range(min(count, 5))) <= set(places)
+    assert count <= 60 or 33 in places
+    assert count <= 700 or 699 in places
+    gaps = [after - before for before, after in itertools.pairwise(places)]
+    assert max(gaps, default=1) <= 2 * -(-count // MOST), "evenly"
+
+
+def test_what_figures_and_claims_need_is_kept() -> None:
+    node = {
+        "figures": [{"kind": "curves", "metric": "test/error"}, {"kind": "bars"}, {"kind": "bars", "metric": "seconds"}]
+    }
+    wanted = wanted_of(node, [], "val/loss")
+    curves = {
+        f"{split}/{name}": {0: 0.123456789} for split in ("train", "val") for name in ("loss", "accuracy", "norm")
+    }
+    kept = thinned({**curves, "train/clean_accuracy": {0: 1.0}}, wanted, "epoch")
+    assert sorted(kept) == ["train/accuracy", "train/clean_accuracy", "train/loss", "val/accuracy", "val/loss"]
+    assert kept["val/loss"] == {0: 0.12346}
+    assert wanted.tested("accuracy")
+    assert not wanted.tested("accuracy/boot")
+
+
+# ---------------------------------------------------------------------- the page
+
+
+def test_the_page_has_every_claim_with_our_number_and_the_reports(
+    project: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    project(0, 1, 2)
+    text = (tmp_path / "docs" / "results.md").read_text()
+    assert text == page(tmp_path / "conf", tmp_path / "docs")
+    lines = text.splitlines()
+    assert "| **the reports** | 1 | 1 | 0 | 0 | 0 | 1 | 3 |" in lines
+    assert "## ASCI, computer vision by learning" in lines
+    assert "### A made-up study" in lines
+    assert any("Report (Made up), figure 1: its own is all. Ours: nothing." in line for line in lines)
+    assert any(line.startswith("12 runs, 0.67 hours on cpu (x86_64, 2 threads), precision") for line in lines)
+    first, second, third = (line for line in lines if line.startswith("| figure "))
+    # best accuracies differ by (0.1 + seed / 1000) of 1 - 0.9 ** 100
+    assert first.endswith(" is above 0 | 0.10100 ± 0.00100, n = 3 |  | **confirmed** |")
+    assert "from the start \\| always" in second
+    assert ", n = 3: confirmed<br>" in second
+    assert second.endswith("| 0.02<br>– | **contradicted** |")
+    assert third.endswith("| by eye | – |  | not run |")
+    assert "Figure 2, contradicted: It does not, since it is made up." in lines
+    assert "![All of them.](results/asci_made/figures/2_heatmap.svg)" in lines
+    assert (
+        "| optimizer | learning rate | best validation accuracy | test accuracy | training time | parameters | runs |"
+        in lines
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_study_without_runs_is_there_with_its_claims(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    project()
+    text = (tmp_path / "docs" / "results.md").read_text()
+    assert "Not run yet." in text
+    assert sum(line.endswith("| not run |") for line in text.splitlines()) == 3
+
+
+# ---------------------------------------------------------------------- the project's own
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_record_is_small() -> None:
+    large = [file for file in (ROOT / "docs" / "results").rglob("*") if file.stat().st_size > 1_000_000]
+    assert large == []
+    figures = [file for file in (ROOT / "docs" / "results").glob("*/figures/*") if file.stat().st_size > 200_000]
+    assert figures == []
+
+
+def test_what_is_in_the_record_is_nowhere_not_yet_run(study_option: str) -> None:
+    file = ROOT / "docs" / "results" / study_option / "runs.csv"
+    header = (ROOT / "conf" / "study" / f"{study_option}.yaml").read_text()
+    if file.is_file():
+        assert "# not yet run" not in header
+        assert "docs/results.md" in header
+        with file.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        assert {row["status"] for row in rows} == {"completed"}
+        assert all(json.loads(row["overrides"]) for row in rows)
+    else:
+        assert "docs/results.md" not in header
