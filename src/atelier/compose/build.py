@@ -63,8 +63,6 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
         raise InputError(f"trainer.val_check_interval={often}: {counting}")
-    if (count := config.task.get("num_classes")) is not None and count < 2:
-        raise InputError(f"data.num_classes={count}: a classifier tells classes apart; give 2 or more")
     check_features(config)
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from atelier.data.images import ImageData
+from atelier.errors import InputError
 
 
 class RandomImages(ImageData):
@@ -18,6 +19,8 @@ class RandomImages(ImageData):
     """
 
     def __init__(self, num_images: int, num_classes: int, **options: Any) -> None:
+        if num_classes < 1:
+            raise InputError(f"data.num_classes={num_classes}: give 1 or more")
         super().__init__(num_classes=num_classes, **options)
         self.num_images = num_images
 

@@ -46,7 +46,8 @@ class Encoding:
         return full(prediction).split(self.sizes, -1)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The mean squared error from the ideal prediction, where a subclass has no other."""
+        return F.mse_loss(full(prediction), self.ideal(times))
 
     def decode(self, prediction: Tensor) -> Tensor:
         """The minutes (N,) that a prediction (N, Σoutputs) means; NaN where a number in it is NaN or infinite."""
@@ -71,9 +72,6 @@ class Regression(Encoding):
     """
 
     sizes = (1,)
-
-    def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.mse_loss(full(prediction), self.ideal(times))
 
     def read(self, hours: Tensor) -> Tensor:  # type: ignore[override]
         return hours[:, 0] * 60
@@ -159,9 +157,6 @@ class LabelTransformation(Encoding):
 
     sizes = (4,)
 
-    def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.mse_loss(full(prediction), self.ideal(times))
-
     def read(self, angles: Tensor) -> Tensor:  # type: ignore[override]
         hour, minute = angles.chunk(2, 1)  # (N, 2) each
         return (turn_of(hour) * 12).round() * 60 + turn_of(minute) * 60
@@ -185,9 +180,6 @@ class Angles(Encoding):
     """
 
     sizes = (4,)
-
-    def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        return F.mse_loss(full(prediction), self.ideal(times))
 
     def read(self, hands: Tensor) -> Tensor:  # type: ignore[override]
         hour, minute = hands.chunk(2, 1)  # (N, 2) each

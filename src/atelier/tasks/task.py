@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
+from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
 
@@ -103,28 +104,8 @@ class Task(lightning.LightningModule):
         return count
 
     def setup(self, stage: str) -> None:
-        """Have the first output looked at: more outputs than classes would train without a word.
-
-        Raises:
-            InputError: at that output, if the network gives another number of them than the task reads.
-        """
-        if (expected := self.outputs()) is None:
-            return
-
-        def look(network: nn.Module, inputs: Any, output: Any) -> None:
-            handle.remove()
-            count, setting = expected
-            name = type(network).__name__
-            if not isinstance(output, Tensor):
-                raise InputError(
-                    f"network: {name} gives a {type(output).__name__}; {setting} needs one tensor of {count} outputs"
-                    " for an input"
-                )
-            if tuple(output.shape[1:]) != (count,):
-                given = " × ".join(map(str, output.shape[1:]))
-                raise InputError(f"network: {name} gives {given} outputs for an input; {setting} needs {count}")
-
-        handle = self.network.register_forward_hook(look)
+        if (expected := self.outputs()) is not None:
+            look_at_first_output(self.network, *expected)
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer_of(self.network)
