@@ -82,8 +82,9 @@ def test_the_training_set_can_be_evaluated(run_verb: Run, trained: Any) -> None:
     }
 
 
-def test_the_batch_size_does_not_matter(run_verb: Run, trained: Any) -> None:
-    again = printed(run_verb("eval", f"run={trained.folder}", "+data.eval_batch_size=7"))
+@pytest.mark.parametrize("override", ["data.eval_batch_size=7", "+data.eval_batch_size=7"])
+def test_the_batch_size_does_not_matter(run_verb: Run, trained: Any, override: str) -> None:
+    again = printed(run_verb("eval", f"run={trained.folder}", override))
     assert again == pytest.approx(named("test", trained.manifest["test"]), rel=1e-5)
 
 
@@ -136,7 +137,10 @@ def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[st
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("data.eval_batch_size=7", "data: this is added to what the run has: write +data.eval_batch_size=7\n"),
+        (
+            "task.quarter_turn=false",
+            "task.quarter_turn: ClockReader has no 'quarter_turn'; choose from: quarter_turns, ",
+        ),
         ("network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
         ("trainer.devices=1", "trainer: none is chosen; choose trainer=auto or "),
         ("data=digits", "data: this command chooses none; "),

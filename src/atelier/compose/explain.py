@@ -23,12 +23,11 @@ def explain(error: BaseException, conf: Path) -> str:
         return missing_option(error.missing_cfg_file, error.options or [])
     cause = error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-        appended = re.search(r"To append to your config use (\S+)", str(error))
-        return unknown_key(cause, conf, appended[1] if appended else "")
+        return unknown_key(cause, conf)
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         group = match[1].split("/")[-1]
         if group in groups(conf):
-            return f"{group}: this command chooses none; +data.KEY=VALUE, +task.KEY=VALUE change a run's own"
+            return f"{group}: this command chooses none; data.KEY=VALUE, task.KEY=VALUE change a run's own"
         return f"{match[1]}: {not_among(group, groups(conf))}"
     if isinstance(error, MissingMandatoryValue):
         return missing_key(str(error.full_key or error.key), conf)
@@ -60,16 +59,13 @@ def missing_option(file: str, options: Iterable[str]) -> str:
     return f"{group or 'config'}={name}: {not_among(name, options)}"
 
 
-def unknown_key(error: OmegaConfBaseException, conf: Path, appended: str) -> str:
-    """A key that the composed configuration does not have, with those that stand in its place.
-
-    `appended` is the override that would add it.
-    """
+def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
+    """A key that the composed configuration does not have, with those that stand in its place."""
     key = error.full_key or str(error.key)
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
     if key in groups(conf):
-        return absent_group(key, conf, appended, of_a_run="run" in known)
+        return absent_group(key, conf, of_a_run="run" in known)
     if "." not in key:
         known.update(groups(conf))
     owner = target_name(parent)
@@ -79,12 +75,10 @@ def unknown_key(error: OmegaConfBaseException, conf: Path, appended: str) -> str
     return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
 
 
-def absent_group(group: str, conf: Path, appended: str, of_a_run: bool) -> str:
+def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
     """A key of a group of which nothing is chosen; `of_a_run` tells that the command is about a finished run."""
     if of_a_run and group not in CHANGEABLE:
         return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
-    if of_a_run and group != "trainer":
-        return f"{group}: this is added to what the run has: write {appended or f'+{group}.KEY=VALUE'}"
     return f"{group}: none is chosen; choose {group}={' or '.join(options(group, conf))}"
 
 

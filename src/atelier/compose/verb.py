@@ -62,6 +62,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             load_dotenv(root / ".env")
             if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
                 sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
+            if config_name in ("eval", "predict", "sample"):  # these have none of it, and Hydra wants a + for more
+                sys.argv[1:] = [f"+{one}" if one.startswith(("data.", "task.")) else one for one in sys.argv[1:]]
             register_resolvers(root)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
