@@ -20,6 +20,7 @@ SHORT = [
     *("network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
     *("callbacks=none", "test=false"),
 ]
+HERE = "/elsewhere/DATA_DIR"
 
 
 def test_a_run_goes_on_under_another_data_dir_and_each_change_makes_another_setting(
@@ -74,10 +75,13 @@ def test_other_folders_are_no_change_of_conf(
     for variable in ("DATA_DIR", "LOG_DIR"):
         monkeypatch.setenv(variable, f"/elsewhere/{variable}")
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        config, changed = resumed_config(folder, ["resume=there", "data.eval_batch_size=7"])
+        config, changed = resumed_config(folder, ["resume=there", "data.eval_batch_size=7"], HERE)
         assert (config.data.images.split("/")[:3], config.seed) == (["", "elsewhere", "DATA_DIR"], 3)
         assert changed["config_hash"] == json.loads(folder.manifest.read_text())["config_hash"]
-        _, changed = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
+        config, changed = resumed_config(folder, ["resume=there"], HERE)
+        assert config.data.images.startswith(HERE), "they may lie nowhere else"
+        assert changed["config_hash"] == json.loads(folder.manifest.read_text())["config_hash"]
+        _, changed = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"], HERE)
         assert changed["config_hash"] != json.loads(folder.manifest.read_text())["config_hash"]
         assert changed["overrides"] == [f"experiment={experiment}", "seed=3", "trainer.max_epochs=2"]
 
@@ -90,10 +94,17 @@ def test_every_device_is_as_many_as_when_the_run_began(
     content = json.loads(folder.manifest.read_text())
     folder.manifest.write_text(json.dumps({**content, "overrides": ["trainer=ddp", "seed=3"]}))
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        config, _ = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
+        config, _ = resumed_config(folder, ["resume=there", "trainer.max_epochs=2"], HERE)
         assert config.trainer.devices == stored
-        config, _ = resumed_config(folder, ["resume=there", "trainer.devices=2"])
+        config, _ = resumed_config(folder, ["resume=there", "trainer.devices=2"], HERE)
         assert config.trainer.devices == 2
+
+
+def test_a_place_that_was_typed_stays(begun: Callable[..., RunFolder], conf: Path, tmp_path: Path) -> None:
+    folder = begun("experiment=dogs_vs_cats", f"paths.data={tmp_path}")
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        config, _ = resumed_config(folder, ["resume=there"], HERE)
+    assert config.data.images.startswith(str(tmp_path))
 
 
 def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunFolder], conf: Path) -> None:
@@ -101,6 +112,6 @@ def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunF
     content = json.loads(folder.manifest.read_text())
     folder.manifest.write_text(json.dumps({**content, "config_hash": "what conf/ gave then"}))
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        assert resumed_config(folder, ["resume=there"])[1] == {}
+        assert resumed_config(folder, ["resume=there"], HERE)[1] == {}
         with pytest.raises(InputError, match=r"has changed since .*; resume it without trainer.max_epochs=2"):
-            resumed_config(folder, ["resume=there", "trainer.max_epochs=2"])
+            resumed_config(folder, ["resume=there", "trainer.max_epochs=2"], HERE)

@@ -173,13 +173,6 @@ def build_all(config: DictConfig, group: str) -> list[Any]:
     return [build(node) for node in (config.get(group) or {}).values() if node is not None]
 
 
-def decide_devices(trainer: DictConfig) -> str:
-    """Set how many devices of this machine `auto` means: they change the batch. Returns the accelerator."""
-    accelerator = pick_accelerator(trainer.accelerator)
-    trainer.devices = pick_devices(accelerator, trainer.devices)
-    return accelerator
-
-
 def pick_accelerator(name: str) -> str:
     here = ["cuda"] * CUDAAccelerator.is_available() + ["mps"] * MPSAccelerator.is_available() + ["cpu"]
     wanted = {"auto": here[0], "gpu": "cuda" if "cuda" in here or "mps" not in here else "mps"}.get(name, name)
@@ -188,15 +181,13 @@ def pick_accelerator(name: str) -> str:
     return wanted
 
 
-def pick_devices(accelerator: str, devices: Any) -> Any:
-    if accelerator != "cuda":
-        return 1 if devices == "auto" else devices
-    count = torch.cuda.device_count()
+def decide_devices(trainer: DictConfig) -> str:
+    """Set how many devices of this machine `auto` means: they change the batch. Returns the accelerator."""
+    accelerator, devices = pick_accelerator(trainer.accelerator), trainer.devices
+    count = torch.cuda.device_count() if accelerator == "cuda" else 1
     if devices in ALL:
-        return count
-    wanted = len(devices) if isinstance(devices, Sequence) and not isinstance(devices, str) else int(devices)
-    if wanted > count:
-        raise InputError(
-            f"trainer.devices={devices}: this machine has {count} GPU{'s' * (count != 1)}; trainer=auto takes one"
-        )
-    return devices
+        trainer.devices = count
+    elif accelerator == "cuda" and (len(devices) if OmegaConf.is_list(devices) else int(devices)) > count:
+        here = f"{count} GPU{'s' * (count != 1)}"
+        raise InputError(f"trainer.devices={devices}: this machine has {here}; trainer=auto takes one")
+    return accelerator

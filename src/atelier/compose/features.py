@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +37,14 @@ def check_features(config: DictConfig) -> None:
 
 
 def trained_classifier(
-    run: str | None, experiment: str | None, data_set: str, source: str, shape: Sequence[int], crc32: str | None
+    run: str | None, experiment: str | None, data_set: str | None, source: str, shape: Sequence[int], crc32: str | None
 ) -> Classifier:
     """The features of a classifier that has been trained.
 
     Args:
         run: its run folder.
         experiment: what trains such a classifier, for the message that none is named.
-        data_set: what it must have learnt; `source`: whether that was the real data set or made-up pictures.
+        data_set: what it must have learnt, None: anything; `source`: on the real data set, or "fake" on either.
         shape: (C, H, W) of the pictures to come.
         crc32: checksum of its weights; None for any.
 
@@ -63,7 +63,7 @@ def trained_classifier(
     learnt = config["data"]
     if "num_classes" not in (config.get("network") or {}):
         raise InputError(f"features.run={run}: it has trained no classifier")
-    if (name := learnt.get("name") or learnt["_target_"]) != data_set:
+    if (name := learnt.get("name") or learnt["_target_"]) != (data_set or name):
         raise InputError(f"features.run={run}: it was trained on {name}, not {data_set}")
     if learnt.get("source") == "fake" != source:
         raise InputError(f"features.run={run}: it was trained on made-up data")
@@ -83,6 +83,15 @@ def trained_classifier(
         "test_accuracy": manifest["test"].get("accuracy"),
     }
     return Classifier(network, learnt["mean"], learnt["std"], identity)
+
+
+def name_classifier(config: DictConfig, scored_by: Mapping[str, Any]) -> None:
+    """In the configuration of a run whose version looked for a classifier by itself, name the one that it took."""
+    for node in (config, config.task):
+        if OmegaConf.select(node, "features._target_") == f"{__name__}.of_classifier":
+            kept = {key: node.features[key] for key in ("experiment", "shape")}
+            named = {"run": scored_by.get("run"), "crc32": scored_by.get("weights_crc32"), "data_set": None}
+            node.features = {"_target_": f"{__name__}.trained_classifier", **kept, **named, "source": "fake"}
 
 
 def weights_crc32(run: str | None) -> str | None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import ALL, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE
+from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
@@ -17,6 +18,7 @@ from atelier.runs.folder import RunFolder, create, find
 from atelier.runs.manifest import Manifest
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import setting_hash
+from atelier.sweeps.grid import key_of
 
 VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
@@ -30,7 +32,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     changed: dict[str, Any] = {}
     if config.resume is not None:
         folder = find(str(config.resume), Path(config.paths.logs))
-        config, changed = resumed_config(folder, overrides)
+        config, changed = resumed_config(folder, overrides, str(config.paths.data))
     check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
@@ -57,8 +59,10 @@ def project_root() -> Path:
     return Path(OmegaConf.create({"root": "${project_root:}"}).root)
 
 
-def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig, dict[str, Any]]:
+def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[DictConfig, dict[str, Any]]:
     """The configuration of the run in `folder`; composed anew from what was typed then and now, if anything is new.
+
+    Where `data` sets lie now may be new as well: they are looked for there, if that leaves the setting as it was.
 
     Returns:
         It, and what changes in run.json.
@@ -66,27 +70,28 @@ def resumed_config(folder: RunFolder, overrides: list[str]) -> tuple[DictConfig,
     Raises:
         InputError: if something is new and what was typed then no longer gives the setting that the run began with.
     """
-    config = stored_config(folder)
+    stored = config = stored_config(folder)
     new = [override for override in overrides if key_of(override) != "resume"]
     changed = {}
-    if new:
-        manifest, stored, features = Manifest.read(folder.manifest), config, features_of(config)
+    if new or data != stored.paths.data:
+        manifest, features = Manifest.read(folder.manifest), features_of(stored)
         typed = manifest["overrides"]
         begun = composed(typed, stored)
-        if "features" in config:
-            begun.features = config.features  # whose run may lie elsewhere now; compared below
-        if setting_hash(begun) != manifest["config_hash"]:
+        if "features" in stored:
+            begun.features = stored.features  # whose run may lie elsewhere now; compared below
+        if setting_hash(begun) == manifest["config_hash"]:
+            replaced = [key_of(override) for override in new]
+            typed = [override for override in typed if key_of(override) not in replaced] + new
+            config = composed(typed, stored)
+            for key, value in features_of(config).items():
+                if value != features.get(key):
+                    raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
+            changed = {"overrides": typed, "config_hash": setting_hash(config)}
+        elif new:
             raise InputError(
                 f"conf/ or the code has changed since {folder.path} began, so that it would be another setting; "
                 f"resume it without {' '.join(new)}"
             )
-        replaced = [key_of(override) for override in new]
-        typed = [override for override in typed if key_of(override) not in replaced] + new
-        config = composed(typed, stored)
-        for key, value in features_of(config).items():
-            if value != features.get(key):
-                raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
-        changed = {"overrides": typed, "config_hash": setting_hash(config)}
     config.resume = config.paths.run = str(folder.path)
     return config, changed
 
@@ -99,10 +104,6 @@ def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
         config.trainer.devices = stored.trainer.devices
     check_targets(config)
     return config
-
-
-def key_of(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def features_of(config: DictConfig) -> dict[str, Any]:
@@ -147,5 +148,6 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
     content: Any = open_checkpoint(source)["config"] if source else OmegaConf.load(folder.config)
     config = OmegaConf.create(content)
     assert isinstance(config, DictConfig)
+    name_classifier(config, Manifest.read(folder.manifest).get("features") or {})
     check_targets(config)
     return config

@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
@@ -61,7 +61,7 @@ def check_job(
                 config.trainer.devices = 1 if accelerator == "cpu" else gpus
     except (InputError, HydraException, OmegaConfBaseException) as error:
         return {"problem": explain(error, root / "conf")}
-    devices = config.trainer.devices
+    devices, by_steps = config.trainer.devices, config.trainer.check_val_every_n_epoch is None
     return {
         "seed": config.seed,
         "experiment": experiment,
@@ -71,7 +71,8 @@ def check_job(
         "gpus": torch.cuda.device_count() if gpus is None else 0,
         "devices": len(devices) if OmegaConf.is_list(devices) else int(devices) if str(devices).isdigit() else devices,
         "nodes": config.trainer.num_nodes,
-        **length(config.trainer),
+        "epochs": None if by_steps else config.trainer.max_epochs,
+        "steps": config.trainer.max_steps if by_steps else None,
         "values": {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in swept},
     }
 
@@ -81,9 +82,3 @@ def text(value: Any) -> str:
     if value is None or OmegaConf.is_dict(value):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def length(trainer: DictConfig) -> dict[str, int | None]:
-    """How long a run is, in what it counts."""
-    by_steps = trainer.check_val_every_n_epoch is None
-    return {"epochs": None if by_steps else trainer.max_epochs, "steps": trainer.max_steps if by_steps else None}
