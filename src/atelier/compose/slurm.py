@@ -31,8 +31,6 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
         raise InputError(
             f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, the last of which are for saving"
         )
-    if settings.on_failure not in ("continue", "stop"):
-        raise InputError(f"hydra.launcher.on_failure={settings.on_failure}: choose from: continue, stop")
     if importlib.util.find_spec("submitit") is None:
         raise InputError("hydra/launcher=slurm needs the package submitit: pip install 'atelier[slurm]'")
     for program in ("sbatch", "srun", "squeue", "scancel"):

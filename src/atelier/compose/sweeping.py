@@ -133,8 +133,6 @@ def checked_limits(given: dict[str, Any]) -> Limits:
         value = getattr(limits, key)
         if value is not None and value <= 0:
             raise InputError(f"hydra.launcher.{key}={value}: give a number above 0")
-    if limits.on_failure not in ("continue", "stop"):
-        raise InputError(f"hydra.launcher.on_failure={limits.on_failure}: choose from: continue, stop")
     return limits
 
 

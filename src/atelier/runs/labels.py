@@ -1,6 +1,5 @@
 """What a run is called where the runs of many sweeps meet, as in W&B: its sweep, its setting, tags."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,18 +37,12 @@ def read_labels(folder: Path) -> Labels:
     sweep, known = config.get("sweep") or {}, run["config_hash"]
     if not sweep.get("folder"):
         return Labels(last_two(folder), None, f"{run['experiment']} ({known})", known, ())
-    values = swept_values(sweep.get("swept") or (), run["overrides"])
-    words = tuple(f"{key}={value}" for key, value in values.items())
+    typed = dict(override.lstrip("+~").partition("=")[::2] for override in run["overrides"])
+    keys = (key.lstrip("+~") for key in sweep.get("swept") or ())
+    words = tuple(f"{key}={typed[key]}" for key in keys if key in typed)
     told = " ".join(words) or Path(sweep["folder"]).parent.name
     tags = tuple(word[:TAG_LENGTH] for word in words)
     return Labels(f"{told} seed={config['seed']}", last_two(Path(sweep["folder"])), f"{told} ({known})", known, tags)
-
-
-def swept_values(swept: Sequence[str], overrides: Sequence[str]) -> Mapping[str, str]:
-    """What a job's overrides give to the keys that its sweep varies; keys that it leaves alone are left out."""
-    typed = {key.lstrip("+~"): value for key, _, value in (override.partition("=") for override in overrides)}
-    names = [key.lstrip("+~") for key in swept]
-    return {name: typed[name] for name in names if name in typed}
 
 
 def last_two(folder: Path) -> str:

@@ -29,7 +29,7 @@ from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile
 from atelier.runs.tensorboard import TensorBoard
-from atelier.runs.terminal import Recording, config_tree, quieten_lightning, shows_in
+from atelier.runs.terminal import Recording, config_tree, layer_table, quieten_lightning, shows_in
 from atelier.runs.threads import compute_with, told_if_scarce
 from atelier.runs.wandb import Wandb
 
@@ -145,12 +145,7 @@ class Run:
         console = Console()
         if console.is_terminal:
             console.print(config_tree(self.config))
-            table = Table("layer", "kind", "parameters", title=type(task.network).__name__, title_justify="left")
-            for name, module in task.network.named_modules():
-                if name and not list(module.children()):
-                    count = sum(parameter.numel() for parameter in module.parameters())
-                    table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
-            console.print(table)
+            console.print(layer_table(task.network))
         name = self.manifest["experiment"]
         print_if_fake(self.config)
         print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")

@@ -114,6 +114,16 @@ def print_metrics(metrics: Mapping[str, float], split: str) -> None:
     Console().print(table)
 
 
+def layer_table(network: Any) -> Table:
+    """The layers of a network, with how many parameters each has."""
+    table = Table("layer", "kind", "parameters", title=type(network).__name__, title_justify="left")
+    for name, module in network.named_modules():
+        if name and not list(module.children()):
+            count = sum(parameter.numel() for parameter in module.parameters())
+            table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
+    return table
+
+
 def config_tree(config: dict[str, Any]) -> Tree:
     """A resolved configuration, as rich draws a tree."""
     tree = Tree("configuration")

@@ -166,7 +166,6 @@ def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
     gone = [" ".join(job) for job in before if job not in after]
     new = [" ".join(job) for job in after if job not in before]
     named: Callable[[list[str]], str] = lambda jobs: "; ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")  # noqa: E731
-    lines = [f"{len(gone)} jobs are gone: {named(gone)}"] * bool(gone) + [f"{len(new)} are new: {named(new)}"] * bool(
-        new
-    )
+    lines = [f"{len(gone)} jobs are gone: {named(gone)}"] * bool(gone)
+    lines += [f"{len(new)} are new: {named(new)}"] * bool(new)
     return "\n".join(lines) or ("the order of the jobs differs" if list(before) != list(after) else "")

@@ -11,7 +11,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from atelier.runs.manifest import Manifest
 from atelier.sweeps.process import end_group, run_job
@@ -38,7 +38,7 @@ class Limits:
     threads_per_job: int | None = None
     timeout: float | None = None
     retries: int = 0
-    on_failure: str = "continue"
+    on_failure: Literal["continue", "stop"] = "continue"
 
 
 class Watcher(Protocol):

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from atelier.errors import InputError
 from atelier.sweeps.slurm_task import run_task
@@ -57,7 +57,7 @@ class SlurmSettings:
     options: dict[str, Any] = field(default_factory=dict)
     retries: int = 0
     requeues: int = 20
-    on_failure: str = "continue"
+    on_failure: Literal["continue", "stop"] = "continue"
 
 
 @dataclass(frozen=True)

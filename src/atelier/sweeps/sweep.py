@@ -17,8 +17,6 @@ from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
 from atelier.runs.setting import REPEATS
 
-STATES = ("waiting", "running", "completed", "failed", "interrupted")
-
 
 @dataclass
 class Job:
@@ -144,11 +142,9 @@ class Sweep:
     def decide_threads(self, asked: int) -> int:
         """Threads of a job that begins: of those that begin at once on a cluster, one decides for all."""
         if self.threads is None:
-            with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=".threads.") as part:
-                part.write(str(asked))
-                part.flush()
-                with suppress(FileExistsError):
-                    os.link(part.name, self.path / "threads")
+            with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=".threads.") as part, suppress(FileExistsError):
+                print(asked, file=part, flush=True)
+                os.link(part.name, self.path / "threads")
         return self.threads or asked
 
     # ------------------------------------------------------------------ searches

@@ -21,7 +21,7 @@ from atelier.sweeps.slurm_queue import SlurmSettings
         ({"jobs": "many"}, "hydra.launcher.jobs=many: SlurmSettings takes a whole number or null"),
         ({"time": 1}, "hydra.launcher.time=1: give at least 4 minutes"),
         ({"setup": "module load cuda"}, "hydra.launcher.setup=module load cuda: SlurmSettings takes a list"),
-        ({"on_failure": "cry"}, "hydra.launcher.on_failure=cry: choose from: continue, stop"),
+        ({"on_failure": "cry"}, "hydra.launcher.on_failure=cry: SlurmSettings takes continue, stop"),
     ],
 )
 def test_a_wrong_setting_is_told(told: Callable[[], dict[str, str]], setting: dict[str, Any], message: str) -> None:
