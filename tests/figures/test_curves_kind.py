@@ -80,14 +80,15 @@ def test_many_settings_are_spread_over_panels_by_the_key_that_needs_the_fewest(g
 
 
 def test_training_and_validation_have_a_panel_each_if_told(group: Make) -> None:
-    runs = [{"train/loss": {0: 1.0}, "val/loss": {0: 2.0}}]
+    runs = [{"train/loss": {0: 1.0, 1: 1.0}, "val/loss": {0: 2.0, 1: 2.0}}]
     curves = gather([group({"network": name}, curves=runs) for name in ("m", "n")], "loss", apart="split")
     assert [panel.title for panel in curves.panels] == ["training", "validation"]
     assert [[(one.label, one.split, one.mean) for one in panel.lines] for panel in curves.panels] == [
-        [("network m", "train", [1.0]), ("network n", "train", [1.0])],
-        [("network m", "val", [2.0]), ("network n", "val", [2.0])],
+        [("network m", "train", [1.0, 1.0]), ("network n", "train", [1.0, 1.0])],
+        [("network m", "val", [2.0, 2.0]), ("network n", "val", [2.0, 2.0])],
     ]
-    assert len(draw(curves).axes) == 2
+    drawn = [[line for line in axes.lines if len(line.get_xdata())] for axes in draw(curves).axes]
+    assert [[line.get_marker() for line in lines] for lines in drawn] == [["o", "s"], ["o", "s"]]
 
 
 def test_every_setting_has_a_panel_if_told(group: Make) -> None:

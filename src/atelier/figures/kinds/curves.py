@@ -165,7 +165,7 @@ def draw(curves: Curves) -> Figure:
     figure, axes = panels.grid(len(curves.panels), [*named, *splits, *curves.reference])
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
-            draw_line(axis, line, labels.index(line.label), marked=bool(named) and line.split == splits[0])
+            draw_line(axis, line, labels.index(line.label), marked=bool(named) and line.split == panel.lines[0].split)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
