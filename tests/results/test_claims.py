@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
 from atelier.report.notes import claim_words
 from atelier.results.claims import Check, Side, read_claims
-from atelier.results.selection import check_claims
+from atelier.results.selection import check_claims, value_of
 from atelier.results.studies import read_study, study_names
+from atelier.results.told import told
 
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
 CHECK = {"metric": "val/accuracy", "of": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "above": 0}
@@ -93,9 +95,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("given", "told"), BAD, ids=[told[:60] for _, told in BAD])
-def test_what_is_wrong_is_refused_with_its_key_and_value(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=re.escape(told)):
+@pytest.mark.parametrize(("given", "message"), BAD, ids=[message[:60] for _, message in BAD])
+def test_what_is_wrong_is_refused_with_its_key_and_value(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
         check_claims({"grid": GRID, **given})
 
 
@@ -123,16 +125,22 @@ def test_the_words_of_all_claims_are_the_heading_and_those_of_an_older_sweep_too
     assert claim_words({}) == ""
 
 
-def test_the_claims_of_every_study_are_as_they_should_be(conf: Path, study_option: str) -> None:
-    study = read_study(conf, study_option)
-    assert "claims" not in study.node or all(claim.says for claim in study.claims)
+def test_the_claims_of_every_study_are_about_settings_that_it_has(conf: Path, study_option: str) -> None:
+    register_resolvers(conf.parent)
+    lines = list(told(read_study(conf, study_option), conf))
+    assert [line for line in lines if "WRONG" in line] == []
+
+
+def test_none_is_nothing_as_null_is() -> None:
+    assert value_of("none") is value_of("null") is value_of("") is None
+    assert value_of("0") == 0
 
 
 def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     text = "study: {{grid: {{optimizer: [sgd, adam]}}, claims: [{{says: x, where: y, checks: [{}]}}]}}"
     check = "{metric: val/accuracy, of: {optimizer: sgd}, than_study: THERE, than: {optimizer: VALUE}, above: 0}"
-    for there, value, told in (
+    for there, value, message in (
         ("b", "adam", None),
         ("b", "adagrad", "a.yaml: study.claims[0].checks[0].than.optimizer=adagrad: no setting has it"),
         ("c", "adam", "study=c: there is no such study; choose from: a, b"),
@@ -141,8 +149,8 @@ def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> N
         (tmp_path / "study" / "a.yaml").write_text(written)
         (tmp_path / "study" / "b.yaml").write_text("study: {grid: {optimizer: [sgd, adam]}}")
         assert study_names(tmp_path) == ["a", "b"]
-        if told is None:
+        if message is None:
             assert read_study(tmp_path, "a").claims
         else:
-            with pytest.raises(InputError, match=re.escape(told)):
+            with pytest.raises(InputError, match=re.escape(message)):
                 read_study(tmp_path, "a")

@@ -11,6 +11,7 @@ from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import expand, meaning, text_of
 from atelier.sweeps.records import Record
 
+NOTHING = ("", "null", "none")  # `none` is the name of options that are nothing, such as a penalty
 Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
 
@@ -29,7 +30,7 @@ def value_of(text: str | None) -> Any:
     >>> value_of("1e-1") == value_of("0.10"), value_of("[100, 100]"), value_of("sgd")
     (True, [100, 100], 'sgd')
     """
-    return None if text in (None, "", "null") else json.loads(meaning(text))
+    return None if text in (None, *NOTHING) else json.loads(meaning(text))
 
 
 def repeat_of(record: Record) -> Repeat:

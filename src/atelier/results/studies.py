@@ -1,6 +1,6 @@
 """The studies of conf/study/: what each varies, and what its claims are about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ class Study:
         """{swept key: value as text} of each setting, in the order of the grid; "" where nothing sets it."""
         return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.grid.values)))
 
-    def composed(self, conf: Path) -> list[dict[str, str]]:
-        """The settings, with what each composes to where nothing sets it; needs the project's resolvers."""
+    def composed(self, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
+        """The settings, with what each composes to where nothing sets one of `keys`; needs the project's resolvers."""
         known: list[dict[str, str]] = []
         jobs = {tuple(values.items()): job for job, values in zip(self.grid.jobs, self.grid.values, strict=True)}
         with initialize_config_dir(str(conf), version_base="1.3"):
             for values, job in jobs.items():
                 setting = dict(values)
-                if missing := [key for key, value in values if not value]:
+                if missing := [key for key in keys if not setting.get(key, "?")]:
                     config = compose("train", [f"study={self.name}", *job], return_hydra_config=True)
                     choices = config.hydra.runtime.choices
                     setting |= {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in missing}

@@ -1,12 +1,12 @@
 """The claims of all studies in words: what each is decided by, and which settings it means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from atelier.errors import InputError
 from atelier.figures.words import describe_values
 from atelier.results.claims import BASE, Check, Side
-from atelier.results.selection import base_of, selects
+from atelier.results.selection import Known, base_of, selects, sides
 from atelier.results.studies import Study, load, read_study, study_names
 
 
@@ -27,6 +27,7 @@ def print_claims(conf: Path) -> bool:
 
 
 def told(study: Study, conf: Path) -> Iterator[str]:
+    known = {study.name: composed(study, study, conf)}
     for number, claim in enumerate(study.claims):
         yield f"  {number}. {claim.where}: {claim.says}"
         if not claim.checks:
@@ -35,14 +36,21 @@ def told(study: Study, conf: Path) -> Iterator[str]:
             yield f"     {condition(check)}"
             for side in (check.side, check.than):
                 if side is not None:
-                    yield f"       {settings_told(side, study, conf)}"
+                    name = side.study or study.name
+                    if name not in known:
+                        known[name] = composed(load(conf, name), study, conf)
+                    yield f"       {settings_told(side, *known[name])}"
 
 
-def settings_told(side: Side, study: Study, conf: Path) -> str:
+def composed(study: Study, claiming: Study, conf: Path) -> tuple[list[dict[str, str]], Known | None]:
+    """The settings of a study, as far as the claims of one name them, and its base."""
+    named = [side.of for _, side in sides(claiming.claims) if not isinstance(side.of, str)]
+    settings = study.composed(conf, dict.fromkeys(key for of in named for key in of))
+    return settings, base_of(study.node, settings)
+
+
+def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> str:
     """How many settings a side means, and which."""
-    study = load(conf, side.study) if side.study else study
-    settings = study.composed(conf)
-    base = base_of(study.node, settings)
     chosen = [one for one in settings if selects(side.of, one, base)]
     if not chosen:
         return f"WRONG: {side_told(side)}: no setting composes to this"
