@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from atelier.compose.verb import with_plus
+
 Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
 MODULES = 500  # importing them is most of the time that an answer takes
@@ -98,7 +100,7 @@ def test_the_examples_of_the_help_compose(
             words = [re.sub(r"=(?:tag\(log,interval\()?([^,\[(]*),.*", r"=\1", word) for word in words[1:]]
         if any(word.isupper() for word in re.findall(r"=(\w+)", example)):
             continue  # the line of usage
-        compose(*words, config=verb)
+        compose(*with_plus(verb, words), config=verb)
 
 
 def test_what_a_help_of_eval_and_predict_names_exists(help_page: Callable[[str], str]) -> None:

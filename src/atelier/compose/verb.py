@@ -62,8 +62,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             load_dotenv(root / ".env")
             if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
                 sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
-            if config_name in ("eval", "predict", "sample"):  # these have none of it, and Hydra wants a + for more
-                sys.argv[1:] = [f"+{one}" if one.startswith(("data.", "task.")) else one for one in sys.argv[1:]]
+            sys.argv[1:] = with_plus(config_name, sys.argv[1:])
             register_resolvers(root)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
@@ -74,6 +73,12 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         return program
 
     return decorate
+
+
+def with_plus(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Arguments as Hydra takes them: a verb of a finished run has nothing of its data and task, and adds to them."""
+    added = ("data.", "task.") if verb in ("eval", "predict", "sample") else ()
+    return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
 
 
 class Wrapping(io.TextIOBase):
