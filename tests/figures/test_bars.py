@@ -44,7 +44,7 @@ def test_the_whisker_is_one_deviation_and_every_seed_a_dot(bars: Any) -> None:
 def test_the_numbers_and_the_reference_are_written(bars: Any) -> None:
     figure = draw(bars)
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["3.0 ± 2.6", "4", "no value"]
+    assert [text.get_text() for text in axes.texts] == ["3.0 ± 2.6", "4.000", "no value"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["15 minutes"]
     (line,) = [line for line in axes.lines if line.get_label() == "15 minutes"]
     assert list(line.get_xdata()) == [5.0, 5.0]

@@ -37,9 +37,9 @@ def test_an_epoch_without_any_number_is_left_out(group: Make) -> None:
 
 
 def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group: Make) -> None:
-    runs = [{"train/loss": {0: 1.0, 1: 2.0}, "val/loss": {0: v, 1: v + 2}} for v in (1.0, 3.0)]
+    runs = [{"train/loss": {0: 1.0, 1: 2.0}, "val/loss": {0: v, 1: v + 2}} for v in (1.0, 2.0, 3.0)]
     (axes,) = draw(gather([group({}, curves=runs)], "loss")).axes
-    drawn = {line.get_linestyle(): line for line in axes.lines if len(line.get_xdata())}
+    drawn = {line.get_linestyle(): line for line in axes.lines if len(line.get_xdata()) > 1}
     assert drawn.keys() == {"-", ":"}
     assert list(drawn["-"].get_xdata()) == [1, 2]
     assert list(drawn["-"].get_ydata()) == [1.0, 2.0]
@@ -47,7 +47,38 @@ def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group
     (band,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
     corners = band.get_paths()[0].vertices
     at_first = corners[corners[:, 0] == 1][:, 1]
-    assert (at_first.min(), at_first.max()) == (pytest.approx(2 - 2**0.5), pytest.approx(2 + 2**0.5))
+    assert (at_first.min(), at_first.max()) == (pytest.approx(1.0), pytest.approx(3.0))
+
+
+def test_on_a_logarithmic_axis_the_band_is_from_the_lowest_run_to_the_highest(group: Make) -> None:
+    runs = [{"val/loss": {0: v, 1: 0.01 * v}} for v in (0.1, 0.2, 3.0)]  # mean 1.1, deviation 1.65
+    curves = gather([group({}, curves=runs)], "loss")
+    (axes,) = draw(curves).axes
+    assert axes.get_yscale() == "log"
+    (band,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
+    corners = band.get_paths()[0].vertices
+    assert (corners[:, 1].min(), corners[:, 1].max()) == (pytest.approx(0.001), pytest.approx(3.0))
+    assert "(n = 3), with a band from the lowest to the highest" in caption(curves)
+
+
+def test_two_runs_are_drawn_one_by_one_and_have_no_band(group: Make) -> None:
+    runs = [{"val/loss": {0: v, 1: v + 2}} for v in (1.0, 3.0)]
+    curves = gather([group({}, curves=runs)], "loss")
+    (axes,) = draw(curves).axes
+    assert not [one for one in axes.collections if isinstance(one, PolyCollection)]
+    assert [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 2] == [[2, 4], [1, 3], [3, 5]]
+    assert "(n = 2), with each of two runs as a thin line" in caption(curves)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", (2, 0.5)), ("max", (3, 0.8))])
+def test_a_star_is_where_the_metric_that_chooses_is_best(group: Make, mode: str, best: tuple[float, float]) -> None:
+    runs = [{"val/loss": {0: 0.7, 1: 0.5, 2: 0.8}, "train/loss": {0: 0.1, 1: 0.2, 2: 0.3}}]
+    one = replace(group({}, curves=runs), objective=("val/loss", mode))
+    curves = gather([one], "loss")
+    stars = [line for line in draw(curves).axes[0].lines if line.get_marker() == "*"]
+    assert [(star.get_xdata()[0], star.get_ydata()[0]) for star in stars] == [best]
+    assert "; a star is where the best is." in caption(curves)
+    assert "star" not in caption(gather([replace(one, objective=("val/accuracy", "max"))], "loss"))
 
 
 def test_a_metric_with_its_split_is_drawn_there_alone(group: Make) -> None:
@@ -87,7 +118,7 @@ def test_training_and_validation_have_a_panel_each_if_told(group: Make) -> None:
         [("network m", "train", [1.0, 1.0]), ("network n", "train", [1.0, 1.0])],
         [("network m", "val", [2.0, 2.0]), ("network n", "val", [2.0, 2.0])],
     ]
-    drawn = [[line for line in axes.lines if len(line.get_xdata())] for axes in draw(curves).axes]
+    drawn = [[line for line in axes.lines if len(line.get_xdata()) > 1] for axes in draw(curves).axes]
     assert [[line.get_marker() for line in lines] for lines in drawn] == [["o", "s"], ["o", "s"]]
 
 
@@ -220,7 +251,7 @@ def test_the_legend_and_the_caption_say_test(group: Make) -> None:
     assert dashes == {"training": "-", "test": "--"}
     assert (
         caption(curves)
-        == "Accuracy over the epochs; training is solid, test is dashed. Nothing is chosen by the test set."
+        == "Accuracy over the epochs, n = 1; training is solid, test is dashed. Nothing is chosen by the test set."
     )
 
 

@@ -40,8 +40,8 @@ def test_the_numbers_stand_where_their_values_are(heatmap: Any) -> None:
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["adam", "sgd"]
     assert {text.get_position(): text.get_text() for text in axes.texts} == {
         (1, 0): "2.0\n± 1.4",
-        (0, 0): "5",
-        (0, 1): "4",
+        (0, 0): "5.000",
+        (0, 1): "4.000",
     }
 
 

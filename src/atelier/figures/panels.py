@@ -89,17 +89,15 @@ def name_panel(axis: Axes, title: str) -> None:
     axis.set_title(textwrap.fill(title, TITLE))
 
 
-def name_axes(figure: Figure, axes: Sequence[Axes], x: str, y: str) -> None:
-    """Name the lowest axis of each column and, once for all panels, the upright one."""
+def name_axes(axes: Sequence[Axes], x: str, y: str) -> None:
+    """Name the lowest axis of each column and the upright one of each row."""
     spec = axes[0].get_subplotspec()
     columns = spec.get_gridspec().ncols if spec else 1
     for lowest in axes[-columns:]:  # where the last row is not full, one further up
         lowest.tick_params(labelbottom=True)
         lowest.set_xlabel(x)
-    if len(axes) == 1:
-        axes[0].set_ylabel(y)
-    else:
-        figure.supylabel(y, fontsize="medium")
+    for first in axes[::columns]:
+        first.set_ylabel(y if len(axes) == 1 else textwrap.fill(y, TITLE))
 
 
 def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:

@@ -1,7 +1,7 @@
 """The words for metrics and keys on axes, in legends and in tables."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 METRICS = {
     "common_sense_error": "common-sense error (minutes)",
@@ -65,6 +65,27 @@ def number(value: float | None, std: float | None = None) -> str:
     if -4 <= digits < 0:
         return f"{value:,.0f} ± {std:,.0f}"
     return f"{value:.4g} ± {std:.2g}"
+
+
+def whole_number(value: float | None, std: float | None = None) -> str:
+    """The same with the zeros that belong to its four digits, for numbers that stand among others.
+
+    >>> whole_number(0.82), whole_number(14.2, 1.234), whole_number(57060), whole_number(1.0)
+    ('0.8200', '14.2 ± 1.2', '57,060', '1.000')
+    """
+    if value is None or std is not None or not math.isfinite(value) or abs(value) >= 1000:
+        return number(value, std)
+    return f"{value:#.4g}"
+
+
+def sample(counts: Iterable[int]) -> str:
+    """How many runs numbers are of.
+
+    >>> sample([3, 3]), sample([3, 0, 2])
+    ('n = 3', 'n = 2 to 3')
+    """
+    known = sorted({count for count in counts if count})
+    return f"n = {known[0]}" + (f" to {known[-1]}" if len(known) > 1 else "")
 
 
 def as_number(text: str | None) -> float | None:

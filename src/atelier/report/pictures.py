@@ -71,7 +71,8 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
         path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
         figure = kind.draw(data)
         save(figure, path)
-    caption = wanted.get("caption") or kind.caption(data)
+    # What a study says of its figure comes before what is to be known of any such one.
+    caption = " ".join(filter(None, (str(wanted.get("caption") or "").strip(), kind.caption(data))))
     return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from atelier.figures.words import number
+from atelier.figures.words import number, whole_number
 from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
 from atelier.results.runs import decide_all, results_of
@@ -157,7 +157,7 @@ def claim_row(one: Decided) -> str:
 
 def measured(outcome: Outcome) -> str:
     quantity = outcome.quantity
-    return f"{number(quantity.mean, quantity.std)}, n = {quantity.n}" if quantity.n else DASH
+    return f"{whole_number(quantity.mean, quantity.std)}, n = {quantity.n}" if quantity.n else DASH
 
 
 def verdict(verdict: str) -> str:

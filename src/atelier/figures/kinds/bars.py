@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from atelier.figures.group import Group, check_metric
 from atelier.figures.palette import COLORS, draw_references
 from atelier.figures.panels import legend_below
-from atelier.figures.words import metric_words, number
+from atelier.figures.words import metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
 
 MOST = 30
@@ -54,7 +54,7 @@ def draw(bars: Bars) -> Figure:
     for row, (_, one) in enumerate(bars.bars):
         if one.mean is not None:
             draw_bar(axes, row, one)
-        told = "no value" if one.mean is None else number(one.mean, one.std)
+        told = "no value" if one.mean is None else whole_number(one.mean, one.std)
         # The numbers stand in a column of their own, where no bar and no line crosses them.
         at = ("axes fraction", "data")
         axes.annotate(told, (1, row), xycoords=at, xytext=(8, 0), textcoords="offset points", va="center")
@@ -80,7 +80,8 @@ def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
 def caption(bars: Bars) -> str:
     """What is drawn and how to read it."""
     several = any(one.n > 1 for _, one in bars.bars)
-    how = ": the mean over the runs, ± one standard deviation, and each run as a dot" if several else ""
+    n = sample(one.n for _, one in bars.bars)
+    how = f": the mean over the runs ({n}), ± one standard deviation, and each run as a dot" if several else f", {n}"
     rest = f" The best {MOST} settings; {bars.left_out} are left out." if bars.left_out else ""
     return f"{metric_words(bars.metric).capitalize()} of each setting{how}.{rest}"
 

@@ -1,6 +1,8 @@
-"""A metric over the epochs or steps: the mean over seeds with a band of ± one standard deviation.
+"""A metric over the epochs or steps: the mean over the runs with a band of ± one standard deviation.
 
 Training is solid and validation dotted, as the reports draw them; the test set, where a study asks for it, is dashed.
+On a logarithmic axis, where a deviation may reach below zero, the band is from the lowest run to the highest; of two
+runs there is no band, but each of them as a thin line. A star is where the metric that chooses an epoch is best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Curve, Group
-from atelier.figures.palette import draw_references, scale_upright, style
-from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number
+from atelier.figures.palette import draw_references, scale_upright, style, wide_range
+from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
 
 DASHES = {"train": "-", "val": ":", "test": "--"}
@@ -30,6 +32,9 @@ class Line:
         places: the epochs or steps, counted from 1.
         std: 0 where a single run has the place.
         runs: how many have it.
+        range: the lowest and the highest of them.
+        each: the runs one by one: their places, their values.
+        best: which of the places is the best, if the metric is the one that chooses.
     """
 
     label: str
@@ -38,6 +43,14 @@ class Line:
     mean: list[float]
     std: list[float]
     runs: list[int]
+    range: list[tuple[float, float]]
+    each: list[tuple[list[int], list[float]]]
+    best: int | None = None
+
+    @property
+    def most(self) -> int:
+        """How many runs it is of."""
+        return max(self.runs)
 
 
 @dataclass(frozen=True)
@@ -147,13 +160,18 @@ def mean_line(group: Group, name: str, label: str) -> Line:
     curves = [curve[name] for curve in group.curves if name in curve]
     found = {place: Statistic.of(c.get(place) for c in curves) for place in sorted({p for c in curves for p in c})}
     known = [(place + 1, found[place]) for place in found if found[place].n]
+    mean = [one.mean or 0.0 for _, one in known]
+    chooses, mode = group.objective
     return Line(
         label,
         name.partition("/")[0],
         places=[place for place, _ in known],
-        mean=[one.mean or 0.0 for _, one in known],
+        mean=mean,
         std=[one.std or 0.0 for _, one in known],
         runs=[one.n for _, one in known],
+        range=[(min(one.values), max(one.values)) for _, one in known],
+        each=[([place + 1 for place in curve], list(curve.values())) for curve in curves],
+        best=mean.index((max if mode == "max" else min)(mean)) if name == chooses and len(mean) > 1 else None,
     )
 
 
@@ -165,11 +183,12 @@ def draw(curves: Curves) -> Figure:
     figure, axes = panels.grid(len(curves.panels), [*named, *splits, *curves.reference])
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
-            draw_line(axis, line, labels.index(line.label), marked=bool(named) and line.split == panel.lines[0].split)
+            marked = bool(named) and line.split == panel.lines[0].split
+            draw_line(axis, line, labels.index(line.label), marked, logarithmic(curves))
         panels.name_panel(axis, panel.title)
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    values = [value for line in lines for value in line.mean]
+    values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         shown = [*values, *(value for value in curves.reference.values() if value > 0)]
         axes[0].set_ylim(0.75 * min(shown), 1.35 * max(shown))
@@ -179,12 +198,20 @@ def draw(curves: Curves) -> Figure:
         axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", linestyle=DASHES.get(split, "-"))
     for axis in axes:
         draw_references(axis, curves.reference)
-    panels.name_axes(figure, axes, curves.unit, metric_words(curves.metric))
+    panels.name_axes(axes, curves.unit, metric_words(curves.metric))
     panels.legend_below(figure, axes)
     return figure
 
 
-def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
+def means(curves: Curves) -> list[float]:
+    return [value for panel in curves.panels for line in panel.lines for value in line.mean]
+
+
+def logarithmic(curves: Curves) -> bool:
+    return wide_range(curves.metric, means(curves))
+
+
+def draw_line(axis: Axes, line: Line, index: int, marked: bool, logarithmic: bool) -> None:
     look = style(index)
     if not marked and len(line.places) > 1:
         look["marker"] = None
@@ -192,23 +219,41 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     every = max(1, len(line.places) // 5)
     dashes = DASHES.get(line.split, "-")
     axis.plot(line.places, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
-    low = [mean - std for mean, std in zip(line.mean, line.std, strict=True)]
-    high = [mean + std for mean, std in zip(line.mean, line.std, strict=True)]
-    if any(line.std):
+    if line.best is not None:
+        star = {"color": look["color"], "markeredgecolor": "black", "markersize": 11, "zorder": 4}
+        axis.plot([line.places[line.best]], [line.mean[line.best]], "*", **star)
+    if line.most == 2:
+        for places, values in line.each:
+            axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8, alpha=0.6)
+    elif any(line.std):
+        deviation = [(mean - std, mean + std) for mean, std in zip(line.mean, line.std, strict=True)]
+        low, high = zip(*(line.range if logarithmic else deviation), strict=True)
         axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
 def caption(curves: Curves) -> str:
     """What is drawn and how to read it."""
-    several = any(runs > 1 for panel in curves.panels for line in panel.lines for runs in line.runs)
-    band = ": the mean over the runs, with a band of ± one standard deviation" if several else ""
-    splits = dict.fromkeys(line.split for panel in curves.panels for line in panel.lines)
+    lines = [line for panel in curves.panels for line in panel.lines]
+    splits = dict.fromkeys(line.split for line in lines)
     told = [f"{SPLITS[split]} is {WORDS[DASHES[split]]}" for split in DASHES if split in splits]
     styles = f"; {', '.join(told)}" if "/" not in curves.metric else ""
     styles += ", all without dropout and augmentation" if curves.clean else ""
+    styles += "; a star is where the best is" if any(line.best is not None for line in lines) else ""
     styles += ". Nothing is chosen by the test set" if "test" in splits else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
-    return f"{metric_words(curves.metric).capitalize()} over the {curves.unit}s{band}{styles}.{rest}"
+    over = f"over the {curves.unit}s{spread(lines, logarithmic(curves))}"
+    return f"{metric_words(curves.metric).capitalize()} {over}{styles}.{rest}"
+
+
+def spread(lines: Sequence[Line], logarithmic: bool) -> str:
+    """Of how many runs the lines are, and how these are told apart from their mean."""
+    most = max(line.most for line in lines)
+    n = sample(line.most for line in lines)
+    if most == 1:
+        return f", {n}"
+    band = "a band from the lowest to the highest" if logarithmic else "a band of ± one standard deviation"
+    ways = [band] * (most > 2) + ["each of two runs as a thin line"] * any(line.most == 2 for line in lines)
+    return f": the mean over the runs ({n}), with {' or '.join(ways)}"
 
 
 def describe(curves: Curves) -> str:

@@ -12,7 +12,7 @@ from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group, check_metric
 from atelier.figures.palette import wide_range
-from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
 
 MOST_PANELS = 12
@@ -97,7 +97,7 @@ def draw(heatmap: Heatmap) -> Figure:
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
             axis.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=(red, green, blue), linewidth=0)
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
-            text = number(one.mean, None if several else one.std).replace(" ± ", "\n± ")
+            text = whole_number(one.mean, None if several else one.std).replace(" ± ", "\n± ")
             axis.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
         axis.set_xticks(range(wide), heatmap.column_values)
         axis.set_yticks(range(high), heatmap.row_values)
@@ -105,19 +105,16 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.set_ylim(high - 0.5, -0.5)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
-    panels.name_axes(figure, axes, key_words(heatmap.columns), key_words(heatmap.rows))
+    panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
     figure.colorbar(colors, ax=axes, label=textwrap.fill(metric_words(heatmap.metric), 24))
     return figure
 
 
 def caption(heatmap: Heatmap) -> str:
     """What is drawn and how to read it."""
-    several = any(one.n > 1 for panel in heatmap.panels for one in panel.cells.values())
-    how = (
-        ": the mean over the runs" + (" ± one standard deviation" if len(heatmap.panels) == 1 else "")
-        if several
-        else ""
-    )
+    counts = [one.n for panel in heatmap.panels for one in panel.cells.values()]
+    spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
+    how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
     keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
     return f"{metric_words(heatmap.metric).capitalize()} for each {keys}{how}."
 

@@ -14,7 +14,7 @@ from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group, check_metric
 from atelier.figures.palette import draw_references, scale_upright, style
-from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
 
 
@@ -144,7 +144,7 @@ def draw(chart: LineChart) -> Figure:
     for axis in axes:
         axis.set_xticks(list(chart.ticks), list(chart.ticks.values()))
         axis.xaxis.set_minor_locator(NullLocator())
-    panels.name_axes(figure, axes, key_words(chart.key), metric_words(chart.metric))
+    panels.name_axes(axes, key_words(chart.key), metric_words(chart.metric))
     panels.legend_below(figure, axes)
     return figure
 
@@ -167,9 +167,10 @@ def draw_line(axis: Axes, line: Line, index: int, band: bool) -> None:
 
 def caption(chart: LineChart) -> str:
     """What is drawn and how to read it."""
-    several = any(one.n > 1 for _, lines in chart.panels for line in lines for _, one in line.points)
+    counts = [one.n for _, lines in chart.panels for line in lines for _, one in line.points]
     spread = "with a band of ± one standard deviation" if chart.band else "± one standard deviation"
-    how = f": the mean over the runs, {spread}, and each run as a dot" if several else ""
+    n = sample(counts)
+    how = f": the mean over the runs ({n}), {spread}, and each run as a dot" if max(counts) > 1 else f", {n}"
     return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}."
 
 
