@@ -122,6 +122,11 @@ def test_training_and_validation_have_a_panel_each_if_told(group: Make) -> None:
     assert [[line.get_marker() for line in lines] for lines in drawn] == [["o", "s"], ["o", "s"]]
 
 
+def test_a_split_that_no_run_logged_has_no_panel(group: Make) -> None:
+    curves = gather([group({"network": name}, curves=[CURVE]) for name in "mn"], "loss", apart="split")
+    assert [panel.title for panel in curves.panels] == ["validation"]
+
+
 def test_every_setting_has_a_panel_if_told(group: Make) -> None:
     groups = [group({"network": a, "output": b}, curves=[CURVE]) for a, b in (("m", None), ("m", "sigmoid"))]
     curves = gather(groups, "loss", apart="setting")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
+from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.report.pictures import check_figure, choose, draw_pictures, kind_names
 from atelier.sweeps.aggregate import aggregate
@@ -74,6 +75,38 @@ def test_two_figures_of_one_kind_and_metric_have_files_of_their_own(made_up_swee
     asked = [{"kind": "curves", "metric": "loss"}, {"kind": "curves", "metric": "loss", "reference": {"r": 1.0}}]
     pictures, _ = draw_pictures(results, asked, tmp_path / "figures")
     assert [picture.path.name for picture in pictures] == ["curves_loss", "curves_loss_2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "of", "drawn"),
+    [
+        ("optimizer", ["sgd", "adam", "adagrad"], ["adam", "sgd"], {"sgd", "adam"}),
+        ("network.hidden", ["[64]", "[128,64]", "[256, 128]"], [[64], [128, 64]], {"hidden [64]", "hidden [128,64]"}),
+        ("optimizer.lr", ["1e-1", "0.010", "0.5"], [0.1, 0.01], {"learning rate 1e-1", "learning rate 0.010"}),
+    ],
+)
+def test_a_figure_of_several_settings_leaves_out_the_others(
+    made_up_sweep: Sweep, tmp_path: Path, key: str, typed: list[str], of: list[Any], drawn: set[str]
+) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {key: typed}, rising)])
+    choices = [{key: value} for value in of]
+    kinds = [{"kind": "curves", "metric": "loss"}, {"kind": "bars", "metric": "test/accuracy"}]
+    pictures, problems = draw_pictures(results, [{**kind, "of": choices} for kind in kinds], tmp_path / "figures")
+    assert problems == []
+    labels = {describe_values({key: value}) for value in typed}
+    assert [{label for label in labels if label in picture.alternative} for picture in pictures] == [drawn, drawn]
+    _, (problem,) = draw_pictures(results, [{**kinds[1], "of": [{key: 7}, {"seed": 7}]}], tmp_path / "none")
+    assert problem == f"Figure 1 (bars) was not drawn: of=[{{'{key}': 7}}, {{'seed': 7}}]: no setting has these values"
+
+
+def test_a_figure_of_several_settings_calls_them_by_what_it_names(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.10"], "network.hidden": ["[64]", "[128]"]}
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising)])
+    of = [{"optimizer": "sgd", "network.hidden": [64]}, {"optimizer": "adam", "network.hidden": [128]}]
+    (picture,), _ = draw_pictures(
+        results, [{"kind": "bars", "metric": "test/accuracy", "of": of}], tmp_path / "figures"
+    )
+    assert picture.alternative.endswith("(runs): sgd, hidden [64]: 0.29 ± 0 (3); adam, hidden [128]: 0.29 ± 0 (3).")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.grid import meaning, text_of
 
-# {kind: …, metric: …, caption: …, of: {swept key: value} of the settings that are drawn, and options of the kind}
+# {kind: …, metric: …, caption: …, of: …, and options of the kind}; `of` is {swept key: value} of the settings that are
+# drawn, or a list of such.
 Wanted = Mapping[str, Any]
 
 OPTIONS = ("caption", "of")  # of every kind
@@ -76,22 +77,29 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
     return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
 
 
-def only(found: Sequence[Group], of: Mapping[str, Any]) -> list[Group]:
+def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Group]:
     """The settings that have these values, called by their others alone.
+
+    Of several choices, those that have one of them, called by what the choices name.
 
     Raises:
         InputError: if there is none.
     """
-    wanted = {key: meaning(text_of(value)) for key, value in of.items()}
-    chosen = [one for one in found if all(meaning(one.values.get(key)) == value for key, value in wanted.items())]
-    if of and not chosen:
-        raise InputError(f"of={dict(of)}: no setting has these values")
-    return [called_without(one, of) for one in chosen]
+    wanted = [of] if isinstance(of, Mapping) else of
+    chosen = [one for one in found if any(has(one, values) for values in wanted)]
+    if not chosen and any(wanted):
+        raise InputError(f"of={of}: no setting has these values")
+    named, alone = {key for values in wanted for key in values}, isinstance(of, Mapping)
+    return [called_by(one, {key for key in one.values if (key in named) != alone}) for one in chosen]
 
 
-def called_without(group: Group, keys: Container[str]) -> Group:
-    """With neither value nor word of these keys, which are equal for all that is drawn."""
-    rest = {key: value for key, value in group.values.items() if key not in keys}
+def has(group: Group, values: Mapping[str, Any]) -> bool:
+    return all(meaning(group.values.get(key)) == meaning(text_of(value)) for key, value in values.items())
+
+
+def called_by(group: Group, keys: Container[str]) -> Group:
+    """With the values and the words of these keys alone, which tell what is drawn apart."""
+    rest = {key: value for key, value in group.values.items() if key in keys}
     told, left = describe_values(group.values), describe_values(rest)
     return replace(group, values=rest, label=group.label.replace(told, left) if told else group.label)
 

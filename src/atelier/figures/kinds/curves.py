@@ -107,6 +107,7 @@ def gather(
         return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
     if apart == "split":
         drawn = [Panel(SPLITS[name.partition("/")[0]], lines_of(logged, [name])) for name in names]
+        drawn = [panel for panel in drawn if panel.lines]
         return Curves(metric, drawn, reference or {}, unit=logged[0].unit, clean=clean)
     parts = panels.partition([group.values for group in logged], apart)
     alone = len(parts) > 1 and parts[0][0] is None
