@@ -54,7 +54,8 @@ def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> 
     chosen = [one for one in settings if selects(side.of, one, base)]
     if not chosen:
         return f"WRONG: {side_told(side)}: no setting composes to this"
-    named = "; ".join(describe_values(one) for one in chosen[:4]) + ("; …" if len(chosen) > 4 else "")
+    words = (describe_values({key: value for key, value in one.items() if value}) or BASE for one in chosen[:4])
+    named = "; ".join(words) + ("; …" if len(chosen) > 4 else "")
     return f"{side_told(side)}: {len(chosen)} of {len(settings)} settings: {named}"
 
 
