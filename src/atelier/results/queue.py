@@ -20,7 +20,7 @@ from typing import TextIO
 from atelier.errors import InputError
 from atelier.results.plan import Part
 from atelier.results.runs import Runs
-from atelier.sweeps.process import give_way
+from atelier.sweeps.process import give_way, lead_session
 from atelier.sweeps.records import Record
 
 PATIENT = 19  # the lowest priority
@@ -95,7 +95,7 @@ class Queue:
             command = [sys.executable, str(self.root / "src" / "train.py"), "-m", *self.arguments(part)]
             self.process = subprocess.Popen(
                 command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                start_new_session=True,
+                preexec_fn=lead_session,  # a new session would be as eager as any
             )  # fmt: skip
         if self.stopping:  # between the last look and now
             self.process.send_signal(self.stopping)
