@@ -62,9 +62,9 @@ def test_every_test_sample_counts_once(twofold: Any) -> None:
 @pytest.mark.slow
 def test_a_run_of_two_processes_is_resumed(run_process: Run, tiny: list[str]) -> None:
     single = [override for override in tiny if override not in ("trainer=cpu", "trainer.max_epochs=2")]
-    begun = run_process("train", *single, "trainer=ddp_cpu", "callbacks=none", "trainer.max_epochs=1")
+    begun = run_process("train", *single, "trainer=ddp_cpu", "callbacks=none", "trainer.max_epochs=1", python=())
     assert begun.code == 0, begun.err
-    resumed = run_process("train", f"resume={begun.folder}", "trainer.max_epochs=2")
+    resumed = run_process("train", f"resume={begun.folder}", "trainer.max_epochs=2", python=())
     assert (resumed.code, resumed.err) == (0, "")
     assert (begun.manifest["status"], begun.manifest["epochs"], begun.manifest["steps"]) == ("completed", 2, 28)
     rows = list(csv.DictReader(begun.metrics.splitlines()))
@@ -90,7 +90,7 @@ def test_a_process_that_fails_ends_the_run_as_failed(
         "exec(compile(open(verb).read(), verb, 'exec'))\n"  # keeps sys.argv, from which the second process is started
     )
     single = [override for override in tiny if override != "trainer=cpu"]
-    outcome = run_process(str(script), *single, "trainer=ddp_cpu", "callbacks=none")
+    outcome = run_process(str(script), *single, "trainer=ddp_cpu", "callbacks=none", python=())
     assert outcome.code not in (0, 2)
     assert outcome.manifest["status"] == "failed"
     assert "the second process gives up" in outcome.manifest["error"]["message"]

@@ -1,4 +1,4 @@
-"""Every experiment and every debug option runs through the real entry, on a data set too small to learn from."""
+"""Every experiment can be made, and every kind of them and every debug option runs, on data too small to learn from."""
 
 import csv
 import itertools
@@ -11,20 +11,50 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
+from atelier.compose.build import NETWORKS, build_data, check_networks, check_run
+
 Run = Callable[..., Any]
+Compose = Callable[..., DictConfig]
+Small = Callable[[DictConfig], list[str]]
+CONF = Path(__file__).parents[1] / "conf"
 
 
-def test_every_experiment_trains_and_is_tested(
-    run_verb: Run,
-    compose: Callable[..., DictConfig],
-    small: Callable[[DictConfig], list[str]],
-    experiment_option: str,
+def shape(experiment: str) -> tuple[str, ...]:
+    """The task and the networks that an experiment chooses: what decides which code it runs."""
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    return tuple(re.findall(rf"override /(?:task|{'|'.join(NETWORKS)}): \w+$", text, re.MULTILINE))
+
+
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+LONG = (
+    "cats_features",
+    "cifar10_vgg",
+    "dogs_vs_cats",
+)  # their networks are larger ones of the class of digits_features
+FIRST = {shape(name): name for name in reversed(EXPERIMENTS) if name not in LONG}.values()
+
+
+def test_every_experiment_asks_for_what_can_be_made(
+    compose: Compose, small: Small, experiment_option: str, data_dir: Path
 ) -> None:
     chosen = f"experiment={experiment_option}"
+    config = compose(chosen, *small(compose(chosen)), "trainer=cpu")
+    config.paths.data = str(data_dir)
+    check_run(config, experiment_option)
+    check_networks(config)
+    build_data(config).check_source()
+
+
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(one, marks=[pytest.mark.slow] * (one not in FIRST)) for one in EXPERIMENTS]
+)
+def test_every_experiment_trains_and_is_tested(run_verb: Run, compose: Compose, small: Small, experiment: str) -> None:
+    """By default one of each task with each network."""
+    chosen = f"experiment={experiment}"
     outcome = run_verb("train", chosen, *small(compose(chosen)), "debug=fast", "trainer=cpu", "callbacks=none")
     manifest = outcome.manifest
     assert (outcome.code, outcome.err) == (0, "")
-    assert (manifest["status"], manifest["experiment"]) == ("completed", experiment_option)
+    assert (manifest["status"], manifest["experiment"]) == ("completed", experiment)
     assert (manifest["epochs"], manifest["steps"]) == (2, 6)
     assert manifest["objective"]["best"] is not None
     assert manifest["test"]
@@ -52,12 +82,17 @@ def test_every_experiment_begins_with_its_claim_its_command_and_its_result(conf:
 # ---------------------------------------------------------------------- debug options
 
 
-def test_every_debug_option_runs(run_verb: Run, tiny: list[str], debug_option: str) -> None:
-    shorter = [override for override in tiny if "max_epochs" not in override]
-    length = {"overfit": ["trainer.max_epochs=3", "trainer.check_val_every_n_epoch=1"]}.get(debug_option, [])
-    outcome = run_verb("train", *shorter, *length, f"debug={debug_option}", "callbacks=none")
+def test_every_debug_option_runs(run_verb: Run, debug_option: str) -> None:
+    length = {
+        "overfit": ["trainer.max_epochs=3", "trainer.check_val_every_n_epoch=1"],
+        "profile": ["trainer.max_epochs=1"],
+    }.get(debug_option, [])
+    outcome = run_verb("train", "trainer=cpu", *length, f"debug={debug_option}", "callbacks=none")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.manifest["status"] == "completed"
+    if debug_option == "profile":
+        (report,) = outcome.folder.glob("**/fit*profile*")
+        assert {"training_step", "optimizer_step"} <= set(re.findall(r"\w+_step", report.read_text()))
 
 
 def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,17 +118,9 @@ def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytes
     assert done == {"training_step": 6, "validation_step": 4, "test_step": 2}
 
 
-def test_overfitting_one_batch_brings_the_loss_to_almost_nothing(run_verb: Run, tiny: list[str]) -> None:
-    wider = ["network.channels=[8,16]", "network.hidden=[64]"]
-    outcome = run_verb("train", *tiny, *wider, "debug=overfit", "trainer.max_epochs=60", "callbacks=none")
+def test_overfitting_one_batch_brings_the_loss_to_almost_nothing(run_verb: Run) -> None:
+    few = ["network.hidden=[64]", "trainer=cpu", "debug=overfit", "trainer.max_epochs=20", "optimizer.lr=0.01"]
+    outcome = run_verb("train", *few, "callbacks=none")
     losses = [float(row["train/loss"]) for row in csv.DictReader(outcome.metrics.splitlines()) if row["train/loss"]]
-    assert len(losses) == outcome.manifest["steps"] == 60
+    assert len(losses) == outcome.manifest["steps"] == 20
     assert losses[-1] < losses[0] / 20, losses
-
-
-def test_profiling_writes_where_the_time_went(run_verb: Run, tiny: list[str]) -> None:
-    outcome = run_verb("train", *tiny, "debug=profile", "trainer.max_epochs=1", "callbacks=none")
-    (report,) = outcome.folder.glob("**/fit*profile*")
-    text = report.read_text()
-    assert "training_step" in text
-    assert "optimizer_step" in text

@@ -1,12 +1,12 @@
 """The commands of README.md are real: those of the fenced bash blocks are executed, in the order of the page.
 
 The rule: every line of a ```bash block (a trailing comment is for the reader) is one of
-- `python src/<verb>.py …`: executed. What it trains is trained with `debug=fast` on few pictures; a block is one
-  session, so that `latest` means what the lines above it have made. A file named in `inputs=` has to be there.
+- `python src/<verb>.py …`: composed and checked, and executed in make test-slow. What it trains is trained with
+  `debug=fast` on few pictures; a block is one session, so that `latest` means what the lines above it have made. A file
+  named in `inputs=` has to be there.
 - `make <target> …`: the target is in the Makefile. The commands behind `make train` and `make test` are tested as such.
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs hardware which is not here (`NEEDS`) has to say so itself.
-The blocks of a search and of a sweep of eight jobs take long, and are in make test-slow.
 """
 
 import itertools
@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from atelier.compose.build import check_networks, check_run
+
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[1]
 SHELL = ("source", "export", "git", "cd", "cp")
-LONG = ("hydra/sweeper=optuna", "optimizer.lr=0.001,0.01 seed=0,1")
 NEEDS = {"trainer=gpu": "a GPU", "trainer=ddp": "GPUs", "trainer=fsdp": "GPUs", "trainer=mps": "an Apple GPU"}
 
 
@@ -57,13 +58,30 @@ def test_every_command_is_of_a_kind_that_is_tested(line: str) -> None:
         assert first in SHELL
 
 
+ASKING = {"--help", "--cfg", "--info", "--hydra-help", "-sc"}
+
+
+def first_of_each(overrides: list[str]) -> list[str]:
+    """The overrides of a single run, of a sweep with the first of its choices."""
+    return [re.sub(r"=([^,\[]*),.*", r"=\1", word) for word in overrides if plain(word)]
+
+
+@pytest.mark.parametrize("line", [line for line in itertools.chain(*BLOCKS) if line.startswith("python ")])
+def test_every_command_composes_and_asks_for_what_can_be_made(compose: Callable[..., Any], line: str) -> None:
+    _, script, *overrides = shlex.split(line, comments=True)
+    verb, asking = Path(script).stem, ASKING & set(overrides)
+    config = compose(*([] if asking else first_of_each(overrides)), config=verb)
+    if verb == "train" and not asking and config.resume is None:
+        config.paths.data = ""
+        check_run(config)
+        check_networks(config)
+    for file in config.get("inputs", ()) if verb == "predict" else ():
+        assert (ROOT / file).is_file()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(n, marks=[pytest.mark.slow] * any(word in line for line in block for word in LONG))
-        for n, block in enumerate(BLOCKS)
-        if any("python src/" in line for line in block)
-    ],
+    "number", [n for n, block in enumerate(BLOCKS) if any("python src/" in line for line in block)]
 )
 def test_the_commands_of_a_block_work_one_after_the_other(
     run_verb: Run,
@@ -81,10 +99,10 @@ def test_the_commands_of_a_block_work_one_after_the_other(
         if words[0] != "python":
             continue
         verb, overrides = Path(words[1]).stem, words[2:]
-        asking = {"--help", "--cfg", "--info", "--hydra-help", "-sc"} & set(overrides)
+        asking = ASKING & set(overrides)
         resuming = any(word.startswith("resume=") for word in overrides)  # it keeps the data and the limits of its run
         if verb == "train" and not asking and not resuming:
-            composed = compose(*(re.sub(r"=([^,\[]*),.*", r"=\1", word) for word in overrides if plain(word)))
+            composed = compose(*first_of_each(overrides))
             overrides = [*overrides, *(word for word in ("debug=fast", *small(composed)) if word not in overrides)]
             if not any(word.startswith("trainer=") for word in overrides):
                 overrides.append("trainer=cpu")

@@ -163,22 +163,31 @@ def test_the_same_seed_gives_the_same_metrics(trained: Any, bare: Any) -> None:
     assert bare.metrics == trained.metrics
 
 
-def test_another_seed_gives_other_metrics_for_the_same_setting(run_verb: Run, tiny: list[str], bare: Any) -> None:
-    other = run_verb("train", *tiny, "callbacks=none", "seed=1")
+FAST = ["trainer=cpu", "debug=fast", "callbacks=none"]
+
+
+@pytest.fixture(scope="module")
+def fast(run_verb: Run) -> Any:
+    """Six steps on the bundled digits."""
+    return run_verb("train", *FAST)
+
+
+def test_another_seed_gives_other_metrics_for_the_same_setting(run_verb: Run, fast: Any) -> None:
+    other = run_verb("train", *FAST, "seed=1")
     assert other.manifest["seed"] == 1
-    assert column(other.metrics, "train/loss") != column(bare.metrics, "train/loss")
-    assert other.manifest["config_hash"] == bare.manifest["config_hash"]
+    assert column(other.metrics, "train/loss") != column(fast.metrics, "train/loss")
+    assert other.manifest["config_hash"] == fast.manifest["config_hash"]
 
 
-def test_seed_0_counts(run_verb: Run, tiny: list[str], bare: Any) -> None:
-    given = run_verb("train", *tiny, "callbacks=none", "seed=0")
+def test_seed_0_counts(run_verb: Run, fast: Any) -> None:
+    given = run_verb("train", *FAST, "seed=0")
     assert given.manifest["seed"] == 0
-    assert given.metrics == bare.metrics
+    assert given.metrics == fast.metrics
 
 
-def test_another_setting_has_another_hash(run_verb: Run, tiny: list[str], bare: Any) -> None:
-    other = run_verb("train", *tiny, "callbacks=none", "optimizer.lr=0.002", "trainer.max_epochs=1", "test=false")
-    assert other.manifest["config_hash"] != bare.manifest["config_hash"]
+def test_another_setting_has_another_hash(run_verb: Run, fast: Any) -> None:
+    other = run_verb("train", *FAST, "optimizer.lr=0.002", "trainer.max_epochs=1", "test=false")
+    assert other.manifest["config_hash"] != fast.manifest["config_hash"]
     assert other.manifest["test"] == {}
 
 
@@ -193,12 +202,10 @@ def test_a_given_checkpoint_is_tested_without_training(run_verb: Run, tiny: list
     assert again.manifest["steps"] == 0
 
 
-def test_the_best_checkpoint_is_the_one_that_is_tested(
-    run_verb: Run, tiny: list[str], trained: Any, tmp_path: Path
-) -> None:
+def test_the_best_checkpoint_is_the_one_that_is_tested(run_verb: Run, tiny: list[str], tmp_path: Path) -> None:
     """A first epoch that is better than the second: with a wild learning rate in the second, by step size 1."""
     schedule = ["scheduler=step", "scheduler.scheduler.step_size=1", "scheduler.scheduler.gamma=1000"]
-    run = run_verb("train", *tiny, *schedule, "task.metric=val/loss", "callbacks=none")
+    run = run_verb("train", *tiny, *schedule, "trainer.limit_train_batches=9", "task.metric=val/loss", "callbacks=none")
     assert run.manifest["objective"]["best_epoch"] == 0
     tested = {}
     for name in ("best", "last"):

@@ -183,9 +183,9 @@ def test_one_and_two_devices_in_one_sweep(run_verb: Run, fast: list[str]) -> Non
 def held_sweep(start_verb: Run, hold: Any, wait_until: Run, fast: list[str], tmp_path: Path) -> Run:
     """`held_sweep("1@7")`: the sweep of `swept`, job after job, whose job 1 has done 7 of its 10 steps and waits."""
 
-    def start(place: str) -> Process:
+    def start(place: str, **options: Any) -> Process:
         one_by_one = [*fast, *SWEPT, "hydra.launcher.jobs=1"]
-        process = start_verb("train", "-m", *one_by_one, logs=tmp_path, environment=hold.at(place))
+        process = start_verb("train", "-m", *one_by_one, logs=tmp_path, environment=hold.at(place), **options)
         wait_until(lambda: hold.reached(place), process)
         return process
 
@@ -196,7 +196,7 @@ def held_sweep(start_verb: Run, hold: Any, wait_until: Run, fast: list[str], tmp
 def test_a_killed_job_does_not_end_the_sweep_and_is_done_again(
     held_sweep: Run, hold: Any, ended: Run, run_verb: Run, swept: Any, tmp_path: Path
 ) -> None:
-    process = held_sweep("1@7")
+    process = held_sweep("1@7", python=())
     os.kill(hold.reached("1@7"), signal.SIGKILL)
     code, out, err = ended(process)
     assert code == 1, out + err

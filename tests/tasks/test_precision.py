@@ -27,18 +27,26 @@ SHORT = [
 
 
 @pytest.fixture
-def config(
+def config_of(
     compose: Compose,
     context: Callable[[str, str], list[str]],
     small: Callable[[DictConfig], list[str]],
     data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
-    task_option: str,
-) -> DictConfig:
+) -> Compose:
     """A short training of a task on small data."""
     monkeypatch.setenv("DATA_DIR", str(data_dir))
-    chosen = [*context("task", task_option), f"task={task_option}"]
-    return compose(*chosen, *small(compose(*chosen)), *SHORT)
+
+    def made(task: str) -> DictConfig:
+        chosen = [*context("task", task), f"task={task}"]
+        return compose(*chosen, *small(compose(*chosen)), *SHORT)
+
+    return made
+
+
+@pytest.fixture
+def config(config_of: Compose, task_option: str) -> DictConfig:
+    return config_of(task_option)
 
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, Linear)
@@ -90,8 +98,20 @@ def test_what_is_made_of_outputs_in_bf16_is_made_in_32_bits(config: DictConfig) 
         torch.testing.assert_close(other, weight, rtol=1e-4, atol=1e-6, msg=lambda told, n=name: f"{n}: {told}")
 
 
-@pytest.mark.parametrize("precision", [pytest.param("64-true", marks=pytest.mark.slow), "bf16-true"])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
 def test_every_task_trains_in(config: DictConfig, precision: str) -> None:
+    trains_in(config, precision)
+
+
+@pytest.mark.parametrize(
+    ("task", "precision"), [("classifier", "64-true"), ("classifier", "bf16-true"), ("pairs", "bf16-true")]
+)
+def test_a_task_trains_in(config_of: Compose, task: str, precision: str) -> None:
+    trains_in(config_of(task), precision)
+
+
+def trains_in(config: DictConfig, precision: str) -> None:
     before = build_task(config)
     task, metrics = run(config, precision)
     kind = {"64-true": torch.float64, "bf16-true": torch.bfloat16}[precision]

@@ -44,7 +44,11 @@ def numbers(outcome: Any) -> list[dict[str, float]]:
     return [{key: float(value) for key, value in row.items() if value and "second" not in key} for row in rows]
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=" ".join)
+@pytest.mark.parametrize(
+    "setting",
+    [pytest.param(one, marks=[pytest.mark.slow] * (n not in (1, 2))) for n, one in enumerate(SETTINGS)],
+    ids=" ".join,
+)
 def test_a_training_by_hand_is_one_by_autograd(run_verb: Run, setting: list[str]) -> None:
     """The same forward, once with the framework's gradients and optimizers, once with autograd and torch's."""
     by_hand, by_autograd = (
@@ -87,7 +91,11 @@ def test_no_gradient_is_automatic(run_verb: Run, monkeypatch: pytest.MonkeyPatch
     assert not any(enabled)
 
 
-@pytest.mark.parametrize("setting", [SETTINGS[1], ["optimizer=adam", "scheduler=exponential"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "setting",
+    [SETTINGS[1], pytest.param(["optimizer=adam", "scheduler=exponential"], marks=pytest.mark.slow)],
+    ids=" ".join,
+)
 def test_a_resumed_run_has_the_numbers_of_one_that_never_stopped(run_verb: Run, setting: list[str]) -> None:
     whole = run_verb("train", *SMALL, *setting, "trainer.max_epochs=3")
     begun = run_verb("train", *SMALL, *setting, "trainer.max_epochs=1", "test=false")
@@ -98,6 +106,7 @@ def test_a_resumed_run_has_the_numbers_of_one_that_never_stopped(run_verb: Run, 
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.slow
 def test_it_learns_digits_too(run_verb: Run) -> None:
     outcome = run_verb(
         *("train", "data=digits", "network=scratch_mlp", "network.hidden=[32]", "task=scratch", "trainer=cpu"),
