@@ -51,6 +51,24 @@ def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Path:
     )
 
 
+EVIL = "<script>alert(1)</script> & more"
+
+
+def test_no_text_of_a_study_or_a_run_is_html_in_the_page(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """Its title, question, claim and command, a value, an error, a commit; the notes on a setting of mixed devices."""
+    told = {"title": EVIL, "question": EVIL, "claim": EVIL}
+    change = {"status": "failed", "error": {"type": "RuntimeError", "message": EVIL}}
+    swept = made_up_sweep(
+        *(tmp_path / "s", {"optimizer": ["sgd", EVIL]}, accuracy),
+        change=lambda values, seed: change if seed == 1 else {"device": f"{EVIL} {seed}", "git": {"commit": EVIL}},
+        presentation=told,
+    )
+    write_report(swept)
+    page = (swept / "report.html").read_text()
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+
+
 def printed_rows(text: str) -> list[list[str]]:
     """The rows of the table that the terminal shows, cell by cell."""
     lines = text[text.rindex("───") : text.index(" settings, ")].splitlines()[1:-1]
