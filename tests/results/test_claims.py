@@ -12,7 +12,7 @@ from atelier.report.notes import claim_words
 from atelier.results.claims import Check, Side, read_claims
 from atelier.results.selection import check_claims, value_of
 from atelier.results.studies import read_study, study_names
-from atelier.results.told import told
+from atelier.results.told import condition, told
 
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
 CHECK = {"metric": "val/accuracy", "of": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "above": 0}
@@ -117,6 +117,32 @@ def test_what_a_setting_leaves_to_the_experiment_may_have_any_value_but_not_agai
     varied["settings"] = [{"penalty": "none"}, {"network.dropout": 0.0, "penalty": "l1"}]
     with pytest.raises(InputError, match=re.escape("of: no setting has network.dropout=0.5, penalty=l1 at once")):
         check_claims({**study({**CHECK, "of": {"network.dropout": 0.5, "penalty": "l1"}, "than": {}}), **varied})
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "val/accuracy: sgd − adam > 0"),
+        ({"at": "last"}, "val/accuracy, last: sgd − adam > 0"),
+        ({"than": {"optimizer": "sgd"}, "than_at": {"epoch": 9}}, "val/accuracy, sgd: best − epoch 9 > 0"),
+        ({"than": None}, "val/accuracy: sgd − all settings > 0"),
+        ({"than_study": "b"}, "val/accuracy: sgd, this study − adam, b > 0"),
+        (
+            {"than_metric": "test/loss", "at": {"first": 2}},
+            "mean of the first 2: val/accuracy, sgd − test/loss, adam > 0",
+        ),
+        ({"of": {"optimizer.lr": 0.1}, "than": "base"}, "val/accuracy: learning rate 0.1 − base > 0"),
+    ],
+)
+def test_a_check_is_told_by_what_differs(more: dict[str, Any], words: str) -> None:
+    (claim,) = read_claims(study({**CHECK, **more}))
+    assert condition(claim.checks[0]) == words
+
+
+def test_a_bound_is_told_with_its_tolerance() -> None:
+    check = {"metric": "seconds", "of": {"optimizer": "sgd"}, "near": 9.3, "within": 1.6, "because": "x"}
+    (claim,) = read_claims(study(check))
+    assert condition(claim.checks[0]) == "seconds, sgd = 9.3 ± 1.6"
 
 
 def test_the_words_of_all_claims_are_the_heading_and_those_of_an_older_sweep_too() -> None:

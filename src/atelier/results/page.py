@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from atelier.figures.words import number, whole_number
+from atelier.figures.words import whole_number
 from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
 from atelier.results.runs import decide_all, results_of
@@ -84,6 +84,7 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
     yield f"### {study.node.get('title', study.name)}"
     yield ""
     yield str(study.node.get("question", ""))
+    yield ""
     yield f"[`study={study.name}`](../conf/study/{study.name}.yaml). {header(conf / 'study' / f'{study.name}.yaml')}"
     yield ""
     yield of_what(results) if results else "Not run yet."
@@ -92,16 +93,16 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
         yield row(["where", "the report says", "checked", "ours", "report's", "verdict"])
         yield row(["---", "---", "---", "---", "--:", "---"])
     for one in decided:
-        yield claim_row(one)
+        yield from claim_rows(one)
     for one in decided:
         if one.claim.reason:
             yield ""
             yield f"{one.claim.where[:1].upper()}{one.claim.where[1:]}, {one.verdict}: {one.claim.reason}"
     if results:
         folder = docs / "results" / study.name
-        for file, caption in read_figures(folder):
+        for number, (file, caption) in enumerate(read_figures(folder), start=1):
             yield ""
-            yield f"![{plain(caption)}](results/{study.name}/figures/{file})"
+            yield f"![{study.name}, figure {number}](results/{study.name}/figures/{file})"
             yield ""
             yield caption
         yield ""
@@ -135,24 +136,24 @@ def of_what(results: Results) -> str:
     return f"{told}." + (f" With {', '.join(f'`{one}`' for one in reduced)}." if reduced else "")
 
 
-def claim_row(one: Decided) -> str:
+def claim_rows(one: Decided) -> Iterator[str]:
+    """A row for the claim; with several checks, another for each of these below it."""
     claim = one.claim
     if not claim.checks:
-        return row([claim.where, claim.says, "by eye", claim.seen or DASH, "", verdict(one.verdict)])
-    ours = [measured(outcome) for outcome in one.outcomes]
-    if len(one.outcomes) > 1:
-        ours = [f"{text}: {outcome.verdict}" for text, outcome in zip(ours, one.outcomes, strict=True)]
-    reported = [number(check.reported) for check in claim.checks]
-    return row(
-        [
-            claim.where,
-            claim.says,
-            "<br>".join(condition(check) for check in claim.checks),
-            "<br>".join(ours),
-            "<br>".join(reported) if any(check.reported is not None for check in claim.checks) else "",
-            verdict(one.verdict),
-        ]
-    )
+        yield row([claim.where, claim.says, "by eye", claim.seen or DASH, "", in_bold(one.verdict)])
+        return
+    told, reasons = [], [""]
+    for check, outcome in zip(claim.checks, one.outcomes, strict=True):
+        reason = f" ({check.because})" * (check.because != reasons[-1])
+        reported = "" if check.reported is None else f"{check.reported:g}"
+        told.append((condition(check) + reason, measured(outcome), reported, outcome.verdict))
+        reasons.append(check.because)
+    if len(told) == 1:
+        yield row([claim.where, claim.says, *told[0][:3], in_bold(one.verdict)])
+        return
+    yield row([claim.where, claim.says, "all of these:", "", "", in_bold(one.verdict)])
+    for cells in told:
+        yield row(["", "", *cells])
 
 
 def measured(outcome: Outcome) -> str:
@@ -160,7 +161,7 @@ def measured(outcome: Outcome) -> str:
     return f"{whole_number(quantity.mean, quantity.std)}, n = {quantity.n}" if quantity.n else DASH
 
 
-def verdict(verdict: str) -> str:
+def in_bold(verdict: str) -> str:
     return verdict if verdict == NOT_RUN else f"**{verdict}**"
 
 
@@ -182,7 +183,3 @@ def table(study: Study, results: Results) -> Iterator[str]:
 
 def row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|").strip() for cell in cells) + " |"
-
-
-def plain(caption: str) -> str:
-    return caption.replace("[", "(").replace("]", ")")

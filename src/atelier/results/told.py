@@ -8,6 +8,7 @@ from atelier.figures.words import describe_values
 from atelier.results.claims import BASE, Check, Side
 from atelier.results.selection import Known, base_of, selects, sides
 from atelier.results.studies import Study, load, read_study, study_names
+from atelier.sweeps.grid import text_of
 
 
 def print_claims(conf: Path) -> bool:
@@ -33,7 +34,7 @@ def told(study: Study, conf: Path) -> Iterator[str]:
         if not claim.checks:
             yield f"     seen: {claim.seen or 'nobody has looked'}; {claim.verdict or 'no verdict'}"
         for check in claim.checks:
-            yield f"     {condition(check)}"
+            yield f"     {condition(check)}" + (f" ({check.because})" if check.because else "")
             for side in (check.side, check.than):
                 if side is not None:
                     name = side.study or study.name
@@ -52,34 +53,35 @@ def composed(study: Study, claiming: Study, conf: Path) -> tuple[list[dict[str, 
 def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> str:
     """How many settings a side means, and which."""
     chosen = [one for one in settings if selects(side.of, one, base)]
+    said = ", ".join(filter(None, parts(side)))
     if not chosen:
-        return f"WRONG: {side_told(side)}: no setting composes to this"
+        return f"WRONG: {said}: no setting composes to this"
     words = (describe_values({key: value for key, value in one.items() if value}) or BASE for one in chosen[:4])
     named = "; ".join(words) + ("; …" if len(chosen) > 4 else "")
-    return f"{side_told(side)}: {len(chosen)} of {len(settings)} settings: {named}"
+    return f"{said}: {len(chosen)} of {len(settings)} settings: {named}"
 
 
 def condition(check: Check) -> str:
-    """A check in words: `val/accuracy of activation=relu minus that of activation=tanh is above 0`."""
-    what = side_told(check.side)
-    if check.than is not None:
-        what += f" minus {side_told(check.than)}"
-    bound = (
-        f"within {check.within:g} of {check.bound:g}"
-        if check.relation == "near"
-        else f"{check.relation} {check.bound:g}"
-    )
-    return f"{what} is {bound}" + (f" ({check.because})" if check.because else "")
+    """A check in words: what both sides share, what they differ in, and the bound."""
+    ours = parts(check.side)
+    if check.than is None:
+        what = ", ".join(filter(None, ours))
+    else:
+        other = parts(check.than)
+        pairs = list(zip(ours, other, ("", "best", "all settings", "this study"), strict=True))
+        shared = ", ".join(one for one, two, _ in pairs if one == two and one)
+        first, second = (", ".join(pair[n] or pair[2] for pair in pairs if pair[0] != pair[1]) for n in (0, 1))
+        what = f"{shared}: {first} − {second}" if shared else f"{first} − {second}"
+    bound = {"above": ">", "below": "<", "near": "="}[check.relation]
+    return f"{what} {bound} {check.bound:g}" + (f" ± {check.within:g}" if check.relation == "near" else "")
 
 
-def side_told(side: Side) -> str:
-    if side.of == BASE:
-        of = f" of {BASE}"
-    else:
-        assert not isinstance(side.of, str)
-        of = f" of {', '.join(f'{key}={value}' for key, value in side.of.items())}" if side.of else ""
-    if isinstance(side.at, str):
-        at = f" ({side.at})"
-    else:
-        at = "".join(f" ({word} {count})" for word, count in (side.at or {}).items())
-    return f"{side.metric}{at}{of}" + (f" in {side.study}" if side.study else "")
+def parts(side: Side) -> tuple[str, str, str, str]:
+    """The metric, the place, the settings and the study in words, each "" where nothing is said."""
+    at = side.at if isinstance(side.at, str) else "".join(PLACES[word].format(n) for word, n in (side.at or {}).items())
+    values = {} if isinstance(side.of, str) else {key: text_of(value) for key, value in side.of.items()}
+    of = side.of if isinstance(side.of, str) else describe_values(values)
+    return side.metric, at, of, side.study or ""
+
+
+PLACES = {"first": "mean of the first {}", "epoch": "epoch {}", "step": "step {}"}
