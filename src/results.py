@@ -16,7 +16,9 @@ def main() -> int:
     """Do what is asked for; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    run = commands.add_parser("run", help="do what is missing of conf/results.yaml, in its order (the default)")
+    run = commands.add_parser(
+        "run", help="do what is missing of conf/results.yaml in its order, then export (the default)"
+    )
     run.add_argument("overrides", nargs="*", help="for every sweep, such as hydra.launcher.jobs_per_gpu=6")
     commands.add_parser("status", help="how far the list is, hours spent and left, verdicts so far")
     commands.add_parser("export", help="bring docs/results/ and docs/results.md up to what has been run")
@@ -47,7 +49,8 @@ def run_list(logs: Path, overrides: Sequence[str]) -> int:
     be_patient()
     with alone(logs / "results"):
         parts = read_plan(LIST, CONF, logs)
-        return Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
+        status = Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
+        return export(logs, overrides) or status if status in (0, 1) else status  # not after a signal
 
 
 def export(logs: Path, overrides: Sequence[str]) -> int:

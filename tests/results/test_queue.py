@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
+from atelier.results.export import export_all
 from atelier.results.plan import read_plan
 from atelier.results.queue import Queue, alone
 from atelier.results.runs import runs_of
@@ -75,6 +77,7 @@ sys.exit(int(failed))
 QUEUE = """
 import sys
 from pathlib import Path
+from atelier.results.export import export_all
 from atelier.results.plan import read_plan
 from atelier.results.queue import Queue, alone
 from atelier.results.runs import runs_of
@@ -158,6 +161,18 @@ def test_all_jobs_are_done_in_order_and_none_again(project: Project, capfd: pyte
     assert project.run() == 0
     assert project.ran() == ALL
     assert len(project.commands()) == 2, "no process is started for what is done"
+
+
+def test_what_the_record_has_is_not_done_again_where_there_are_no_logs(project: Project) -> None:
+    assert project.run() == 0
+    told = list(export_all(project.parts(), project.root / "conf", project.root / "logs", project.root / "docs"))
+    assert told[0].startswith("tiny: 4 runs, 2 of 2 repeats whole")
+    shutil.rmtree(project.root / "logs")
+    assert project.run() == 0
+    assert project.ran() == ALL
+    project.write_list("entries:\n  - {study: tiny, seeds: [0, 1, 2]}\n")
+    assert project.run() == 0
+    assert project.ran() == [*ALL, "seed-2 0", "seed-2 1"]
 
 
 def test_what_is_typed_beside_goes_to_every_sweep(project: Project) -> None:
@@ -339,8 +354,6 @@ REAL = textwrap.dedent(
 def test_trainings_whose_queue_is_killed_three_times_end_with_the_same_numbers(
     tmp_path: Path, data_dir: Path, wait_until: Callable[..., None]
 ) -> None:
-    import shutil
-
     source = Path(__file__).parents[2]
     found = []
     for name, kills in (("whole", 0), ("killed", 3)):
@@ -368,6 +381,7 @@ def test_trainings_whose_queue_is_killed_three_times_end_with_the_same_numbers(
             else:
                 out, _ = queue.communicate()
                 assert queue.returncode == 0, out
+                assert "### tiny" in (root / "docs" / "results.md").read_text(), "it ends with the export"
         runs = root / "logs" / "results" / "tiny"
         metrics = {str(file.relative_to(runs)): file.read_text() for file in runs.glob("*/*/metrics.csv")}
         assert len(metrics) == 4

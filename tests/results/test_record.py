@@ -302,6 +302,10 @@ def test_a_study_without_runs_is_there_with_its_claims(project: Callable[..., li
 ROOT = Path(__file__).parents[2]
 
 
+def test_the_projects_page_is_what_its_record_gives() -> None:
+    assert (ROOT / "docs" / "results.md").read_text() == page(ROOT / "conf", ROOT / "docs"), "make results ARGS=export"
+
+
 def test_the_record_is_small() -> None:
     large = [file for file in (ROOT / "docs" / "results").rglob("*") if file.stat().st_size > 1_000_000]
     assert large == []

@@ -40,6 +40,7 @@ LARGEST = 200_000  # bytes of a figure
 
 def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Iterator[str]:
     """Bring the record of every study up to what there is, and the page that is made of it; what to tell of each."""
+    docs.mkdir(exist_ok=True)
     for name in study_names(conf):
         study = read_study(conf, name)
         own = [part for part in parts if part.study == name]
