@@ -12,7 +12,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch.nn.utils import parameters_to_vector
 
+from atelier.compose.build import build_task
 from atelier.runs.gap import GAPS
 
 Run = Callable[..., Any]
@@ -177,6 +179,12 @@ def test_another_seed_gives_other_metrics_for_the_same_setting(run_verb: Run, fa
     assert other.manifest["seed"] == 1
     assert column(other.metrics, "train/loss") != column(fast.metrics, "train/loss")
     assert other.manifest["config_hash"] == fast.manifest["config_hash"]
+
+
+def test_the_first_weights_follow_from_the_seed(compose: Callable[..., Any]) -> None:
+    first, again, other = (parameters_to_vector(build_task(compose(f"seed={n}")).parameters()) for n in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_seed_0_counts(run_verb: Run, fast: Any) -> None:

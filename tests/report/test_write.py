@@ -55,18 +55,21 @@ EVIL = "<script>alert(1)</script> & more"
 
 
 def test_no_text_of_a_study_or_a_run_is_html_in_the_page(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    """Its title, question, claim and command, a value, an error, a commit; the notes on a setting of mixed devices."""
+    """Its title, question, claim and command, a value, a device, an error; the note on several commits."""
     told = {"title": EVIL, "question": EVIL, "claim": EVIL}
-    change = {"status": "failed", "error": {"type": "RuntimeError", "message": EVIL}}
-    swept = made_up_sweep(
-        *(tmp_path / "s", {"optimizer": ["sgd", EVIL]}, accuracy),
-        change=lambda values, seed: change if seed == 1 else {"device": f"{EVIL} {seed}", "git": {"commit": EVIL}},
-        presentation=told,
-    )
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        failed = {"status": "failed", "error": {"type": "RuntimeError", "message": EVIL}} if seed == 2 else {}
+        return {"device": f"{EVIL} {seed}", "git": {"commit": f"<{seed}>{EVIL}"}, **failed}
+
+    grid = {"optimizer": ["sgd", EVIL]}
+    swept = made_up_sweep(tmp_path / "s", grid, accuracy, change=change, study="a_study", presentation=told)
     write_report(swept)
     page = (swept / "report.html").read_text()
+    assert "From different commits: &lt;0&gt;" in page
     assert "alert(1)" in page
     assert "<script>alert" not in page
+    assert "<0>" not in page
 
 
 def printed_rows(text: str) -> list[list[str]]:
