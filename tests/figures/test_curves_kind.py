@@ -71,14 +71,14 @@ def test_two_runs_are_drawn_one_by_one_and_have_no_band(group: Make) -> None:
 
 
 @pytest.mark.parametrize(("mode", "best"), [("min", (2, 0.5)), ("max", (3, 0.8))])
-def test_a_star_is_where_the_metric_that_chooses_is_best(group: Make, mode: str, best: tuple[float, float]) -> None:
+def test_a_ring_is_where_the_metric_that_chooses_is_best(group: Make, mode: str, best: tuple[float, float]) -> None:
     runs = [{"val/loss": {0: 0.7, 1: 0.5, 2: 0.8}, "train/loss": {0: 0.1, 1: 0.2, 2: 0.3}}]
     one = replace(group({}, curves=runs), objective=("val/loss", mode))
     curves = gather([one], "loss")
-    stars = [line for line in draw(curves).axes[0].lines if line.get_marker() == "*"]
-    assert [(star.get_xdata()[0], star.get_ydata()[0]) for star in stars] == [best]
-    assert "; a star is where the best is." in caption(curves)
-    assert "star" not in caption(gather([replace(one, objective=("val/accuracy", "max"))], "loss"))
+    rings = [line for line in draw(curves).axes[0].lines if line.get_markerfacecolor() == "none"]
+    assert [(ring.get_xdata()[0], ring.get_ydata()[0]) for ring in rings] == [best]
+    assert "; a ring is where the best is." in caption(curves)
+    assert "ring" not in caption(gather([replace(one, objective=("val/accuracy", "max"))], "loss"))
 
 
 def test_a_metric_with_its_split_is_drawn_there_alone(group: Make) -> None:

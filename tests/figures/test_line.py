@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
-from atelier.figures.kinds.line import describe, draw, gather, spacing
+from atelier.figures.kinds.line import caption, describe, draw, gather, spacing
 
 Make = Callable[..., Any]
 
@@ -107,3 +107,25 @@ def test_deviations_may_be_a_band(group: Make) -> None:
     assert {(10, low), (10, high), (5, 1.0)} <= corners
     (drawn,) = [list(line.get_ydata()) for line in axes.lines if list(line.get_xdata()) == [5.0, 10.0]]
     assert drawn == pytest.approx([1.0, 0.6])
+
+
+def test_the_reports_values_are_hollow_diamonds_where_they_belong(group: Make) -> None:
+    groups = [group({"network.hidden": text}, [0.9]) for text in ("32", "64")]
+    chart = gather(groups, "val/loss", reported={32: 0.5, 64: 0.6})
+    assert caption(chart).endswith(" Hollow diamonds are the report's.")
+    figure = draw(chart)
+    (axes,) = figure.axes
+    (theirs,) = [line for line in axes.lines if line.get_label() == "the report"]
+    assert (list(theirs.get_xdata()), list(theirs.get_ydata())) == ([32, 64], [0.5, 0.6])
+    assert (theirs.get_marker(), theirs.get_linestyle(), theirs.get_markerfacecolor()) == ("D", "None", "none")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["the report"]
+
+
+def test_labels_that_do_not_fit_are_left_out_evenly(group: Make) -> None:
+    rates = [f"0.0{n:02}" for n in range(1, 16)]
+    groups = [group({"optimizer.lr": lr, "network": name}, [0.9]) for lr in rates for name in "abcdefghijkl"]
+    axes = draw(gather(groups, "val/loss", x="optimizer.lr")).axes[-1]
+    labels = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert len(labels) == 15
+    assert labels[:5:4] == ["0.001", "0.005"]
+    assert set(labels[1:4]) == {""}

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from atelier.report.groups import groups
-from atelier.results.export import export_all
+from atelier.results.export import export_all, numbered
 from atelier.results.page import page
 from atelier.results.plan import read_plan
-from atelier.results.record import read_record
+from atelier.results.record import Recorded, read_record
 from atelier.results.runs import results_of
 from atelier.results.studies import read_study
 from atelier.results.thin import MOST, Wanted, chosen, thinned, wanted_of
@@ -136,6 +136,27 @@ def test_what_is_read_back_is_what_the_logs_say(project: Callable[..., list[str]
                 assert {0, 1, 2, 3, 4, 5, 6, 99} <= set(places)
                 assert len(places) == MOST
                 assert places == pytest.approx({place: whole[name][place] for place in places}, rel=1e-4)
+
+
+def test_the_runs_are_in_the_order_of_the_study(project: Callable[..., list[str]], tmp_path: Path) -> None:
+    (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(
+        "study: {settings: [{}, {b: 1}, {a: 2, b: 1}, {a: 1}], grid: {seed: [0, 1]}}"
+    )
+    settings = [{}, {"b": "1"}, {"a": "2", "b": "1"}, {"a": "1"}]
+    records = []
+    for seed in ("1", "0"):
+        for values in reversed(settings):
+            typed = [f"{key}={value}" for key, value in values.items()]
+            manifest = {"status": "completed", "overrides": [*typed, f"seed={seed}"], "seed": int(seed), "git": {}}
+            records.append(Recorded(None, {**manifest, "objective": {}}, {"values": {"a": "9", "b": "9", **values}}))
+    kept = numbered(records, read_study(tmp_path / "conf", "asci_made"))
+    found = [
+        ({key: record.overrides[key] for key in "ab" if key in record.overrides}, record.get("seed")) for record in kept
+    ]
+    assert found == [(setting, seed) for setting in settings for seed in (0, 1)]
+    assert [record.job["number"] for record in kept] == list(range(8)), "the base is 0"
+    without = numbered(records[:3], read_study(tmp_path / "conf", "asci_made"))
+    assert [record.job["number"] for record in without] == [1, 2, 3], "and nothing else is"
 
 
 @pytest.mark.usefixtures("undrawn")

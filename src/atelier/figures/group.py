@@ -55,6 +55,11 @@ class Group:
         return Statistic.of(self.scores.get(metric, ()))
 
 
+def as_listed(groups: Sequence[Group]) -> list[Group]:
+    """The settings in the order of their first runs, which is that of the study, and not of how good they are."""
+    return sorted(groups, key=lambda group: min((run.number for run in group.runs), default=0))
+
+
 def check_metric(groups: Sequence[Group], metric: str) -> None:
     """
     Raises:

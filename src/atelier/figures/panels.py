@@ -12,7 +12,9 @@ from atelier.figures.words import describe_values
 
 MOST = 8  # settings in one panel: as many as there are colours
 PANELS = 12  # by one key; with more, the panels get too small
-TITLE = 26  # letters over a small panel
+WIDEST = 15.0  # inches of a figure, beyond which its letters are lost on a page
+SMALL = 3.2  # inches, the width of a small panel
+TITLE = 26  # letters over it
 
 
 def partition(
@@ -65,14 +67,17 @@ def grid(
     count: int,
     legend: Sequence[str] = (),
     size: tuple[float, float] = (7.0, 4.2),
-    small: tuple[float, float] = (3.2, 2.8),
+    small: tuple[float, float] = (SMALL, 2.8),
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes: one of `size` inches, or several `small` ones, up to four in a row.
+    """A figure of `count` panels with common axes: one of `size` inches, or several `small` ones.
+
+    Up to four stand in a row, and no more than WIDEST has room for.
 
     Args:
         legend: the labels that will stand below; the figure is made higher for them.
     """
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3 if count <= 9 else 4
+    columns = min(columns, max(1, int(WIDEST / small[0])))
     rows = -(-count // columns)
     width = size[0] if count == 1 else max(7.0, small[0] * columns)
     height = size[1] if count == 1 else small[1] * rows
@@ -86,7 +91,10 @@ def grid(
 
 def name_panel(axis: Axes, title: str) -> None:
     """A title over a panel, in lines that do not run into its neighbours' titles."""
-    axis.set_title(textwrap.fill(title, TITLE))
+    spec = axis.get_subplotspec()
+    figure = axis.get_figure()
+    width = figure.get_figwidth() / spec.get_gridspec().ncols if spec and isinstance(figure, Figure) else SMALL
+    axis.set_title(textwrap.fill(title, int(TITLE * max(width / SMALL, 1.0))))
 
 
 def name_axes(axes: Sequence[Axes], x: str, y: str) -> None:

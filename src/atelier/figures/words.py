@@ -44,7 +44,8 @@ def describe_values(values: Mapping[str, str | None]) -> str:
     >>> describe_values({"optimizer": "sgd", "optimizer.lr": "0.01"})
     'sgd, learning rate 0.01'
     """
-    known = [(key, "not set" if value is None else value) for key, value in values.items()]
+    known = [(key, value) for key, value in values.items() if value is not None]
+    known = known or [(key, "not set") for key in values]  # what is not set goes without saying beside what is
     return ", ".join(f"{key_words(key)} {value}" if "." in key or len(value) < 3 else value for key, value in known)
 
 

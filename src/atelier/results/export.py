@@ -80,13 +80,13 @@ def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
     """Finished runs as the record has them: number 0 is the base of the study, if it has one."""
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
     wanted = wanted_of(study.node, study.claims, objective)
-    values = {key: [value_of(one[key]) for one in study.settings] for key in swept}
+    settings = [{key: value_of(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:
-        """Its setting's place in the grid, the base first, then its repeat."""
-        own = {key: value_of(record.value(key)) for key in swept}
-        known = [values[key].index(own[key]) if own[key] in values[key] else len(values[key]) for key in swept]
-        return not is_base(record, swept), known, [(len(one), one) for one in repeat_of(record)]
+        """Its setting's place in the grid, which begins with the base if there is one, then its repeat."""
+        typed = {key: value_of(record.overrides[key]) for key in swept if key in record.overrides}
+        found = settings.index(typed) if typed in settings else len(settings)
+        return found, [(len(one), one) for one in repeat_of(record)]
 
     ordered = sorted(done, key=place)
     first = 0 if ordered and is_base(ordered[0], swept) else 1

@@ -2,7 +2,7 @@
 
 Training is solid and validation dotted, as the reports draw them; the test set, where a study asks for it, is dashed.
 On a logarithmic axis, where a deviation may reach below zero, the band is from the lowest run to the highest; of two
-runs there is no band, but each of them as a thin line. A star is where the metric that chooses an epoch is best.
+runs there is no band, but each of them as a thin line. A ring is where the metric that chooses an epoch is best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from atelier.errors import InputError
 from atelier.figures import panels
-from atelier.figures.group import Curve, Group
+from atelier.figures.group import Curve, Group, as_listed
 from atelier.figures.palette import draw_references, scale_upright, style, wide_range
 from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
@@ -97,6 +97,8 @@ def gather(
     if not logged:
         known = sorted({name for group in groups for curve in group.curves for name in curve})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
+    if len(logged) <= MOST_PANELS:  # none is left out, so that they need not be in the order of how good they are
+        logged = as_listed(logged)
     keys = dict.fromkeys([*(key for group in logged for key in group.values), "setting", "split"])
     if apart is not None and apart not in keys:
         raise InputError(f"apart={apart}: not swept; choose from: {', '.join(keys)}")
@@ -182,16 +184,18 @@ def draw(curves: Curves) -> Figure:
     named = labels if len(labels) > 1 else []
     splits = list(dict.fromkeys(line.split for line in lines))
     figure, axes = panels.grid(len(curves.panels), [*named, *splits, *curves.reference])
+    several, longest = len(curves.panels) > 1, max(line.places[-1] for line in lines)
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
             marked = bool(named) and line.split == panel.lines[0].split
             draw_line(axis, line, labels.index(line.label), marked, logarithmic(curves))
         panels.name_panel(axis, panel.title)
         axis.grid(True)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if several and longest >= 1000 else 6))
     values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
-        shown = [*values, *(value for value in curves.reference.values() if value > 0)]
+        lowest = max(min(low for line in lines for low, _ in line.range), min(values) / 10)
+        shown = [lowest, *values, *(value for value in curves.reference.values() if value > 0)]
         axes[0].set_ylim(0.75 * min(shown), 1.35 * max(shown))
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
@@ -221,8 +225,8 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool, logarithmic: boo
     dashes = DASHES.get(line.split, "-")
     axis.plot(line.places, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
     if line.best is not None:
-        star = {"color": look["color"], "markeredgecolor": "black", "markersize": 11, "zorder": 4}
-        axis.plot([line.places[line.best]], [line.mean[line.best]], "*", **star)
+        ring = {"markerfacecolor": "none", "markeredgecolor": look["color"], "markersize": 12, "markeredgewidth": 1.8}
+        axis.plot([line.places[line.best]], [line.mean[line.best]], "o", zorder=4, **ring)
     if line.most == 2:
         for places, values in line.each:
             axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8, alpha=0.6)
@@ -239,7 +243,7 @@ def caption(curves: Curves) -> str:
     told = [f"{SPLITS[split]} is {WORDS[DASHES[split]]}" for split in DASHES if split in splits]
     styles = f"; {', '.join(told)}" if "/" not in curves.metric else ""
     styles += ", all without dropout and augmentation" if curves.clean else ""
-    styles += "; a star is where the best is" if any(line.best is not None for line in lines) else ""
+    styles += "; a ring is where the best is" if any(line.best is not None for line in lines) else ""
     styles += ". Nothing is chosen by the test set" if "test" in splits else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
     over = f"over the {curves.unit}s{spread(lines, logarithmic(curves))}"

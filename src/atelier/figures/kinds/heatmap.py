@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from atelier.errors import InputError
 from atelier.figures import panels
-from atelier.figures.group import Group, check_metric
+from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.palette import wide_range
 from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
@@ -51,6 +51,7 @@ def gather(groups: Sequence[Group], metric: str, rows: str | None = None, column
         InputError: if no run has `metric`, or there are no two such keys.
     """
     check_metric(groups, metric)
+    groups = as_listed(groups)
     keys = list(dict.fromkeys(key for group in groups for key in group.values))
     for name, key in (("rows", rows), ("columns", columns)):
         if key is not None and key not in keys:
@@ -106,7 +107,10 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
-    figure.colorbar(colors, ax=axes, label=textwrap.fill(metric_words(heatmap.metric), 24))
+    # As thin beside many rows as beside one.
+    figure.colorbar(
+        colors, ax=axes, aspect=5 * figure.get_figheight(), label=textwrap.fill(metric_words(heatmap.metric), 24)
+    )
     return figure
 
 

@@ -12,10 +12,12 @@ from matplotlib.ticker import NullLocator
 
 from atelier.errors import InputError
 from atelier.figures import panels
-from atelier.figures.group import Group, check_metric
+from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.palette import draw_references, scale_upright, style
 from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
+
+REPORT = "the report"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class LineChart:
         scale: linear, log, or symlog for a logarithmic axis that has a zero.
         ticks: {place: the value as it was typed}.
         panels: (title, its lines).
+        reported: {place: the report's value}.
     """
 
     key: str
@@ -48,6 +51,7 @@ class LineChart:
     panels: list[tuple[str, list[Line]]]
     reference: Mapping[str, float] = field(default_factory=dict)
     band: bool = False
+    reported: Mapping[float, float] = field(default_factory=dict)
 
 
 def gather(
@@ -56,6 +60,7 @@ def gather(
     x: str | None = None,
     reference: Mapping[str, float] | None = None,
     band: bool = False,
+    reported: Mapping[Any, float] | None = None,
 ) -> LineChart:
     """
     Args:
@@ -63,11 +68,13 @@ def gather(
         x: the swept key on the axis; without it the first that is numeric.
         reference: {name: value} of horizontal lines.
         band: whether the deviations are drawn as a band, and not as whiskers.
+        reported: {value of x: the report's value there}, drawn as hollow diamonds.
 
     Raises:
         InputError: if no run has `metric`, or if `x` was not swept or is not numeric.
     """
     check_metric(groups, metric)
+    groups = as_listed(groups)
     numeric = numeric_keys([group.values for group in groups])
     if not numeric or (x and x not in numeric):
         raise InputError(f"x={x}: no swept key with numbers; choose from: {', '.join(numeric) or 'there is none'}")
@@ -91,7 +98,9 @@ def gather(
                 [Line(label, lines[index]) for label, index in zip(labels, members, strict=True)],
             )
         )
-    return LineChart(x, metric, spacing(list(ticks)), dict(sorted(ticks.items())), drawn, reference or {}, band)
+    theirs = {float(place): value for place, value in (reported or {}).items()}
+    scale = spacing(list(ticks))
+    return LineChart(x, metric, scale, dict(sorted(ticks.items())), drawn, reference or {}, band, theirs)
 
 
 def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
@@ -130,11 +139,16 @@ def variation(values: Sequence[float]) -> float:
 def draw(chart: LineChart) -> Figure:
     labels = list(dict.fromkeys(line.label for _, lines in chart.panels for line in lines))
     named = [label for label in labels if label]
-    figure, axes = panels.grid(len(chart.panels), [*named, *chart.reference])
+    figure, axes = panels.grid(len(chart.panels), [*named, *chart.reference, *[REPORT] * bool(chart.reported)])
     for axis, (title, lines) in zip(axes, chart.panels, strict=True):
         for line in lines:
             draw_line(axis, line, labels.index(line.label), chart.band)
         draw_references(axis, chart.reference)
+        if chart.reported:
+            places, values = zip(*sorted(chart.reported.items()), strict=True)
+            axis.plot(
+                places, values, "D", color="#444444", markerfacecolor="none", markersize=9, label=REPORT, zorder=4
+            )
         panels.name_panel(axis, title)
         axis.grid(True)
     positive = [place for place in chart.ticks if place > 0]
@@ -142,11 +156,22 @@ def draw(chart: LineChart) -> Figure:
     points = [one for _, lines in chart.panels for line in lines for _, one in line.points]
     scale_upright(axes[0], chart.metric, [value for one in points for value in one.values])
     for axis in axes:
-        axis.set_xticks(list(chart.ticks), list(chart.ticks.values()))
+        axis.set_xticks(list(chart.ticks), fitting(list(chart.ticks.values()), 5.8 if len(axes) == 1 else 2.6))
         axis.xaxis.set_minor_locator(NullLocator())
     panels.name_axes(axes, key_words(chart.key), metric_words(chart.metric))
     panels.legend_below(figure, axes)
     return figure
+
+
+def fitting(labels: Sequence[str], room: float) -> list[str]:
+    """As many of the labels as so many inches hold, evenly; the others empty.
+
+    >>> fitting(["5", "10"], 2.6), fitting(["0.001", "0.002", "0.003", "0.004", "0.005", "0.006"], 1.8)
+    (['5', '10'], ['0.001', '', '0.003', '', '0.005', ''])
+    """
+    needed = sum(0.09 * len(label) + 0.12 for label in labels)  # letters of 12 points
+    every = math.ceil(needed / room)
+    return [label if index % every == 0 else "" for index, label in enumerate(labels)]
 
 
 def draw_line(axis: Axes, line: Line, index: int, band: bool) -> None:
@@ -170,8 +195,9 @@ def caption(chart: LineChart) -> str:
     counts = [one.n for _, lines in chart.panels for line in lines for _, one in line.points]
     spread = "with a band of ± one standard deviation" if chart.band else "± one standard deviation"
     n = sample(counts)
+    theirs = f" Hollow diamonds are {REPORT}'s." if chart.reported else ""
     how = f": the mean over the runs ({n}), {spread}, and each run as a dot" if max(counts) > 1 else f", {n}"
-    return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}."
+    return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}.{theirs}"
 
 
 def describe(chart: LineChart) -> str:
