@@ -16,137 +16,13 @@ import pytest
 from atelier.errors import InputError
 from atelier.results.export import export_all
 from atelier.results.plan import read_plan
-from atelier.results.queue import Queue, alone
-from atelier.results.runs import runs_of
-from atelier.results.studies import load
+from atelier.results.queue import alone
 
-# As src/train.py -m: the sweep's folder, its lock, and a run folder a job, whose run is logged to `ran`.
-TRAIN = """
-import fcntl, json, os, signal, sys, time
-from pathlib import Path
-
-root = Path(__file__).parents[1]
-given = dict(argument.partition("=")[::2] for argument in sys.argv[2:])
-folder = Path(given.get("sweep.resume") or given["hydra.sweep.dir"])
-(root / "commands").open("a").write(" ".join(sys.argv[1:]) + "\\n")
-
-def hold(place):
-    while (root / f"hold-{place}").exists():
-        (root / f"held-{place}").touch()
-        time.sleep(0.01)
-
-def stop(number, frame):
-    for run in folder.glob("*/run.json"):
-        content = json.loads(run.read_text())
-        if content["status"] == "running":
-            run.write_text(json.dumps({**content, "status": "interrupted"}))
-    sys.exit(128 + number)
-
-for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, stop)
-hold("early")
-if "sweep.resume" not in given:
-    folder.mkdir(parents=True)
-    hold("empty")
-    typed = [f"{key}={value}" for key, value in given.items() if key.partition(".")[0] not in ("hydra", "sweep")]
-    jobs = [{"number": n, "overrides": [*typed, f"optimizer={o}"], "values": {"optimizer": o}}
-            for n, o in enumerate(("sgd", "adam"))]
-    jobs = [{**job, "seed": int(given["seed"])} for job in jobs]
-    (folder / "sweep.json").write_text(json.dumps({"jobs": jobs, "swept": ["optimizer"]}))
-lock = (folder / ".lock").open("w")
-fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-failed = False
-for job in json.loads((folder / "sweep.json").read_text())["jobs"]:
-    run = folder / str(job["number"]) / "run.json"
-    if run.exists() and json.loads(run.read_text())["status"] == "completed":
-        continue
-    run.parent.mkdir(exist_ok=True)
-    content = {"overrides": job["overrides"], "config_hash": (root / "hash").read_text()}
-    content |= {"seed": int(given["seed"]) if "seed" in given else job["seed"]}
-    content |= {"seconds": {"fit": 3600.0}, "objective": {"metric": "val/loss", "mode": "min", "best": 1.0}}
-    run.write_text(json.dumps({**content, "status": "running"}))
-    hold(f"job-{job['number']}")
-    (root / "ran").open("a").write(f"{folder.name} {job['number']}\\n")
-    status = "failed" if (root / f"fail-{job['number']}").exists() else "completed"
-    failed |= status == "failed"
-    run.write_text(json.dumps({**content, "status": status}))
-    print(f"job {job['number']} {status}: {job['values']}: 0.0 s", flush=True)
-print("some failed" if failed else "done", flush=True)
-sys.exit(int(failed))
-"""
-QUEUE = """
-import sys
-from pathlib import Path
-from atelier.results.export import export_all
-from atelier.results.plan import read_plan
-from atelier.results.queue import Queue, alone
-from atelier.results.runs import runs_of
-from atelier.results.studies import load
-root = Path(sys.argv[1])
-with alone(root / "logs" / "results"):
-    parts = read_plan(root / "conf" / "results.yaml", root / "conf", root / "logs")
-    runs = lambda name: runs_of(load(root / "conf", name), root / "logs", root / "docs")
-    sys.exit(Queue(root, parts, runs, [], 2).run())
-"""
-STUDY = "study: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}\n"
-LIST = "entries:\n  - {study: tiny, seeds: [0, 1]}\n"
-
-
-class Project:
-    """A project of one study, with a program that does as it is told."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        for name in ("src", "conf/study", "docs"):
-            (root / name).mkdir(parents=True)
-        (root / "src" / "train.py").write_text(TRAIN)
-        (root / "conf" / "study" / "tiny.yaml").write_text(STUDY)
-        self.write_list(LIST)
-        (root / "hash").write_text("one")
-
-    def write_list(self, text: str) -> None:
-        (self.root / "conf" / "results.yaml").write_text(text)
-
-    def parts(self) -> Any:
-        return read_plan(self.root / "conf" / "results.yaml", self.root / "conf", self.root / "logs")
-
-    def run(self, *extra: str) -> int:
-        runs = lambda name: runs_of(load(self.root / "conf", name), self.root / "logs", self.root / "docs")  # noqa: E731
-        return Queue(self.root, self.parts(), runs, extra, 2).run()
-
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", QUEUE, str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def ran(self) -> list[str]:
-        return (self.root / "ran").read_text().splitlines() if (self.root / "ran").exists() else []
-
-    def commands(self) -> list[str]:
-        return (self.root / "commands").read_text().splitlines()
-
-    def hold(self, place: str) -> Path:
-        """Have the program wait at a place; the file that tells that it is there."""
-        (self.root / f"hold-{place}").touch()
-        return self.root / f"held-{place}"
-
-    def let_go(self, place: str) -> None:
-        (self.root / f"hold-{place}").unlink()
-
-    def statuses(self) -> list[str]:
-        files = sorted((self.root / "logs" / "results" / "tiny").glob("*/*/run.json"))
-        return [json.loads(file.read_text())["status"] for file in files]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
-
-
+ONE = "entries: [{study: tiny, seeds: [0]}]"
 ALL = ["seed-0 0", "seed-0 1", "seed-1 0", "seed-1 1"]
 
 
-def test_all_jobs_are_done_in_order_and_none_again(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_jobs_are_done_in_order_and_none_again(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
     assert project.run() == 0
     assert project.ran() == ALL
     said = [line.partition(" ")[2] for line in capfd.readouterr().out.splitlines()]
@@ -163,7 +39,7 @@ def test_all_jobs_are_done_in_order_and_none_again(project: Project, capfd: pyte
     assert len(project.commands()) == 2, "no process is started for what is done"
 
 
-def test_what_the_record_has_is_not_done_again_where_there_are_no_logs(project: Project) -> None:
+def test_what_the_record_has_is_not_done_again_where_there_are_no_logs(project: Any) -> None:
     assert project.run() == 0
     told = list(export_all(project.parts(), project.root / "conf", project.root / "logs", project.root / "docs"))
     assert told[0].startswith("tiny: 4 runs, 2 of 2 repeats whole")
@@ -175,7 +51,7 @@ def test_what_the_record_has_is_not_done_again_where_there_are_no_logs(project: 
     assert project.ran() == [*ALL, "seed-2 0", "seed-2 1"]
 
 
-def test_what_is_typed_beside_goes_to_every_sweep(project: Project) -> None:
+def test_what_is_typed_beside_goes_to_every_sweep(project: Any) -> None:
     project.run("hydra.launcher.jobs=1", "trainer.precision=bf16-mixed")
     assert all("hydra.launcher.jobs=1 " in command for command in project.commands())
     assert all("hydra.launcher.jobs=2" not in command for command in project.commands())
@@ -184,9 +60,7 @@ def test_what_is_typed_beside_goes_to_every_sweep(project: Project) -> None:
     assert project.ran() == ALL, "a precision makes no other job of it"
 
 
-def test_a_queue_that_is_killed_three_times_ends_with_the_same(
-    project: Project, wait_until: Callable[..., None]
-) -> None:
+def test_a_queue_that_is_killed_three_times_ends_with_the_same(project: Any, wait_until: Callable[..., None]) -> None:
     for place in ("empty", "job-0", "job-1"):
         held = project.hold(place)
         queue = project.start()
@@ -199,9 +73,7 @@ def test_a_queue_that_is_killed_three_times_ends_with_the_same(
     assert project.statuses() == ["completed"] * 4
 
 
-def test_a_sweep_that_is_killed_with_its_queue_is_gone_on_with(
-    project: Project, wait_until: Callable[..., None]
-) -> None:
+def test_a_sweep_that_is_killed_with_its_queue_is_gone_on_with(project: Any, wait_until: Callable[..., None]) -> None:
     for place in ("early", "empty", "job-0", "job-1"):
         held = project.hold(place)
         queue = project.start()
@@ -226,7 +98,7 @@ def cmdline(process: int) -> bytes:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_goes_on_to_the_sweep_which_saves(
-    project: Project, wait_until: Callable[..., None], number: signal.Signals
+    project: Any, wait_until: Callable[..., None], number: signal.Signals
 ) -> None:
     held = project.hold("job-1")
     queue = project.start()
@@ -243,7 +115,7 @@ def test_a_signal_goes_on_to_the_sweep_which_saves(
 
 
 def test_a_sweep_that_is_run_by_hand_is_waited_for_and_taken_over(
-    project: Project, wait_until: Callable[..., None]
+    project: Any, wait_until: Callable[..., None]
 ) -> None:
     held = project.hold("job-0")
     folder = project.root / "logs" / "results" / "tiny" / "seed-0"
@@ -259,7 +131,7 @@ def test_a_sweep_that_is_run_by_hand_is_waited_for_and_taken_over(
     assert project.ran() == ALL
 
 
-def test_two_queues_do_not_share_a_folder(project: Project) -> None:
+def test_two_queues_do_not_share_a_folder(project: Any) -> None:
     with (
         alone(project.root / "logs" / "results"),
         pytest.raises(InputError, match="another queue is at work there"),
@@ -269,7 +141,7 @@ def test_two_queues_do_not_share_a_folder(project: Project) -> None:
 
 
 def test_a_failed_job_stops_nothing_and_is_tried_again_the_next_time(
-    project: Project, capfd: pytest.CaptureFixture[str]
+    project: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (project.root / "fail-0").touch()
     assert project.run() == 1
@@ -284,21 +156,21 @@ def test_a_failed_job_stops_nothing_and_is_tried_again_the_next_time(
     assert project.ran() == [*ALL, "seed-0 0", "seed-1 0"]
 
 
-def test_a_sweep_of_other_jobs_is_left_out(project: Project, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_of_other_jobs_is_left_out(project: Any, capfd: pytest.CaptureFixture[str]) -> None:
     assert project.run() == 0
     (project.root / "conf" / "study" / "tiny.yaml").write_text("study: {grid: {optimizer: [sgd, rmsprop], seed: [0]}}")
-    project.write_list("entries: [{study: tiny, seeds: [0]}]")
+    project.write_list(ONE)
     assert project.run() == 1
     assert "tiny, seed 0: left out, since it is of other jobs now; move" in capfd.readouterr().out
     assert project.ran() == ALL
 
 
-def test_runs_whose_setting_means_something_else_by_now_are_set_aside_and_done_anew(project: Project) -> None:
+def test_runs_whose_setting_means_something_else_by_now_are_set_aside_and_done_anew(project: Any) -> None:
     held = project.root / "logs" / "results" / "tiny"
-    project.write_list("entries: [{study: tiny, seeds: [0]}]")
+    project.write_list(ONE)
     assert project.run() == 0
     (project.root / "hash").write_text("two")
-    project.write_list(LIST)
+    project.write_list("entries: [{study: tiny, seeds: [0, 1]}]")
     for run in held.glob("seed-0/*/run.json"):
         os.utime(run, (0, 0))
     assert project.run() == 0
@@ -323,7 +195,7 @@ def test_runs_whose_setting_means_something_else_by_now_are_set_aside_and_done_a
         ("entries: {", "results.yaml cannot be read"),
     ],
 )
-def test_what_is_wrong_with_the_list_is_told(project: Project, text: str, told: str) -> None:
+def test_what_is_wrong_with_the_list_is_told(project: Any, text: str, told: str) -> None:
     project.write_list(text)
     with pytest.raises(InputError) as error:
         project.parts()
@@ -365,7 +237,7 @@ def test_trainings_whose_queue_is_killed_three_times_end_with_the_same_numbers(
         for package in ("atelier", "hydra_plugins"):
             (root / "src" / package).symlink_to(source / "src" / package)
         (root / "conf" / "study" / "tiny.yaml").write_text(REAL)
-        (root / "conf" / "results.yaml").write_text(LIST)
+        (root / "conf" / "results.yaml").write_text("entries: [{study: tiny, seeds: [0, 1]}]")
         variables = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(root / "logs")}
         command = [sys.executable, str(root / "src" / "results.py")]
         for kill in range(kills + 1):

@@ -1,8 +1,5 @@
 """The record: written of logs, read back, drawn of again; what leaves it and what stays."""
 
-import csv
-import itertools
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -18,7 +15,7 @@ from atelier.results.plan import read_plan
 from atelier.results.record import Recorded, read_record
 from atelier.results.runs import results_of
 from atelier.results.studies import read_study
-from atelier.results.thin import MOST, Wanted, chosen, thinned, wanted_of
+from atelier.results.thin import MOST
 
 Sweep = Callable[..., Path]
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
@@ -66,7 +63,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path, made_up_sweep: Sweep) -> Callable[..., list[str]]:
+def exported(tmp_path: Path, made_up_sweep: Sweep) -> Callable[..., list[str]]:
     """Writes sweeps of the study, then exports; what that tells."""
     (tmp_path / "conf" / "study").mkdir(parents=True)
     (tmp_path / "docs").mkdir()
@@ -88,8 +85,8 @@ def content(docs: Path) -> dict[str, bytes]:
     return {str(file.relative_to(docs)): file.read_bytes() for file in sorted(docs.rglob("*")) if file.is_file()}
 
 
-def test_exporting_twice_gives_equal_files(project: Callable[..., list[str]], tmp_path: Path) -> None:
-    told = project(0, 1, 2)
+def test_exporting_twice_gives_equal_files(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    told = exported(0, 1, 2)
     folder = tmp_path / "docs" / "results" / "asci_made"
     assert told == [f"asci_made: 12 runs, 3 of 3 repeats whole, {folder}", str(tmp_path / "docs" / "results.md")]
     first = content(tmp_path / "docs")
@@ -98,27 +95,27 @@ def test_exporting_twice_gives_equal_files(project: Callable[..., list[str]], tm
         *(f"results/asci_made/{name}" for name in ("curves.csv", "figures.csv", "figures/1_curves.svg")),
         *(f"results/asci_made/{name}" for name in ("figures/2_heatmap.svg", "runs.csv")),
     ]
-    project()
+    exported()
     assert content(tmp_path / "docs") == first
 
 
 def test_without_logs_all_is_drawn_again_and_decided_the_same(
-    project: Callable[..., list[str]], tmp_path: Path
+    exported: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    project(0, 1, 2)
+    exported(0, 1, 2)
     first = content(tmp_path / "docs")
     shutil.rmtree(tmp_path / "logs")
     for file in (tmp_path / "docs" / "results" / "asci_made" / "figures").iterdir():
         file.unlink()
-    project()
+    exported()
     assert content(tmp_path / "docs") == first
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_what_is_read_back_is_what_the_logs_say(project: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_what_is_read_back_is_what_the_logs_say(exported: Callable[..., list[str]], tmp_path: Path) -> None:
     from atelier.results.runs import runs_of
 
-    project(0, 1, 2)
+    exported(0, 1, 2)
     study = read_study(tmp_path / "conf", "asci_made")
     logs = results_of(study, runs_of(study, tmp_path / "logs", tmp_path / "nowhere").kept)
     kept = results_of(study, read_record(tmp_path / "docs" / "results" / "asci_made"))
@@ -138,7 +135,7 @@ def test_what_is_read_back_is_what_the_logs_say(project: Callable[..., list[str]
                 assert places == pytest.approx({place: whole[name][place] for place in places}, rel=1e-4)
 
 
-def test_the_runs_are_in_the_order_of_the_study(project: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_the_runs_are_in_the_order_of_the_study(exported: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(
         "study: {settings: [{}, {b: 1}, {a: 2, b: 1}, {a: 1}], grid: {seed: [0, 1]}}"
     )
@@ -161,11 +158,11 @@ def test_the_runs_are_in_the_order_of_the_study(project: Callable[..., list[str]
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
-    project: Callable[..., list[str]], tmp_path: Path
+    exported: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    project(0)
+    exported(0)
     shutil.rmtree(tmp_path / "logs")
-    project(1, 2)
+    exported(1, 2)
     runs = read_record(tmp_path / "docs" / "results" / "asci_made")
     assert sorted({record.get("seed") for record in runs}) == [0, 1, 2]
     assert len(runs) == 12
@@ -173,25 +170,25 @@ def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_nothing_is_recorded_before_a_seed_is_whole(project: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_nothing_is_recorded_before_a_seed_is_whole(exported: Callable[..., list[str]], tmp_path: Path) -> None:
     def change(values: dict[str, str], seed: int) -> dict[str, str]:
         return {"status": "failed"} if values == {"optimizer": "adam", "optimizer.lr": "0.1"} else {}
 
-    project(0, change=change)
+    exported(0, change=change)
     assert sorted(content(tmp_path / "docs")) == ["results.md"]
-    project(1)
+    exported(1)
     runs = read_record(tmp_path / "docs" / "results" / "asci_made")
     assert len(runs) == 7, "of the first seed what it has"
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_runs_of_another_setting_never_share_a_row(project: Callable[..., list[str]], tmp_path: Path) -> None:
-    project(0, 1)
+def test_runs_of_another_setting_never_share_a_row(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    exported(0, 1)
     for file in tmp_path.glob("logs/results/asci_made/seed-*/*/run.json"):
         os.utime(file, (1, 1))
-    project()
+    exported()
     shutil.rmtree(tmp_path / "logs")
-    told = project(
+    told = exported(
         2, change=lambda values, seed: {"config_hash": f"new {values['optimizer']} {values['optimizer.lr']}"}
     )
     assert told[0] == "asci_made: 8 runs leave the record, their setting being another by now"
@@ -201,13 +198,15 @@ def test_runs_of_another_setting_never_share_a_row(project: Callable[..., list[s
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_runs_on_made_up_data_are_left_out(project: Callable[..., list[str]], tmp_path: Path) -> None:
-    assert project(0, change=lambda values, seed: {"source": "fake"})[0].endswith("4 runs on made-up data are left out")
+def test_runs_on_made_up_data_are_left_out(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert exported(0, change=lambda values, seed: {"source": "fake"})[0].endswith(
+        "4 runs on made-up data are left out"
+    )
     assert sorted(content(tmp_path / "docs")) == ["results.md"]
 
 
 def test_pictures_of_runs_whose_logs_are_gone_stay(
-    project: Callable[..., list[str]], tmp_path: Path, made_up_sweep: Sweep
+    exported: Callable[..., list[str]], tmp_path: Path, made_up_sweep: Sweep
 ) -> None:
     from PIL import Image
 
@@ -217,11 +216,11 @@ def test_pictures_of_runs_whose_logs_are_gone_stay(
     for run in tmp_path.glob("logs/results/asci_made/seed-0/*/run.json"):
         (run.parent / "figures").mkdir()
         Image.effect_noise((40, 30), 80).save(run.parent / "figures" / "filters.png")
-    project()
+    exported()
     picture = tmp_path / "docs" / "results" / "asci_made" / "figures" / "3_pictures.png"
     first = picture.read_bytes()
     shutil.rmtree(tmp_path / "logs")
-    told = project(1)
+    told = exported(1)
     assert picture.read_bytes() == first
     assert not any("not drawn" in line for line in told)
     assert "3_pictures.png" in (tmp_path / "docs" / "results.md").read_text()
@@ -240,45 +239,13 @@ def test_a_large_picture_is_made_small(tmp_path: Path) -> None:
         assert (content == file.read_bytes()) == kept
 
 
-# ---------------------------------------------------------------------- thinning
-
-
-@pytest.mark.parametrize("count", [1, 5, 59, 60, 61, 1000])
-def test_few_places_stay_and_of_many_the_first_the_last_and_those_asked_for(count: int) -> None:
-    wanted = Wanted(frozenset({"loss"}), 5, {"epoch": frozenset({34, 700}), "step": frozenset()})
-    places = chosen(range(count), wanted, "epoch")
-    assert len(places) == min(count, MOST)
-    assert places == sorted(set(places))
-    assert places[-1] == count - 1
-    assert set(range(min(count, 5))) <= set(places)
-    assert count <= 60 or 33 in places
-    assert count <= 700 or 699 in places
-    gaps = [after - before for before, after in itertools.pairwise(places)]
-    assert max(gaps, default=1) <= 2 * -(-count // MOST), "evenly"
-
-
-def test_what_figures_and_claims_need_is_kept() -> None:
-    node = {
-        "figures": [{"kind": "curves", "metric": "test/error"}, {"kind": "bars"}, {"kind": "bars", "metric": "seconds"}]
-    }
-    wanted = wanted_of(node, [], "val/loss")
-    curves = {
-        f"{split}/{name}": {0: 0.123456789} for split in ("train", "val") for name in ("loss", "accuracy", "norm")
-    }
-    kept = thinned({**curves, "train/clean_accuracy": {0: 1.0}}, wanted, "epoch")
-    assert sorted(kept) == ["train/accuracy", "train/clean_accuracy", "train/loss", "val/accuracy", "val/loss"]
-    assert kept["val/loss"] == {0: 0.12346}
-    assert wanted.tested("accuracy")
-    assert not wanted.tested("accuracy/boot")
-
-
 # ---------------------------------------------------------------------- the page
 
 
 def test_the_page_has_every_claim_with_our_number_and_the_reports(
-    project: Callable[..., list[str]], tmp_path: Path
+    exported: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    project(0, 1, 2)
+    exported(0, 1, 2)
     text = (tmp_path / "docs" / "results.md").read_text()
     assert text == page(tmp_path / "conf", tmp_path / "docs")
     lines = text.splitlines()
@@ -309,40 +276,9 @@ def test_the_page_has_every_claim_with_our_number_and_the_reports(
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_a_study_without_runs_is_there_with_its_claims(project: Callable[..., list[str]], tmp_path: Path) -> None:
-    project()
+def test_a_study_without_runs_is_there_with_its_claims(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    exported()
     text = (tmp_path / "docs" / "results.md").read_text()
     assert "Not run yet." in text
     claims = [line for line in text.splitlines() if line.startswith("| figure ")]
     assert [line.endswith("| not run |") for line in claims] == [True] * 3
-
-
-# ---------------------------------------------------------------------- the project's own
-
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_the_projects_page_is_what_its_record_gives() -> None:
-    assert (ROOT / "docs" / "results.md").read_text() == page(ROOT / "conf", ROOT / "docs"), "make results ARGS=export"
-
-
-def test_the_record_is_small() -> None:
-    large = [file for file in (ROOT / "docs" / "results").rglob("*") if file.stat().st_size > 1_000_000]
-    assert large == []
-    figures = [file for file in (ROOT / "docs" / "results").glob("*/figures/*") if file.stat().st_size > 200_000]
-    assert figures == []
-
-
-def test_what_is_in_the_record_is_nowhere_not_yet_run(study_option: str) -> None:
-    file = ROOT / "docs" / "results" / study_option / "runs.csv"
-    header = (ROOT / "conf" / "study" / f"{study_option}.yaml").read_text()
-    if file.is_file():
-        assert "# not yet run" not in header
-        assert "docs/results.md" in header
-        with file.open(newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        assert {row["status"] for row in rows} == {"completed"}
-        assert all(json.loads(row["overrides"]) for row in rows)
-    else:
-        assert "docs/results.md" not in header
