@@ -10,7 +10,7 @@ from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
 from atelier.results.runs import decide_all, results_of
 from atelier.results.studies import Study, read_study, study_names
-from atelier.results.told import condition
+from atelier.results.told import condition, hours_told
 from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
@@ -126,7 +126,7 @@ def of_what(results: Results) -> str:
     devices = sorted({str(record.get("device")) for record in records})
     precisions = sorted({str(record.get("precision")) for record in records})
     commits = sorted({str(record.get("git", "commit") or "")[:7] for record in records} - {""})
-    told = f"{len(records)} runs, {hours:.2g} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
+    told = f"{len(records)} runs, {hours_told(hours)} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
     told += " with changes" if any(record.get("git", "dirty") for record in records) else ""
     varied = {*results.keys, *REPEATS, "study"}

@@ -12,6 +12,7 @@ from rich.table import Table
 from atelier.results.plan import Part, given, repeat, whole_repeats
 from atelier.results.runs import decide_all, runs_of
 from atelier.results.studies import load
+from atelier.results.told import hours_told
 from atelier.results.verdict import VERDICTS, Decided
 from atelier.sweeps.records import Record
 
@@ -94,20 +95,18 @@ def print_status(lines: Sequence[Line], cores: int) -> None:
             one.study,
             f"{one.done} of {one.planned}",
             f"{one.seeds[0]} of {one.seeds[1]}",
-            f"{one.spent:.1f}",
-            UNKNOWN if one.left is None else f"{one.left:.1f}",
+            hours_told(one.spent),
+            UNKNOWN if one.left is None else hours_told(one.left),
             verdicts_told(one.verdicts),
         )
     console.print(table)
     total: Counter[str] = sum((Counter(one.verdicts) for one in lines), Counter())
     known = sum(one.left or 0.0 for one in lines)
     unknown = sum(one.left is None for one in lines)
-    print(
-        f"{sum(one.done for one in lines)} of {sum(one.planned for one in lines)} jobs; claims: {verdicts_told(total)}"
-    )
-    print(
-        f"Hours are those of jobs. Left: {known:.1f}, on {cores} cores at once about {known / cores:.1f} by the clock."
-    )
+    done, planned = sum(one.done for one in lines), sum(one.planned for one in lines)
+    print(f"{done} of {planned} jobs; claims: {verdicts_told(total)}")
+    clock = f"on {cores} cores at once about {hours_told(known / cores)} by the clock"
+    print(f"Hours are those of jobs. Left: {hours_told(known)}, {clock}.")
     if unknown:
         print(f"{UNKNOWN}: of {unknown} studies no job is done that tells how long the others take; not counted.")
 

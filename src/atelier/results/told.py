@@ -84,4 +84,12 @@ def parts(side: Side) -> tuple[str, str, str, str]:
     return side.metric, at, of, side.study or ""
 
 
+def hours_told(hours: float) -> str:
+    """
+    >>> hours_told(0.0321), hours_told(1.5), hours_told(123.4)
+    ('0.03', '1.50', '123')
+    """
+    return f"{hours:.2f}" if hours < 10 else f"{hours:.0f}"
+
+
 PLACES = {"first": "mean of the first {}", "epoch": "epoch {}", "step": "step {}"}
