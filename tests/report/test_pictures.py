@@ -155,7 +155,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, t
         ),
         (
             {"kind": "line", "y": "lr"},
-            "y=lr: line has no such option; choose from: caption, of, metric, x, reference, band",
+            "y=lr: line has no such option; choose from: caption, of, metric, x, reference, band, reported",
         ),
     ],
 )
