@@ -216,7 +216,7 @@ REAL = textwrap.dedent(
     """\
     # @package _global_
     study: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}
-    trainer: {max_epochs: 30, accelerator: cpu}
+    trainer: {max_epochs: 6, accelerator: cpu}
     save_every: 0
     """
 )
