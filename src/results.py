@@ -19,6 +19,7 @@ def main() -> int:
     run = commands.add_parser(
         "run", help="do what is missing of conf/results.yaml in its order, then export (the default)"
     )
+    run.add_argument("--nice", type=int, default=19, choices=range(20), metavar="N", help="0, as all others, to 19")
     run.add_argument("overrides", nargs="*", help="for every sweep, such as hydra.launcher.jobs_per_gpu=6")
     commands.add_parser("status", help="how far the list is, hours spent and left, verdicts so far")
     commands.add_parser("export", help="bring docs/results/ and docs/results.md up to what has been run")
@@ -32,28 +33,29 @@ def main() -> int:
 
     register_resolvers(ROOT)
     try:
-        others = {"status": status, "export": export, "claims": claims}
-        return others.get(given.command, run_list)(logs, getattr(given, "overrides", []))
+        if given.command in (None, "run"):
+            return run_list(logs, getattr(given, "overrides", []), getattr(given, "nice", 19))
+        return {"status": status, "export": export, "claims": claims}[given.command](logs)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def run_list(logs: Path, overrides: Sequence[str]) -> int:
+def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     from atelier.results.plan import read_plan
     from atelier.results.queue import Queue, alone, be_patient
     from atelier.results.runs import runs_of
     from atelier.results.studies import load
     from atelier.runs.threads import cores
 
-    be_patient()
+    be_patient(nice)
     with alone(logs / "results"):
         parts = read_plan(LIST, CONF, logs)
         status = Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
-        return export(logs, overrides) or status if status in (0, 1) else status  # not after a signal
+        return export(logs) or status if status in (0, 1) else status  # not after a signal
 
 
-def export(logs: Path, overrides: Sequence[str]) -> int:
+def export(logs: Path) -> int:
     from atelier.results.export import export_all
     from atelier.results.plan import read_plan
 
@@ -62,7 +64,7 @@ def export(logs: Path, overrides: Sequence[str]) -> int:
     return 0
 
 
-def status(logs: Path, overrides: Sequence[str]) -> int:
+def status(logs: Path) -> int:
     from atelier.results.plan import read_plan
     from atelier.results.status import lines, print_status
     from atelier.runs.threads import cores
@@ -71,7 +73,7 @@ def status(logs: Path, overrides: Sequence[str]) -> int:
     return 0
 
 
-def claims(logs: Path, overrides: Sequence[str]) -> int:
+def claims(logs: Path) -> int:
     from atelier.results.told import print_claims
 
     return 0 if print_claims(CONF) else 1

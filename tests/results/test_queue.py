@@ -239,7 +239,7 @@ def test_trainings_whose_queue_is_killed_three_times_end_with_the_same_numbers(
         (root / "conf" / "study" / "tiny.yaml").write_text(REAL)
         (root / "conf" / "results.yaml").write_text("entries: [{study: tiny, seeds: [0, 1]}]")
         variables = {**os.environ, "DATA_DIR": str(data_dir), "LOG_DIR": str(root / "logs")}
-        command = [sys.executable, str(root / "src" / "results.py")]
+        command = [sys.executable, str(root / "src" / "results.py"), "run", "--nice=0"]
         for kill in range(kills + 1):
             queue = subprocess.Popen(
                 command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

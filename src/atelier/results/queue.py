@@ -199,10 +199,10 @@ def alone(results: Path) -> Iterator[None]:
         yield
 
 
-def be_patient() -> None:
+def be_patient(nice: int = PATIENT) -> None:
     """Let all other work go first, this process and all that it starts."""
-    os.nice(PATIENT)
-    give_way(PATIENT)
+    os.nice(nice)
+    give_way(nice)
 
 
 def say(text: str) -> None:
