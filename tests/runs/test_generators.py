@@ -65,6 +65,7 @@ class Drawing(Dataset[Tensor]):
         return torch.tensor(draws())
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # where there is one core
 def test_workers_draw_what_the_seed_says() -> None:
     found = []
     for seed in (0, 0, 1):
