@@ -1,6 +1,7 @@
 """The clocks' data set: made once, every time in each split; and the report's arrays, checked."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from atelier.compose.targets import build
 from atelier.data import clocks
-from atelier.data.clocks import ClockArrays, Clocks
+from atelier.data.clock_scene import Scene, draw_scenes
+from atelier.data.clocks import WALL_CLOCK, ClockArrays, Clocks, WallClock
 from atelier.errors import InputError
 
 SIDE = 8
@@ -56,7 +58,7 @@ def renderings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         calls.append(len(times))
         return noise(len(times), image_size)
 
-    monkeypatch.setattr(clocks, "draw_scenes", lambda times, generator: times)
+    monkeypatch.setattr(clocks, "draw_scenes", lambda times, generator, **_: times)
     monkeypatch.setattr(clocks, "render", render)
     return calls
 
@@ -74,6 +76,30 @@ def times_of(data: Clocks, split: str) -> Tensor:
 
 
 # ---------------------------------------------------------------------- rendered
+
+
+def test_the_wall_clock_is_one_clock_in_all_pictures_which_differ_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes: list[Scene] = []
+
+    def render(scene: Scene, image_size: int, **_: Any) -> Tensor:
+        scenes.append(scene)
+        return noise(len(scene), image_size)
+
+    monkeypatch.setattr(clocks, "render", render)
+    data = WallClock(image_size=SIDE, num_images=2160, render_seed=0, **options(tmp_path))
+    data.prepare_data()
+    varied = {field.name for field in fields(Scene) if len(getattr(scenes[0], field.name).unique(dim=0)) > 1}
+    assert varied == {field.name for field in fields(Scene)} - WALL_CLOCK.keys()
+    assert data.cache_name != rendered(tmp_path).cache_name
+
+
+def test_the_wall_clock_has_its_other_parameters_from_the_same_draws(tmp_path: Path) -> None:
+    times = torch.zeros(50, 2, dtype=torch.int64)
+    many, one = (draw_scenes(times, torch.Generator().manual_seed(3), **kept) for kept in ({}, WALL_CLOCK))
+    assert torch.equal(many.rotation, one.rotation)
+    assert torch.equal(many.noise_offset, one.noise_offset)
 
 
 @pytest.mark.parametrize("number", [0, 720, 1440, 2161, 18_001, -2160])

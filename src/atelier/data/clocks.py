@@ -1,5 +1,6 @@
 """Pictures of an analog clock with the time they show: rendered here, or the Leiden course's arrays."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from atelier.errors import InputError
 
 TIMES = 720  # on a clock: 12 hours of 60 minutes
 TEST_SHARE = 0.1
+# A white wall clock with black hands and numerals in a dark rim: fields of `Scene`.
+WALL_CLOCK = {
+    **{"face": 0, "paper": 0.9, "ink": 0.08, "hand": 0.05, "rim": 0.15, "rim_width": 0.09},
+    **{"length": (0.5, 0.85), "width": (0.1, 0.06), "taper": (0.8, 0.5), "shoulder": 0.5},
+}
 
 
 class ClockData(ImageData):
@@ -36,6 +42,8 @@ class Clocks(ClockData):
         **options: see `ImageData`.
     """
 
+    scene: Mapping[str, Any] = {}  # what is alike in all pictures: fields of `Scene`
+
     def __init__(self, image_size: int, num_images: int, render_seed: int, **options: Any) -> None:
         super().__init__(**options)
         if num_images % TIMES or num_images < 3 * TIMES:
@@ -49,11 +57,21 @@ class Clocks(ClockData):
     def make(self) -> tuple[dict[str, Tensor], None]:
         index = torch.arange(self.num_images) % TIMES
         times = torch.stack([index // 60, index % 60], 1)  # (N, 2)
-        scenes = draw_scenes(times, torch.Generator().manual_seed(self.render_seed))
+        scenes = draw_scenes(times, torch.Generator().manual_seed(self.render_seed), **self.scene)
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Rendering {self.num_images:,} clocks", total=self.num_images)
             images = render(scenes, self.image_size, progress=lambda count: progress.advance(task, count))
         return with_test_part(images, times, TEST_SHARE, self.render_seed), None
+
+
+class WallClock(Clocks):
+    """Photographs of one wall clock, as those of the Leiden course: its place, turn, tilt and light alone differ."""
+
+    scene = WALL_CLOCK
+
+    @property
+    def cache_name(self) -> str:
+        return super().cache_name.replace("clocks", "wall_clock")
 
 
 class ClockArrays(ClockData):
