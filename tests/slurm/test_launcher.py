@@ -191,7 +191,7 @@ def test_jobs_outlive_their_sweep_and_are_not_started_twice(
     code, _, err = ended(start_verb("train", "-m", "sweep.resume=latest", logs=tmp_path))
     assert code == 2
     assert err.startswith(f"jobs of {folder(tmp_path)} are still in Slurm's queue: 0\n")
-    again = start_verb("train", "-m", SLURM, "sweep.resume=latest", logs=tmp_path)
+    again = start_verb("train", "-m", SLURM, "sweep.resume=latest", logs=tmp_path, python=())
     assert again.stdout
     told = f"job 0 is in Slurm's queue already ({names(tmp_path)[0]}): seed=1\n"
     assert told in iter(again.stdout.readline, ""), "until the end of its output"
