@@ -8,7 +8,7 @@ import yaml
 
 from atelier.figures.group import Group
 from atelier.report.pictures import has
-from atelier.sweeps.grid import expand
+from atelier.results.studies import read_study
 
 STUDIES: dict[str, dict[str, Any]] = {
     path.stem: yaml.safe_load(path.read_text())["study"]
@@ -41,10 +41,9 @@ def test_under_our_recipe_the_claims_are_ours_and_not_the_reports(name: str, our
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_figure_names_only_settings_that_its_study_has(name: str) -> None:
-    study = STUDIES[name]
-    settings = [{key: value or None for key, value in one.items()} for one in expand([], study)[0].values]
-    for figure in study["figures"]:
-        of = figure.get("of", [])
-        for values in [of] if isinstance(of, dict) else of:
-            assert any(has(Group("", setting, {}, []), values) for setting in settings), values
+def test_a_figure_names_only_settings_that_its_study_has(conf: Path, name: str) -> None:
+    ofs = [figure.get("of", []) for figure in STUDIES[name]["figures"]]
+    wanted = [values for of in ofs for values in ([of] if isinstance(of, dict) else of)]
+    settings = read_study(conf, name).composed(conf, dict.fromkeys(key for values in wanted for key in values))
+    for values in wanted:
+        assert any(has(Group("", setting, {}, []), values) for setting in settings), values

@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
@@ -73,8 +73,13 @@ def check_job(
         "nodes": config.trainer.num_nodes,
         "epochs": None if by_steps else config.trainer.max_epochs,
         "steps": config.trainer.max_steps if by_steps else None,
-        "values": {key: choices.get(key) or text(OmegaConf.select(config, key)) for key in swept},
+        "values": {key: composed_value(config, choices, key) for key in swept},
     }
+
+
+def composed_value(config: DictConfig, choices: Mapping[str, str | None], key: str) -> str:
+    """What a key composes to, as its job's values tell it: a group's chosen option, or a plain value."""
+    return choices.get(key) or text(OmegaConf.select(config, key))
 
 
 def text(value: Any) -> str:

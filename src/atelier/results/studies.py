@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from atelier.compose.preflight import text
+from atelier.compose.preflight import composed_value
 from atelier.errors import InputError
 from atelier.results.claims import Claim
 from atelier.results.selection import base_of, check_claims, check_side, sides
@@ -37,18 +36,16 @@ class Study:
         return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.grid.values)))
 
     def composed(self, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
-        """The settings, with what each composes to where nothing sets one of `keys`; needs the project's resolvers.
-
-        A run knows no more of itself: of a group that nothing sets, no name.
-        """
+        """The settings, with what each composes to where nothing sets one of `keys`; needs the project's resolvers."""
         known: list[dict[str, str]] = []
         jobs = {tuple(values.items()): job for job, values in zip(self.grid.jobs, self.grid.values, strict=True)}
         with initialize_config_dir(str(conf), version_base="1.3"):
             for values, job in jobs.items():
                 setting = dict(values)
                 if missing := [key for key in keys if not setting.get(key, "?")]:
-                    config = compose("train", [f"study={self.name}", *job])
-                    setting |= {key: text(OmegaConf.select(config, key)) for key in missing}
+                    config = compose("train", [f"study={self.name}", *job], return_hydra_config=True)
+                    choices = config.hydra.runtime.choices
+                    setting |= {key: composed_value(config, choices, key) for key in missing}
                 known.append(setting)
         return known
 
