@@ -81,7 +81,11 @@ class GridSweeper(Sweeper):
     """hydra/sweeper=grid: every combination of the values given on the command line and by the study."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from atelier.compose.targets import plain
+        from atelier.results.selection import check_claims
+
         self.config = config
+        check_claims(plain(config.study) if config.study is not None else {})
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import check_arguments, plain
 from atelier.errors import InputError
-from atelier.results.selection import check_claims
 from atelier.runs.offline import how_to_send
 from atelier.runs.threads import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
@@ -56,13 +55,8 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: i
 
 
 def study_of(config: DictConfig) -> dict[str, Any]:
-    """The study, with the experiment's `quick` where it has none of its own.
-
-    Raises:
-        InputError: if its claims are not as they should be.
-    """
+    """The study, with the experiment's `quick` where it has none of its own."""
     study: dict[str, Any] = plain(config.study) if config.study is not None else {}
-    check_claims(study)
     return study if config.quick is None else {"quick": plain(config.quick), **study}
 
 
