@@ -49,7 +49,8 @@ class Part:
     def done(self, records: Sequence[Record]) -> list[bool]:
         """Of each of its jobs whether one of `records` is that job, completed."""
         completed = {given(record) for record in records if record.status == "completed"}
-        return [any(is_job(one, wanted) for one in completed) for wanted in map(frozenset, self.grid.jobs)]
+        jobs = map(frozenset, self.grid.jobs)
+        return [job in completed or any(is_job(one, job) for one in completed) for job in jobs]
 
     def changed(self) -> bool:
         """Whether the sweep in its folder is one of other jobs, since conf/ is not as it was."""

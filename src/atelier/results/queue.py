@@ -61,7 +61,7 @@ class Queue:
         before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for part in self.parts:
-                if not self.stopping and not all(part.done(self.runs(part.study).kept)):
+                if not self.stopping:
                     failed += not self.do(part)
         finally:
             for number, handler in before.items():
@@ -79,10 +79,12 @@ class Queue:
 
     def do(self, part: Part) -> bool:
         """Begin a sweep, or go on with it, to its end; whether all of its jobs are done then."""
-        self.wait_for_another(part)
-        if self.stopping or all(part.done(self.runs(part.study).kept)):
+        runs = self.runs(part.study)
+        if not all(part.done(runs.kept)) and self.wait_for_another(part):  # which may have done the rest
+            runs = self.runs(part.study)
+        if self.stopping or all(part.done(runs.kept)):
             return True
-        set_aside(self.runs(part.study).superseded, part)
+        set_aside(runs.superseded, part)
         done = part.done(part.records())
         if part.changed():
             say(f"{part.name}: left out, since it is of other jobs now; move {part.folder} away to do it anew")
@@ -135,13 +137,14 @@ class Queue:
             if running:
                 time.sleep(PAUSE)
 
-    def wait_for_another(self, part: Part) -> None:
-        """Let a process end that runs this sweep: one begun by hand, or one whose queue was killed."""
+    def wait_for_another(self, part: Part) -> bool:
+        """Let a process end that runs this sweep: one begun by hand, or one whose queue was killed; whether one did."""
         if not is_locked(part.folder / ".lock"):
-            return
+            return False
         say(f"{part.name}: another process runs it; waiting for that to end")
         while not self.stopping and is_locked(part.folder / ".lock"):
             time.sleep(PAUSE)
+        return True
 
 
 def whole_lines(file: TextIO) -> Iterator[str]:

@@ -65,7 +65,14 @@ class Record:
 
     def curves(self, unit: str) -> dict[str, dict[int, float]]:
         """What it logged over its epochs or steps: `atelier.runs.rows.read_curves`."""
-        return read_curves(self.folder / "metrics.csv", unit) if self.folder else {}
+        if self.folder and unit not in self.read:
+            self.read[unit] = read_curves(self.folder / "metrics.csv", unit)
+        return self.read.get(unit, {})
+
+    @cached_property
+    def read(self) -> dict[str, dict[str, dict[int, float]]]:
+        """{unit: the curves over it}, each read from metrics.csv once."""
+        return {}
 
     def get(self, *path: str) -> Any:
         """A value of the manifest, `get("objective", "best")`; None where it is missing."""
