@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from atelier.figures.group import Group
-from atelier.report.pictures import has
 from atelier.results.studies import read_study
+from atelier.sweeps.grid import has
 
 STUDIES: dict[str, dict[str, Any]] = {
     path.stem: yaml.safe_load(path.read_text())["study"]
@@ -46,4 +45,4 @@ def test_a_figure_names_only_settings_that_its_study_has(conf: Path, name: str) 
     wanted = [values for of in ofs for values in ([of] if isinstance(of, dict) else of)]
     settings = read_study(conf, name).composed(conf, dict.fromkeys(key for values in wanted for key in values))
     for values in wanted:
-        assert any(has(Group("", setting, {}, []), values) for setting in settings), values
+        assert any(has(setting, values) for setting in settings), values

@@ -10,9 +10,10 @@ from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
 from atelier.report.notes import claim_words
 from atelier.results.claims import Check, Side, read_claims
-from atelier.results.selection import check_claims, value_of
+from atelier.results.selection import check_claims
 from atelier.results.studies import read_study, study_names
 from atelier.results.told import condition, told
+from atelier.sweeps.grid import value_meant
 
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
 CHECK = {"metric": "val/accuracy", "of": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "above": 0}
@@ -158,8 +159,8 @@ def test_the_claims_of_every_study_are_about_settings_that_it_has(conf: Path, st
 
 
 def test_none_is_nothing_as_null_is() -> None:
-    assert value_of("none") is value_of("null") is value_of("") is None
-    assert value_of("0") == 0
+    assert value_meant("none") is value_meant("null") is value_meant("") is None
+    assert value_meant("0") == 0
 
 
 def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from atelier.figures.group import Curve, Group, Run
 from atelier.figures.words import describe_values
 from atelier.runs.gap import GAPS
 from atelier.sweeps.aggregate import Results, Setting
+from atelier.sweeps.grid import begins_with_base
 from atelier.sweeps.records import Record
 
 
@@ -22,12 +23,10 @@ def groups(results: Results) -> list[Group]:
 
 
 def base_of(results: Results) -> Setting | None:
-    """The setting from which the others of a study differ in one thing each: its first, if that changes nothing."""
-    if len(results.sweeps) != 1:
+    """The setting from which the others of a study differ in one thing each."""
+    if len(results.sweeps) != 1 or not begins_with_base(results.sweeps[0].content.get("presentation") or {}):
         return None
-    varied = (results.sweeps[0].content.get("presentation") or {}).get("settings") or [None]
-    first = (one for one in results.settings if any(record.job.get("number") == 0 for record in one.records))
-    return next(first, None) if varied[0] == {} else None
+    return next((s for s in results.settings if any(record.job.get("number") == 0 for record in s.records)), None)
 
 
 def changes(setting: Setting, base: Setting) -> dict[str, str | None]:

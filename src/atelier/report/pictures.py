@@ -14,7 +14,7 @@ from atelier.figures.palette import look, save
 from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
-from atelier.sweeps.grid import meaning, text_of
+from atelier.sweeps.grid import has
 
 # {kind: …, metric: …, caption: …, of: …, and options of the kind}; `of` is {swept key: value} of the settings that are
 # drawn, or a list of such.
@@ -86,15 +86,11 @@ def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, A
         InputError: if there is none.
     """
     wanted = [of] if isinstance(of, Mapping) else of
-    chosen = [one for one in found if any(has(one, values) for values in wanted)]
+    chosen = [one for one in found if any(has(one.values, values) for values in wanted)]
     if not chosen and any(wanted):
         raise InputError(f"of={of}: no setting has these values")
     named, alone = {key for values in wanted for key in values}, isinstance(of, Mapping)
     return [called_by(one, {key for key in one.values if (key in named) != alone}) for one in chosen]
-
-
-def has(group: Group, values: Mapping[str, Any]) -> bool:
-    return all(meaning(group.values.get(key)) == meaning(text_of(value)) for key, value in values.items())
 
 
 def called_by(group: Group, keys: Container[str]) -> Group:

@@ -3,13 +3,13 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from atelier.report.notes import caption, cautions, heading
 from atelier.report.pictures import Picture
-from atelier.report.table import Table
+from atelier.report.table import Cell, Column, Table
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
@@ -51,13 +51,18 @@ def summary_md(results: Results, table: Table, pictures: Sequence[Picture], prob
     lines += [f"{word}: {text}\n" for word, text in (("Question", head.question), ("Claim", head.claim)) if text]
     lines += [caption(results), ""]
     lines += [f"- {note}" for note in [*cautions(results), *problems]]
-    lines += ["", line(column.title for column in table.columns)]
-    lines += [line("--:" if column.numeric else "---" for column in table.columns)]
-    lines += [line(cell.text for cell in row) for row in table.rows]
+    lines += ["", *table_lines(table.columns, table.rows)]
     for picture in pictures:
         lines += ["", f"![{picture.caption}](figures/{picture.path.name}.png)", "", picture.caption]
     return "\n".join(lines) + "\n"
 
 
-def line(cells: Any) -> str:
+def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    """A table in Markdown, its numbers to the right."""
+    yield line(column.title for column in columns)
+    yield line("--:" if column.numeric else "---" for column in columns)
+    yield from (line(cell.text for cell in row) for row in rows)
+
+
+def line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

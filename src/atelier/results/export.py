@@ -29,10 +29,11 @@ from atelier.results.record import (
     runs_csv,
 )
 from atelier.results.runs import Runs, results_of, runs_of
-from atelier.results.selection import repeat_of, value_of
+from atelier.results.selection import repeat_of
 from atelier.results.studies import Study, read_study, study_names
 from atelier.results.thin import wanted_of
 from atelier.runs.manifest import write_atomically
+from atelier.sweeps.grid import value_meant
 from atelier.sweeps.records import Record
 
 LARGEST = 200_000  # bytes of a figure
@@ -80,11 +81,11 @@ def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
     """Finished runs as the record has them: number 0 is the base of the study, if it has one."""
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
     wanted = wanted_of(study.node, study.claims, objective)
-    settings = [{key: value_of(value) for key, value in one.items() if value} for one in study.settings]
+    settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:
         """Its setting's place in the grid, which begins with the base if there is one, then its repeat."""
-        typed = {key: value_of(record.overrides[key]) for key in swept if key in record.overrides}
+        typed = {key: value_meant(record.overrides[key]) for key in swept if key in record.overrides}
         found = settings.index(typed) if typed in settings else len(settings)
         return found, [(len(one), one) for one in repeat_of(record)]
 

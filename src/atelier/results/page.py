@@ -1,14 +1,15 @@
 """docs/results.md: every claim of every study with what our runs say of it, made of the record and conf/study alone."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier.figures.words import whole_number
+from atelier.report.summary import line as row
+from atelier.report.summary import table_lines
 from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
-from atelier.results.runs import decide_all, results_of
+from atelier.results.runs import decide_all, hours, results_of
 from atelier.results.studies import Study, read_study, study_names
 from atelier.results.told import condition, hours_told
 from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
@@ -122,11 +123,11 @@ def header(file: Path) -> str:
 def of_what(results: Results) -> str:
     """What the numbers are of: runs, hours, device, precision, commits, and what was typed beside the study."""
     records = results.records
-    hours = sum(value or 0.0 for record in records for value in (record.get("seconds") or {}).values()) / 3600
+    spent = hours_told(sum(map(hours, records)))
     devices = sorted({str(record.get("device")) for record in records})
     precisions = sorted({str(record.get("precision")) for record in records})
     commits = sorted({str(record.get("git", "commit") or "")[:7] for record in records} - {""})
-    told = f"{len(records)} runs, {hours_told(hours)} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
+    told = f"{len(records)} runs, {spent} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
     told += " with changes" if any(record.get("git", "dirty") for record in records) else ""
     varied = {*results.keys, *REPEATS, "study"}
@@ -172,14 +173,7 @@ def table(study: Study, results: Results) -> Iterator[str]:
     rest = f", the best {MOST} of {len(shown.rows)}" if len(shown.rows) > MOST else ""
     yield f"<details><summary>The settings{rest}</summary>"
     yield ""
-    yield row([column.title for column in shown.columns])
-    yield row(["--:" if column.numeric else "---" for column in shown.columns])
-    for cells in rows:
-        yield row([cell.text for cell in cells])
+    yield from table_lines(shown.columns, rows)
     yield ""
     yield f"Every run: [runs.csv](results/{study.name}/runs.csv), [curves.csv](results/{study.name}/curves.csv)."
     yield "</details>"
-
-
-def row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|").strip() for cell in cells) + " |"

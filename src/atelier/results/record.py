@@ -63,12 +63,12 @@ def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) 
         "overrides": record.job.get("overrides") or record.get("overrides"),
     }
     for name in (*TEXTS, *NUMBERS):
-        put(manifest, name, rounded(record.get(*name.split("."))))
+        put(manifest, name, record.get(*name.split(".")))
     tested = record.get("test") or {}
-    manifest["test"] = {name: rounded(value) for name, value in tested.items() if wanted.tested(name)}
+    manifest["test"] = {name: value for name, value in tested.items() if wanted.tested(name)}
     best = scores_of(record, curves, unit)
     manifest["at_best"] = {
-        name: rounded(best[name])
+        name: best[name]
         for name in sorted(curves)
         if name in best and wanted.curve(name) and not name.startswith("test/")
     }
@@ -85,10 +85,6 @@ def finished(record: Record) -> str:
         return str(record.get(FINISHED) or "")
     changed = datetime.fromtimestamp((record.folder / "run.json").stat().st_mtime, UTC)
     return changed.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def rounded(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def put(content: dict[str, Any], name: str, value: Any) -> None:
@@ -150,15 +146,10 @@ def repeat_of(record: Record, key: str) -> str:
 
 
 def told(value: Any) -> str:
-    if value is None:
-        return ""
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f"{value:.{DIGITS}g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    """A cell: nothing for None, DIGITS digits of a number."""
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}g}"
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_csv(rows: Sequence[Sequence[str]]) -> str:

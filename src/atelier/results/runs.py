@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from atelier.results.record import finished, read_record
-from atelier.results.selection import repeat_of, value_of
+from atelier.results.selection import repeat_of
 from atelier.results.studies import Study
 from atelier.results.verdict import Decided, decide
 from atelier.sweeps.aggregate import Results, group
+from atelier.sweeps.grid import value_meant
 from atelier.sweeps.records import Record, Sweep, read_sweep
 
 NOTHING = Results([], None, "min", [], [])
@@ -63,7 +64,12 @@ def merged(records: Sequence[Record], swept: Sequence[str]) -> Runs:
 
 
 def setting_of(record: Record, swept: Sequence[str]) -> tuple[str, ...]:
-    return tuple(repr(value_of(record.value(key))) for key in swept)
+    return tuple(repr(value_meant(record.value(key))) for key in swept)
+
+
+def hours(record: Record) -> float:
+    """All that a run took: its set-up, training and test."""
+    return sum(value or 0.0 for value in (record.get("seconds") or {}).values()) / 3600
 
 
 def decide_all(studies: Mapping[str, Study], runs: Mapping[str, Sequence[Record]]) -> dict[str, list[Decided]]:

@@ -1,36 +1,24 @@
 """Which settings of a study a claim is about, whatever its runs have done: what it names must be in the grid."""
 
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from atelier.errors import InputError
 from atelier.results.claims import BASE, Claim, Side, Values, read_claims
 from atelier.runs.setting import REPEATS
-from atelier.sweeps.grid import expand, meaning, text_of
+from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
 from atelier.sweeps.records import Record
 
-NOTHING = ("", "null", "none")  # `none` is the name of options that are nothing, such as a penalty
 Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
 
 
 def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
-    """Whether a setting is meant. Values are compared as what they are: 0.10 is 1e-1."""
+    """Whether a setting is meant."""
     if of == BASE:
         return base is not None and setting == base
     assert not isinstance(of, str)
-    return all(value_of(setting.get(key)) == value_of(text_of(value)) for key, value in of.items())
-
-
-@cache  # Hydra takes its time
-def value_of(text: str | None) -> Any:
-    """
-    >>> value_of("1e-1") == value_of("0.10"), value_of("[100, 100]"), value_of("sgd")
-    (True, [100, 100], 'sgd')
-    """
-    return None if text in (None, *NOTHING) else json.loads(meaning(text))
+    return has(setting, of)
 
 
 def repeat_of(record: Record) -> Repeat:
@@ -40,8 +28,8 @@ def repeat_of(record: Record) -> Repeat:
 
 
 def base_of(study: Mapping[str, Any], settings: Sequence[Known]) -> Known | None:
-    """The setting from which the others differ in one thing each: the first, if it changes nothing."""
-    return settings[0] if settings and (study.get("settings") or [None])[0] == {} else None
+    """The setting from which the others differ in one thing each."""
+    return settings[0] if settings and begins_with_base(study) else None
 
 
 def check_claims(study: Mapping[str, Any]) -> list[Claim]:
@@ -82,7 +70,7 @@ def check_side(side: Side, settings: Sequence[Known], base: Known | None, where:
         if key not in varied:
             raise InputError(f"{where}.{key}={value}: the study does not vary it; choose from: {', '.join(varied)}")
         choices = list(dict.fromkeys(known for one in settings if (known := one[key])))
-        if value_of(text_of(value)) not in map(value_of, choices) and all(one[key] for one in settings):
+        if value_meant(text_of(value)) not in map(value_meant, choices) and all(one[key] for one in settings):
             raise InputError(f"{where}.{key}={value}: no setting has it; choose from: {', '.join(map(str, choices))}")
     open_to = {key: text_of(value) for key, value in side.of.items()}
     loose = [{key: value or open_to.get(key, value) for key, value in one.items()} for one in settings]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from atelier.results.plan import Part, given, repeat, whole_repeats
-from atelier.results.runs import decide_all, runs_of
+from atelier.results.runs import decide_all, hours, runs_of
 from atelier.results.studies import load
 from atelier.results.told import hours_told
 from atelier.results.verdict import VERDICTS, Decided
@@ -72,10 +72,6 @@ def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: 
         left=None if left is None else sum(left),
         verdicts=Counter(one.verdict for one in decided),
     )
-
-
-def hours(record: Record) -> float:
-    return sum(value or 0.0 for value in (record.get("seconds") or {}).values()) / 3600
 
 
 def mean(values: Sequence[float]) -> float:

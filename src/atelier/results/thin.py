@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atelier.results.claims import Claim
+from atelier.results.selection import sides
 
 MOST = 60  # places of one metric
 FIRST = 5  # of which the first are all kept
@@ -38,13 +39,11 @@ def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str |
         node: what stands under `study:`.
         objective: such as val/loss; kept too.
     """
-    sides = [
-        side for claim in claims for check in claim.checks for side in (check.side, check.than) if side is not None
-    ]
+    named = [side for _, side in sides(claims)]
     asked = [str(figure.get("metric", objective)) for figure in node.get("figures") or []]
-    names = {one.partition("/")[2] or one for one in (*asked, *(side.metric for side in sides), objective or "")}
+    names = {one.partition("/")[2] or one for one in (*asked, *(side.metric for side in named), objective or "")}
     names |= {name.replace("error", "accuracy") for name in names if name.rpartition("/")[2] == "error"}
-    places = [side.at for side in sides if isinstance(side.at, Mapping)]
+    places = [side.at for side in named if isinstance(side.at, Mapping)]
     return Wanted(
         names=frozenset(names - {""}),
         first=max([FIRST, *(at["first"] for at in places if "first" in at)]),
@@ -57,7 +56,7 @@ def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
-        kept[name] = {place: float(f"{curve[place]:.5g}") for place in chosen(sorted(curve), wanted, unit)}
+        kept[name] = {place: curve[place] for place in chosen(sorted(curve), wanted, unit)}
     return kept
 
 

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -17,6 +18,7 @@ from atelier.runs.setting import REPEATS
 # What belongs to the sweep and not to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
 BUDGETS = ("full", "quick")
+NOTHING = ("", "null", "none")  # `none` is the name of options that are nothing, such as a penalty
 
 Choice = list[str]  # overrides that go together
 Axis = list[Choice]
@@ -121,6 +123,26 @@ def meaning(text: str | None) -> str:
     except HydraException:  # such as words with blanks, that the configuration holds and nobody typed
         value = text
     return json.dumps(value, sort_keys=True, default=str)
+
+
+@cache  # Hydra takes its time
+def value_meant(text: str | None) -> Any:
+    """What a typed value is, None for each way to say that there is none.
+
+    >>> value_meant("1e-1") == value_meant("0.10"), value_meant("[100, 100]"), value_meant("sgd")
+    (True, [100, 100], 'sgd')
+    """
+    return None if text in (None, *NOTHING) else json.loads(meaning(text))
+
+
+def has(setting: Mapping[str, str | None], wanted: Mapping[str, Any]) -> bool:
+    """Whether a setting {key: its value as text} has the wanted values, compared as what they are."""
+    return all(value_meant(setting.get(key)) == value_meant(text_of(value)) for key, value in wanted.items())
+
+
+def begins_with_base(study: Mapping[str, Any]) -> bool:
+    """Whether the first setting of a study changes nothing, so that the others differ from it in one thing each."""
+    return (study.get("settings") or [None])[0] == {}
 
 
 def axis_of(key: str, values: Any) -> Axis:
