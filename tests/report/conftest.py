@@ -112,3 +112,14 @@ def made_up_run() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def made_up_sweep() -> Callable[..., Path]:
     return write_sweep
+
+
+@pytest.fixture
+def accuracy() -> Callable[[dict[str, str], int], list[float]]:
+    """The validation accuracy of a made-up run, epoch by epoch: better with adam, a higher rate and a later seed."""
+
+    def curve(values: dict[str, str], seed: int) -> list[float]:
+        better = 0.25 if values.get("optimizer") == "adam" else 0
+        return [0.1, 0.5 + better + float(values.get("optimizer.lr", 0)) + seed / 10]
+
+    return curve

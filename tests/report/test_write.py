@@ -1,4 +1,4 @@
-"""The report of a sweep: its table, files, notes, and how little it needs."""
+"""The report of a sweep: its table, files, and how little it needs."""
 
 import csv
 import re
@@ -11,23 +11,15 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
-from atelier.report.notes import caption, cautions
 from atelier.report.write import write_report
-from atelier.sweeps.aggregate import aggregate
 
 Sweep = Callable[..., Path]
+Accuracy = Callable[[dict[str, str], int], list[float]]
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
 
 
-def accuracy(values: dict[str, str], seed: int) -> list[float]:
-    return [
-        0.1,
-        0.5 + (0.25 if values.get("optimizer") == "adam" else 0) + float(values.get("optimizer.lr", 0)) + seed / 10,
-    ]
-
-
 @pytest.fixture
-def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Path:
+def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
     """Six completed runs of eight: `sgd` with 0.1 failed for seed 1, `adam` with 0.1 is still to begin."""
 
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
@@ -54,7 +46,9 @@ def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Path:
 EVIL = "<script>alert(1)</script> & more"
 
 
-def test_no_text_of_a_study_or_a_run_is_html_in_the_page(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
     """Its title, question, claim and command, a value, a device, an error; the note on several commits."""
     told = {"title": EVIL, "question": EVIL, "claim": EVIL}
 
@@ -144,13 +138,17 @@ def test_writing_again_gives_the_same_files(sweep: Path) -> None:
     assert {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()} == before
 
 
-def test_a_sweep_of_which_nothing_has_begun_has_a_report(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_sweep_of_which_nothing_has_begun_has_a_report(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
     sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, change=lambda values, seed: {"status": "waiting"})
     assert {setting.objective.n for setting in write_report(sweep).settings} == {0}
     assert "12 of 12 runs not begun" in (sweep / "report.html").read_text()
 
 
-def test_failed_early_jobs_with_null_keys_have_a_report(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_failed_early_jobs_with_null_keys_have_a_report(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
     """What the launcher writes for a job that died before its run began."""
     names = ("parameters", "epochs", "steps", "seconds", "device", "versions", "git", "host", "pid", "peak_memory_mb")
     died = {
@@ -169,7 +167,7 @@ def test_failed_early_jobs_with_null_keys_have_a_report(made_up_sweep: Sweep, tm
 
 
 def test_several_folders_need_a_place_and_are_brought_together(
-    made_up_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = made_up_sweep(tmp_path / "one", {"optimizer": ["sgd"]}, accuracy, seeds=(0,))
     two = made_up_sweep(tmp_path / "two", {"optimizer": ["sgd", "adam"]}, accuracy, seeds=(1,))
@@ -182,7 +180,9 @@ def test_several_folders_need_a_place_and_are_brought_together(
     assert 'href="../one/0/"' in (tmp_path / "all" / "report.html").read_text()
 
 
-def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
     """Gaps of 0.125 and 0.375, and of 0.5, for the two seeds; the best epoch is always the second."""
 
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
@@ -202,97 +202,12 @@ def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(made_up_sweep: S
     assert (first["objective.validation_gap"], first["test.accuracy/cat"]) == ("0.125", "0.25")
 
 
-# ---------------------------------------------------------------------- notes
-
-
-def test_made_up_data_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, config={"data": {"source": "fake"}})
-    assert cautions(aggregate([sweep])) == [
-        "data.source=fake in 3 runs: made-up data, so that the numbers mean nothing."
-    ]
-    noise = made_up_sweep(tmp_path / "n", {}, accuracy, config={"data": {"_target_": "atelier.data.x.RandomImages"}})
-    assert cautions(aggregate([noise])) == ["data=random_images in 3 runs: noise, so that the numbers mean nothing."]
-
-
-def test_a_full_sweep_of_sound_runs_has_nothing_to_say(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    results = aggregate([made_up_sweep(tmp_path / "s", GRID, accuracy)])
-    assert cautions(results) == []
-    assert caption(results) == (
-        "4 settings, 12 runs; seeds 0, 1, 2. Mean ± standard deviation over seeds (number of runs)."
-    )
-
-
-def test_doubtful_origins_are_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    sweep = made_up_sweep(
-        tmp_path / "s",
-        {},
-        accuracy,
-        seeds=(0, 0, 1),
-        change=lambda values, seed: {"git": {"commit": f"{seed}" * 40, "dirty": seed == 1}},
-    )
-    told = "\n".join(cautions(aggregate([sweep])))
-    assert "Seed 0 counts more than once in one setting" in told
-    assert "From different commits: 0000000, 1111111." in told
-    assert "The code had changes that were not committed." in told
-
-
-def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    nan = float("nan")
-    sweep = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [nan] if seed else [0.5])
-    results = write_report(sweep)
-    assert cautions(results) == ["2 completed runs without a value of val/accuracy; left out of its mean."]
-    assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
-
-
-# ---------------------------------------------------------------------- rows that are less than they seem
-
-
-def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_table(
-    made_up_sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
-        if values["optimizer"] == "adam" and seed == 1:
-            return {"status": "failed", "error": None}
-        return {"precision": "bf16-mixed"} if values["optimizer"] == "sgd" and seed == 1 else {}
-
-    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"]}, accuracy, change=change)
-    results = write_report(sweep)
-    for text in (capsys.readouterr().out, (sweep / "summary.md").read_text(), (sweep / "report.html").read_text()):
-        assert text.count("incomplete: 2 of 3, 1 failed") == 1
-        assert text.count("Incomplete settings come after the complete ones.") == 1
-        assert text.count("1 row mixes precisions: 32-true, bf16-mixed.") == 1
-    assert [setting.values["optimizer"] for setting in results.settings] == ["sgd", "adam"]
-
-
-@pytest.mark.parametrize(
-    ("key", "values", "told"),
-    [
-        ("device", ["cpu (x86_64)", "NVIDIA A100"], "2 rows mix devices: NVIDIA A100, cpu (x86_64)."),
-        ("threads", [1, 2], "2 rows mix threads: 1, 2."),
-        ("processes", [1, 4], "2 rows mix numbers of processes: 1, 4."),
-    ],
-)
-def test_a_row_that_mixes_machines_says_so(
-    made_up_sweep: Sweep, tmp_path: Path, key: str, values: list[Any], told: str
-) -> None:
-    def change(setting: dict[str, str], seed: int) -> dict[str, Any]:
-        return {key: values[seed % 2]}
-
-    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
-    assert caption(aggregate([sweep])).endswith(told)
-
-
-def test_rows_that_differ_from_each_other_alone_mix_nothing(made_up_sweep: Sweep, tmp_path: Path) -> None:
-    precisions = {"sgd": "32-true", "adam": "bf16-mixed"}
-    change = lambda values, seed: {"precision": precisions[values["optimizer"]]}  # noqa: E731
-    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
-    assert "mix" not in caption(aggregate([sweep]))
-
-
 # ---------------------------------------------------------------------- cost
 
 
-def test_a_report_needs_no_torch_and_reads_no_run_again_and_again(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_report_needs_no_torch_and_reads_no_run_again_and_again(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
     sweep = made_up_sweep(tmp_path / "s", GRID, accuracy)
     code = (
         "import collections, pathlib, sys; opened = collections.Counter(); "

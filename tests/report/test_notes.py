@@ -1,0 +1,103 @@
+"""What a report says beside its table: where its numbers are doubtful, and rows that are less than they seem."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.report.notes import caption, cautions
+from atelier.report.write import write_report
+from atelier.sweeps.aggregate import aggregate
+
+Sweep = Callable[..., Path]
+Accuracy = Callable[[dict[str, str], int], list[float]]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
+
+
+def test_made_up_data_is_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, config={"data": {"source": "fake"}})
+    assert cautions(aggregate([sweep])) == [
+        "data.source=fake in 3 runs: made-up data, so that the numbers mean nothing."
+    ]
+    noise = made_up_sweep(tmp_path / "n", {}, accuracy, config={"data": {"_target_": "atelier.data.x.RandomImages"}})
+    assert cautions(aggregate([noise])) == ["data=random_images in 3 runs: noise, so that the numbers mean nothing."]
+
+
+def test_a_full_sweep_of_sound_runs_has_nothing_to_say(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", GRID, accuracy)])
+    assert cautions(results) == []
+    assert caption(results) == (
+        "4 settings, 12 runs; seeds 0, 1, 2. Mean ± standard deviation over seeds (number of runs)."
+    )
+
+
+def test_doubtful_origins_are_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    sweep = made_up_sweep(
+        tmp_path / "s",
+        {},
+        accuracy,
+        seeds=(0, 0, 1),
+        change=lambda values, seed: {"git": {"commit": f"{seed}" * 40, "dirty": seed == 1}},
+    )
+    told = "\n".join(cautions(aggregate([sweep])))
+    assert "Seed 0 counts more than once in one setting" in told
+    assert "From different commits: 0000000, 1111111." in told
+    assert "The code had changes that were not committed." in told
+
+
+def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    nan = float("nan")
+    sweep = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [nan] if seed else [0.5])
+    results = write_report(sweep)
+    assert cautions(results) == ["2 completed runs without a value of val/accuracy; left out of its mean."]
+    assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
+
+
+# ---------------------------------------------------------------------- rows that are less than they seem
+
+
+def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_table(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        if values["optimizer"] == "adam" and seed == 1:
+            return {"status": "failed", "error": None}
+        return {"precision": "bf16-mixed"} if values["optimizer"] == "sgd" and seed == 1 else {}
+
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"]}, accuracy, change=change)
+    results = write_report(sweep)
+    for text in (capsys.readouterr().out, (sweep / "summary.md").read_text(), (sweep / "report.html").read_text()):
+        assert text.count("incomplete: 2 of 3, 1 failed") == 1
+        assert text.count("Incomplete settings come after the complete ones.") == 1
+        assert text.count("1 row mixes precisions: 32-true, bf16-mixed.") == 1
+    assert [setting.values["optimizer"] for setting in results.settings] == ["sgd", "adam"]
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "told"),
+    [
+        ("device", ["cpu (x86_64)", "NVIDIA A100"], "2 rows mix devices: NVIDIA A100, cpu (x86_64)."),
+        ("threads", [1, 2], "2 rows mix threads: 1, 2."),
+        ("processes", [1, 4], "2 rows mix numbers of processes: 1, 4."),
+    ],
+)
+def test_a_row_that_mixes_machines_says_so(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, key: str, values: list[Any], told: str
+) -> None:
+    def change(setting: dict[str, str], seed: int) -> dict[str, Any]:
+        return {key: values[seed % 2]}
+
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
+    assert caption(aggregate([sweep])).endswith(told)
+
+
+def test_rows_that_differ_from_each_other_alone_mix_nothing(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
+    precisions = {"sgd": "32-true", "adam": "bf16-mixed"}
+    change = lambda values, seed: {"precision": precisions[values["optimizer"]]}  # noqa: E731
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
+    assert "mix" not in caption(aggregate([sweep]))
