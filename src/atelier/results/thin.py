@@ -56,7 +56,7 @@ def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
-        kept[name] = {place: curve[place] for place in chosen(sorted(curve), wanted, unit)}
+        kept[name] = {place: float(f"{curve[place]:.5g}") for place in chosen(sorted(curve), wanted, unit)}
     return kept
 
 
