@@ -29,3 +29,9 @@ def test_a_new_session_is_as_patient_as_the_one_before(tmp_path: Path, nice: str
 def test_where_the_kernel_has_no_such_groups_nothing_is_written(tmp_path: Path) -> None:
     lead(tmp_path / "autogroup")
     assert not (tmp_path / "autogroup").exists()
+
+
+def test_where_such_groups_are_turned_off_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "autogroup").touch()  # the kernel's file is there, and empty
+    lead(tmp_path / "autogroup")
+    assert (tmp_path / "autogroup").read_text() == ""

@@ -49,9 +49,9 @@ def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapp
 
 def lead_session() -> None:
     """Lead a session of its own that is as patient as the one before: Linux shares the processor between sessions."""
-    before = AUTOGROUP.read_text().split()[-1] if AUTOGROUP.exists() else "0"  # such as '/autogroup-31 nice 19'
+    before = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []  # '/autogroup-31 nice 19'; empty if turned off
     os.setsid()
-    give_way(int(before))
+    give_way(int(before[-1]) if before else 0)
 
 
 def give_way(nice: int) -> None:
