@@ -36,7 +36,7 @@ def test_an_epoch_without_any_number_is_left_out(group: Make) -> None:
     assert (line.places, line.mean) == ([1, 3], [1.0, 3.0])
 
 
-def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group: Make) -> None:
+def test_training_is_solid_validation_dotted_and_what_differs_between_runs_has_a_band(group: Make) -> None:
     runs = [{"train/loss": {0: 1.0, 1: 2.0}, "val/loss": {0: v, 1: v + 2}} for v in (1.0, 2.0, 3.0)]
     (axes,) = draw(gather([group({}, curves=runs)], "loss")).axes
     drawn = {line.get_linestyle(): line for line in axes.lines if len(line.get_xdata()) > 1}
@@ -50,11 +50,12 @@ def test_training_is_solid_validation_dotted_and_the_band_is_one_deviation(group
     assert (at_first.min(), at_first.max()) == (pytest.approx(1.0), pytest.approx(3.0))
 
 
-def test_on_a_logarithmic_axis_the_band_is_from_the_lowest_run_to_the_highest(group: Make) -> None:
-    runs = [{"val/loss": {0: v, 1: 0.01 * v}} for v in (0.1, 0.2, 3.0)]  # mean 1.1, deviation 1.65
-    curves = gather([group({}, curves=runs)], "loss")
+@pytest.mark.parametrize(("metric", "scale"), [("loss", "log"), ("accuracy", "linear")])
+def test_the_band_is_from_the_lowest_run_to_the_highest(group: Make, metric: str, scale: str) -> None:
+    runs = [{f"val/{metric}": {0: v, 1: 0.01 * v}} for v in (0.1, 0.2, 3.0)]  # mean 1.1, deviation 1.65
+    curves = gather([group({}, curves=runs)], metric)
     (axes,) = draw(curves).axes
-    assert axes.get_yscale() == "log"
+    assert axes.get_yscale() == scale
     (band,) = [one for one in axes.collections if isinstance(one, PolyCollection)]
     corners = band.get_paths()[0].vertices
     assert (corners[:, 1].min(), corners[:, 1].max()) == (pytest.approx(0.001), pytest.approx(3.0))

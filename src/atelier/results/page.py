@@ -145,7 +145,7 @@ def claim_rows(one: Decided) -> Iterator[str]:
         return
     told, reasons = [], [""]
     for check, outcome in zip(claim.checks, one.outcomes, strict=True):
-        reason = f" ({check.because})" * (check.because != reasons[-1])
+        reason = f" ({check.because})" * (check.because not in ("", reasons[-1]))
         reported = "" if check.reported is None else f"{check.reported:g}"
         told.append((condition(check) + reason, measured(outcome), reported, outcome.verdict))
         reasons.append(check.because)

@@ -1,8 +1,8 @@
-"""A metric over the epochs or steps: the mean over the runs with a band of ± one standard deviation.
+"""A metric over the epochs or steps: the mean over the runs with a band from the lowest of them to the highest.
 
 Training is solid and validation dotted, as the reports draw them; the test set, where a study asks for it, is dashed.
-On a logarithmic axis, where a deviation may reach below zero, the band is from the lowest run to the highest; of two
-runs there is no band, but each of them as a thin line. A ring is where the metric that chooses an epoch is best.
+A band of ± one deviation would reach where no run can be: above an accuracy of 1, below an error of 0. Of two runs
+there is no band, but each of them as a thin line. A ring is where the metric that chooses an epoch is best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Curve, Group, as_listed
-from atelier.figures.palette import draw_references, scale_upright, style, wide_range
+from atelier.figures.palette import draw_references, scale_upright, style
 from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
 
@@ -188,7 +188,7 @@ def draw(curves: Curves) -> Figure:
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
             marked = bool(named) and line.split == panel.lines[0].split
-            draw_line(axis, line, labels.index(line.label), marked, logarithmic(curves))
+            draw_line(axis, line, labels.index(line.label), marked)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if several and longest >= 1000 else 6))
@@ -212,11 +212,7 @@ def means(curves: Curves) -> list[float]:
     return [value for panel in curves.panels for line in panel.lines for value in line.mean]
 
 
-def logarithmic(curves: Curves) -> bool:
-    return wide_range(curves.metric, means(curves))
-
-
-def draw_line(axis: Axes, line: Line, index: int, marked: bool, logarithmic: bool) -> None:
+def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     look = style(index)
     if not marked and len(line.places) > 1:
         look["marker"] = None
@@ -231,8 +227,7 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool, logarithmic: boo
         for places, values in line.each:
             axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8, alpha=0.6)
     elif any(line.std):
-        deviation = [(mean - std, mean + std) for mean, std in zip(line.mean, line.std, strict=True)]
-        low, high = zip(*(line.range if logarithmic else deviation), strict=True)
+        low, high = zip(*line.range, strict=True)
         axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
@@ -246,18 +241,18 @@ def caption(curves: Curves) -> str:
     styles += "; a ring is where the best is" if any(line.best is not None for line in lines) else ""
     styles += ". Nothing is chosen by the test set" if "test" in splits else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
-    over = f"over the {curves.unit}s{spread(lines, logarithmic(curves))}"
+    over = f"over the {curves.unit}s{spread(lines)}"
     return f"{metric_words(curves.metric).capitalize()} {over}{styles}.{rest}"
 
 
-def spread(lines: Sequence[Line], logarithmic: bool) -> str:
+def spread(lines: Sequence[Line]) -> str:
     """Of how many runs the lines are, and how these are told apart from their mean."""
     most = max(line.most for line in lines)
     n = sample(line.most for line in lines)
     if most == 1:
         return f", {n}"
-    band = "a band from the lowest to the highest" if logarithmic else "a band of ± one standard deviation"
-    ways = [band] * (most > 2) + ["each of two runs as a thin line"] * any(line.most == 2 for line in lines)
+    ways = ["a band from the lowest to the highest"] * (most > 2)
+    ways += ["each of two runs as a thin line"] * any(line.most == 2 for line in lines)
     return f": the mean over the runs ({n}), with {' or '.join(ways)}"
 
 
