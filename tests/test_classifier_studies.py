@@ -11,10 +11,11 @@ from omegaconf import DictConfig
 
 from atelier.compose.targets import build
 from atelier.report.notes import claim_words
+from atelier.sweeps.records import LOADER
 
 Compose = Callable[..., DictConfig]
 STUDIES = {
-    path.stem: yaml.safe_load(path.read_text())
+    path.stem: yaml.load(path.read_text(), LOADER)
     for path in sorted((Path(__file__).parents[1] / "conf" / "study").glob("*.yaml"))
 }
 LEIDEN = [name for name in STUDIES if name.startswith(("leiden_mlp", "leiden_cnn", "leiden_best", "leiden_cifar10"))]

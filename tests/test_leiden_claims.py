@@ -8,9 +8,10 @@ import yaml
 
 from atelier.results.studies import read_study
 from atelier.sweeps.grid import has
+from atelier.sweeps.records import LOADER
 
 STUDIES: dict[str, dict[str, Any]] = {
-    path.stem: yaml.safe_load(path.read_text())["study"]
+    path.stem: yaml.load(path.read_text(), LOADER)["study"]
     for path in sorted((Path(__file__).parents[1] / "conf" / "study").glob("*.yaml"))
 }
 LEIDEN = [name for name in STUDIES if name.startswith("leiden_")]

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from atelier.sweeps.records import LOADER
+
 CONF = Path(__file__).parents[1] / "conf"
-STUDIES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((CONF / "study").glob("*.yaml"))}
+STUDIES = {path.stem: yaml.load(path.read_text(), LOADER) for path in sorted((CONF / "study").glob("*.yaml"))}
 Check = dict[str, Any]
 
 
