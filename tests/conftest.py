@@ -3,18 +3,21 @@
 The tests' runs write under pytest's temporary folder, share one data cache there, and use one thread each.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hydra
 import hydra_memory
 import hypothesis
 import pytest
 from omegaconf import DictConfig
+from xdist.scheduler import LoadFileScheduling
 
 from atelier.compose.verb import register_resolvers
 from atelier.sweeps import process
@@ -24,7 +27,12 @@ pytest_plugins = ("commands", "held", "trainings")  # of tests/fixtures
 ROOT = Path(__file__).parents[1]
 collect_ignore_glob = ["hold/*", "fixtures/*"]  # imported by what needs them
 
-LONG = ("test_sweeps", "test_resume", "test_studies", "test_experiments", "test_precision", "test_train", "test_ddp")
+# Files that read the same training.
+TOGETHER = (("tests/callbacks/", "tests/tasks/test_classifier.py"), ("tests/generative/",))
+LONG = (
+    *("test_sweeps", "test_resume", "test_studies", "test_experiments", "test_precision", "test_train", "test_ddp"),
+    *itertools.chain(*TOGETHER),
+)
 # What an option needs that is given on the command line alone.
 GIVEN = {
     ("data", "clocks_npy"): ["experiment=clock_angles", "data.images=images.npy", "data.labels=labels.npy"],
@@ -53,6 +61,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if name.endswith("_option"):
             folder = ROOT / "conf" / name.removesuffix("_option")
             metafunc.parametrize(name, sorted(file.stem for file in folder.glob("*.yaml")))
+
+
+class Scheduling(LoadFileScheduling):
+    """A file's tests run in one process, and so do those of files that read the same training."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((files[0] for files in TOGETHER if file.startswith(files)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
