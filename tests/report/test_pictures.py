@@ -81,7 +81,12 @@ def test_two_figures_of_one_kind_and_metric_have_files_of_their_own(made_up_swee
     ("key", "typed", "of", "drawn"),
     [
         ("optimizer", ["sgd", "adam", "adagrad"], ["adam", "sgd"], {"sgd", "adam"}),
-        ("network.hidden", ["[64]", "[128,64]", "[256, 128]"], [[64], [128, 64]], {"hidden [64]", "hidden [128,64]"}),
+        (
+            "network.hidden",
+            ["[64]", "[128,64]", "[256, 128]"],
+            [[64], [128, 64]],
+            {"hidden units [64]", "hidden units [128,64]"},
+        ),
         ("optimizer.lr", ["1e-1", "0.010", "0.5"], [0.1, 0.01], {"learning rate 1e-1", "learning rate 0.010"}),
     ],
 )
@@ -106,7 +111,9 @@ def test_a_figure_of_several_settings_calls_them_by_what_it_names(made_up_sweep:
     (picture,), _ = draw_pictures(
         results, [{"kind": "bars", "metric": "test/accuracy", "of": of}], tmp_path / "figures"
     )
-    assert picture.alternative.endswith("(runs): sgd, hidden [64]: 0.29 ± 0 (3); adam, hidden [128]: 0.29 ± 0 (3).")
+    assert picture.alternative.endswith(
+        "(runs): sgd, hidden units [64]: 0.29 ± 0 (3); adam, hidden units [128]: 0.29 ± 0 (3)."
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,29 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from atelier.results.page import page
+from atelier.results.record import read_record
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.grid import has
 
 ROOT = Path(__file__).parents[2]
+PAIRS = [
+    {"network": f"pair_{kind}", "network.weight_sharing": shared, "task.auxiliary_weight": weight}
+    for kind in ("fnn", "cnn")
+    for weight, shared in ((0.0, False), (0.0, True), (1.0, False), (1.0, True))
+]
+# What the docs say in numbers of a study: where, of which settings, what of them, its factor and its decimals.
+QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
+    ("README.md", "| `pairs`, FNN", "ee559_pairs", [PAIRS[3]], "accuracy", 100, 1),
+    ("README.md", "| `mnist_rows_rnn`", "elec576_rnn", [{"network.hidden": 128}], "accuracy", 100, 2),
+    ("README.md", "report's (`exp", "leiden_clock_encodings", [{"encoding": "multihead"}], "common_sense_error", 1, 1),
+    ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
+    ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
+]
 
 
 def test_the_projects_page_is_what_its_record_gives() -> None:
@@ -32,3 +51,18 @@ def test_what_is_in_the_record_is_nowhere_not_yet_run(study_option: str) -> None
         assert all(json.loads(row["overrides"]) for row in rows)
     else:
         assert "docs/results.md" not in header
+
+
+@pytest.mark.parametrize(("file", "start", "study", "settings", "metric", "factor", "decimals"), QUOTED)
+def test_the_docs_quote_the_record(
+    file: str, start: str, study: str, settings: list[dict[str, Any]], metric: str, factor: float, decimals: int
+) -> None:
+    line = next(line for line in (ROOT / file).read_text().splitlines() if line.startswith(start))
+    records = read_record(ROOT / "docs" / "results" / study)
+    keys = list(settings[0])
+    for setting in settings:
+        runs = [one for one in records if has({key: one.value(key) for key in keys}, setting)]
+        found = Statistic.of(run.get("test", metric) for run in runs)
+        assert found.mean is not None
+        assert found.std is not None
+        assert f"{factor * found.mean:.{decimals}f} ± {factor * found.std:.{decimals}f}" in line

@@ -13,7 +13,7 @@ METRICS = {
     "kl": "KL divergence (nats)",
     "seconds": "training time (seconds)",
 }
-KEYS = {"lr": "learning rate", "num_images": "number of pictures", "max_epochs": "epochs"}
+KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
