@@ -18,10 +18,10 @@ ALLOWED: dict[str, set[str]] = {
     "scratch": set(),
     "tasks": {"losses", "metrics", "scratch"},
     "callbacks": {"figures"},
-    "sweeps": {"runs"},
+    "sweeps": {"runs", "compose"},
     "figures": {"runs"},
     "report": {"runs", "sweeps", "figures"},
-    "compose": {"losses", "metrics", "networks", "data", "runs", "tasks", "callbacks", "figures", "sweeps", "report"},
+    "compose": {"losses", "metrics", "networks", "data", "runs", "tasks", "callbacks", "figures"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

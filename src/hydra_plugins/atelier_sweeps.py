@@ -1,5 +1,6 @@
 """What Hydra looks for: the sweeper and the launcher of conf/hydra/, each a few lines over `atelier.sweeps`."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.errors import InputError
+from atelier.runs.offline import how_to_send
 from atelier.sweeps.sweep import Job, Sweep
 
 Done = Callable[[Job, str], None]
@@ -47,7 +49,7 @@ class LocalLauncher(SweepLauncher):
         self.given = limits
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from atelier.compose.sweeping import checked_limits
+        from atelier.sweeps.local import checked_limits
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.limits = checked_limits(self.given)
@@ -65,7 +67,7 @@ class SlurmLauncher(SweepLauncher):
         self.given = settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from atelier.compose.slurm import checked_slurm
+        from atelier.sweeps.slurm_queue import checked_slurm
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.settings = checked_slurm(self.given)
@@ -94,22 +96,28 @@ class GridSweeper(Sweeper):
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
-        from atelier.compose.searching import is_search
-        from atelier.compose.sweeping import end_sweep, open_sweep
+        from atelier.sweeps.search_start import is_search
+        from atelier.sweeps.start import end_sweep, open_sweep
 
         assert self.config is not None
         if is_search(self.config):
             self.search(arguments, {})
             return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
-        end_sweep(sweep, self.launcher.run(sweep, sweep.unfinished()))
+        stopped = self.launcher.run(sweep, sweep.unfinished())
+        status = sweep.conclude()
+        bring_together(sweep)
+        end_sweep(sweep, status, stopped)
 
     def search(self, arguments: list[str], settings: dict[str, Any]) -> None:
-        from atelier.compose.searching import end_search, open_search
+        from atelier.sweeps.search_start import end_search, open_search
 
         assert self.config is not None
         search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus, settings)
-        end_search(search, self.launcher.run(search.sweep, search.jobs(), search.done))
+        stopped = self.launcher.run(search.sweep, search.jobs(), search.done)
+        status = search.conclude()
+        bring_together(search.sweep)
+        end_search(search, status, stopped)
 
 
 class OptunaSweeper(GridSweeper):
@@ -123,3 +131,17 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         self.search(arguments, self.settings)
+
+
+def bring_together(sweep: Sweep) -> None:
+    """Let go of a sweep, write its report, and say what is left to be sent."""
+    sweep.lock.close()
+    if any(sweep.record(job) for job in sweep.jobs):
+        from atelier.report.write import write_report
+
+        try:
+            write_report([sweep.path])
+        except OSError as error:  # a full disk must not swallow what follows
+            print(f"The report could not be written: {error}", file=sys.stderr)
+    if command := how_to_send(sweep.path):
+        print(f"W&B: runs stayed offline. To send them: {command}")

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from atelier.callbacks.pruning import at_end, step
 from atelier.compose.build import pruning
-from atelier.sweeps.search_judge import Judge
+from atelier.runs.judge import Judge
 
 Run = Callable[..., Any]
 SEARCH = ["-m", "hydra/sweeper=optuna"]
@@ -153,8 +153,8 @@ def test_a_mistake_is_told_before_anything_runs(run_verb: Run, arguments: list[s
 
 def test_without_optuna_the_extra_is_named(run_verb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    for module in ("search", "search_methods", "search_journal"):
-        monkeypatch.delitem(sys.modules, f"atelier.sweeps.{module}", raising=False)
+    for module in ("sweeps.search", "sweeps.search_methods", "runs.judge"):
+        monkeypatch.delitem(sys.modules, f"atelier.{module}", raising=False)
     outcome = run_verb("train", *SEARCH, *SPACE)
     told = "hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'\n"
     assert (outcome.code, outcome.err) == (2, told)

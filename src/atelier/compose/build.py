@@ -163,7 +163,7 @@ def pruning(config: DictConfig, run: Run) -> list[Pruning]:
     trial = OmegaConf.select(config, "sweep.trial")
     if trial is None:
         return []
-    from atelier.sweeps.search_judge import Judge  # late: only searches need Optuna
+    from atelier.runs.judge import Judge  # late: only searches need Optuna
 
     return [Pruning(Judge(run.folder.path.parent, trial).hopeless, run.prune)]
 

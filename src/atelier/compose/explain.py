@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from atelier.errors import InputError
+from atelier.runs.overrides import key_of
 
 CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
 
@@ -41,7 +42,7 @@ def explain(error: BaseException, conf: Path) -> str:
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if str(error).startswith("Config group override must be a string"):
-        given = [argument for argument in sys.argv[1:] if argument.partition("=")[0].lstrip("+~") in groups(conf)]
+        given = [argument for argument in sys.argv[1:] if key_of(argument) in groups(conf)]
         return f"{' '.join(given)}: a group takes the name of one of its options; --help lists them"
     return "\n".join(str(error).strip().splitlines()[:2])
 

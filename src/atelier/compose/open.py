@@ -16,9 +16,9 @@ from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, create, find
 from atelier.runs.manifest import Manifest
+from atelier.runs.overrides import key_of
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import setting_hash
-from atelier.sweeps.grid import key_of
 
 VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look

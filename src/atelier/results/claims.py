@@ -26,6 +26,7 @@ from typing import Any
 
 from atelier.errors import InputError
 from atelier.runs.gap import GAPS
+from atelier.runs.overrides import bare
 
 FACTS = ("seconds", "parameters", "best_epoch", "best_step", *GAPS)  # what a run has one of, beside test/…
 SPLITS = ("train", "val", "test")
@@ -218,4 +219,4 @@ def settings(given: Mapping[str, Any], key: str, where: str) -> Values | str:
         return value or {}
     if not isinstance(value, Mapping):
         raise InputError(f"{where}.{key}={value}: give {BASE}, or a mapping {{swept key: its value}}")
-    return {str(name).lstrip("+~"): one for name, one in value.items()}
+    return {bare(str(name)): one for name, one in value.items()}

@@ -13,6 +13,7 @@ from atelier.results.runs import decide_all, hours, results_of
 from atelier.results.studies import Study, read_study, study_names
 from atelier.results.told import condition, hours_told
 from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
+from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 
@@ -133,7 +134,7 @@ def of_what(results: Results) -> str:
     varied = {*results.keys, *REPEATS, "study"}
     typed = {f"{key}={value}" for record in records for key, value in record.overrides.items() if key not in varied}
     of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
-    reduced = sorted(one for one in typed if one.partition("=")[0] not in of_grid)
+    reduced = sorted(one for one in typed if key_of(one) not in of_grid)
     return f"{told}." + (f" With {', '.join(f'`{one}`' for one in reduced)}." if reduced else "")
 
 

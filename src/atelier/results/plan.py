@@ -11,8 +11,9 @@ import yaml
 from atelier.errors import InputError
 from atelier.results.claims import checked_keys
 from atelier.results.studies import load
+from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS, is_aside
-from atelier.sweeps.grid import Grid, expand, key_of
+from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.records import LOADER, Record, read_sweep
 
 ENTRY = ("study", "seeds", "overrides", "reduced")

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from atelier.runs.manifest import Manifest
+from atelier.runs.overrides import bare, key_of, value_of
 
 TAG_LENGTH = 64  # characters that W&B allows
 
@@ -37,8 +38,8 @@ def read_labels(folder: Path) -> Labels:
     sweep, known = config.get("sweep") or {}, run["config_hash"]
     if not sweep.get("folder"):
         return Labels(last_two(folder), None, f"{run['experiment']} ({known})", known, ())
-    typed = dict(override.lstrip("+~").partition("=")[::2] for override in run["overrides"])
-    keys = (key.lstrip("+~") for key in sweep.get("swept") or ())
+    typed = {key_of(override): value_of(override) for override in run["overrides"]}
+    keys = map(bare, sweep.get("swept") or ())
     words = tuple(f"{key}={typed[key]}" for key in keys if key in typed)
     told = " ".join(words) or Path(sweep["folder"]).parent.name
     tags = tuple(word[:TAG_LENGTH] for word in words)

@@ -18,6 +18,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from atelier.runs.overrides import bare
+
 # {key: what several of its values are called}
 REPEATS = {"seed": "seeds", "data.fold": "folds", "data.draw": "draws"}
 # Keys, with all below them. Where they have a part in the last digits or in the time, run.json records it.
@@ -62,7 +64,7 @@ def setting_of(config: DictConfig) -> dict[str, Any]:
     for key in REPEATS:
         if OmegaConf.select(masked, key) is not None:
             OmegaConf.update(masked, key, -1)  # no run can ask for it
-    varied = [str(key).lstrip("+~") for key in OmegaConf.select(config, "sweep.swept") or ()]
+    varied = [bare(str(key)) for key in OmegaConf.select(config, "sweep.swept") or ()]
     setting = without_aside(resolved(masked, config), varied)
     if not any(within(key, "callbacks") for key in varied):
         callbacks = (setting.get("callbacks") or {}).items()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.runs.gap import GAPS
+from atelier.runs.overrides import bare
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import meaning
@@ -147,7 +148,7 @@ def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     """
     records = [record for runs in settings for record in runs]
     if len(sweeps) == 1 and all(record.job for record in records):
-        return [str(key).lstrip("+~") for key in sweeps[0].content.get("swept", [])]
+        return [bare(str(key)) for key in sweeps[0].content.get("swept", [])]
     keys = dict.fromkeys(key for record in records for key in typed(record))
     return [key for key in keys if tells_apart([known(key, runs) for runs in settings])]
 

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from atelier.errors import InputError
+from atelier.runs.overrides import bare, key_of, value_of
 from atelier.runs.setting import REPEATS
 
 # What belongs to the sweep and not to its jobs.
@@ -169,18 +170,6 @@ def job_of(chosen: Mapping[str, Choice], typed: Container[str]) -> list[str]:
 
 def unique(jobs: Iterable[list[str]]) -> Iterable[list[str]]:
     return map(list, dict.fromkeys(map(tuple, jobs)))
-
-
-def key_of(override: str) -> str:
-    return bare(override.partition("=")[0])
-
-
-def bare(key: str) -> str:
-    return key.lstrip("+~")
-
-
-def value_of(override: str) -> str:
-    return override.partition("=")[2]
 
 
 def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> str:

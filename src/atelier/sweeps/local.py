@@ -1,8 +1,10 @@
-"""Runs a sweep on this machine, from the preflight to the tables."""
+"""Runs the jobs of a sweep on this machine."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+from atelier.compose.targets import check_arguments
 from atelier.errors import InputError
 from atelier.runs.threads import cores, told_if_scarce
 from atelier.sweeps.pool import Limits, Pool
@@ -41,3 +43,18 @@ def run_here(
         pool = Pool(sweep, script, limits, warm_context(), watcher, cores())
         pool.run(jobs, done)
     return pool.stopping
+
+
+def checked_limits(given: dict[str, Any]) -> Limits:
+    """The launcher's settings.
+
+    Raises:
+        InputError: if one does not exist or has no sensible value.
+    """
+    check_arguments("hydra.launcher", Limits, given)
+    limits = Limits(**given)
+    for key in ("jobs", "jobs_per_gpu", "threads_per_job", "timeout"):
+        value = getattr(limits, key)
+        if value is not None and value <= 0:
+            raise InputError(f"hydra.launcher.{key}={value}: give a number above 0")
+    return limits

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from atelier.errors import InputError
+from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads a configuration in 3 ms instead of 30
@@ -40,8 +41,7 @@ class Record:
     def overrides(self) -> dict[str, str]:
         """{key: value as text}; of a key that was given twice, the last."""
         given = self.manifest.get("overrides") or self.job.get("overrides") or []
-        pairs = (str(override).lstrip("+~").partition("=") for override in given)
-        return {key: value for key, _, value in pairs}
+        return {key_of(str(override)): value_of(str(override)) for override in given}
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from atelier.runs.judge import STUDY, make_pruner, mend, open_journal
 from atelier.sweeps.preflight import Check
-from atelier.sweeps.search_journal import STUDY, mend, open_journal
-from atelier.sweeps.search_methods import Options, make_pruner, make_sampler
+from atelier.sweeps.search_methods import Options, make_sampler
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import failure
@@ -45,7 +45,7 @@ class Search:
             storage=open_journal(sweep.path),
             study_name=STUDY,
             direction="maximize" if sweep.manifest["objective"]["mode"] == "max" else "minimize",
-            pruner=make_pruner(options),
+            pruner=make_pruner(options.pruner, options.pruner_options or {}),
             load_if_exists=True,
         )
 

@@ -1,17 +1,15 @@
 """Optuna's samplers and pruners by name, with what a user can set of them."""
 
 import importlib.util
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from atelier.errors import InputError
+from atelier.runs.judge import PRUNERS, make
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
@@ -23,17 +21,6 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 }
 NEEDS = {"cmaes": "cmaes", "gp": "scipy", "qmc": "scipy"}  # packages that the extra `optuna` does not bring
 ONE_SEQUENCE = ("qmc",)  # samplers whose trials together are one sequence, which the seed fixes
-
-PRUNERS: dict[str, type[BasePruner]] = {
-    "none": optuna.pruners.NopPruner,
-    "median": optuna.pruners.MedianPruner,
-    "percentile": optuna.pruners.PercentilePruner,
-    "hyperband": optuna.pruners.HyperbandPruner,
-    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
-    "threshold": optuna.pruners.ThresholdPruner,
-    "patient": optuna.pruners.PatientPruner,
-}
-GIVEN: dict[str, dict[str, Any]] = {"patient": {"wrapped_pruner": None}}  # arguments that are no plain values
 
 
 @dataclass(frozen=True)
@@ -85,23 +72,3 @@ def make_sampler(options: Options, trial: int) -> BaseSampler:
     if options.sampler in ONE_SEQUENCE:
         given = {"seed": options.seed, "independent_sampler": optuna.samplers.RandomSampler(seed)}
     return make("sampler", options.sampler, SAMPLERS[options.sampler], given, options.sampler_options or {})
-
-
-def make_pruner(options: Options) -> BasePruner:
-    """
-    Raises:
-        InputError: if the pruner does not take the options.
-    """
-    given = GIVEN.get(options.pruner, {})
-    return make("pruner", options.pruner, PRUNERS[options.pruner], given, options.pruner_options or {})
-
-
-def make(key: str, name: str, kind: Any, given: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """A sampler or a pruner, with what is `given` by the project and the user's own `options`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return kind(**given, **options)
-    except (TypeError, ValueError) as error:
-        told = str(error).removeprefix(f"{kind.__name__}.__init__() ")
-        raise InputError(f"hydra.sweeper.{key}={name} with {key}_options={dict(options)}: {told}") from error

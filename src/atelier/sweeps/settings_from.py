@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from atelier.errors import InputError
+from atelier.runs.overrides import key_of, value_of
 from atelier.sweeps.aggregate import Setting, aggregate
-from atelier.sweeps.grid import Grid, key_of, meaning, value_of
+from atelier.sweeps.grid import Grid, meaning
 
 
 def with_settings_from(folder: Path, grid: Grid) -> Grid:

@@ -1,9 +1,11 @@
 """Slurm from the outside: jobs go in through submitit's sbatch, squeue tells how they stand, scancel takes them out."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from omegaconf import OmegaConf
+
+from atelier.compose.targets import check_arguments
 from atelier.errors import InputError
 from atelier.sweeps.slurm_task import run_task
 from atelier.sweeps.sweep import Job, Sweep
@@ -23,6 +28,7 @@ INHERITED = re.compile(
     r"SLURM_(?!CONF$)|SLURMD_|SBATCH_|SRUN_|SUBMITIT_|(RANK|LOCAL_RANK|NODE_RANK|WORLD_SIZE|MASTER_PORT|ATELIER_RUN)$"
 )
 SAVE_BEFORE = 120  # seconds before the end of its time that a job is asked to save; Slurm may ask up to 60 s earlier
+SHORTEST = 2 * SAVE_BEFORE // 60  # minutes: what is left of less would not do
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,32 @@ class SlurmSettings:
     retries: int = 0
     requeues: int = 20
     on_failure: Literal["continue", "stop"] = "continue"
+
+
+def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
+    """The launcher's settings, where there is a Slurm to use them.
+
+    Raises:
+        InputError: if one does not exist or has no sensible value, or if Slurm or submitit are not here.
+    """
+    values: Any = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
+    check_arguments("hydra.launcher", SlurmSettings, values)
+    settings = SlurmSettings(**values)
+    least = {"jobs": 1, "cpus_per_task": 1, "gpus_per_node": 0, "retries": 0, "requeues": 0}
+    for key, smallest in least.items():
+        value = getattr(settings, key)
+        if value is not None and value < smallest:
+            raise InputError(f"hydra.launcher.{key}={value}: give a number of {smallest} or more")
+    if isinstance(settings.time, int) and 0 < settings.time < SHORTEST:
+        raise InputError(
+            f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, the last of which are for saving"
+        )
+    if importlib.util.find_spec("submitit") is None:
+        raise InputError("hydra/launcher=slurm needs the package submitit: pip install 'atelier[slurm]'")
+    for program in ("sbatch", "srun", "squeue", "scancel"):
+        if shutil.which(program) is None:
+            raise InputError(f"hydra/launcher=slurm: there is no {program} on the PATH; is this a Slurm cluster?")
+    return settings
 
 
 @dataclass(frozen=True)

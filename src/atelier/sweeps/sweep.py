@@ -15,6 +15,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
+from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
 
 
@@ -38,7 +39,7 @@ class Job:
     @property
     def name(self) -> str:
         """How the job differs from the others, for people."""
-        repeats = [override for override in self.overrides if override.partition("=")[0] in REPEATS]
+        repeats = [override for override in self.overrides if key_of(override) in REPEATS]
         return " ".join([f"{key}={value}" for key, value in self.values.items()] + repeats) or f"job {self.number}"
 
 

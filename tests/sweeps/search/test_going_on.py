@@ -5,8 +5,8 @@ from typing import Any
 
 import optuna
 
+from atelier.runs.judge import JOURNAL, mend, open_journal
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_journal import JOURNAL, mend, open_journal
 from atelier.sweeps.search_methods import make_sampler
 
 Make = Callable[..., Search]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
+from atelier.runs.judge import PRUNERS, make_pruner
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_methods import NEEDS, PRUNERS, SAMPLERS, Options, check_names, make_pruner, make_sampler
+from atelier.sweeps.search_methods import NEEDS, SAMPLERS, Options, check_names, make_sampler
 
 Make = Callable[..., Search]
 
@@ -44,7 +45,7 @@ def test_a_sampler_without_its_package_says_so(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", PRUNERS)
 def test_every_pruner_can_be_had(name: str) -> None:
     needed = {"percentile": {"percentile": 25.0}, "threshold": {"upper": 1.0}, "patient": {"patience": 2}}
-    assert type(make_pruner(Options(pruner=name, pruner_options=needed.get(name)))) is PRUNERS[name]
+    assert type(make_pruner(name, needed.get(name, {}))) is PRUNERS[name]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_wrong_method_is_told(options: dict[str, Any], told: str) -> None:
     def check() -> None:
         check_names(Options(**options))
         make_sampler(Options(**options), 0)
-        make_pruner(Options(**options))
+        make_pruner(options.get("pruner", "none"), options.get("pruner_options", {}))
 
     with pytest.raises(InputError, match=told):
         check()

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from atelier.runs.judge import JOURNAL
 from atelier.sweeps.pool import Limits, Pool
 from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_journal import JOURNAL
 from atelier.sweeps.sweep import Job
 from atelier.sweeps.watch import Lines
 

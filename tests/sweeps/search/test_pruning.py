@@ -8,9 +8,9 @@ import pytest
 from optuna.trial import TrialState
 
 from atelier.report.table import runs_told
+from atelier.runs.judge import Judge
 from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_judge import Judge
 
 NAN = float("nan")
 Make = Callable[..., Search]

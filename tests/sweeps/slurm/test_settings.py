@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from atelier.compose.slurm import checked_slurm
 from atelier.errors import InputError
-from atelier.sweeps.slurm_queue import SlurmSettings
+from atelier.sweeps.slurm_queue import SlurmSettings, checked_slurm
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from atelier.compose.preflight import check_job
-from atelier.compose.targets import check_arguments, plain
+from atelier.compose.targets import plain
 from atelier.errors import InputError
-from atelier.runs.offline import how_to_send
 from atelier.runs.threads import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
-from atelier.sweeps.pool import Limits
 from atelier.sweeps.preflight import preflight
 from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.settings_from import with_settings_from
@@ -115,42 +113,11 @@ def claim(sweep: Sweep) -> None:
         raise InputError(f"{sweep.path} is being run by another process") from None
 
 
-def checked_limits(given: dict[str, Any]) -> Limits:
-    """The launcher's settings.
-
-    Raises:
-        InputError: if one does not exist or has no sensible value.
-    """
-    check_arguments("hydra.launcher", Limits, given)
-    limits = Limits(**given)
-    for key in ("jobs", "jobs_per_gpu", "threads_per_job", "timeout"):
-        value = getattr(limits, key)
-        if value is not None and value <= 0:
-            raise InputError(f"hydra.launcher.{key}={value}: give a number above 0")
-    return limits
-
-
-def end_sweep(sweep: Sweep, stopped: int) -> None:
-    """Bring the results together, say what is missing, and leave with a status that tells how it went."""
-    status = sweep.conclude()
-    bring_together(sweep)
+def end_sweep(sweep: Sweep, status: str, stopped: int) -> None:
+    """Say what is missing, and leave with a status that tells how it went."""
     for line in last_words(sweep, Path("src/train.py")):
         print(line, file=sys.stderr)
     if stopped:
         sys.exit(128 + stopped)
     if status != "completed":
         sys.exit(1)
-
-
-def bring_together(sweep: Sweep) -> None:
-    """Let go of a sweep, write its report, and say what is left to be sent."""
-    sweep.lock.close()
-    if any(sweep.record(job) for job in sweep.jobs):
-        from atelier.report.write import write_report
-
-        try:
-            write_report([sweep.path])
-        except OSError as error:  # a full disk must not swallow what follows
-            print(f"The report could not be written: {error}", file=sys.stderr)
-    if command := how_to_send(sweep.path):
-        print(f"W&B: runs stayed offline. To send them: {command}")
