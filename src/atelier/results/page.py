@@ -96,10 +96,10 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
         yield row(["---", "---", "---", "---", "--:", "---"])
     for one in decided:
         yield from claim_rows(one)
-    for one in decided:
-        if one.claim.reason:
-            yield ""
-            yield f"{one.claim.where[:1].upper()}{one.claim.where[1:]}, {one.verdict}: {one.claim.reason}"
+    reasons = [f"{one.claim.where}, {one.verdict}: {one.claim.reason}" for one in decided if one.claim.reason]
+    for reason in dict.fromkeys(reasons):  # several claims of a table may have the same
+        yield ""
+        yield reason[:1].upper() + reason[1:]
     if results:
         folder = docs / "results" / study.name
         for number, (file, caption) in enumerate(read_figures(folder), start=1):
