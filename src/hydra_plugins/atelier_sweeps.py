@@ -43,7 +43,7 @@ class SweepLauncher(Launcher):
 
 
 class LocalLauncher(SweepLauncher):
-    """hydra/launcher=local; the arguments are those of `atelier.sweeps.pool.Limits`."""
+    """hydra/launcher=local; the arguments are those of `atelier.sweeps.local.Limits`."""
 
     def __init__(self, **limits: Any) -> None:
         self.given = limits

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from atelier.sweeps.pool import Limits, Pool
-from atelier.sweeps.process import warm_context
+from atelier.sweeps.local import Limits, Local
+from atelier.sweeps.run import Loop
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
 
@@ -98,12 +98,22 @@ def make_sweep(tmp_path: Path) -> Callable[..., Sweep]:
 
 
 @pytest.fixture
-def run_pool(program: Path) -> Callable[..., Pool]:
-    """Runs the unfinished jobs of a sweep to their end, `jobs` at once."""
+def make_local(program: Path) -> Callable[..., Local]:
+    """`make_local(sweep, jobs=2)`: what runs the jobs of a sweep on this machine, two at once."""
 
-    def run(sweep: Sweep, cores: int = 2, **limits: Any) -> Pool:
-        pool = Pool(sweep, program, Limits(**limits), warm_context(), Lines(sweep), cores)
-        pool.run(iter(sweep.unfinished()))
-        return pool
+    def make(sweep: Sweep, cores: int = 2, watcher: Lines | None = None, **limits: Any) -> Local:
+        return Local(sweep, watcher or Lines(sweep), program, Limits(**limits), cores)
+
+    return make
+
+
+@pytest.fixture
+def run_local(make_local: Callable[..., Local]) -> Callable[..., Local]:
+    """Runs the unfinished jobs of a sweep to their end."""
+
+    def run(sweep: Sweep, cores: int = 2, retries: int = 0, on_failure: Any = "continue", **limits: Any) -> Local:
+        local = make_local(sweep, cores, **limits)
+        Loop(local, retries, on_failure).run(iter(sweep.unfinished()))
+        return local
 
     return run

@@ -12,11 +12,11 @@ import torch
 from atelier.errors import InputError
 from atelier.runs import threads as threads_module
 from atelier.sweeps import local
-from atelier.sweeps.pool import Limits, Pool
+from atelier.sweeps.local import Limits, Local
 from atelier.sweeps.sweep import Sweep
 
 Make = Callable[..., Sweep]
-RunPool = Callable[..., Pool]
+RunLocal = Callable[..., Local]
 
 
 @pytest.fixture(autouse=True)
@@ -39,24 +39,24 @@ def threads_of(sweep: Sweep) -> list[str]:
     ids=str,
 )
 def test_a_sweep_that_goes_on_gives_its_jobs_the_threads_that_it_began_with(
-    make_sweep: Make, run_pool: RunPool, first: dict[str, int], again: dict[str, int]
+    make_sweep: Make, run_local: RunLocal, first: dict[str, int], again: dict[str, int]
 ) -> None:
     sweep = make_sweep("do=well", "do=raise")
-    run_pool(sweep, **first)
+    run_local(sweep, **first)
     assert len(set(threads_of(sweep))) == 1
     begun = threads_of(sweep)[0]
     assert json.loads((sweep.path / "sweep.json").read_text())["threads"] == int(begun)
     (sweep.path / "1" / "run.json").unlink()
     resumed = Sweep.open(str(sweep.path), Path())
-    run_pool(resumed, **again)
+    run_local(resumed, **again)
     assert threads_of(resumed) == [begun, begun]
 
 
-def test_places_are_as_many_as_those_threads_leave(make_sweep: Make, run_pool: RunPool, program: Path) -> None:
+def test_places_are_as_many_as_those_threads_leave(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=well", "do=well", "do=well")
     sweep.manifest.update(threads=2)
-    pool = run_pool(sweep, cores=4)
-    assert pool.total == {"cpu": 2}
+    local = run_local(sweep, cores=4)
+    assert local.total == {"cpu": 2}
 
 
 def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(

@@ -9,8 +9,8 @@ from typing import Any
 import optuna
 import pytest
 
-from atelier.sweeps.pool import Limits, Pool
-from atelier.sweeps.process import warm_context
+from atelier.sweeps.local import Limits, Local
+from atelier.sweeps.run import Loop
 from atelier.sweeps.search import Search
 from atelier.sweeps.search_methods import Options
 from atelier.sweeps.search_space import space_of
@@ -96,13 +96,15 @@ def states_fixture() -> Callable[[Search], list[tuple[str, float | None]]]:
     return states
 
 
-def pool(search: Search, program: Path, jobs: int, context: Any = None) -> Pool:
-    return Pool(search.sweep, program, Limits(jobs=jobs), context or warm_context(), Lines(search.sweep), cores=2)
+def loop(search: Search, program: Path, jobs: int, context: Any = None) -> Loop:
+    local = Local(search.sweep, Lines(search.sweep), program, Limits(jobs=jobs), cores=2)
+    local.context = context or local.context
+    return Loop(local)
 
 
-@pytest.fixture(scope="session", name="pool")
-def pool_fixture() -> Callable[..., Pool]:
-    return pool
+@pytest.fixture(scope="session", name="loop")
+def loop_fixture() -> Callable[..., Loop]:
+    return loop
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from atelier.runs.judge import JOURNAL
-from atelier.sweeps.pool import Limits, Pool
-from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps.local import Limits, Local
+from atelier.sweeps.process import alive
+from atelier.sweeps.run import Loop
 from atelier.sweeps.search import Search
 from atelier.sweeps.sweep import Job
 from atelier.sweeps.watch import Lines
@@ -27,19 +28,19 @@ def test_trials_run_side_by_side(search: Make, program: Path) -> None:
 
     class Counting(Lines):
         def started(self, job: Job, attempt: int) -> None:
-            running.append(len(pool.running))
+            running.append(len(local.running))
 
-    pool = Pool(one.sweep, program, Limits(jobs=2), warm_context(), Counting(one.sweep), cores=2)
-    pool.run(one.jobs(), one.done)
+    local = Local(one.sweep, Counting(one.sweep), program, Limits(jobs=2), cores=2)
+    Loop(local).run(one.jobs(), one.done)
     assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
     assert one.counts() == {"completed": 5}
     for trial in one.study.get_trials():
         assert trial.value == pytest.approx(trial.params["best"], rel=1e-5)
 
 
-def test_failing_jobs_are_survived(search: Make, program: Path, pool: Any) -> None:
+def test_failing_jobs_are_survived(search: Make, program: Path, loop: Any) -> None:
     one = search("do=well,raise,kill", "best=0.5,0.25,nan", trials=7, sampler="random", seed=7)
-    pool(one, program, jobs=2).run(one.jobs(), one.done)
+    loop(one, program, jobs=2).run(one.jobs(), one.done)
     ended = {(trial.params["do"], trial.params["best"]): trial.state.name for trial in one.study.get_trials()}
     assert len({do for do, _ in ended}) == 3
     assert ("well", "nan") in ended
@@ -55,15 +56,15 @@ import multiprocessing, sys
 from pathlib import Path
 
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from conftest import pool, search_in
+from conftest import loop, search_in
 
 search = search_in(Path(sys.argv[1]), *{KILLED!r}, trials=6)
-pool(search, Path(sys.argv[2]), 1, multiprocessing.get_context("fork")).run(search.jobs(), search.done)
+loop(search, Path(sys.argv[2]), 1, multiprocessing.get_context("fork")).run(search.jobs(), search.done)
 """
 
 
 def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
-    program: Path, tmp_path: Path, search_in: Make, run_all: Any, states: Any, pool: Any, hold: Any, wait_until: Any
+    program: Path, tmp_path: Path, search_in: Make, run_all: Any, states: Any, loop: Any, hold: Any, wait_until: Any
 ) -> None:
     folder = tmp_path / "search"
     command = [sys.executable, "-c", SWEEP, folder, program]
@@ -78,7 +79,7 @@ def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
     again = search_in(folder, *KILLED, trials=6)
     before = states(again)
     assert before[2] == ("RUNNING", None)
-    pool(again, program, jobs=1).run(again.jobs(), again.done)
+    loop(again, program, jobs=1).run(again.jobs(), again.done)
     assert states(again)[:2] == before[:2]
     assert again.counts() == {"completed": 6}
     written = [json.loads(line) for line in (folder / JOURNAL).read_text().splitlines()]

@@ -9,7 +9,8 @@ import pytest
 
 from atelier.runs.manifest import Manifest
 from atelier.sweeps import slurm as slurm_module
-from atelier.sweeps.slurm import Cluster
+from atelier.sweeps.run import Loop
+from atelier.sweeps.slurm import Slurm
 from atelier.sweeps.slurm_queue import Needs, SlurmSettings, read_squeue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
@@ -89,17 +90,24 @@ def write_fixture() -> Callable[..., None]:
 
 
 def run(
-    sweep: Sweep, queue: FakeQueue, jobs: Any = None, jobs_at_once: int | None = None, **settings: Any
-) -> tuple[Cluster, list[tuple[int, str]]]:
+    sweep: Sweep,
+    queue: FakeQueue,
+    jobs: Any = None,
+    jobs_at_once: int | None = None,
+    retries: int = 0,
+    on_failure: Any = "continue",
+) -> tuple[Loop, list[tuple[int, str]]]:
     """The sweep done, and the ends of its jobs as `done` hears of them."""
-    cluster = Cluster(sweep, SlurmSettings(jobs_at_once, **settings), queue, Lines(sweep))  # type: ignore[arg-type]
+    jobs = sweep.unfinished() if jobs is None else jobs
+    settings, known = SlurmSettings(jobs_at_once), isinstance(jobs, list)
+    loop = Loop(Slurm(sweep, Lines(sweep), settings, queue, known), retries, on_failure)  # type: ignore[arg-type]
     ended: list[tuple[int, str]] = []
-    cluster.run(sweep.unfinished() if jobs is None else jobs, lambda job, status: ended.append((job.number, status)))
-    return cluster, ended
+    loop.run(jobs, lambda job, status: ended.append((job.number, status)))
+    return loop, ended
 
 
 @pytest.fixture(scope="session", name="run")
-def run_fixture() -> Callable[..., tuple[Cluster, list[tuple[int, str]]]]:
+def run_fixture() -> Callable[..., tuple[Loop, list[tuple[int, str]]]]:
     return run
 
 

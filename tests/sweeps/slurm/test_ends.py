@@ -166,7 +166,7 @@ def test_a_failed_job_is_tried_again_as_often_as_asked(make_sweep: Make, fake_qu
     cluster, ended = run(sweep, queue, retries=2)
     assert [numbers for _, numbers, _ in queue.arrays] == [[0, 1], [1], [1]]
     assert ended == [(0, "completed"), (1, "failed")]
-    assert cluster.attempts == {0: 1, 1: 3}
+    assert cluster.executor.attempts == {0: 1, 1: 3}
 
 
 def test_a_silent_slurm_ends_nothing(

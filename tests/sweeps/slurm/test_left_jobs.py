@@ -95,8 +95,7 @@ def test_a_sweep_without_slurm_asks_nothing(make_sweep: Make, monkeypatch: pytes
 
 
 def test_jobs_in_the_queue_are_not_done_here_too(make_sweep: Make, in_queue: Any, program: Path, states: Any) -> None:
-    from atelier.sweeps.local import run_here
-    from atelier.sweeps.pool import Limits
+    from atelier.sweeps.local import Limits, run_here
 
     sweep = make_sweep("do=well", "do=well")
     sweep.manifest.update(slurm={"70_0": 0, "70_1": 1})

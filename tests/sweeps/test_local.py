@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from atelier.runs.manifest import Manifest
-from atelier.sweeps import pool as pool_module
-from atelier.sweeps.pool import Limits, Pool
-from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps import local as local_module
+from atelier.sweeps.local import Local
+from atelier.sweeps.process import alive
+from atelier.sweeps.run import Loop
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
 
 Make = Callable[..., Sweep]
-RunPool = Callable[..., Pool]
+RunLocal = Callable[..., Local]
 
 
 def states(sweep: Sweep) -> list[str]:
@@ -35,11 +36,11 @@ def log(sweep: Sweep, number: int) -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`clock(*files)`: for the pool, time passes only when one of these files is made: 100 seconds for each."""
+    """`clock(*files)`: for the executor, time passes only when one of these files is made: 100 seconds for each."""
 
     def set_clock(*files: Path) -> None:
         told = SimpleNamespace(monotonic=lambda: 100.0 * sum(file.exists() for file in files))
-        monkeypatch.setattr(pool_module, "time", told)
+        monkeypatch.setattr(local_module, "time", told)
 
     return set_clock
 
@@ -51,17 +52,17 @@ def gone(process: int) -> bool:
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_jobs_that_end_badly_take_nothing_along(make_sweep: Make, run_pool: RunPool) -> None:
+def test_jobs_that_end_badly_take_nothing_along(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=raise", "do=exit", "do=kill", "do=early", "do=well best=3")
-    assert run_pool(sweep).stopping == 0
+    run_local(sweep)
     assert states(sweep) == ["failed", "failed", "failed", "failed", "completed"]
     assert sweep.record(sweep.jobs[4])["objective"]["best"] == 3
     assert sweep.conclude() == "failed"
 
 
-def test_what_happened_is_recorded(make_sweep: Make, run_pool: RunPool) -> None:
+def test_what_happened_is_recorded(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=raise", "do=kill", "do=early")
-    run_pool(sweep)
+    run_local(sweep)
     assert error(sweep, 0) == {"type": "Exit", "message": "ended with status 1: RuntimeError: it broke"}
     assert error(sweep, 1) == {"type": "Killed", "message": "ended by SIGKILL (out of memory?)"}
     assert error(sweep, 2) == {"type": "Exit", "message": "ended with status 3: something is missing"}
@@ -69,9 +70,9 @@ def test_what_happened_is_recorded(make_sweep: Make, run_pool: RunPool) -> None:
     assert log(sweep, 1).splitlines() == ["begins", "Killed: ended by SIGKILL (out of memory?)"]
 
 
-def test_a_job_that_never_became_a_run_has_a_manifest(make_sweep: Make, run_pool: RunPool) -> None:
+def test_a_job_that_never_became_a_run_has_a_manifest(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=early")
-    run_pool(sweep)
+    run_local(sweep)
     record = sweep.record(sweep.jobs[0])
     assert (record["status"], record["config_hash"], record["seed"], record["overrides"]) == (
         "failed",
@@ -82,29 +83,29 @@ def test_a_job_that_never_became_a_run_has_a_manifest(make_sweep: Make, run_pool
     assert record["objective"] == {"metric": "val/loss", "mode": "min", "best": None, "best_epoch": None}
 
 
-def test_a_failed_job_is_tried_again_as_often_as_asked(make_sweep: Make, run_pool: RunPool) -> None:
+def test_a_failed_job_is_tried_again_as_often_as_asked(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=once", "do=early")
-    pool = run_pool(sweep, retries=2)
+    local = run_local(sweep, retries=2)
     assert states(sweep) == ["completed", "failed"]
-    assert pool.attempts == {0: 2, 1: 3}
+    assert local.attempts == {0: 2, 1: 3}
     assert log(sweep, 1).count("begins") == 3, "the log of each attempt is kept"
 
 
-def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_pool: RunPool, clock: Any) -> None:
+def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_local: RunLocal, clock: Any) -> None:
     sweep = make_sweep("do=well", "do=wait")
     clock(sweep.path / "1" / "waiting")
-    run_pool(sweep, timeout=1, jobs=1)
+    run_local(sweep, timeout=1, jobs=1)
     assert states(sweep) == ["completed", "failed"]
     assert error(sweep, 1) == {"type": "Timeout", "message": "ran longer than hydra.launcher.timeout=1 seconds"}
     assert (sweep.path / "1" / "asked").exists(), "it was not killed"
 
 
-def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_pool: RunPool, clock: Any) -> None:
+def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_local: RunLocal, clock: Any) -> None:
     """It is asked when it has taken too long, and killed 100 seconds after it has heard that."""
-    assert pool_module.GRACE < 100
+    assert local_module.GRACE < 100
     sweep = make_sweep("do=deaf")
     clock(sweep.path / "0" / "waiting", sweep.path / "0" / "asked")
-    run_pool(sweep, timeout=1)
+    run_local(sweep, timeout=1)
     assert error(sweep, 0)["type"] == "Timeout"
     assert gone(sweep.record(sweep.jobs[0])["pid"])
 
@@ -113,17 +114,17 @@ def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_pool: RunPoo
     ("first", "there", "end"), [("do=wait", "0/waiting", "interrupted"), ("do=unborn", "unborn", "waiting")]
 )
 def test_the_others_are_stopped_if_so_asked(
-    make_sweep: Make, run_pool: RunPool, first: str, there: str, end: str
+    make_sweep: Make, run_local: RunLocal, first: str, there: str, end: str
 ) -> None:
     """One that is a run already, and one that is not yet."""
     sweep = make_sweep(first, f"do=raise beside={there}", "do=well")
-    run_pool(sweep, on_failure="stop", jobs=2)
+    run_local(sweep, on_failure="stop", jobs=2)
     assert states(sweep) == [end, "failed", "waiting"]
 
 
-def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_pool: RunPool, wait_until: Any) -> None:
+def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_local: RunLocal, wait_until: Any) -> None:
     sweep = make_sweep("do=children")
-    run_pool(sweep)
+    run_local(sweep)
     child = sweep.record(sweep.jobs[0])["child"]
     wait_until(lambda: gone(child))
 
@@ -141,25 +142,24 @@ class CtrlC(Lines):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, program: Path) -> None:
+def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=wait", "do=well")
-    pool = Pool(sweep, program, Limits(jobs=1), warm_context(), CtrlC(sweep, sweep.path / "0" / "waiting"), cores=2)
-    pool.run(iter(sweep.jobs))
-    assert pool.stopping == signal.SIGINT
+    local = make_local(sweep, watcher=CtrlC(sweep, sweep.path / "0" / "waiting"), jobs=1)
+    assert Loop(local).run(iter(sweep.jobs)) == signal.SIGINT
     assert states(sweep) == ["interrupted", "waiting"]
     assert sweep.conclude() == "interrupted"
 
 
 def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(
-    make_sweep: Make, run_pool: RunPool, clock: Any
+    make_sweep: Make, run_local: RunLocal, clock: Any
 ) -> None:
     sweep = make_sweep("do=wait", "do=raise", "do=well")
     clock(sweep.path / "0" / "waiting")
-    run_pool(sweep, timeout=1, jobs=1)
+    run_local(sweep, timeout=1, jobs=1)
     Manifest.read(sweep.path / "0" / "run.json").update(status="interrupted")
     again = Sweep.open(str(sweep.path), Path())
     assert [job.number for job in again.unfinished()] == [0, 1]
-    run_pool(again)
+    run_local(again)
     assert states(again) == ["completed", "failed", "completed"]
     assert again.record(again.jobs[0])["overrides"] == [f"resume='{sweep.path / '0'}'"]
 
@@ -167,91 +167,88 @@ def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(
 # ---------------------------------------------------------------------- places
 
 
-def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, program: Path) -> None:
+def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, make_local: RunLocal) -> None:
     """The first two wait for each other, so that they would not end one after the other."""
     sweep = make_sweep("do=well beside=1/run.json", "do=well beside=0/run.json", *["do=well"] * 3)
     running: list[int] = []
 
     class Counting(Lines):
         def started(self, job: Job, attempt: int) -> None:
-            running.append(len(pool.running))
+            running.append(len(local.running))
 
-    pool = Pool(sweep, program, Limits(jobs=2), warm_context(), Counting(sweep), cores=8)
-    pool.run(iter(sweep.jobs))
+    local = make_local(sweep, cores=8, watcher=Counting(sweep), jobs=2)
+    Loop(local).run(iter(sweep.jobs))
     assert states(sweep) == ["completed"] * 5
     assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
 
 
 def test_each_job_gets_the_threads_that_are_its_share(
-    make_sweep: Make, run_pool: RunPool, monkeypatch: pytest.MonkeyPatch
+    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
     sweep = make_sweep("do=well", "do=well")
-    run_pool(sweep, cores=6)
+    run_local(sweep, cores=6)
     assert sweep.record(sweep.jobs[0])["environment"]["OMP_NUM_THREADS"] == "3"
 
 
-def test_nothing_that_a_job_puts_into_its_environment_reaches_another(make_sweep: Make, run_pool: RunPool) -> None:
+def test_nothing_that_a_job_puts_into_its_environment_reaches_another(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep(*["do=well"] * 3)
-    run_pool(sweep, jobs=1)
+    run_local(sweep, jobs=1)
     assert all("ATELIER_LEAK" not in sweep.record(job)["environment"] for job in sweep.jobs)
     assert "ATELIER_LEAK" not in os.environ
 
 
 @pytest.fixture
-def gpu_pool(make_sweep: Make, program: Path) -> Callable[..., Pool]:
-    def make(devices: list[int], gpus: int, **limits: Any) -> Pool:
+def on_gpus(make_sweep: Make, make_local: RunLocal) -> RunLocal:
+    """`on_gpus([1, 2], gpus=4)`: a job for one GPU and one for two, on a machine of four."""
+
+    def make(devices: list[int], gpus: int, **limits: Any) -> Local:
         sweep = make_sweep(*["do=well"] * len(devices), accelerator="cuda", gpus=gpus)
         for job, count in zip(sweep.jobs, devices, strict=True):
             job.facts["devices"] = count
-        return Pool(sweep, program, Limits(**limits), warm_context(), Lines(sweep), cores=16)
+        return make_local(sweep, cores=16, **limits)
 
     return make
 
 
-def taken(pool: Pool) -> list[list[str] | None]:
-    return [pool.take(job) for job in pool.sweep.jobs]
+def taken(local: Local) -> list[list[str] | None]:
+    return [local.taken[job.number] if local.take(job) else None for job in local.sweep.jobs]
 
 
-def test_one_job_for_each_gpu(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_job_for_each_gpu(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(gpu_pool([1, 1, 1], gpus=2)) == [["0"], ["1"], None]
+    assert taken(on_gpus([1, 1, 1], gpus=2)) == [["0"], ["1"], None]
 
 
-def test_several_jobs_on_a_gpu(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_jobs_on_a_gpu(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(gpu_pool([1, 1, 1, 1, 1], gpus=2, jobs_per_gpu=2)) == [["0"], ["1"], ["0"], ["1"], None]
+    assert taken(on_gpus([1, 1, 1, 1, 1], gpus=2, jobs_per_gpu=2)) == [["0"], ["1"], ["0"], ["1"], None]
 
 
-def test_a_job_of_several_gpus_gets_different_ones(
-    gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_of_several_gpus_gets_different_ones(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(gpu_pool([1, 2, 2], gpus=4, jobs_per_gpu=1)) == [["0"], ["1", "2"], None]
+    assert taken(on_gpus([1, 2, 2], gpus=4, jobs_per_gpu=1)) == [["0"], ["1", "2"], None]
 
 
-def test_only_the_gpus_that_the_sweep_may_see_are_given(
-    gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_gpus_that_the_sweep_may_see_are_given(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert taken(gpu_pool([1, 1, 1], gpus=2)) == [["3"], ["5"], None]
+    assert taken(on_gpus([1, 1, 1], gpus=2)) == [["3"], ["5"], None]
 
 
-def test_a_job_with_a_gpu_sees_no_other(gpu_pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_with_a_gpu_sees_no_other(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    pool = gpu_pool([1, 1], gpus=2)
-    pool.run(iter(pool.sweep.jobs))
-    seen = {pool.sweep.record(job)["environment"]["CUDA_VISIBLE_DEVICES"] for job in pool.sweep.jobs}
+    local = on_gpus([1, 1], gpus=2)
+    Loop(local).run(iter(local.sweep.jobs))
+    seen = {local.sweep.record(job)["environment"]["CUDA_VISIBLE_DEVICES"] for job in local.sweep.jobs}
     assert seen == {"3", "5"}
 
 
-def test_two_processes_of_a_job_take_two_places(make_sweep: Make, program: Path) -> None:
+def test_two_processes_of_a_job_take_two_places(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well", "do=well", devices=2)
-    pool = Pool(sweep, program, Limits(), warm_context(), Lines(sweep), cores=3)
-    assert taken(pool) == [["", ""], None]
+    assert taken(make_local(sweep, cores=3)) == [["", ""], None]
 
 
-def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, program: Path) -> None:
+def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well best=1", "do=well best=2", "do=well best=3")
     told: list[float] = []
 
@@ -263,7 +260,7 @@ def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Ma
     def hear(job: Job, status: str) -> None:
         told.append(json.loads((sweep.path / str(job.number) / "run.json").read_text())["objective"]["best"])
 
-    Pool(sweep, program, Limits(jobs=1), warm_context(), Lines(sweep), cores=1).run(jobs(), hear)
+    Loop(make_local(sweep, cores=1, jobs=1)).run(jobs(), hear)
     assert told == [1, 2, 3]
 
 
