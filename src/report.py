@@ -11,8 +11,9 @@ from atelier.compose.verb import verb
 def main(options: DictConfig) -> None:
     """Write the report of one sweep or of several; see `python src/report.py --help`."""
     from atelier.errors import InputError
-    from atelier.report.listing import newest_sweep, print_listing
+    from atelier.report.listing import print_listing
     from atelier.report.write import write_report
+    from atelier.sweeps.sweep import Sweep
 
     logs = Path(options.paths.logs)
     if options.sweep is None:
@@ -21,7 +22,7 @@ def main(options: DictConfig) -> None:
         print_listing(logs, options.limit)
         return
     named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
-    folders = [newest_sweep(logs) if name == "latest" else Path(str(name)) for name in named]
+    folders = [Sweep.find(str(name), logs) for name in named]
     write_report(folders, Path(str(options.output)) if options.output is not None else None)
 
 

@@ -28,17 +28,6 @@ class Entry:
     folder: Path
 
 
-def newest_sweep(logs: Path) -> Path:
-    """
-    Raises:
-        InputError: if there is none.
-    """
-    sweeps = found(logs, "sweeps", "sweep.json")
-    if not sweeps:
-        raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
-    return sweeps[0][1].parent
-
-
 def entries(logs: Path, limit: int) -> list[Entry]:
     """The newest sweeps and runs under `logs`, at most `limit`."""
     both = found(logs, "sweeps", "sweep.json") + found(logs, "runs", "run.json")

@@ -14,7 +14,8 @@ from atelier.results.studies import load
 from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.sweeps.grid import Grid, expand
-from atelier.sweeps.records import LOADER, Record, read_sweep
+from atelier.sweeps.records import LOADER, Record
+from atelier.sweeps.sweep import Sweep
 
 ENTRY = ("study", "seeds", "overrides", "reduced")
 
@@ -45,7 +46,7 @@ class Part:
 
     def records(self) -> list[Record]:
         """Its jobs as far as there is a sweep, those that have not begun too."""
-        return read_sweep(self.folder).records() if (self.folder / "sweep.json").is_file() else []
+        return Sweep.read(self.folder).records() if (self.folder / "sweep.json").is_file() else []
 
     def done(self, records: Sequence[Record]) -> list[bool]:
         """Of each of its jobs whether one of `records` is that job, completed."""

@@ -9,9 +9,11 @@ from atelier.results.record import finished, read_record
 from atelier.results.selection import repeat_of
 from atelier.results.studies import Study
 from atelier.results.verdict import Decided, decide
+from atelier.runs.manifest import Manifest
 from atelier.sweeps.aggregate import Results, group
 from atelier.sweeps.grid import value_meant
-from atelier.sweeps.records import Record, Sweep, read_sweep
+from atelier.sweeps.records import Record
+from atelier.sweeps.sweep import Sweep
 
 NOTHING = Results([], None, "min", [], [])
 
@@ -29,7 +31,7 @@ class Runs:
 
 def runs_of(study: Study, logs: Path, docs: Path) -> Runs:
     """Those under `logs`/results/<study>/ and in `docs`/results/<study>/."""
-    begun = [sweep for file in sweeps_of(study.name, logs) for sweep in read_sweep(file.parent).records()]
+    begun = [sweep for file in sweeps_of(study.name, logs) for sweep in Sweep.read(file.parent).records()]
     here = [record for record in begun if record.status != "waiting"]
     return merged([*here, *read_record(docs / "results" / study.name)], study.grid.swept)
 
@@ -84,4 +86,4 @@ def decide_all(studies: Mapping[str, Study], runs: Mapping[str, Sequence[Record]
 def results_of(study: Study, records: Sequence[Record]) -> Results:
     """The runs as those of one sweep over the study's grid, whichever sweeps they are from."""
     content: Mapping[str, Any] = {"study": study.name, "presentation": study.node, "swept": study.grid.swept}
-    return group(list(records), [Sweep(Path(), dict(content))])
+    return group(list(records), [Sweep(Path(), Manifest(Path(), dict(content)))])

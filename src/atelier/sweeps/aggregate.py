@@ -1,17 +1,20 @@
 """Brings runs together: those that differ in seed, fold or draw alone are one setting, with mean and deviation."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atelier.errors import InputError
 from atelier.runs.gap import GAPS
 from atelier.runs.overrides import bare
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import meaning
-from atelier.sweeps.records import Record, Sweep, collect
+from atelier.sweeps.records import Record, read_run
+from atelier.sweeps.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,44 @@ def aggregate(folders: Sequence[Path]) -> Results:
     """
     records, sweeps = collect(folders)
     return group(records, sweeps)
+
+
+def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
+    """The runs and the sweeps under `folders`; each is a sweep's folder, a run's, or one that holds such.
+
+    Raises:
+        InputError: if one of them is no folder, or holds neither.
+    """
+    records: list[Record] = []
+    sweeps: list[Sweep] = []
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"sweep={folder}: there is no such folder")
+        found = list(recorded(folder))
+        if not found:
+            raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
+        for place in found:
+            if place.resolve() in seen:
+                continue
+            seen.add(place.resolve())
+            if (place / "sweep.json").is_file():
+                sweeps.append(Sweep.read(place))
+                records += sweeps[-1].records()
+            else:
+                records.append(read_run(place))
+    return records, sweeps
+
+
+def recorded(folder: Path) -> list[Path]:
+    """The folders of sweeps and of single runs at `folder` and under it, in the order of their names."""
+    found = []
+    for place, inner, files in os.walk(folder):
+        inner.sort()
+        if "sweep.json" in files or "run.json" in files:
+            found.append(Path(place))
+            inner.clear()  # what lies in there belongs to it
+    return found
 
 
 def group(records: list[Record], sweeps: list[Sweep]) -> Results:

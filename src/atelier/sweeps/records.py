@@ -1,8 +1,6 @@
-"""Finds runs under folders and reads what each recorded; a folder's name means nothing."""
+"""Reads what a run recorded; its folder's name means nothing."""
 
 import json
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from atelier.errors import InputError
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
 
@@ -80,74 +77,6 @@ class Record:
         for part in path:
             node = node.get(part) if isinstance(node, dict) else None
         return node
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep's folder and its sweep.json."""
-
-    folder: Path
-    content: dict[str, Any]
-
-    def records(self) -> list[Record]:
-        """Its jobs in their order: those that have begun with their run.json, the others waiting."""
-        jobs = {str(job["number"]): job for job in self.content.get("jobs", [])}
-        records = [read_run(path, jobs.pop(path.name, {})) for path in run_folders(self.folder)]
-        records += [Record(None, waiting(job, self.content), job) for job in jobs.values()]
-        return sorted(records, key=lambda record: record.job.get("number", len(records)))
-
-
-def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
-    """The runs and the sweeps under `folders`; each is a sweep's folder, a run's, or one that holds such.
-
-    Raises:
-        InputError: if one of them is no folder, or holds neither.
-    """
-    records: list[Record] = []
-    sweeps: list[Sweep] = []
-    seen: set[Path] = set()
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"sweep={folder}: there is no such folder")
-        found = list(recorded(folder))
-        if not found:
-            raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
-        for place in found:
-            if place.resolve() in seen:
-                continue
-            seen.add(place.resolve())
-            if (place / "sweep.json").is_file():
-                sweeps.append(read_sweep(place))
-                records += sweeps[-1].records()
-            else:
-                records.append(read_run(place))
-    return records, sweeps
-
-
-def recorded(folder: Path) -> list[Path]:
-    """The folders of sweeps and of single runs at `folder` and under it, in the order of their names."""
-    found = []
-    for place, inner, files in os.walk(folder):
-        inner.sort()
-        if "sweep.json" in files or "run.json" in files:
-            found.append(Path(place))
-            inner.clear()  # what lies in there belongs to it
-    return found
-
-
-def run_folders(sweep: Path) -> list[Path]:
-    return [folder for folder in sorted(sweep.iterdir()) if (folder / "run.json").is_file()]
-
-
-def read_sweep(folder: Path) -> Sweep:
-    """
-    Raises:
-        InputError: if its sweep.json cannot be read.
-    """
-    try:
-        return Sweep(folder, json.loads((folder / "sweep.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'sweep.json'} cannot be read: {error}") from error
 
 
 def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
+from atelier.sweeps.records import Record, read_run, waiting
 
 
 @dataclass
@@ -54,9 +56,6 @@ class Sweep:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest
         self.lock: Any = None  # held open while the sweep is run
-        self.jobs = [
-            Job(job["number"], job["overrides"], job["values"], job["facts"]) for job in manifest.content["jobs"]
-        ]
 
     @classmethod
     def create(cls, path: Path, jobs: list[Job], **content: Any) -> "Sweep":
@@ -88,7 +87,18 @@ class Sweep:
         path = cls.find(where, logs)
         if not (path / "sweep.json").is_file():
             raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
-        return cls(path, Manifest.read(path / "sweep.json"))
+        return cls.read(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Sweep":
+        """
+        Raises:
+            InputError: if its sweep.json cannot be read.
+        """
+        try:
+            return cls(path, Manifest.read(path / "sweep.json"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path / 'sweep.json'} cannot be read: {error}") from error
 
     @staticmethod
     def find(where: str, logs: Path) -> Path:
@@ -103,6 +113,23 @@ class Sweep:
         if not found:
             raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
         return found[-1].parent
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What its sweep.json says."""
+        return self.manifest.content
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        return [Job(job["number"], job["overrides"], job["values"], job["facts"]) for job in self.content["jobs"]]
+
+    def records(self) -> list[Record]:
+        """Its jobs in their order: those that have begun with their run.json, the others waiting."""
+        jobs = {str(job["number"]): job for job in self.content.get("jobs", [])}
+        begun = [folder for folder in sorted(self.path.iterdir()) if (folder / "run.json").is_file()]
+        records = [read_run(folder, jobs.pop(folder.name, {})) for folder in begun]
+        records += [Record(None, waiting(job, self.content), job) for job in jobs.values()]
+        return sorted(records, key=lambda record: record.job.get("number", len(records)))
 
     def add(self, job: Job) -> None:
         """A job that was not known at the beginning (a trial of a search)."""
@@ -153,7 +180,7 @@ class Sweep:
     @property
     def search(self) -> dict[str, Any]:
         """How its jobs are searched for: `atelier.sweeps.search_methods.Options`; empty for a grid."""
-        return self.manifest.content.get("search") or {}
+        return self.content.get("search") or {}
 
     @property
     def planned(self) -> int:
