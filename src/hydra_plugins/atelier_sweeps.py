@@ -96,12 +96,12 @@ class GridSweeper(Sweeper):
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
-        from atelier.sweeps.search_start import is_search
         from atelier.sweeps.start import end_sweep, open_sweep
 
         assert self.config is not None
-        if is_search(self.config):
-            self.search(arguments, {})
+        resume = self.config.sweep.resume
+        if resume is not None and Sweep.open(str(resume), Path(self.config.paths.logs)).search:
+            self.search(arguments)
             return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(sweep, sweep.unfinished())
@@ -109,28 +109,30 @@ class GridSweeper(Sweeper):
         bring_together(sweep)
         end_sweep(sweep, status, stopped)
 
-    def search(self, arguments: list[str], settings: dict[str, Any]) -> None:
-        from atelier.sweeps.search_start import end_search, open_search
+    def search(self, arguments: list[str]) -> None:
+        from atelier.sweeps.start import end_sweep
 
         assert self.config is not None
-        search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus, settings)
+        try:
+            from atelier.sweeps.search_start import open_search
+        except ModuleNotFoundError as error:
+            raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
+        search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(search.sweep, search.jobs(), search.done)
         status = search.conclude()
         bring_together(search.sweep)
-        end_search(search, status, stopped)
+        print("\n".join(search.result()))
+        end_sweep(search.sweep, status, stopped)
 
 
 class OptunaSweeper(GridSweeper):
-    """hydra/sweeper=optuna; the arguments are those of `atelier.sweeps.search_methods.Options`."""
+    """hydra/sweeper=optuna; the arguments are those of `atelier.sweeps.search.Options`."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = {
-            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for key, value in settings.items()
-        }
+    def __init__(self, **options: Any) -> None:
+        """They are read from the configuration, since they have to be plain."""
 
     def sweep(self, arguments: list[str]) -> None:
-        self.search(arguments, self.settings)
+        self.search(arguments)
 
 
 def bring_together(sweep: Sweep) -> None:

@@ -1,5 +1,6 @@
 """From a composed configuration to live objects, and back from a run's folder."""
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,7 +166,8 @@ def pruning(config: DictConfig, run: Run) -> list[Pruning]:
         return []
     from atelier.runs.judge import Judge  # late: only searches need Optuna
 
-    return [Pruning(Judge(run.folder.path.parent, trial).hopeless, run.prune)]
+    judge = Judge(run.folder.path.parent, trial, functools.partial(make, "hydra.sweeper.pruner"))
+    return [Pruning(judge.hopeless, run.prune)]
 
 
 def build_all(config: DictConfig, group: str) -> list[Any]:

@@ -23,6 +23,8 @@ ALLOWED = (
     "torchvision.transforms",
     "torchmetrics",
     "lightning.pytorch",
+    "optuna.samplers",
+    "optuna.pruners",
 )
 
 # {what a run made before may name: where that is now}

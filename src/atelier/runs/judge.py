@@ -8,32 +8,21 @@ killed after half a minute.
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-
-from atelier.errors import InputError
 
 JOURNAL = "search.journal"
 STUDY = "search"  # name of the one study in it
 
-PRUNERS: dict[str, type[BasePruner]] = {
-    "none": optuna.pruners.NopPruner,
-    "median": optuna.pruners.MedianPruner,
-    "percentile": optuna.pruners.PercentilePruner,
-    "hyperband": optuna.pruners.HyperbandPruner,
-    "successive_halving": optuna.pruners.SuccessiveHalvingPruner,
-    "threshold": optuna.pruners.ThresholdPruner,
-    "patient": optuna.pruners.PatientPruner,
-}
-GIVEN: dict[str, dict[str, Any]] = {"patient": {"wrapped_pruner": None}}  # arguments that are no plain values
-
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # who chose a sampler of Optuna's wants it
 
 
 class Judge:
@@ -42,11 +31,11 @@ class Judge:
     Args:
         folder: the sweep's folder.
         trial: the trial's number.
+        build: makes the pruner from its node in sweep.json.
     """
 
-    def __init__(self, folder: Path, trial: int) -> None:
-        self.folder, self.trial = folder, trial
-        self.known: tuple[optuna.Study, JournalStorage, int] | None = None
+    def __init__(self, folder: Path, trial: int, build: Callable[[Any], BasePruner]) -> None:
+        self.folder, self.trial, self.build = folder, trial, build
 
     def hopeless(self, step: int, value: float) -> bool:
         """Report the objective's value after `step` steps of the pruner, and hear whether the trial should end.
@@ -56,53 +45,34 @@ class Judge:
         """
         if not (self.folder / JOURNAL).exists():
             return False
-        study, storage, trial = self.open()
-        frozen = storage.get_trial(trial)
+        trial = id_of(self.storage, self.trial)
+        frozen = self.storage.get_trial(trial)
         if frozen.state.is_finished():
             return False
         if step not in frozen.intermediate_values:
-            storage.set_trial_intermediate_value(trial, step, value)
+            self.storage.set_trial_intermediate_value(trial, step, value)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of a trial that has reported no number so far
-            return study.pruner.prune(study, storage.get_trial(trial))
+            return self.study.pruner.prune(self.study, self.storage.get_trial(trial))
 
-    def open(self) -> tuple[optuna.Study, JournalStorage, int]:
-        """The study, its storage and the trial's id in that; read once."""
-        if self.known is None:
-            storage = open_journal(self.folder)
-            study = optuna.load_study(study_name=STUDY, storage=storage, pruner=pruner_of(self.folder))
-            number = storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(STUDY), self.trial)
-            self.known = study, storage, number
-        return self.known
+    @cached_property
+    def storage(self) -> JournalStorage:
+        return open_journal(self.folder)
 
-
-def pruner_of(sweep: Path) -> BasePruner:
-    """That of the search in a sweep's folder."""
-    search = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["search"]
-    return make_pruner(search["pruner"], search["pruner_options"] or {})
-
-
-def make_pruner(name: str, options: Mapping[str, Any]) -> BasePruner:
-    """
-    Raises:
-        InputError: if the pruner does not take the options.
-    """
-    return make("pruner", name, PRUNERS[name], GIVEN.get(name, {}), options)
-
-
-def make(key: str, name: str, kind: Any, given: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """A sampler or a pruner, with what is `given` by the project and the user's own `options`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return kind(**given, **options)
-    except (TypeError, ValueError) as error:
-        told = str(error).removeprefix(f"{kind.__name__}.__init__() ")
-        raise InputError(f"hydra.sweeper.{key}={name} with {key}_options={dict(options)}: {told}") from error
+    @cached_property
+    def study(self) -> optuna.Study:
+        node = json.loads((self.folder / "sweep.json").read_text(encoding="utf-8"))["search"]["pruner"]
+        pruner = self.build(node) if isinstance(node, dict) else NopPruner()  # a name: that of an earlier version
+        return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=pruner)
 
 
 def open_journal(folder: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+
+
+def id_of(storage: JournalStorage, trial: int) -> int:
+    """What the storage calls the trial of that number."""
+    return storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(STUDY), trial)
 
 
 def mend(folder: Path) -> None:

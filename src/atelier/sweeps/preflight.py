@@ -15,7 +15,7 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
     """What `check` finds about each job.
 
     Raises:
-        InputError: that lists every problem with the jobs that have it.
+        InputError: that lists every problem with the jobs that have it, and what the first of them is.
     """
     found = check_all(check, jobs, context, processes)
     problems: dict[str, list[int]] = {}
@@ -23,7 +23,8 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
         if "problem" in facts:
             problems.setdefault(facts["problem"], []).append(number)
     if problems:
-        raise InputError("\n".join([headline(problems, len(jobs)), *map(line, problems.items())]))
+        lines = [line(message, numbers, jobs) for message, numbers in problems.items()]
+        raise InputError("\n".join([headline(problems, len(jobs)), *lines]))
     return found
 
 
@@ -48,7 +49,6 @@ def headline(problems: dict[str, list[int]], count: int) -> str:
     return f"{bad} of {count} jobs cannot run, so none was started:"
 
 
-def line(problem: tuple[str, list[int]]) -> str:
-    message, numbers = problem
+def line(message: str, numbers: Sequence[int], jobs: Sequence[list[str]]) -> str:
     named = ", ".join(map(str, numbers[:8])) + (" …" if len(numbers) > 8 else "")
-    return f"  job{'s' * (len(numbers) > 1)} {named}: {message}"
+    return f"  job{'s' * (len(numbers) > 1)} {named}: {message} (with {' '.join(jobs[numbers[0]])})"

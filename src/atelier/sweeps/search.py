@@ -4,25 +4,60 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
 
-from atelier.runs.judge import STUDY, make_pruner, mend, open_journal
+from atelier.compose.targets import make
+from atelier.runs.judge import STUDY, id_of, mend, open_journal
 from atelier.sweeps.preflight import Check
-from atelier.sweeps.search_methods import Options, make_sampler
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import failure
 
 STATES = {
     TrialState.COMPLETE: "completed",
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
     TrialState.RUNNING: "unfinished",
+    TrialState.WAITING: "unfinished",
 }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a search goes about it, as sweep.json keeps it.
+
+    Args:
+        trials: how many in all, the failed and the pruned ones too.
+        seed: of the sampler.
+        sampler: Optuna's, as a node: `_target_` and its arguments but for the seed.
+        pruner: the same; None: each trial runs to its end.
+    """
+
+    trials: int
+    seed: int | None
+    sampler: dict[str, Any]
+    pruner: dict[str, Any] | None
+
+    def make_sampler(self, trial: int) -> BaseSampler:
+        """The sampler for the trial of that number.
+
+        Each trial's random numbers follow from the seed and its own number alone, so that a search that was stopped and
+        resumed draws what it would have drawn.
+        """
+        seed = int(np.random.SeedSequence([self.seed or 0, trial]).generate_state(1)[0])
+        own: dict[str, Any] = {"seed": seed}
+        if self.sampler["_target_"].endswith("QMCSampler"):  # its trials are one sequence, which the seed fixes
+            own = {"seed": self.seed, "independent_sampler": RandomSampler(seed)}
+        return make("hydra.sweeper.sampler", {**self.sampler, **own})
+
+    def make_pruner(self) -> BasePruner | None:
+        return make("hydra.sweeper.pruner", self.pruner)
 
 
 class Search:
@@ -32,20 +67,20 @@ class Search:
     leaves the journal and sweep.json in a state from which a search of the same folder goes on.
 
     Args:
-        sweep: the sweep's folder, claimed by this process.
-        space: what is drawn from.
-        options: how.
+        sweep: the sweep's folder, claimed by this process; it says what is searched, and how.
         check: the preflight of one job.
     """
 
-    def __init__(self, sweep: Sweep, space: Space, options: Options, check: Check) -> None:
-        self.sweep, self.space, self.options, self.check = sweep, space, options, check
+    def __init__(self, sweep: Sweep, check: Check) -> None:
+        self.sweep, self.check, self.options, about = sweep, check, Options(**sweep.search), sweep.manifest
+        self.space = Space(about["command"], about["presentation"], about["budget"])
         mend(sweep.path)
+        self.storage = open_journal(sweep.path)
         self.study = optuna.create_study(
-            storage=open_journal(sweep.path),
+            storage=self.storage,
             study_name=STUDY,
-            direction="maximize" if sweep.manifest["objective"]["mode"] == "max" else "minimize",
-            pruner=make_pruner(options.pruner, options.pruner_options or {}),
+            direction="maximize" if about["objective"]["mode"] == "max" else "minimize",
+            pruner=self.options.make_pruner(),
             load_if_exists=True,
         )
 
@@ -54,9 +89,9 @@ class Search:
     def jobs(self) -> Iterator[Job]:
         """What an earlier process left unfinished, then new trials until there are enough."""
         yield from self.left_over()
-        while (number := len(self.study.get_trials(deepcopy=False))) < self.options.trials:
-            self.study.sampler = make_sampler(self.options, number)
-            if (job := self.begin(self.study.ask())) is not None:
+        while (number := self.next_number()) < self.options.trials:
+            self.study.sampler = self.options.make_sampler(number)
+            if (job := self.begin(self.study.ask(self.space.distributions))) is not None:
                 yield job
 
     def done(self, job: Job, status: str) -> None:
@@ -69,7 +104,7 @@ class Search:
 
     def begin(self, trial: optuna.Trial) -> Job | None:
         """The job of a trial; None if that is over at once: done before, or unable to run."""
-        overrides = self.space.draw(trial)
+        overrides = self.space.job(trial.params)
         if (earlier := self.same(overrides)) is not None:
             trial.set_user_attr("repeats", earlier.number)
             state, value = outcome(self.sweep.record(earlier))
@@ -94,25 +129,28 @@ class Search:
         return next((job for job in found if self.sweep.status(job) == "completed"), None)
 
     def left_over(self) -> Iterator[Job]:
-        """The jobs that are to go on; what ended unheard is told, and a trial that was drawn in part is drawn."""
+        """The jobs that are to go on; what ended unheard is told, and a trial without its job waits to be asked for."""
         jobs = {job.number: job for job in self.sweep.jobs}
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self.study.sampler = make_sampler(self.options, trial.number)
-            job = jobs.get(trial.number) or self.begin(optuna.Trial(self.study, trial._trial_id))
-            if job is not None and self.sweep.status(job) in ("completed", "failed"):
-                self.done(job, self.sweep.status(job))
-            elif job is not None:
+        for trial in self.trials(TrialState.RUNNING):
+            if (job := jobs.get(trial.number)) is None:
+                self.storage.set_trial_state_values(id_of(self.storage, trial.number), TrialState.WAITING)
+            elif (status := self.sweep.status(job)) in ("completed", "failed"):
+                self.done(job, status)
+            else:
                 yield job
+
+    def next_number(self) -> int:
+        return min([trial.number for trial in self.trials(TrialState.WAITING)], default=len(self.trials()))
 
     # ------------------------------------------------------------------ how it stands
 
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Those in these states; of no state all."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
+
     def counts(self) -> Counter[str]:
         """How many trials are completed, pruned, failed, or unfinished."""
-        return Counter(STATES[trial.state] for trial in self.study.get_trials(deepcopy=False))
-
-    def failed(self) -> list[Job]:
-        trials = self.study.get_trials(deepcopy=False)
-        return [job for job in self.sweep.jobs if trials[job.number].state == TrialState.FAIL]
+        return Counter(STATES[trial.state] for trial in self.trials())
 
     def best(self) -> Job | None:
         """The job of the best completed trial."""
@@ -129,6 +167,25 @@ class Search:
         self.sweep.manifest.update(status=status)
         return status
 
+    def result(self) -> list[str]:
+        """How the trials ended, which had no result, which is the best, and the command that trains it again."""
+        counts, metric = self.counts(), self.sweep.manifest["objective"]["metric"]
+        told = ", ".join(f"{counts[state]} {state}" for state in dict.fromkeys(STATES.values()) if counts[state])
+        missing = f" of {self.options.trials}" if counts.total() < self.options.trials else ""
+        lines = [f"{counts.total()}{missing} trials: {told or 'none begun'}"]
+        failed = {trial.number for trial in self.trials(TrialState.FAIL)}
+        for job in self.sweep.jobs:
+            if job.number in failed and self.sweep.status(job) == "completed":
+                lines.append(f"trial {job.number}, {job.name}: {metric} was never a finite number")
+        if best := self.best():
+            record = self.sweep.record(best)
+            found = record["objective"]
+            by_steps = record.get("counts") == "steps"
+            when = f"step {found['best_step']}" if by_steps else f"epoch {found['best_epoch'] + 1}"
+            lines.append(f"The best is trial {best.number}: {metric} {found['best']:.6g} at {when} with {best.name}")
+            lines.append(f"Train that setting again: python src/train.py {shlex.join(best.overrides)}")
+        return lines
+
 
 def outcome(record: dict[str, Any]) -> tuple[TrialState, float | None]:
     """What Optuna is told of a run: the objective at its best epoch; a run without a finite one has failed."""
@@ -139,29 +196,3 @@ def outcome(record: dict[str, Any]) -> tuple[TrialState, float | None]:
         if best is not None and math.isfinite(best):
             return TrialState.COMPLETE, best
     return TrialState.FAIL, None
-
-
-def failures(search: Search) -> list[str]:
-    """Which trials failed, why, and where their logs are."""
-    failed = search.failed()
-    lines = [f"{len(failed)} of {search.counts().total()} trials failed:"] * bool(failed)
-    for job in failed:
-        record = search.sweep.record(job)
-        why = failure(record) if record.get("error") else f"{record['objective']['metric']} was never a finite number"
-        lines += [f"  job {job.number}, {job.name}: {why}", f"    {search.sweep.folder(job).log}"]
-    return lines
-
-
-def result(search: Search, script: Path) -> list[str]:
-    """How the trials ended, which is the best, and the command that trains its setting again."""
-    counts = search.counts()
-    told = ", ".join(f"{counts[state]} {state}" for state in STATES.values() if counts[state])
-    missing = f" of {search.options.trials}" if counts.total() < search.options.trials else ""
-    lines = [f"{counts.total()}{missing} trials: {told or 'none begun'}"]
-    if job := search.best():
-        record = search.sweep.record(job)
-        found = record["objective"]
-        when = f"step {found['best_step']}" if record.get("counts") == "steps" else f"epoch {found['best_epoch'] + 1}"
-        lines.append(f"The best is trial {job.number}: {found['metric']} {found['best']:.6g} at {when} with {job.name}")
-        lines.append(f"Train that setting again: python {script} {shlex.join(job.overrides)}")
-    return lines

@@ -146,7 +146,7 @@ class Sweep:
             return [f"resume={quoted(folder.path)}"]
         swept = ",".join(quoted(key) for key in job.values)
         own = [f"sweep.folder={quoted(self.path)}", f"sweep.swept=[{swept}]", f"paths.run={quoted(folder.path)}"]
-        if self.search.get("pruner", "none") != "none":
+        if self.search.get("pruner"):
             own.append(f"sweep.trial={job.number}")
         return [*job.overrides, *own]
 
@@ -179,7 +179,7 @@ class Sweep:
 
     @property
     def search(self) -> dict[str, Any]:
-        """How its jobs are searched for: `atelier.sweeps.search_methods.Options`; empty for a grid."""
+        """How its jobs are searched for: `atelier.sweeps.search.Options`; empty for a grid."""
         return self.content.get("search") or {}
 
     @property

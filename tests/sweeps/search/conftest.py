@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,12 @@ import pytest
 from atelier.sweeps.local import Limits, Local
 from atelier.sweeps.run import Loop
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_methods import Options
-from atelier.sweeps.search_space import space_of
+from atelier.sweeps.search_space import Space
+from atelier.sweeps.search_start import as_nodes
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
 
+CONF = Path(__file__).parents[3] / "conf" / "hydra" / "sweeper"
 SPACE = ("do=well", "best=interval(0,1)", "kind=a,b")
 
 
@@ -29,15 +29,17 @@ def facts(overrides: list[str]) -> dict[str, Any]:
 
 
 def search_in(folder: Path, *arguments: str, mode: str = "min", **options: Any) -> Search:
-    """A search in `folder`, a new one or the one that is there already."""
-    chosen = Options(**options)
-    space = space_of(arguments or SPACE, {}, "full")
+    """A search in `folder`, a new one or the one that is there already; sampler and pruner by their names in conf/."""
+    known = {"trials": 20, "seed": 0, "sampler": "tpe", "sampler_options": None, "pruner": "none", "pruner_options": None}
+    search = as_nodes({**known, **options}, CONF)
     if folder.exists():
-        return Search(Sweep.open(str(folder), Path()), space, chosen, facts)
-    about = {"study": None, "experiment": "x", "budget": "full", "command": list(arguments), "swept": space.swept}
-    objective = {"metric": "val/loss", "mode": mode}
-    sweep = Sweep.create(folder, [], **about, objective=objective, presentation={}, quick={}, search=asdict(chosen))
-    return Search(sweep, space, chosen, facts)
+        sweep = Sweep.open(str(folder), Path())
+        sweep.manifest.update(search=search)
+        return Search(sweep, facts)
+    command = list(arguments or SPACE)
+    about = {"study": None, "experiment": "x", "budget": "full", "command": command, "presentation": {}, "quick": {}}
+    about |= {"swept": Space(command, {}, "full").swept, "objective": {"metric": "val/loss", "mode": mode}}
+    return Search(Sweep.create(folder, [], **about, search=search), facts)
 
 
 @pytest.fixture(scope="session", name="search_in")

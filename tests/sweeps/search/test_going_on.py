@@ -7,7 +7,6 @@ import optuna
 
 from atelier.runs.judge import JOURNAL, mend, open_journal
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_methods import make_sampler
 
 Make = Callable[..., Search]
 
@@ -35,7 +34,7 @@ def test_what_was_interrupted_goes_on_and_what_ended_unheard_is_told_once(search
 def test_a_trial_whose_job_was_not_written_is_not_lost(search: Make, run_all: Any) -> None:
     whole = run_all(search(trials=3))
     one = search(trials=4)
-    one.study.sampler = make_sampler(one.options, 3)
+    one.study.sampler = one.options.make_sampler(3)
     trial = one.study.ask()
     drawn = trial.suggest_float("best", 0, 1)  # killed here: of two values one is drawn
     again = search(trials=4)

@@ -1,12 +1,11 @@
 """How trials ended: what Optuna is told of it, and what the user."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atelier.sweeps.search import Search, failures, result
+from atelier.sweeps.search import Search
 
 NAN = float("nan")
 Make = Callable[..., Search]
@@ -37,13 +36,11 @@ def test_the_best_is_that_of_the_best_epochs(search: Make, mode: str, best: int,
     job = one.best()
     assert job is not None
     assert job.number == best
-    lines = result(one, Path("src/train.py"))
-    assert lines[0] == "4 trials: 3 completed, 1 failed"
-    assert lines[1] == f"The best is trial {best}: val/loss {(0.1, 0.9)[mode == 'max']} at epoch 3 with {job.name}"
-    assert lines[2] == f"Train that setting again: python src/train.py {' '.join(job.overrides)}"
-    assert failures(one)[:2] == [
-        "1 of 4 trials failed:",
-        f"  job 3, {one.sweep.jobs[3].name}: val/loss was never a finite number",
+    assert one.result() == [
+        "4 trials: 3 completed, 1 failed",
+        f"trial 3, {one.sweep.jobs[3].name}: val/loss was never a finite number",
+        f"The best is trial {best}: val/loss {(0.1, 0.9)[mode == 'max']} at epoch 3 with {job.name}",
+        f"Train that setting again: python src/train.py {' '.join(job.overrides)}",
     ]
     assert one.conclude() == "completed"
 
@@ -70,7 +67,7 @@ def test_a_search_without_any_value_has_failed(search: Make, end: Any) -> None:
         end(one, job, NAN)
     assert one.conclude() == "failed"
     assert one.best() is None
-    assert result(one, Path("src/train.py")) == ["2 trials: 2 failed"]
+    assert one.result()[0] == "2 trials: 2 failed"
 
 
 def test_a_setting_that_is_drawn_again_is_not_trained_again(search: Make, run_all: Any) -> None:

@@ -1,5 +1,6 @@
 """Which trials are hopeless, and what becomes of the pruned ones."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from atelier.compose.targets import make
 from atelier.report.table import runs_told
 from atelier.runs.judge import Judge
 from atelier.sweeps.aggregate import aggregate
@@ -16,16 +18,20 @@ NAN = float("nan")
 Make = Callable[..., Search]
 
 
+def judge_of(folder: Path, trial: int) -> Judge:
+    return Judge(folder, trial, functools.partial(make, ""))
+
+
 @pytest.fixture
 def judged(search: Make, end: Any) -> Callable[[int], Judge]:
     """A search with the median pruner, whose trials 0 and 1 gave 3, 2, 1 and 5, 4, 3; trial 2 is running."""
     one = search(trials=3, pruner="median", pruner_options={"n_startup_trials": 2})
     for job, values in zip(one.jobs(), ([3, 2, 1], [5, 4, 3], []), strict=True):
-        judge = Judge(one.sweep.path, job.number)
+        judge = judge_of(one.sweep.path, job.number)
         assert not any(judge.hopeless(step, value) for step, value in enumerate(values))
         if values:
             end(one, job, min(values))
-    return lambda number: Judge(one.sweep.path, number)
+    return lambda number: judge_of(one.sweep.path, number)
 
 
 def test_a_trial_below_the_median_is_hopeless(judged: Callable[[int], Judge]) -> None:
@@ -48,7 +54,7 @@ def test_a_value_that_is_no_number_is_hopeless(judged: Callable[[int], Judge]) -
 
 def test_a_run_that_goes_on_after_its_search_is_not_judged(judged: Callable[[int], Judge], tmp_path: Path) -> None:
     assert not judged(0).hopeless(9, 99.0), "its trial is over"
-    assert not Judge(tmp_path / "nowhere", 0).hopeless(0, 99.0)
+    assert not judge_of(tmp_path / "nowhere", 0).hopeless(0, 99.0)
     assert not (tmp_path / "nowhere").exists()
 
 
