@@ -1,6 +1,7 @@
 """Searches as a user runs them: `python src/train.py -m hydra/sweeper=optuna …`, with real trainings of a second."""
 
 import csv
+import functools
 import json
 import shlex
 import sys
@@ -13,13 +14,14 @@ from optuna.trial import TrialState
 
 from atelier.callbacks.pruning import at_end, step
 from atelier.compose.build import pruning
+from atelier.compose.targets import make
 from atelier.runs.judge import Judge
 
 Run = Callable[..., Any]
 SEARCH = ["-m", "hydra/sweeper=optuna"]
 FAST = ["data=digits", "network.hidden=[8]", "callbacks=none", "save_every=0"]
 SPACE = ["optimizer=adam,sgd", "optimizer.lr=tag(log,interval(1e-5,1e-1))"]
-MEDIAN = ["hydra.sweeper.pruner=median", "hydra.sweeper.pruner_options={n_startup_trials: 1}"]
+MEDIAN = ["hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=1"]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,7 @@ def runs(logs: Path) -> dict[int, dict[str, Any]]:
 
 def trials(logs: Path) -> list[Any]:
     """What the search's journal says, as a job would read it."""
-    study, _, _ = Judge(folder(logs), 0).open()
-    return study.get_trials()
+    return Judge(folder(logs), 0, functools.partial(make, "")).study.get_trials()
 
 
 def test_pruned_jobs_stop_early_and_are_not_tested(searched: Any) -> None:
@@ -88,14 +89,11 @@ def test_the_report_names_the_best_and_how_to_train_it_again(searched: Any, run_
 def test_the_sweep_says_how_it_searched(searched: Any) -> None:
     sweep = json.loads((folder(searched.logs) / "sweep.json").read_text())
     assert (sweep["status"], sweep["swept"]) == ("completed", ["optimizer", "optimizer.lr"])
-    assert sweep["search"] == {
-        "trials": 5,
-        "sampler": "tpe",
-        "seed": 0,
-        "sampler_options": None,
-        "pruner": "median",
-        "pruner_options": {"n_startup_trials": 1},
-    }
+    search = sweep["search"]
+    assert (search["trials"], search["seed"]) == (5, 0)
+    assert search["sampler"]["_target_"] == "optuna.samplers.TPESampler"
+    assert search["pruner"]["_target_"] == "optuna.pruners.MedianPruner"
+    assert search["pruner"]["n_startup_trials"] == 1
     assert sweep["command"][0] == "hydra/sweeper=optuna"
     assert sweep["presentation"]["figures"][0] == {"kind": "search", "logarithmic": ["optimizer.lr"]}
 
@@ -113,8 +111,9 @@ def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
     assert before.items() <= after.items()
     other = run_verb("train", *SEARCH, "sweep.resume=latest", *FAST, "optimizer=adam,adagrad", logs=searched.logs)
     assert other.code == 2
-    assert "  was optimizer: adam, sgd\n" in other.err
-    assert "  now optimizer: adam, adagrad\n" in other.err
+    assert "2 are new: callbacks=none; " not in other.err
+    assert "optimizer=adam,sgd" in other.err
+    assert "are new: optimizer=adam,adagrad\n" in other.err
 
 
 # ---------------------------------------------------------------------- before the first trial
@@ -123,23 +122,25 @@ def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["optimizer=sgd,adamm"], "  optimizer=adamm: no 'adamm'; choose from: adam"),
-        (["optimizer=sgd,adam", "seed=0,1"], "seed: 0, 1; but a search tries each setting once"),
+        (["seed=1", "optimizer=sgd,adamm"], "optimizer=adamm: no 'adamm'; choose from: adam"),
+        (["seed=1", "optimizer=sgd,adamm"], "(with trainer=cpu seed=1 optimizer=adamm)"),
         (["optimizer=sgd"], "nothing varies, so there is nothing to search"),
         (["task.metric=val/loss,val/accuracy"], "the settings have different objectives, val/loss (max) and"),
-        (["optimizer=sgd,adam", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: give a number above 0"),
-        (["optimizer=sgd,adam", "hydra.sweeper.trials=x"], "hydra.sweeper.trials=x: Options takes a whole number"),
+        (["optimizer=sgd,adam", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: give a whole number of 1 or more"),
+        (["optimizer=sgd,adam", "+hydra.sweeper.trial=1"], "hydra.sweeper.trial: Options has no 'trial'; choose from"),
         (
-            ["optimizer=sgd,adam", "+hydra.sweeper.trial=1"],
-            "hydra.sweeper.trial: Options has no 'trial'; choose from: ",
+            ["optimizer=sgd,adam", "hydra/sweeper/sampler=tpee"],
+            "hydra/sweeper/sampler=tpee: no 'tpee'; choose from: tpe",
         ),
-        (["optimizer=sgd,adam", "hydra.sweeper.seed=-1"], "hydra.sweeper.seed=-1: give a whole number of 0 or more"),
-        (["optimizer=sgd,adam", "hydra.sweeper.sampler=tpee"], "hydra.sweeper.sampler=tpee: choose from: tpe"),
         (
-            ["optimizer=sgd,adam", "hydra.sweeper.sampler_options={n_startup_trials: few}"],
-            "hydra.sweeper.sampler_options.n_startup_trials=few: TPESampler takes a whole number",
+            ["optimizer=sgd,adam", "hydra.sweeper.sampler.n_startup=3"],
+            "hydra.sweeper.sampler.n_startup: TPESampler has no 'n_startup'; choose from: n_startup_trials",
         ),
-        (["optimizer=sgd,adam", "hydra.sweeper.pruner_options=3"], "hydra.sweeper.pruner_options=3: Options takes"),
+        (
+            ["optimizer=sgd,adam", "+hydra.sweeper.sampler.few=3"],
+            "hydra.sweeper.sampler.few: TPESampler has no 'few'; choose from: ",
+        ),
+        (["optimizer=sgd,adam", "hydra.sweeper.pruner=median"], "choose it as hydra/sweeper/pruner=median"),
         (["sweep.resume=latest"], "there is no sweep under "),
     ],
 )
@@ -153,7 +154,7 @@ def test_a_mistake_is_told_before_anything_runs(run_verb: Run, arguments: list[s
 
 def test_without_optuna_the_extra_is_named(run_verb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    for module in ("sweeps.search", "sweeps.search_methods", "runs.judge"):
+    for module in ("sweeps.search_start", "sweeps.search", "sweeps.search_space", "runs.judge"):
         monkeypatch.delitem(sys.modules, f"atelier.{module}", raising=False)
     outcome = run_verb("train", *SEARCH, *SPACE)
     told = "hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'\n"
@@ -163,6 +164,14 @@ def test_without_optuna_the_extra_is_named(run_verb: Run, monkeypatch: pytest.Mo
 def test_a_run_that_is_no_trial_has_nothing_to_do_with_pruning(compose: Callable[..., Any]) -> None:
     run: Any = None
     assert pruning(compose(), run) == []
+
+
+def test_a_sampler_needs_a_search(run_verb: Run) -> None:
+    outcome = run_verb("train", "-m", "hydra/sweeper/sampler=random", "optimizer=sgd,adam")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "hydra/sweeper/sampler is a part of hydra/sweeper=optuna: give that too\n",
+    )
 
 
 def test_a_grid_is_not_resumed_as_a_search(run_verb: Run, tmp_path: Path) -> None:
@@ -179,7 +188,7 @@ def test_a_grid_is_not_resumed_as_a_search(run_verb: Run, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_all_processes_of_a_pruned_job_stop(run_verb: Run) -> None:
     """Every value is above the threshold, so that all trials end after their first epoch, and none has a result."""
-    pruner = ["hydra.sweeper.pruner=threshold", "hydra.sweeper.pruner_options={upper: -1}", "hydra.sweeper.trials=1"]
+    pruner = ["hydra/sweeper/pruner=threshold", "hydra.sweeper.pruner.upper=-1", "hydra.sweeper.trials=1"]
     outcome = run_verb("train", *SEARCH, *FAST, "trainer=ddp_cpu", "trainer.max_epochs=3", *pruner, *SPACE)
     (run,) = runs(outcome.logs).values()
     assert (run["status"], run["pruned"], run["epochs"], run["test"]) == ("completed", True, 1, {})

@@ -29,6 +29,8 @@ def explain(error: BaseException, conf: Path) -> str:
         group = match[1].split("/")[-1]
         if group in groups(conf):
             return f"{group}: this command chooses none; data.KEY=VALUE, task.KEY=VALUE change a run's own"
+        if match[1].startswith("hydra/sweeper/"):
+            return f"{match[1]} is a part of hydra/sweeper=optuna: give that too"
         return f"{match[1]}: {not_among(group, groups(conf))}"
     if isinstance(error, MissingMandatoryValue):
         return missing_key(str(error.full_key or error.key), conf)

@@ -30,17 +30,10 @@ STATES = {
 
 @dataclass(frozen=True)
 class Options:
-    """How a search goes about it, as sweep.json keeps it.
-
-    Args:
-        trials: how many in all, the failed and the pruned ones too.
-        seed: of the sampler.
-        sampler: Optuna's, as a node: `_target_` and its arguments but for the seed.
-        pruner: the same; None: each trial runs to its end.
-    """
+    """The keys of hydra/sweeper=optuna, as sweep.json keeps them: sampler and pruner are nodes with a `_target_`."""
 
     trials: int
-    seed: int | None
+    seed: int
     sampler: dict[str, Any]
     pruner: dict[str, Any] | None
 
@@ -50,7 +43,7 @@ class Options:
         Each trial's random numbers follow from the seed and its own number alone, so that a search that was stopped and
         resumed draws what it would have drawn.
         """
-        seed = int(np.random.SeedSequence([self.seed or 0, trial]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.seed, trial]).generate_state(1)[0])
         own: dict[str, Any] = {"seed": seed}
         if self.sampler["_target_"].endswith("QMCSampler"):  # its trials are one sequence, which the seed fixes
             own = {"seed": self.seed, "independent_sampler": RandomSampler(seed)}
@@ -99,8 +92,6 @@ class Search:
         if status in ("completed", "failed"):
             state, value = outcome(self.sweep.record(job))
             self.study.tell(job.number, value, state, skip_if_finished=True)
-
-    # ------------------------------------------------------------------ trials and jobs
 
     def begin(self, trial: optuna.Trial) -> Job | None:
         """The job of a trial; None if that is over at once: done before, or unable to run."""

@@ -32,7 +32,8 @@ class Space:
         found = dict(read(argument) for argument in arguments if not bare(argument).startswith(OF_THE_SWEEP))
         self.typed = {name: axis for name, (axis, _) in found.items()}
         axes, self.quick = axes_of(self.typed, study, budget)
-        self.axes = {name: list(unique(axis)) for name, axis in axes.items()}
+        every = {name: list(unique(axis)) for name, axis in axes.items()}
+        self.axes = dict(sorted(every.items(), key=lambda item: len(item[1]) > 1))  # what does not vary comes first
         ranges = {name: numbers for name, (_, numbers) in found.items() if numbers is not None}
         self.distributions: dict[str, BaseDistribution] = {
             name: ranges.get(name) or CategoricalDistribution([label(choice) for choice in axis])
@@ -107,5 +108,7 @@ def distribution_of(value: IntervalSweep | RangeSweep) -> FloatDistribution | In
     if not found:
         raise ValueError("there is no number in it")
     low, high, log = round(found[0], 12), round(found[-1], 12), "log" in value.tags
-    step = abs(value.step) if isinstance(value, RangeSweep) else None
-    return IntDistribution(low, high, log, step or 1) if isinstance(low, int) else FloatDistribution(low, high, log, step)
+    step: Any = abs(value.step) if isinstance(value, RangeSweep) else None
+    return (
+        IntDistribution(low, high, log, step or 1) if isinstance(low, int) else FloatDistribution(low, high, log, step)
+    )

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +28,38 @@ from atelier.sweeps.sweep import Sweep, wait_for_leftovers
 
 
 def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None) -> Search:
-    """The search that `train.py -m` is to do, its space checked; the arguments are those of `open_sweep`.
+    """The search that `train.py -m` is to do; the arguments are those of `open_sweep`.
 
     Raises:
         InputError: if an option or the space makes no sense, a value cannot run, or a search to go on with is another.
     """
     check_a_job = functools.partial(check_job, root, dict(os.environ), gpus, ())
-    resuming = config.sweep.resume is not None
-    sweep = resumed(config, arguments, root) if resuming else begun(config, arguments, check_a_job)
+    given = {key: value for key, value in plain(config.hydra.sweeper).items() if not key.startswith("_")}
+    typed = [str(one) for one in config.hydra.overrides.hydra if not str(one).startswith("hydra.mode")]
+    if config.sweep.resume is None:
+        sweep = begun(config, [*typed, *arguments], checked(given), check_a_job)
+    else:
+        parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # of a sampler or pruner, all counts
+        options = {part: given[part] for part in parts if part in given}
+        sweep = resumed(config, arguments, options, root / "conf" / "hydra" / "sweeper")
     return Search(sweep, functools.partial(check_one, check_a_job, warm_context()))
 
 
-def begun(config: DictConfig, arguments: Sequence[str], check_a_job: Check) -> Sweep:
-    options = checked(given_options(config))
+def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_job: Check) -> Sweep:
     study = study_of(config)
-    space = Space(arguments, study, config.budget)
+    space = Space(command, study, config.budget)
     print(f"A search over {', '.join(space.swept)}: checking its ends ...", flush=True)
-    objectives = [facts["objective"] for facts in preflight(check_a_job, space.ends, warm_context(), cores())]
-    if other := next((one for one in objectives if one != objectives[0]), None):
-        told = " and ".join(f"{one['metric']} ({one['mode']})" for one in (objectives[0], other))
+    first, *others = (facts["objective"] for facts in preflight(check_a_job, space.ends, warm_context(), cores()))
+    if other := next((one for one in others if one != first), None):
+        told = " and ".join(f"{one['metric']} ({one['mode']})" for one in (first, other))
         raise InputError(f"the settings have different objectives, {told}; a search needs one: give task.metric=NAME")
-    figure = {"kind": "search", "logarithmic": space.logarithmic}
-    return new_sweep(
-        config,
-        [*(one for one in typed_to_hydra(config) if not one.startswith("hydra.mode")), *arguments],
-        [],
-        objective=objectives[0],
-        swept=space.swept,
-        presentation={**study, "figures": [figure, *(study.get("figures") or [])]},
-        quick=space.quick,
-        search=asdict(options),
-    )
+    figures = [{"kind": "search", "logarithmic": space.logarithmic}, *(study.get("figures") or [])]
+    about = {"swept": space.swept, "quick": space.quick, "search": asdict(options)}
+    return new_sweep(config, command, [], objective=first, presentation={**study, "figures": figures}, **about)
 
 
-def resumed(config: DictConfig, arguments: Sequence[str], root: Path) -> Sweep:
-    """The search as it began, with the options that are typed now; of a sampler or pruner, it counts as a whole."""
+def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], conf: Path) -> Sweep:
+    """The search as it began, with the options that are typed now."""
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if not sweep.search:
         raise InputError(f"{sweep.path} is a grid; resume it without hydra/sweeper=optuna")
@@ -72,33 +69,22 @@ def resumed(config: DictConfig, arguments: Sequence[str], root: Path) -> Sweep:
     )
     if now and now != before:
         raise InputError(f"the search is not that of {sweep.path}, so it is not resumed:\n{differences(before, now)}")
-    typed = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed_to_hydra(config)))
-    stored, given = as_nodes(sweep.search, root / "conf" / "hydra" / "sweeper"), given_options(config)
-    options = checked({**stored, **{key: given[key] for key in typed if key in given}})
+    search = checked({**as_nodes(sweep.search, conf), **options})
     claim(sweep)
     wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))
-    print(f"{sweep.path}: going on to {options.trials} trials", flush=True)
-    sweep.manifest.update(status="running", search=asdict(options))
+    print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
+    sweep.manifest.update(status="running", search=asdict(search))
     return sweep
 
 
-def typed_to_hydra(config: DictConfig) -> list[str]:
-    """What was typed about the sweeper and the launcher."""
-    return [str(one) for one in config.hydra.overrides.hydra]
-
-
-def given_options(config: DictConfig) -> dict[str, Any]:
-    return {key: value for key, value in plain(config.hydra.sweeper).items() if not key.startswith("_")}
-
-
-def as_nodes(search: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def as_nodes(search: Mapping[str, Any], conf: Path) -> dict[str, Any]:
     """Stored options; an earlier version gave the names of sampler and pruner, with the arguments beside them."""
     options = {key: value for key, value in search.items() if not key.endswith("_options")}
     for part in ("sampler", "pruner"):
         if isinstance(name := options[part], str):
-            file = folder / part / f"{name}.yaml"  # there is none of the pruner that was called none
-            node = {**plain(OmegaConf.load(file)), **(search[f"{part}_options"] or {})} if file.exists() else None
-            options[part] = node
+            file = conf / part / f"{name}.yaml"  # there is none of the pruner that was called none
+            node: Any = OmegaConf.to_object(OmegaConf.load(file)) if file.exists() else None
+            options[part] = node and {**node, **(search[f"{part}_options"] or {})}
     return options
 
 
@@ -111,17 +97,17 @@ def checked(given: Mapping[str, Any]) -> Options:
     for part in ("sampler", "pruner"):
         if isinstance(name := given[part], str):
             raise InputError(f"hydra.sweeper.{part}={name}: choose it as hydra/sweeper/{part}={name}")
+    given = {**given, "seed": secrets.randbelow(2**31) if given["seed"] is None else given["seed"]}
     check_arguments("hydra.sweeper", Options, given)
-    check(OmegaConf.create({"hydra": {"sweeper": dict(given)}}))
+    check(OmegaConf.create({"hydra": {"sweeper": given}}))
     options = Options(**given)
     for key, value, least in (("trials", options.trials, 1), ("seed", options.seed, 0)):
-        if value is not None and value < least:
+        if value < least:
             raise InputError(f"hydra.sweeper.{key}={value}: give a whole number of {least} or more")
     if "seed" in options.sampler:
         raise InputError("hydra.sweeper.sampler.seed: give it as hydra.sweeper.seed")
     if options.sampler["_target_"].endswith("CmaEsSampler") and importlib.util.find_spec("cmaes") is None:
         raise InputError("hydra/sweeper/sampler=cmaes needs the package cmaes: pip install cmaes")
-    options = options if options.seed is not None else replace(options, seed=secrets.randbelow(2**31))
     try:
         options.make_sampler(0), options.make_pruner()
     except TypeError as error:  # of arguments that do not go together

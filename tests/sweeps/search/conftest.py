@@ -30,7 +30,14 @@ def facts(overrides: list[str]) -> dict[str, Any]:
 
 def search_in(folder: Path, *arguments: str, mode: str = "min", **options: Any) -> Search:
     """A search in `folder`, a new one or the one that is there already; sampler and pruner by their names in conf/."""
-    known = {"trials": 20, "seed": 0, "sampler": "tpe", "sampler_options": None, "pruner": "none", "pruner_options": None}
+    known = {
+        "trials": 20,
+        "seed": 0,
+        "sampler": "tpe",
+        "sampler_options": None,
+        "pruner": "none",
+        "pruner_options": None,
+    }
     search = as_nodes({**known, **options}, CONF)
     if folder.exists():
         sweep = Sweep.open(str(folder), Path())
