@@ -22,7 +22,7 @@ JOURNAL = "search.journal"
 STUDY = "search"  # name of the one study in it
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # who chose a sampler of Optuna's wants it
+warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # whoever chose such a sampler wants it
 
 
 class Judge:

@@ -97,7 +97,6 @@ class Search:
         """The job of a trial; None if that is over at once: done before, or unable to run."""
         overrides = self.space.job(trial.params)
         if (earlier := self.same(overrides)) is not None:
-            trial.set_user_attr("repeats", earlier.number)
             state, value = outcome(self.sweep.record(earlier))
             self.study.tell(trial.number, value, state)
             print(f"trial {trial.number} has the setting of job {earlier.number}, so it is not trained", flush=True)
@@ -116,8 +115,8 @@ class Search:
 
     def same(self, overrides: list[str]) -> Job | None:
         """A completed job of the same setting: training it again would give the same."""
-        found = (job for job in self.sweep.jobs if job.overrides == overrides)
-        return next((job for job in found if self.sweep.status(job) == "completed"), None)
+        jobs = self.sweep.jobs
+        return next((job for job in jobs if job.overrides == overrides and self.sweep.status(job) == "completed"), None)
 
     def left_over(self) -> Iterator[Job]:
         """The jobs that are to go on; what ended unheard is told, and a trial without its job waits to be asked for."""

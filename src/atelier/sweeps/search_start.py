@@ -17,7 +17,7 @@ from atelier.compose.targets import check, check_arguments, plain
 from atelier.errors import InputError
 from atelier.runs.overrides import bare
 from atelier.runs.threads import cores
-from atelier.sweeps.grid import OF_THE_SWEEP, differences
+from atelier.sweeps.grid import OF_THE_SWEEP
 from atelier.sweeps.preflight import Check, check_one, preflight
 from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.search import Options, Search
@@ -64,11 +64,11 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     if not sweep.search:
         raise InputError(f"{sweep.path} is a grid; resume it without hydra/sweeper=optuna")
     before, now = (
-        sorted([one] for one in command if not bare(one).startswith(OF_THE_SWEEP))
+        " ".join(sorted(one for one in command if not bare(one).startswith(OF_THE_SWEEP)))
         for command in (sweep.manifest["command"], arguments)
     )
     if now and now != before:
-        raise InputError(f"the search is not that of {sweep.path}, so it is not resumed:\n{differences(before, now)}")
+        raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
     search = checked({**as_nodes(sweep.search, conf), **options})
     claim(sweep)
     wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))

@@ -189,7 +189,7 @@ def last_words(sweep: Sweep, script: Path) -> list[str]:
     for job in failed:
         lines.append(f"  job {job.number}, {job.name}: {failure(sweep.record(job))}")
         lines.append(f"    {sweep.folder(job).log}")
-    if sweep.manifest["status"] == "interrupted" if sweep.search else sweep.unfinished():
+    if sweep.manifest["status"] == "interrupted" or (sweep.unfinished() and not sweep.search):
         lines.append(how_to_go_on(sweep, script))
     return lines
 
