@@ -4,7 +4,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,8 @@ class Search:
     """
 
     def __init__(self, sweep: Sweep, check: Check) -> None:
-        self.sweep, self.check, self.options, about = sweep, check, Options(**sweep.search), sweep.manifest
+        self.sweep, self.check, about = sweep, check, sweep.manifest
+        self.options = Options(**{key.name: sweep.search[key.name] for key in fields(Options)})  # once there were more
         self.space = Space(about["command"], about["presentation"], about["budget"])
         mend(sweep.path)
         self.storage = open_journal(sweep.path)
