@@ -9,12 +9,13 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from atelier.errors import InputError
 from atelier.runs.offline import how_to_send
 from atelier.sweeps.sweep import Job, Sweep
+from atelier.sweeps.watch import last_words
 
 Done = Callable[[Job, str], None]
 
@@ -85,9 +86,14 @@ class GridSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from atelier.compose.targets import plain
         from atelier.results.selection import check_claims
+        from atelier.sweeps.start import launcher_words
 
         self.config = config
         check_claims(plain(config.study) if config.study is not None else {})
+        words = launcher_words(config)
+        loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)
+        with open_dict(config):
+            config.hydra.launcher = loaded.hydra.launcher
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -96,7 +102,7 @@ class GridSweeper(Sweeper):
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
-        from atelier.sweeps.start import end_sweep, open_sweep
+        from atelier.sweeps.start import open_sweep
 
         assert self.config is not None
         resume = self.config.sweep.resume
@@ -105,13 +111,9 @@ class GridSweeper(Sweeper):
             return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(sweep, sweep.unfinished())
-        status = sweep.conclude()
-        bring_together(sweep)
-        end_sweep(sweep, status, stopped)
+        end(sweep, sweep.conclude(), stopped)
 
     def search(self, arguments: list[str]) -> None:
-        from atelier.sweeps.start import end_sweep
-
         assert self.config is not None
         try:
             from atelier.sweeps.search_start import open_search
@@ -119,10 +121,7 @@ class GridSweeper(Sweeper):
             raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
         search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(search.sweep, search.jobs(), search.done)
-        status = search.conclude()
-        bring_together(search.sweep)
-        print("\n".join(search.result()))
-        end_sweep(search.sweep, status, stopped)
+        end(search.sweep, search.conclude(), stopped, search.result())
 
 
 class OptunaSweeper(GridSweeper):
@@ -135,8 +134,8 @@ class OptunaSweeper(GridSweeper):
         self.search(arguments)
 
 
-def bring_together(sweep: Sweep) -> None:
-    """Let go of a sweep, write its report, and say what is left to be sent."""
+def end(sweep: Sweep, status: str, stopped: int, result: Sequence[str] = ()) -> None:
+    """Let go of a sweep, write its report, say what is missing, and leave with a status that tells how it went."""
     sweep.lock.close()
     if any(sweep.record(job) for job in sweep.jobs):
         from atelier.report.write import write_report
@@ -147,3 +146,9 @@ def bring_together(sweep: Sweep) -> None:
             print(f"The report could not be written: {error}", file=sys.stderr)
     if command := how_to_send(sweep.path):
         print(f"W&B: runs stayed offline. To send them: {command}")
+    for line in result:
+        print(line)
+    for line in last_words(sweep):
+        print(line, file=sys.stderr)
+    if stopped or status != "completed":
+        sys.exit(128 + stopped if stopped else 1)

@@ -230,10 +230,13 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert code == 130
     assert [run["status"] for run in manifests(tmp_path).values()] == ["interrupted"]
     command = next(line for line in err.splitlines() if line.startswith("Go on with: "))
-    assert command == f"Go on with: python src/train.py -m sweep.resume={folder(tmp_path)}"
+    assert command == f"Go on with: python src/train.py -m hydra.launcher.jobs=1 sweep.resume={folder(tmp_path)}"
     again = run_verb("train", f"sweep.resume={folder(tmp_path)}", logs=tmp_path)  # -m is understood
     assert (again.code, again.err) == (0, "")
     assert scores(tmp_path) == scores(swept.logs)
+    assert json.loads((folder(tmp_path) / "sweep.json").read_text())["launcher"] == ["hydra.launcher.jobs=1"]
+    starts = [line for line in again.out.splitlines() if " started" in line or " completed" in line]
+    assert [line.split()[2].strip(":") for line in starts] == ["started", "completed"] * 4, "one job at a time, as begun"
 
 
 def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any) -> None:

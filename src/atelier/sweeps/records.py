@@ -90,12 +90,13 @@ def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
 
 
 def waiting(job: dict[str, Any], sweep: dict[str, Any]) -> dict[str, Any]:
-    """What would stand in the run.json of a job that has not begun."""
-    keys = ("overrides", "seed", "config_hash")
+    """What is known for a run.json of a job that has not begun; both arguments are as sweep.json has them."""
+    known = job.get("facts") or {}
+    objective = known.get("objective") or sweep.get("objective") or {"metric": None, "mode": None}
     return {
         "status": "waiting",
-        "experiment": sweep.get("experiment"),
+        "experiment": known.get("experiment") or sweep.get("experiment"),
         "study": sweep.get("study"),
-        "objective": sweep.get("objective"),
-        **{key: job.get(key) for key in keys},
+        "objective": {**objective, "best": None, "best_epoch": None},
+        **{key: job.get(key) for key in ("overrides", "seed", "config_hash")},
     }

@@ -23,7 +23,7 @@ from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.search import Options, Search
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.slurm_queue import jobs_in_queue
-from atelier.sweeps.start import claim, new_sweep, study_of
+from atelier.sweeps.start import claim, launcher_words, new_sweep, study_of
 from atelier.sweeps.sweep import Sweep, wait_for_leftovers
 
 
@@ -73,7 +73,7 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     claim(sweep)
     wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))
     print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
-    sweep.manifest.update(status="running", search=asdict(search))
+    sweep.manifest.update(status="running", search=asdict(search), launcher=launcher_words(config))
     return sweep
 
 

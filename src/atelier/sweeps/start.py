@@ -3,8 +3,8 @@
 import fcntl
 import functools
 import os
-import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ from omegaconf import DictConfig
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import plain
 from atelier.errors import InputError
+from atelier.runs.overrides import bare, key_of
 from atelier.runs.threads import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
+from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import preflight
 from atelier.sweeps.process import alive, warm_context
 from atelier.sweeps.settings_from import with_settings_from
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
-from atelier.sweeps.watch import last_words
 
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
+OF_THE_LIMITS = [f"hydra.launcher.{field.name}" for field in fields(Limits)]
 
 
 def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None = None) -> Sweep:
@@ -76,7 +78,7 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
         experiment=choices.get("experiment") or "default",
         budget=config.budget,
         command=list(arguments),
-        launcher=typed_launcher(config),
+        launcher=launcher_words(config),
         **content,
     )
     claim(sweep)
@@ -84,9 +86,19 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
 
 
 def typed_launcher(config: DictConfig) -> list[str]:
-    """What was typed about the launcher, if another one than the default was chosen."""
-    typed = [str(one) for one in config.hydra.overrides.hydra if str(one).lstrip("+").startswith(LAUNCHER)]
-    return typed if any(one.startswith("hydra/launcher=") for one in typed) else []
+    """What was typed about the launcher."""
+    return [str(one) for one in config.hydra.overrides.hydra if bare(str(one)).startswith(LAUNCHER)]
+
+
+def launcher_words(config: DictConfig) -> list[str]:
+    """What was typed about the launcher: now, and of a sweep on this machine that goes on, when it began."""
+    now = typed_launcher(config)
+    if config.sweep.resume is None:
+        return now
+    before = Sweep.open(str(config.sweep.resume), Path(config.paths.logs)).content.get("launcher") or []
+    if any(key_of(one) not in OF_THE_LIMITS for one in (*before, *now)):  # a cluster's, whose commands are to be typed
+        return now
+    return list({key_of(one): one for one in (*before, *now)}.values())
 
 
 def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> Sweep:
@@ -99,7 +111,7 @@ def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any])
     wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))
     todo = sweep.unfinished()
     print(f"{sweep.path}: {len(todo)} of {len(sweep.jobs)} jobs are to be done", flush=True)
-    sweep.manifest.update(status="running")
+    sweep.manifest.update(status="running", launcher=launcher_words(config))
     return sweep
 
 
@@ -111,13 +123,3 @@ def claim(sweep: Sweep) -> None:
     except OSError:
         sweep.lock.close()
         raise InputError(f"{sweep.path} is being run by another process") from None
-
-
-def end_sweep(sweep: Sweep, status: str, stopped: int) -> None:
-    """Say what is missing, and leave with a status that tells how it went."""
-    for line in last_words(sweep, Path("src/train.py")):
-        print(line, file=sys.stderr)
-    if stopped:
-        sys.exit(128 + stopped)
-    if status != "completed":
-        sys.exit(1)

@@ -203,25 +203,15 @@ class Sweep:
     def fail(self, job: Job, kind: str, message: str) -> None:
         """Write into the job's run.json that it failed, for a job that could not do so itself."""
         folder = self.folder(job)
-        if folder.manifest.exists():
-            Manifest.read(folder.manifest).update(status="failed", error={"type": kind, "message": message})
-        else:
-            Manifest(folder.manifest, {}).update(**self.failed_early(job), error={"type": kind, "message": message})
+        began = folder.manifest.exists()
+        manifest = (
+            Manifest.read(folder.manifest)
+            if began
+            else Manifest(folder.manifest, waiting(described(job), self.content))
+        )
+        manifest.update(status="failed", error={"type": kind, "message": message})
         with folder.log.open("a", encoding="utf-8") as log:
             log.write(f"{kind}: {message}\n")
-
-    def failed_early(self, job: Job) -> dict[str, Any]:
-        """The run.json of a job that died before its run began."""
-        objective = {"best": None, "best_epoch": None, **job.facts.get("objective", self.manifest["objective"])}
-        known = {key: job.facts.get(key) for key in ("experiment", "seed", "config_hash")}
-        seconds = {"setup": 0.0, "fit": 0.0, "test": 0.0}
-        unknown = ("parameters", "steps_per_second", "peak_memory_mb", "device", "precision")
-        return {
-            **{"status": "failed", "study": self.manifest["study"], "overrides": job.overrides, "objective": objective},
-            **{"test": {}, "epochs": 0, "steps": 0, "seconds": seconds, "versions": {}, "git": {}},
-            **known,
-            **dict.fromkeys(unknown),
-        }
 
     def conclude(self) -> str:
         """The sweep's own status, from those of its jobs."""

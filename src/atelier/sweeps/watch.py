@@ -3,7 +3,6 @@
 import shlex
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -182,7 +181,7 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
-def last_words(sweep: Sweep, script: Path) -> list[str]:
+def last_words(sweep: Sweep) -> list[str]:
     """What a sweep that did not end well says last: which jobs failed and where their logs are, and how to go on."""
     failed = [job for job in sweep.jobs if sweep.status(job) == "failed"]
     lines = [f"{len(failed)} of {len(sweep.jobs)} jobs failed:"] * bool(failed)
@@ -190,11 +189,11 @@ def last_words(sweep: Sweep, script: Path) -> list[str]:
         lines.append(f"  job {job.number}, {job.name}: {failure(sweep.record(job))}")
         lines.append(f"    {sweep.folder(job).log}")
     if sweep.manifest["status"] == "interrupted" or (sweep.unfinished() and not sweep.search):
-        lines.append(how_to_go_on(sweep, script))
+        lines.append(how_to_go_on(sweep))
     return lines
 
 
-def how_to_go_on(sweep: Sweep, script: Path) -> str:
-    """The command that resumes a sweep, on the cluster where it began."""
+def how_to_go_on(sweep: Sweep) -> str:
+    """The command that resumes a sweep, on the cluster where it began, with what was typed of its launcher."""
     words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), f"sweep.resume={sweep.path}"]
-    return f"Go on with: python {script} -m {' '.join(words)}"
+    return f"Go on with: python src/train.py -m {' '.join(words)}"

@@ -127,7 +127,7 @@ def test_jobs_stay_when_slurm_takes_no_more(make_sweep: Make, fake_queue: Any, r
 def test_the_last_words_name_the_cluster_that_goes_on(make_sweep: Make) -> None:
     sweep = make_sweep("do=a")
     sweep.manifest.update(launcher=["hydra/launcher=slurm", "hydra.launcher.setup=[module load cuda]"])
-    assert last_words(sweep, Path("src/train.py")) == [
+    assert last_words(sweep) == [
         "Go on with: python src/train.py -m hydra/launcher=slurm "
         f"'hydra.launcher.setup=[module load cuda]' sweep.resume={sweep.path}"
     ]
