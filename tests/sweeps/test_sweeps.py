@@ -236,7 +236,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert scores(tmp_path) == scores(swept.logs)
     assert json.loads((folder(tmp_path) / "sweep.json").read_text())["launcher"] == ["hydra.launcher.jobs=1"]
     starts = [line for line in again.out.splitlines() if " started" in line or " completed" in line]
-    assert [line.split()[2].strip(":") for line in starts] == ["started", "completed"] * 4, "one job at a time, as begun"
+    assert [line.split()[2].strip(":") for line in starts] == ["started", "completed"] * 4  # one at a time, as begun
 
 
 def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any) -> None:
