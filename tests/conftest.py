@@ -22,7 +22,7 @@ from xdist.scheduler import LoadFileScheduling
 from atelier.compose.verb import register_resolvers
 from atelier.sweeps import process
 
-pytest_plugins = ("commands", "held", "trainings")  # of tests/fixtures
+pytest_plugins = ("commands", "held", "pages", "trainings")  # of tests/fixtures
 
 ROOT = Path(__file__).parents[1]
 collect_ignore_glob = ["hold/*", "fixtures/*"]  # imported by what needs them

@@ -98,7 +98,8 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         if not isinstance(launcher, SweepLauncher):
-            raise InputError("hydra/launcher: choose from: local, slurm")
+            there = sorted(file.stem for file in (Path(__file__).parents[2] / "conf/hydra/launcher").glob("*.yaml"))
+            raise InputError(f"hydra/launcher: choose from: {', '.join(there)}")
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:

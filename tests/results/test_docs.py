@@ -18,11 +18,12 @@ PAIRS = [
     for kind in ("fnn", "cnn")
     for weight, shared in ((0.0, False), (0.0, True), (1.0, False), (1.0, True))
 ]
+TWO_HEADS = {"encoding": "multihead"}
 # What the docs say in numbers of a study: where, of which settings, what of them, its factor and its decimals.
 QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("README.md", "| `pairs`, FNN", "ee559_pairs", [PAIRS[3]], "accuracy", 100, 1),
     ("README.md", "| `mnist_rows_rnn`", "elec576_rnn", [{"network.hidden": 128}], "accuracy", 100, 2),
-    ("README.md", "report's (`exp", "leiden_clock_encodings", [{"encoding": "multihead"}], "common_sense_error", 1, 1),
+    ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
 ]
