@@ -120,8 +120,8 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
     if settings.precision == "auto":
         bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         settings.precision = "bf16-mixed" if bf16 else "32-true"
-    if getattr(locate("task", config.task._target_), "by_hand", False):
-        leave_to_the_task(settings)
+    if not getattr(locate("task", config.task._target_), "automatic_optimization", True):
+        leave_to_the_task(settings, config.task)
     if isinstance(settings.val_check_interval, int):  # in optimizer steps; Lightning counts batches
         settings.val_check_interval *= settings.accumulate_grad_batches
     callbacks = build_all(config, "callbacks")
@@ -143,7 +143,7 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
     )
 
 
-def leave_to_the_task(settings: DictConfig) -> None:
+def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
     """For a task that steps its optimizers by itself: it clips gradients, and each backward leaves parameters out.
 
     Raises:
@@ -153,6 +153,11 @@ def leave_to_the_task(settings: DictConfig) -> None:
         raise InputError(
             f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: this task steps at every batch;"
             " set data.batch_size"
+        )
+    if settings.gradient_clip_val is not None and "gradient_clip_val" not in task:
+        raise InputError(
+            f"trainer.gradient_clip_val={settings.gradient_clip_val}: {task._target_} does not clip;"
+            " task.gradient_clip_val would, see docs/adding.md"
         )
     settings.gradient_clip_val = None
     if settings.strategy == "ddp":

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
@@ -16,12 +15,13 @@ from atelier.losses.adversarial import LOSSES, gradient_penalty
 from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
+from atelier.tasks.manual import ManualTask
 from atelier.tasks.schedule import Schedule
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
 
 
-class GAN(GenerativeTask):
+class GAN(ManualTask, GenerativeTask):
     """Two networks, each with an optimizer of its own.
 
     The discriminator is trained on every batch, the generator on every `discriminator_steps`-th. A batch counts as one
@@ -44,8 +44,6 @@ class GAN(GenerativeTask):
     Raises:
         InputError: for a loss that does not exist, or a number out of its range.
     """
-
-    by_hand = True
 
     def __init__(
         self,
@@ -77,7 +75,6 @@ class GAN(GenerativeTask):
             raise InputError(f"task.discriminator_steps={discriminator_steps}: give 1 or more")
         if average is not None and not 0 <= average < 1:
             raise InputError(f"task.average={average}: give a decay from 0 to below 1, such as 0.999, or null")
-        self.automatic_optimization = False
         self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
         self.discriminator_steps = discriminator_steps
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
@@ -101,9 +98,7 @@ class GAN(GenerativeTask):
 
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         real = self.as_range(batch[0])
-        discriminator_optimizer, generator_optimizer = self.optimizers()  # type: ignore[attr-defined]
-
-        with self.toggled_optimizer(discriminator_optimizer):
+        with self.turn_of(0):
             with torch.no_grad(), statistics_kept(self.generator):
                 made = self.generator(self.noise(len(real)))
             real_scores, made_scores = self.discriminator(real), self.discriminator(made)
@@ -116,28 +111,22 @@ class GAN(GenerativeTask):
                 with torch.autocast(self.device.type, enabled=False):
                     slope = gradient_penalty(self.discriminator, real, made)
                 loss = loss + self.penalty_weight * slope
-            discriminator_optimizer.zero_grad()
-            self.manual_backward(loss)
-            discriminator_optimizer.step()  # from here on, `global_step` counts this batch
+            self.step_optimizer(0, loss)  # from here on, `global_step` counts this batch
 
         if self.global_step % self.discriminator_steps == 0:
-            loss = self.train_generator(len(real), generator_optimizer)
-        if self.schedule.interval == "step":
-            self.step_schedulers()
+            loss = self.train_generator(len(real))
+        self.step_schedulers()
         return {"loss": loss.detach()}
 
-    def train_generator(self, count: int, optimizer: LightningOptimizer) -> Tensor:
+    def train_generator(self, count: int) -> Tensor:
         """One step on `count` latents; its loss."""
-        with self.toggled_optimizer(optimizer):
+        with self.turn_of(1):
             made = self.generator(self.noise(count))
             with statistics_kept(self.discriminator):
                 loss = self.loss.generator(self.discriminator(made))
             self.train_generator_loss.add(loss, count)
             loss = loss + self.penalty(self.generator)
-            optimizer.zero_grad()
-            self.manual_backward(loss)
-            # Not the wrapper's own step: it would count the batch a second time.
-            self.trainer.strategy.optimizer_step(optimizer.optimizer, do_nothing)
+            self.step_optimizer(1, loss)
         self.update_average()
         return loss
 
@@ -147,12 +136,6 @@ class GAN(GenerativeTask):
     def as_range(self, images: Tensor) -> Tensor:
         """Normalised images to values in -1 to 1, which the generator makes."""
         return self.as_pictures(images) * 2 - 1
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Called once the gradients of mixed precision are unscaled."""
-        if self.gradient_clip_val is not None:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -169,15 +152,13 @@ class GAN(GenerativeTask):
         self.log_metrics("train", {name: metric for name, metric in known.items() if metric.update_called})
 
     def configure_optimizers(self) -> Any:
-        optimizers = [
-            self.optimizer_of(self.discriminator, lr=self.discriminator_lr),
-            self.optimizer_of(self.generator, lr=self.generator_lr),
-        ]
         highest = getattr(self.schedule.scheduler, "keywords", {}).get("max_lr")
         if highest is not None and (self.generator_lr, self.discriminator_lr) != (highest, highest):
             raise InputError("scheduler=one_cycle: it gives both networks one learning rate; set only optimizer.lr")
-        schedulers = [self.scheduler_of(optimizer) for optimizer in optimizers]
-        return optimizers, [scheduler for scheduler in schedulers if scheduler is not None]
+        return self.with_schedulers(
+            self.optimizer_of(self.discriminator, lr=self.discriminator_lr),
+            self.optimizer_of(self.generator, lr=self.generator_lr),
+        )
 
     # ------------------------------------------------------------------ validation, testing, pictures
 
@@ -205,10 +186,6 @@ class GAN(GenerativeTask):
     def pictures(self, latents: Tensor) -> Tensor:
         """What the generator, or its average, makes of latents (N, latent_size): values in 0–1."""
         return (self.average or self.generator)(latents).add(1).div(2).clamp(0, 1)
-
-
-def do_nothing() -> None:
-    """The closure of an optimizer whose gradients are there already."""
 
 
 @contextmanager

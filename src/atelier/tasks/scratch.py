@@ -14,13 +14,14 @@ from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
 from atelier.scratch.module import Module
 from atelier.tasks.by_hand import ByHand, own_optimizer
 from atelier.tasks.classifier import Batch, Classifier, accuracy
+from atelier.tasks.manual import ManualTask
 from atelier.tasks.precision import check_eps
 from atelier.tasks.schedule import Schedule
 
 CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
 
 
-class Scratch(Classifier):
+class Scratch(ManualTask, Classifier):
     """A classifier whose training step is forward, backward and step of `atelier.scratch`; no gradient is automatic.
 
     Optimizers are chosen by torch's names, and the framework's own take their place. The schedule is any; it only sets
@@ -36,8 +37,6 @@ class Scratch(Classifier):
     Raises:
         InputError: for what the framework does not have.
     """
-
-    by_hand = True
 
     def __init__(
         self,
@@ -73,7 +72,6 @@ class Scratch(Classifier):
             raise InputError(
                 f"trainer.gradient_clip_val={gradient_clip_val}: task=scratch does not clip; set it to null"
             )
-        self.automatic_optimization = False
         self.layers = layers
         self.own_optimizer = own_optimizer(optimizer)
         self.loss = CRITERIA[criterion]()
@@ -104,8 +102,7 @@ class Scratch(Classifier):
         self.optimizers().step()  # type: ignore[union-attr]
         self.train_loss.add(loss, len(classes))
         self.train_accuracy.add(accuracy(outputs, classes), len(classes))
-        if self.schedule.interval == "step":
-            self.step_schedulers()
+        self.step_schedulers()
         return loss
 
     def average_gradients(self) -> None:
@@ -117,8 +114,7 @@ class Scratch(Classifier):
     def configure_optimizers(self) -> Any:
         optimizer = ByHand(self.network, self.own_optimizer(self.layers.parameters()))
         check_eps(getattr(optimizer.inner, "eps", None), next(self.network.parameters()).dtype)
-        scheduler = self.scheduler_of(optimizer)
-        return [optimizer], [] if scheduler is None else [scheduler]
+        return self.with_schedulers(optimizer)
 
     # ------------------------------------------------------------------ validation, testing
 

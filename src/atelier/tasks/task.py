@@ -1,5 +1,6 @@
 """What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
 
+import copy
 import inspect
 import math
 import random
@@ -35,7 +36,6 @@ class Task(lightning.LightningModule):
         keep: whether best.ckpt, which is tested, is of the validation with the best `metric` or of the last one.
     """
 
-    by_hand = False  # whether it steps several optimizers by itself, each for a part of the parameters
     measured_as = "val/"  # what the names of the validation's metrics begin with
     logged = 0  # the step up to which the training is logged
     sizes: Sequence[int] = ()  # of an epoch's batches, where several make a step
@@ -188,15 +188,6 @@ class Task(lightning.LightningModule):
         with torch.autocast(loss.device.type, enabled=False):
             super().manual_backward(loss, *args, **kwargs)
 
-    def step_schedulers(self) -> None:
-        """What Lightning does at the end of an epoch or a step, for a task that steps `by_hand`."""
-        schedulers = self.lr_schedulers() or []
-        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            if not isinstance(scheduler, ReduceLROnPlateau):
-                scheduler.step()
-            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
-                scheduler.step(value)
-
     @property
     def counts_steps(self) -> bool:
         """Whether the run is measured every so many steps (trainer.val_check_interval), and not epoch by epoch."""
@@ -217,8 +208,6 @@ class Task(lightning.LightningModule):
             self.log_training()
 
     def on_train_epoch_end(self) -> None:
-        if self.by_hand and self.schedule.interval == "epoch":
-            self.step_schedulers()
         if not self.counts_steps:
             self.log_training()
             self.measure_training()
@@ -270,7 +259,7 @@ class Task(lightning.LightningModule):
             if metric.update_called:
                 with metric.sync_context(should_sync=several, distributed_available=lambda: several):
                     state = {key: getattr(metric, key) for key in metric.metric_state}
-                    checkpoint["metrics"][name] = {key: value.clone() for key, value in state.items()}
+                    checkpoint["metrics"][name] = copy.deepcopy(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.schedule.length:  # of a schedule laid out over the run, only how far it is: the run may be longer now
@@ -283,12 +272,14 @@ class Task(lightning.LightningModule):
             for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
                 metric._update_count = 1  # in every process: what holds something is saved again, by all together
                 if self.trainer.is_global_zero:  # the first process goes on with the sums of all
-                    setattr(metric, key, value)
+                    joined = isinstance(getattr(metric, key), list) and isinstance(
+                        value, Tensor
+                    )  # of several processes
+                    setattr(metric, key, [value] if joined else value)
 
     def metrics_by_name(self) -> dict[str, Metric]:
-        """The training metrics: those that an epoch can be in the middle of when it is saved."""
-        children = self.named_children()
-        return {name: child for name, child in children if name.startswith("train_") and isinstance(child, Metric)}
+        """All metrics of the task, wherever it keeps them; those of a validation hold nothing when a run is saved."""
+        return {name: module for name, module in self.named_modules() if isinstance(module, Metric)}
 
     def captions(self, labels: Tensor) -> list[str]:
         """Labels (N, …) as a person would write them under a picture."""

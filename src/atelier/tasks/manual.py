@@ -1,0 +1,101 @@
+"""What a task adds that steps its optimizers by itself, such as one of two networks with an optimizer each."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from atelier.errors import InputError
+from atelier.tasks.task import Task
+
+
+class ManualTask(Task):
+    """Base of the tasks with manual optimization, as Lightning calls it. Its `training_step` is written so:
+
+    - `with self.turn_of(0)` stands around all that is computed for the first optimizer.
+    - `step_optimizer(0, loss)`, once for each batch, moves the parameters of the first optimizer; `step_optimizer(1,
+      loss)` those of the second, as often as the method asks for. A batch counts as one step of the run.
+    - `step_schedulers()` is its last line, whatever the schedule counts.
+    """
+
+    automatic_optimization = False
+    gradient_clip_val: float | None = None  # largest norm of each optimizer's gradient; None for any
+    begun = 0  # the run's steps when the batch began
+    scheduled = 0  # calls of `step_schedulers` since then
+
+    def configure_optimizers(self) -> Any:
+        """An optimizer, with a scheduler, for each part of a network that is a ModuleDict, in its order."""
+        parts = self.network.children() if isinstance(self.network, nn.ModuleDict) else [self.network]
+        return self.with_schedulers(*(self.optimizer_of(part) for part in parts))
+
+    def with_schedulers(self, *optimizers: Optimizer) -> Any:
+        """What `configure_optimizers` gives to Lightning."""
+        schedulers = [self.scheduler_of(optimizer) for optimizer in optimizers]
+        return list(optimizers), [scheduler for scheduler in schedulers if scheduler is not None]
+
+    def numbered(self, number: int) -> LightningOptimizer:
+        """The optimizer at that place of what `configure_optimizers` gives."""
+        optimizers = self.optimizers()
+        return optimizers[number] if isinstance(optimizers, list) else optimizers
+
+    def turn_of(self, number: int) -> AbstractContextManager[None]:
+        """Within, only the parameters of that optimizer get gradients."""
+        return self.toggled_optimizer(self.numbered(number))
+
+    def step_optimizer(self, number: int, loss: Tensor) -> None:
+        """Move the parameters of that optimizer along the gradient of `loss`, a scalar."""
+        optimizer = self.numbered(number)
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        if number == 0:
+            optimizer.step()
+        else:  # not the wrapper's own step: Lightning would count the batch a second time
+            self.trainer.strategy.optimizer_step(optimizer.optimizer, do_nothing)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Called once the gradients of mixed precision are unscaled."""
+        if self.gradient_clip_val is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
+
+    def step_schedulers(self) -> None:
+        """Move on the schedules that count steps."""
+        self.scheduled += 1
+        if self.schedule.interval == "step":
+            self.advance_schedulers()
+
+    def advance_schedulers(self) -> None:
+        schedulers = self.lr_schedulers() or []
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+            if not isinstance(scheduler, ReduceLROnPlateau):
+                scheduler.step()
+            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
+                scheduler.step(value)
+
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
+        self.begun, self.scheduled = self.trainer.global_step, 0
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
+        """
+        Raises:
+            InputError: if `training_step` has left out what this class asks of it.
+        """
+        where, steps = f"{type(self).__name__}.training_step", self.trainer.global_step - self.begun
+        if steps != 1:
+            told = f"a batch made {steps} steps of the run"
+            raise InputError(f"{where}: {told}; call self.step_optimizer(0, loss) once for each batch (docs/adding.md)")
+        if self.scheduled != 1:
+            raise InputError(f"{where}: call self.step_schedulers() as its last line (docs/adding.md)")
+        super().on_train_batch_end(outputs, batch, batch_index)
+
+    def on_train_epoch_end(self) -> None:
+        if self.schedule.interval == "epoch":
+            self.advance_schedulers()
+        super().on_train_epoch_end()
+
+
+def do_nothing() -> None:
+    """The closure of an optimizer whose gradients are there already."""
