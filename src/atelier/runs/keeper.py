@@ -11,6 +11,7 @@ import torch
 import torch.distributed
 from lightning.pytorch.callbacks import Checkpoint
 
+from atelier import internals
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
@@ -52,13 +53,7 @@ class Keeper(Checkpoint):
         self.started = (time.perf_counter(), trainer.global_step)
         if trainer.is_global_zero:  # only now is it known: Lightning shares the cores out among a run's processes
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
-        # Schedules that need the run's length make Lightning set the loaders up before it reads their state.
-        trainer.fit_loop._load_combined_loader_states()
-        if trainer.fit_loop.restarted_on_epoch_start:
-            # Lightning would take the finished epoch's counters for those of the one to come, and skip it.
-            trainer.fit_loop.epoch_loop.restarting = False
-        # And it would not step the schedules that count epochs at the end of the first epoch of a resumed run.
-        trainer.fit_loop._restarting = False
+        internals.resume_exactly(trainer)
         if self.random is not None and trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
             self.random = None
@@ -76,14 +71,13 @@ class Keeper(Checkpoint):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.fit_loop._should_accumulate():
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # a checkpoint has no gradients, which the next step needs
         several = trainer.world_size > 1
         if not self.unsaved and (trainer.global_step % CONSULT_EVERY if several else not self.stop.received):
             return
-        loop = trainer.fit_loop.epoch_loop
-        if trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
-            return  # a validation follows at once; the state in between is none to resume from
+        if internals.validation_follows(trainer):
+            return  # the state in between is none to resume from
         if 0 < trainer.max_steps <= trainer.global_step:
             return  # the training is over
         asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
@@ -107,11 +101,7 @@ class Keeper(Checkpoint):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if task.counts_steps and not trainer.is_last_batch:
-            # Lightning takes the epoch for finished; but given more steps, the run is to go on in its middle.
-            progress: Any = trainer.fit_loop.epoch_progress
-            for counts in (progress.current, progress.total):
-                counts.processed -= 1
-                counts.completed -= 1
+            internals.leave_epoch_open(trainer)
         self.save(trainer, self.folder.last)
         self.report(trainer)
 

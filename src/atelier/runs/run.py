@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from atelier.errors import InputError
+from atelier.internals import other_processes
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.fake import print_if_fake
@@ -270,7 +271,7 @@ class Run:
 
     def end_processes(self) -> None:
         """Let no process of a broken run wait for the others for ever."""
-        for process in getattr(self.trainer and self.trainer.strategy.launcher, "procs", ()):
+        for process in other_processes(self.trainer) if self.trainer else ():
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:

@@ -79,7 +79,7 @@ class TensorBoard(Logger):
         known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
         settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))
         for part in hparams(settings, {f"summary/{name}": value for name, value in values.items()}):
-            self.writer._get_file_writer().add_summary(part)
+            self.writer.file_writer.add_summary(part)
         self.writer.close()
         self.writer = None
 

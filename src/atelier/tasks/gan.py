@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from atelier.errors import InputError
@@ -191,7 +190,7 @@ class GAN(ManualTask, GenerativeTask):
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Within, batch norm normalises by the batch as in training, and leaves its running statistics as they are."""
-    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
+    layers = [layer for layer in network.modules() if getattr(layer, "track_running_stats", False)]
     for layer in layers:
         layer.track_running_stats = False
     try:

@@ -125,7 +125,7 @@ class Task(lightning.LightningModule):
         """
         several = self.trainer.accumulate_grad_batches
         if several > 1:
-            batch = self.trainer.fit_loop.epoch_loop.batch_idx
+            batch = self.trainer.fit_loop.batch_idx
             first = batch - batch % several
             loss = loss * (several * self.sizes[batch] / sum(self.sizes[first : first + several]))
         super().backward(loss, *args, **kwargs)
@@ -145,8 +145,7 @@ class Task(lightning.LightningModule):
         if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
             told = f"a run that counts steps needs a divisor of the {batches} batches of an epoch"
             raise InputError(f"{given}: {told}; or set data.batch_size")
-        progress: Any = self.trainer.fit_loop.epoch_progress  # as Lightning tells the loader, but later
-        if (done := loader.first(progress.current.processed)) % several:
+        if (done := loader.first(self.trainer.current_epoch)) % several:
             raise InputError(f"{given}: the run goes on after {done} batches of an epoch; give a divisor of {done}")
 
     @property

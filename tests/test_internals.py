@@ -1,0 +1,165 @@
+"""What is used of Lightning beyond its public interface still does what it is used for, entry by entry."""
+
+import copy
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from torch import nn
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
+
+from atelier import internals
+from atelier.data.loader import BatchSampler, ResumableLoader, TensorSet
+from atelier.runs.terminal import quieten_lightning
+
+BATCHES, EPOCHS = 6, 3
+QUIET: dict[str, Any] = {
+    **dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False),
+    **{"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0, "use_distributed_sampler": False},
+}
+
+
+def loader() -> ResumableLoader:
+    """Batches of one number, which tells them apart, in another order each epoch."""
+    numbers = torch.arange(float(BATCHES))[:, None]
+    sampler = BatchSampler(BATCHES, batch_size=1, train=True, shuffle=True)
+    return ResumableLoader(TensorSet(numbers, numbers, torch.arange(BATCHES)), sampler)
+
+
+class Line(lightning.LightningModule):
+    """Notes what it is trained on, at which learning rate, and where it is validated."""
+
+    def __init__(self, schedule: str) -> None:
+        super().__init__()
+        self.network, self.schedule = nn.Linear(1, 1), schedule
+        self.seen: list[tuple[float, float] | str] = []
+        self.checkpoint: Any = None
+
+    def training_step(self, batch: Any, batch_index: int) -> Any:
+        self.seen.append((batch[0].item(), self.trainer.optimizers[0].param_groups[0]["lr"]))
+        return self.network(batch[0]).square().mean()
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:
+        if batch_index == 0:
+            self.seen.append("validation")
+        self.log("val/loss", 1.0)  # never better than at first
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        schedules: dict[str, Callable[[], Any]] = {
+            "step": lambda: StepLR(optimizer, 1, 0.5),
+            "plateau": lambda: ReduceLROnPlateau(optimizer, patience=0),
+            "one_cycle": lambda: OneCycleLR(optimizer, 0.1, int(self.trainer.estimated_stepping_batches)),
+        }
+        interval = "step" if self.schedule == "one_cycle" else "epoch"
+        schedule = {"scheduler": schedules[self.schedule](), "interval": interval, "monitor": "val/loss"}
+        return [optimizer], [schedule]
+
+
+class Saving(Checkpoint):
+    """Saves where the run's own keeper does, at one place: before an epoch, after a step, or at the end."""
+
+    def __init__(self, path: Path, place: str, step: int) -> None:
+        self.path, self.place, self.step = path, place, step
+
+    def save(self, trainer: Any, place: str) -> None:
+        if place == self.place and trainer.global_step == self.step:
+            trainer.save_checkpoint(self.path)
+            trainer.lightning_module.seen.clear()
+
+    def on_train_start(self, trainer: Any, task: Any) -> None:
+        internals.resume_exactly(trainer)
+
+    def on_train_epoch_start(self, trainer: Any, task: Any) -> None:
+        self.save(trainer, "epoch")
+
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        if not internals.validation_follows(trainer):
+            self.save(trainer, "step")
+
+    def on_train_end(self, trainer: Any, task: Any) -> None:
+        if self.place == "end":
+            internals.leave_epoch_open(trainer)
+        self.save(trainer, "end")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    quieten_lightning()
+
+
+@pytest.fixture
+def rest_and_resumed(tmp_path: Path) -> Callable[..., tuple[list[Any], list[Any]]]:
+    """What a run sees after the place where it is saved, and what one that goes on from there sees."""
+
+    def seen(schedule: str, place: str, step: int, **options: Any) -> tuple[list[Any], list[Any]]:
+        settings = {**QUIET, "default_root_dir": tmp_path, "max_epochs": EPOCHS, **options}
+        found = []
+        for start in (None, tmp_path / "saved.ckpt"):
+            torch.manual_seed(0)
+            task = Line(schedule)
+            saving = [Saving(tmp_path / "saved.ckpt", "nowhere" if start else place, step)]
+            trainer = lightning.Trainer(callbacks=saving, **copy.deepcopy(settings))
+            trainer.fit(task, loader(), loader(), ckpt_path=start, weights_only=True)
+            found.append(task.seen)
+        return found[0], found[1]
+
+    return seen
+
+
+@pytest.mark.parametrize("schedule", ["step", "plateau", "one_cycle"])
+@pytest.mark.parametrize(("place", "step"), [("epoch", 2 * BATCHES), ("step", BATCHES + 2), ("step", 2)])
+def test_resume_exactly(rest_and_resumed: Any, schedule: str, place: str, step: int) -> None:
+    """The batches of the rest of the epoch, each at the rate of an epoch's or a step's schedule, and its validation."""
+    rest, resumed = rest_and_resumed(schedule, place, step)
+    assert len(rest) == EPOCHS * (BATCHES + 1) - step - step // BATCHES
+    assert resumed == rest
+
+
+def test_resume_exactly_where_a_run_counts_steps(rest_and_resumed: Any) -> None:
+    settings = {"max_epochs": -1, "max_steps": 16, "check_val_every_n_epoch": None, "val_check_interval": 4}
+    rest, resumed = rest_and_resumed("step", "epoch", BATCHES, **settings)
+    assert resumed == rest
+
+
+@pytest.mark.parametrize("step", [3, 4, 8])
+def test_validation_follows(rest_and_resumed: Any, step: int) -> None:
+    """A validation after every fourth step: saved before it, the rest would lack it; so nothing is saved there."""
+    settings = {"max_epochs": -1, "max_steps": 10, "check_val_every_n_epoch": None, "val_check_interval": 4}
+    if step % 4:
+        rest, resumed = rest_and_resumed("one_cycle", "step", step, **settings)
+        assert resumed == rest
+        assert rest.count("validation") == 2
+    else:
+        with pytest.raises(FileNotFoundError):
+            rest_and_resumed("one_cycle", "step", step, **settings)
+
+
+def test_leave_epoch_open(rest_and_resumed: Any, tmp_path: Path) -> None:
+    """Ended in the middle of its second epoch, the run goes on there."""
+    settings = {"max_epochs": -1, "check_val_every_n_epoch": None, "val_check_interval": 5}
+    whole, _ = rest_and_resumed("step", "step", 8, max_steps=14, **settings)
+    rest_and_resumed("step", "end", 8, max_steps=8, **settings)
+    longer = Line("step")
+    saving = Saving(tmp_path / "saved.ckpt", "nowhere", 0)
+    trainer = lightning.Trainer(**QUIET, **settings, max_steps=14, callbacks=[saving], default_root_dir=tmp_path)
+    trainer.fit(longer, loader(), loader(), ckpt_path=tmp_path / "saved.ckpt", weights_only=True)
+    assert longer.seen == whole
+    assert len(whole) == 7, "six steps and a validation"
+
+
+def test_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that Lightning starts, for a run of two, in the place of a second device."""
+    started: list[Any] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: started.append(object()) or started[-1])
+    trainer = lightning.Trainer(**{**QUIET, "devices": 2}, strategy="ddp")
+    launcher: Any = trainer.strategy.launcher
+    assert internals.other_processes(trainer) == []
+    launcher._call_children_scripts()
+    assert internals.other_processes(trainer) == started != []
+    assert internals.other_processes(lightning.Trainer(**QUIET)) == ()
