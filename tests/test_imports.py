@@ -14,14 +14,14 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "networks": {"scratch"},
     "data": set(),
-    "runs": set(),
+    "runs": {"internals"},
     "scratch": set(),
-    "tasks": {"losses", "metrics", "scratch"},
+    "tasks": {"losses", "metrics", "scratch", "internals"},
     "callbacks": {"figures"},
     "sweeps": {"runs", "compose"},
     "figures": {"runs"},
     "report": {"runs", "sweeps", "figures"},
-    "compose": {"losses", "metrics", "networks", "data", "runs", "tasks", "callbacks", "figures"},
+    "compose": {"losses", "metrics", "networks", "data", "runs", "tasks", "callbacks", "figures", "internals"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

@@ -1,5 +1,6 @@
 """What is used of Lightning beyond its public interface still does what it is used for, entry by entry."""
 
+import ast
 import copy
 import subprocess
 from collections.abc import Callable
@@ -153,13 +154,67 @@ def test_leave_epoch_open(rest_and_resumed: Any, tmp_path: Path) -> None:
     assert len(whole) == 7, "six steps and a validation"
 
 
-def test_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that Lightning starts, for a run of two, in the place of a second device."""
-    started: list[Any] = []
-    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: started.append(object()) or started[-1])
-    trainer = lightning.Trainer(**{**QUIET, "devices": 2}, strategy="ddp")
+def test_end_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that Lightning starts for a second device and a third; one of them ends by itself."""
+    started: list[Process] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **kwargs: started.append(Process()) or started[-1])
+    trainer = lightning.Trainer(**{**QUIET, "devices": 3}, strategy="ddp")
     launcher: Any = trainer.strategy.launcher
-    assert internals.other_processes(trainer) == []
     launcher._call_children_scripts()
-    assert internals.other_processes(trainer) == started != []
-    assert internals.other_processes(lightning.Trainer(**QUIET)) == ()
+    first, second = started
+    second.stuck = True
+    internals.end_processes(trainer)
+    assert (first.killed, second.killed) == (False, True)
+    internals.end_processes(lightning.Trainer(**QUIET))  # which has no others
+
+
+class Process:
+    stuck = killed = False
+
+    def wait(self, timeout: float) -> None:
+        if self.stuck:
+            raise subprocess.TimeoutExpired("train.py", timeout)
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def test_ask_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning sets the variable, Adam and others ask at every step; here on a machine without a GPU."""
+    asked: list[str] = []
+    monkeypatch.setattr(torch.cuda, "_is_compiled", lambda: True)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: asked.append("the driver") or 0)
+    monkeypatch.setattr(torch._C, "_cuda_getDeviceCount", lambda: 0, raising=False)
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    optimizer = torch.optim.Adam([nn.Parameter(torch.ones(1))])
+    optimizer.step()
+    assert asked, "no optimizer asks any longer: the entry can go"
+    internals.ask_no_driver()
+    asked.clear()
+    optimizer.step()
+    assert not asked
+
+
+# Private names of other libraries, and who needs them.
+OTHERS = {
+    "_apply": "torch: moving a module to a precision or a device, which tasks, metrics and the scratch network follow",
+    "_ConvNd": "torch: a convolution of any number of dimensions",
+    "_calculate_fan_in_and_fan_out": "torch: the sizes that an initializer of its own scales by",
+    "_update_count": "torchmetrics: that a metric holds something",
+    "_trial_id": "Optuna: the number of a trial in its storage",
+    "_to_model": "W&B workspaces: the definition of a workspace that is not sent",
+}
+
+
+def test_private_names_are_used_nowhere_else() -> None:
+    source = Path(internals.__file__).parent
+    for file in set(source.rglob("*.py")) - {Path(internals.__file__)}:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+                own |= isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "super"
+                assert own or node.attr in OTHERS or node.attr == "_target_", f"{file}:{node.lineno}: {node.attr}"
+            if isinstance(node, ast.ImportFrom):
+                private = {alias.name for alias in node.names if alias.name.startswith("_")}
+                assert private <= OTHERS.keys(), f"{file}:{node.lineno}: {private}"

@@ -1,7 +1,6 @@
 """From a composed configuration to live objects, and back from a run's folder."""
 
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
+from atelier.internals import ask_no_driver
 from atelier.runs.generators import seed_generators
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
@@ -113,9 +113,7 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
     Without a run, one that only evaluates, and whose callbacks, if there are any, write into `output`.
     """
     settings = config.trainer.copy()
-    if not torch.cuda.is_available():
-        # Lightning has torch ask the driver anew whether there is a GPU, which every optimizer step would pay for.
-        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+    ask_no_driver()
     settings.accelerator = accelerator = decide_devices(settings)
     if settings.precision == "auto":
         bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

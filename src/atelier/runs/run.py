@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
 import traceback
@@ -19,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from atelier.errors import InputError
-from atelier.internals import other_processes
+from atelier.internals import end_processes
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.fake import print_if_fake
@@ -206,7 +205,8 @@ class Run:
             if error is None:
                 self.conclude()
                 return
-            self.end_processes()
+            if self.trainer:
+                end_processes(self.trainer)
             asked = isinstance(error, (Interrupted, KeyboardInterrupt))
             if asked or (self.stop.received and isinstance(error, SystemExit)):
                 self.leave(error.exit_status if isinstance(error, Interrupted) else 130)
@@ -268,14 +268,6 @@ class Run:
             print(f"{self.folder.manifest} could not be written: {second}", file=sys.stderr)
         if self.main and not isinstance(error, InputError):
             print(f"Failed; the traceback is in {self.folder.log}", file=sys.stderr)
-
-    def end_processes(self) -> None:
-        """Let no process of a broken run wait for the others for ever."""
-        for process in other_processes(self.trainer) if self.trainer else ():
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
     def finish_loggers(self, error: BaseException | None) -> None:
         """End what a logger holds open, with the run's own outcome; its best and its test values are the summary."""

@@ -190,7 +190,7 @@ class GAN(ManualTask, GenerativeTask):
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
     """Within, batch norm normalises by the batch as in training, and leaves its running statistics as they are."""
-    layers = [layer for layer in network.modules() if getattr(layer, "track_running_stats", False)]
+    layers: list[Any] = [layer for layer in network.modules() if getattr(layer, "track_running_stats", False)]
     for layer in layers:
         layer.track_running_stats = False
     try:
