@@ -1,12 +1,17 @@
-"""A sheet of pictures, each with a caption."""
+"""A sheet of pictures, each with a caption; by Pillow, with which a sheet takes a tenth of the time of axes."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+CELL = 192  # pixels across a picture and the space beside it
+GAP = 8  # pixels on each side of a picture
+POINT = 120 / 72  # pixels: a sheet is read at 120 dots per inch
 
 
 def draw_sheet(
@@ -16,27 +21,45 @@ def draw_sheet(
     columns: int = 5,
     title: str | None = None,
     colors: Sequence[str] | None = None,
-    font: float = 8,
+    font: float = 10,
 ) -> None:
     """Draw images (N, C, H, W) with values in 0–1 in rows of `columns`, each over its caption, into a PNG file.
 
-    Channels that are neither gray nor colours stand side by side. `font` is the size of the captions in points.
+    Channels that are neither gray nor colours stand side by side. `font` is the size of the captions in points, for
+    captions that are too wide less.
     """
-    from matplotlib.figure import Figure
-
     if images.shape[1] not in (1, 3):
         images = torch.cat(list(F.pad(images, (0, 1), value=1.0).split(1, dim=1)), dim=3)
+    width = CELL - 2 * GAP
+    height = max(1, round(width * images.shape[2] / images.shape[3]))
+    small = letters(font * POINT, captions, CELL - 4)
+    large = letters((font + 2) * POINT)
+    lines = textwrap.wrap(title, int(len(title) * columns * CELL / large.getlength(title))) if title else []
+    top = GAP + sum(1.3 * large.size for _ in lines)
+    below = 1.25 * small.size * (1 + max((caption.count("\n") for caption in captions), default=0))
+    step = height + below + 2 * GAP
     rows = -(-len(images) // columns)
-    lines = 1 + max((caption.count("\n") for caption in captions), default=0)
-    height = 1.6 * images.shape[2] / images.shape[3] + max(0.25, 0.02 * font * lines)  # inches, the caption included
-    figure = Figure(figsize=(1.6 * columns, height * rows + (0.4 if title else 0)), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    for index, (axis, image, caption) in enumerate(zip(axes, images, captions, strict=False)):
-        pixels = image.permute(1, 2, 0).float().cpu().numpy()
-        axis.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
-        axis.set_title(caption, fontsize=font, y=0, pad=-4, va="top", color=colors[index] if colors else "black")
-    if title:
-        figure.suptitle(title, fontsize=font + 2)
-    figure.savefig(path, dpi=120)
+    sheet = Image.new("RGB", (columns * CELL, round(top + rows * step)), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.multiline_text((sheet.width / 2, GAP), "\n".join(lines), "black", large, anchor="ma", align="center")
+    pixels = (images.float().cpu().nan_to_num().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    for index, (picture, caption) in enumerate(zip(pixels, captions, strict=True)):
+        left, upper = index % columns * CELL, round(top + index // columns * step)
+        one = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture)
+        enlarged = one.width <= width
+        one = one.resize((width, height), Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+        sheet.paste(one, (left + GAP, upper))
+        place = (left + CELL / 2, upper + height + GAP / 2)
+        ink = colors[index] if colors else "black"
+        draw.multiline_text(place, caption, ink, small, anchor="ma", spacing=small.size / 4, align="center")
+    sheet.save(path)
+
+
+def letters(size: float, texts: Sequence[str] = (), room: float = 0) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans in `size` pixels, or in the size at which the widest line of the texts has `room`."""
+    from matplotlib import get_data_path  # it brings the font along
+
+    file = f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf"
+    font = ImageFont.truetype(file, size)
+    widest = max((font.getlength(line) for text in texts for line in text.splitlines()), default=0)
+    return font if widest <= room or not room else ImageFont.truetype(file, size * room / widest)
