@@ -143,6 +143,8 @@ def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[st
             "task.quarter_turn: ClockReader has no 'quarter_turn'; choose from: quarter_turns, ",
         ),
         ("network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
+        ("+network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
+        ("+mine=7", "mine: of a finished run, trainer, data, task can be changed\n"),
         ("trainer.devices=1", "trainer: none is chosen; choose trainer=auto or "),
         ("data=digits", "data: this command chooses none; "),
     ],

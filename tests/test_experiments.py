@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig
 
-from atelier.compose.build import NETWORKS, build_data, check_networks, check_run
+from atelier.compose.build import build_data, check_networks, check_run
 
 Run = Callable[..., Any]
 Compose = Callable[..., DictConfig]
@@ -19,10 +19,13 @@ Small = Callable[[DictConfig], list[str]]
 CONF = Path(__file__).parents[1] / "conf"
 
 
+PARTS = ("network", "generator", "discriminator", "encoder", "decoder")
+
+
 def shape(experiment: str) -> tuple[str, ...]:
     """The task and the networks that an experiment chooses: what decides which code it runs."""
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
-    return tuple(re.findall(rf"override /(?:task|{'|'.join(NETWORKS)}): \w+$", text, re.MULTILINE))
+    return tuple(re.findall(rf"override /(?:task|{'|'.join(PARTS)}): \w+$", text, re.MULTILINE))
 
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))

@@ -23,7 +23,6 @@ from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
 ALL = ("auto", -1, "-1")  # of trainer.devices
-NETWORKS = ("network", "generator", "discriminator", "encoder", "decoder")
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
@@ -81,19 +80,24 @@ def check_targets(config: DictConfig) -> None:
 
 
 def check_networks(config: DictConfig) -> None:
-    """Make the networks without their numbers, in 10 to 30 ms: is there a value that they cannot take?
+    """Make the task's networks without their numbers, in 10 to 30 ms: is there a value that they cannot take?
 
     Raises:
         InputError: if there is.
     """
-    for kind in NETWORKS:
-        if config.get(kind) is None:
+    for key in config.task:
+        node = OmegaConf.select(config, f"task.{key}", throw_on_resolution_failure=False)
+        if key == "features" or not OmegaConf.is_dict(node) or "_target_" not in node or "_partial_" in node:
+            continue
+        path = key if config.get(key) == node else f"task.{key}"  # where it was chosen
+        kind: Any = locate(path, node._target_)
+        if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
             continue
         try:
             with torch.device("meta"):
-                make(kind, plain(config[kind]))
+                make(path, plain(node))
         except (InputError, RuntimeError):
-            make(kind, plain(config[kind]))  # one that needs its numbers to be made is no mistake
+            make(path, plain(node))  # one that needs its numbers to be made is no mistake
 
 
 def build_task(config: DictConfig) -> Task:

@@ -20,7 +20,6 @@ from atelier.runs.overrides import key_of
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import setting_hash
 
-VERB_OPTIONS = ("run", "split", "checkpoint", "inputs", "format", "output", "paths", "callbacks", "what", "n", "seed")
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
 
 
@@ -123,9 +122,10 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     folder = find(str(options.run), Path(options.paths.logs))
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
-    unknown = sorted(set(options) - set(VERB_OPTIONS) - set(CHANGEABLE))
-    if unknown:
-        raise InputError(f"{unknown[0]}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
+    for override in HydraConfig.get().overrides.task:
+        added = key_of(override).partition(".")[0] if override.startswith("+") else None  # no key of the command itself
+        if added not in (None, "callbacks", *CHANGEABLE):
+            raise InputError(f"{added}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
     if options.get("trainer") is not None:
         config.trainer = options.trainer
     for group in ("data", "task"):

@@ -1,4 +1,4 @@
-"""The data cache: one safetensors file per data set, written once and memory-mapped ever after.
+"""The data cache: one safetensors file per data set, written once and memory-mapped.
 
 It holds `train_images` (N, C, H, W) uint8, `train_labels` (N, …) int64, `test_images`, `test_labels`; its metadata may
 hold the class names as JSON under `classes`, and a checksum of the tensors under `crc32`.
@@ -22,7 +22,13 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def write_cache(path: Path, tensors: Mapping[str, Tensor], classes: list[str] | None = None) -> None:
-    """Write to a temporary name beside `path`, then rename: a cache file is whole or not there."""
+    """Write to a temporary name beside `path`, then rename: a cache file is whole or not there.
+
+    Raises:
+        InputError: if the tensors are not what a cache holds.
+    """
+    if reason := wrong(tensors):
+        raise InputError(f"{path.stem}: the data set's make() gave what no cache holds: {reason}")
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"crc32": str(checksum(tensors))}
     if classes is not None:
@@ -55,11 +61,23 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
         raise InputError(corrupt(path, str(error))) from error
     if "crc32" in metadata and metadata["crc32"] != str(checksum(tensors)):
         raise InputError(corrupt(path, "its checksum does not match"))
+    if reason := wrong(tensors):
+        raise InputError(corrupt(path, reason))
+    return tensors, json.loads(metadata["classes"]) if "classes" in metadata else None
+
+
+def wrong(tensors: Mapping[str, Tensor]) -> str:
+    """What of the tensors is not as a cache has it; "" if nothing is."""
+    if missing := [name for name in NAMES if name not in tensors]:
+        return f"it lacks {', '.join(missing)}"
     for split in ("train", "test"):
         images, labels = tensors[f"{split}_images"], tensors[f"{split}_labels"]
-        if images.dtype != torch.uint8 or labels.dtype != torch.int64 or len(images) != len(labels):
-            raise InputError(corrupt(path, f"its {split} set is no uint8 pictures with one int64 label each"))
-    return tensors, json.loads(metadata["classes"]) if "classes" in metadata else None
+        for name, tensor, kind in (("images", images, torch.uint8), ("labels", labels, torch.int64)):
+            if tensor.dtype != kind:
+                return f"{split}_{name} are {tensor.dtype}, not {kind}"
+        if len(images) != len(labels):
+            return f"{len(images)} {split}_images have {len(labels)} {split}_labels"
+    return ""
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> int:

@@ -21,10 +21,7 @@ from atelier.errors import InputError
 
 SOURCES = ("real", "fake")
 FAKE_IMAGES = {"train": 2000, "test": 500}  # more to train on, if `train_size` is more
-NEEDS_NOTHING = (
-    "data=digits, data=clocks, data=palindromes, data=digit_pairs_digits, data=disk and data=random_images need no"
-    " download; data.source=fake tries out the rest"
-)
+NEEDS_NOTHING = "data=digits and others need no download, see docs/data.md; data.source=fake tries this one out"
 
 
 class ImageData(TensorData):
