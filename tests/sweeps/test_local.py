@@ -114,11 +114,12 @@ def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_local: RunLo
     ("first", "there", "end"), [("do=wait", "0/waiting", "interrupted"), ("do=unborn", "unborn", "waiting")]
 )
 def test_the_others_are_stopped_if_so_asked(
-    make_sweep: Make, run_local: RunLocal, first: str, there: str, end: str
+    make_sweep: Make, make_local: Make, first: str, there: str, end: str
 ) -> None:
     """One that is a run already, and one that is not yet."""
     sweep = make_sweep(first, f"do=raise beside={there}", "do=well")
-    run_local(sweep, on_failure="stop", jobs=2)
+    loop = Loop(make_local(sweep, jobs=2), on_failure="stop")
+    assert loop.run(iter(sweep.unfinished())) == 0, "nobody sent a signal"
     assert states(sweep) == [end, "failed", "waiting"]
 
 

@@ -103,7 +103,8 @@ class Loop:
         self.executor, self.retries, self.on_failure = executor, retries, on_failure
         self.sweep, self.watcher = executor.sweep, executor.watcher
         self.todo: list[Job] = []  # asked for, or to be tried again
-        self.stopping = 0  # the signal that ends the sweep
+        self.stopping = False  # whether no further job begins, and those that run save and end
+        self.signal = 0  # that ends the sweep
 
     def run(self, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
         """Do all jobs; the signal that ended the sweep before its time, or 0.
@@ -127,7 +128,7 @@ class Loop:
             self.executor.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return self.stopping
+        return self.signal
 
     def fill(self, more: Iterator[Job]) -> bool:
         """Start what there are places for; whether that was any."""
@@ -171,10 +172,10 @@ class Loop:
             return
         done(job, status)
         if status == "failed" and self.on_failure == "stop":
-            self.stopping = self.stopping or signal.SIGTERM
+            self.stopping = True
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C: all jobs save and stop; the second time they are not waited for."""
-        if self.stopping:
+        if self.signal:
             self.executor.give_up()
-        self.stopping = number
+        self.stopping, self.signal = True, number

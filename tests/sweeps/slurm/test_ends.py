@@ -33,7 +33,7 @@ def test_a_sweep_goes_from_waiting_to_its_end(
     )
     cluster, ended = run(sweep, queue, jobs=list(sweep.jobs))
     assert ended == [(0, "completed"), (1, "failed")]
-    assert cluster.stopping == 0
+    assert not cluster.stopping
     assert queue.arrays == [(Needs(1, 1, 0), [0, 1], 2)]
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["in Slurm's queue: Resources", "job 0 started: do=a"]

@@ -29,7 +29,7 @@ def test_ctrl_c_cancels_waits_and_starts_no_other(
         f"1_0 RUNNING None\n{waiting}", f"1_0 COMPLETING None\n{gone}", f"1_0 CANCELLED None\n{gone}", happens=happens
     )
     cluster, _ = run(sweep, queue, jobs=list(sweep.jobs), retries=1)
-    assert cluster.stopping == signal.SIGINT
+    assert cluster.signal == signal.SIGINT
     assert queue.cancelled == ["1_0", "1_1", "1_2"]
     assert states(sweep) == ["interrupted", "waiting", "waiting"]
     assert sweep.conclude() == "interrupted"
@@ -46,7 +46,7 @@ def test_a_second_ctrl_c_does_not_wait(make_sweep: Make, fake_queue: Any, write:
 
     queue = fake_queue("1 RUNNING None", happens=happens)
     cluster, ended = run(sweep, queue)
-    assert (cluster.stopping, queue.asked, queue.cancelled, ended) == (signal.SIGINT, 2, ["1"], [])
+    assert (cluster.signal, queue.asked, queue.cancelled, ended) == (signal.SIGINT, 2, ["1"], [])
 
 
 def test_the_others_are_stopped_if_so_asked(make_sweep: Make, fake_queue: Any, write: Any, run: Any) -> None:
@@ -58,5 +58,5 @@ def test_the_others_are_stopped_if_so_asked(make_sweep: Make, fake_queue: Any, w
 
     queue = fake_queue("1_0 FAILED None\n1_1 RUNNING None", "1_1 CANCELLED None", happens=happens)
     cluster, ended = run(sweep, queue, on_failure="stop")
-    assert (cluster.stopping, queue.cancelled) == (signal.SIGTERM, ["1_1"])
+    assert (cluster.stopping, cluster.signal, queue.cancelled) == (True, 0, ["1_1"])
     assert ended == [(0, "failed"), (1, "interrupted")]
