@@ -1,12 +1,12 @@
 """All jobs of a sweep are checked before the first one starts, and every mistake is told at once."""
 
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 from typing import Any
 
 from atelier.errors import InputError
+from atelier.sweeps.process import begin_check
 
 Check = Callable[[list[str]], dict[str, Any]]  # overrides to facts, or to {"problem": message}
 
@@ -30,18 +30,14 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
 
 def check_all(check: Check, jobs: Sequence[list[str]], context: BaseContext, processes: int) -> list[dict[str, Any]]:
     workers = min(processes, max(1, len(jobs) // 4))
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_check, initargs=(True,)) as pool:
         return list(pool.map(check, jobs, chunksize=max(1, len(jobs) // (4 * workers))))
 
 
 def check_one(check: Check, context: BaseContext, job: list[str]) -> dict[str, Any]:
     """What `check` finds about a job of a sweep that runs already, whose Ctrl-C is not for this check."""
-    with ProcessPoolExecutor(1, mp_context=context, initializer=ignore_interrupts) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=begin_check, initargs=(False,)) as pool:
         return pool.submit(check, job).result()
-
-
-def ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def headline(problems: dict[str, list[int]], count: int) -> str:

@@ -8,7 +8,7 @@ import runpy
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -40,9 +40,7 @@ def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapp
     os.environ.update(environment, OMP_NUM_THREADS=str(threads))
     if "torch" in sys.modules:  # it has read its environment already
         sys.modules["torch"].set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=stop_with, args=(parent.sentinel,), daemon=True).start()
+    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     sys.argv = [str(script), *arguments]
     runpy.run_path(str(script), run_name="__main__")
 
@@ -73,10 +71,23 @@ def redirect(log: Path) -> None:
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
 
 
-def stop_with(sentinel: int) -> None:
-    """Ask this process to save and stop when the one that `sentinel` stands for has died."""
-    wait([sentinel])
-    os.kill(os.getpid(), signal.SIGTERM)
+def end_with_parent(end: Callable[[], object]) -> None:
+    """Call `end` when the process that asked for this one has died: the fork server, its parent, lives on."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        wait([parent.sentinel])  # type: ignore[union-attr]
+        end()
+
+    if parent is not None:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def begin_check(interrupted: bool) -> None:
+    """Begin a process that checks jobs, which dies with the one that asked; `interrupted`: a Ctrl-C is for it, too."""
+    if not interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(lambda: os._exit(1))
 
 
 def end_group(leader: int, number: int) -> None:
