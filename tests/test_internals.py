@@ -196,6 +196,32 @@ def test_ask_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asked
 
 
+class Quick(internals.QuickHooks, Line):
+    pass
+
+
+def test_quick_hooks() -> None:
+    """The current hook's name goes past nn.Module, tens of times a step; parameters do not."""
+    task, slowly = Quick("step"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.Module, "__setattr__", lambda self, name, value: slowly.append(name))
+        task._current_fx_name = "a hook"
+    assert (task._current_fx_name, slowly) == ("a hook", [])
+    task.network = nn.Linear(2, 2)
+    assert "network.weight" in task.state_dict()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Quick, "__setattr__"), (internals.NoProfiler, "profile")])
+def test_what_is_quicker_happens_tens_of_times_in_a_step(monkeypatch: Any, kind: Any, name: str) -> None:
+    calls, original = [], getattr(kind, name)
+    monkeypatch.setattr(kind, name, lambda self, *args: calls.append(args[0]) or original(self, *args))
+    settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False, "limit_val_batches": 0}
+    trainer = lightning.Trainer(**QUIET, **settings, profiler=internals.NoProfiler())
+    trainer.fit(Quick("step"), loader())
+    counted = calls if name == "profile" else [call for call in calls if call == "_current_fx_name"]
+    assert len(counted) > 20 * BATCHES
+
+
 # Private names of other libraries, and who needs them.
 OTHERS = {
     "_apply": "torch: moving a module to a precision or a device, which tasks, metrics and the scratch network follow",

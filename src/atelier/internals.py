@@ -5,11 +5,13 @@ away fails there, by its name.
 """
 
 import os
+from contextlib import nullcontext
 from subprocess import TimeoutExpired
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.profilers import PassThroughProfiler
 
 
 def resume_exactly(trainer: lightning.Trainer) -> None:
@@ -70,3 +72,29 @@ def ask_no_driver() -> None:
     """
     if not torch.cuda.is_available():
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
+
+
+class QuickHooks:
+    """Base of a LightningModule, before Lightning's own: a hook's name is noted without a look for parameters in it.
+
+    Lightning notes the current hook's name on the module 40 times a step. Gains 4 % of the processor time of a step of
+    the network and batches of 32 of tests/bench.py.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+
+class NoProfiler(PassThroughProfiler):
+    """For runs that are not profiled: around each of 42 places in a step stands nothing, in the place of a generator.
+
+    Gains 2 % of the same.
+    """
+
+    nothing = nullcontext()
+
+    def profile(self, action_name: str) -> nullcontext[None]:  # type: ignore[override]
+        return self.nothing

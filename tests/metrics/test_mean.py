@@ -49,9 +49,8 @@ def test_sums_go_on_growing_where_32_bits_stop() -> None:
     """2^24 samples of 1, then as many again one by one would be: in 32 bits a 1 added to 2^24 is lost."""
     mean = Mean()
     mean.update(torch.tensor(1.0), 2**24)
-    for _ in range(100):
+    for _ in range(200):
         mean.update(torch.tensor(3.0), 1)
-        mean.add(torch.tensor(3.0), 1)
     assert mean.count == 2**24 + 200
     assert mean.compute().item() == pytest.approx((2**24 + 600) / (2**24 + 200), rel=1e-14)
 

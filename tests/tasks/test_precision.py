@@ -160,7 +160,7 @@ def test_sums_keep_their_bits_where_the_network_has_16(compose: Compose) -> None
     task = build_task(compose()).to(dtype=torch.bfloat16)
     assert {parameter.dtype for parameter in task.parameters()} == {torch.bfloat16}
     for number in range(1000):
-        task.train_loss.add(torch.tensor(float(number)), 1)
+        task.train_loss.update(torch.tensor(float(number)), 1)
     assert task.train_loss.compute().item() == 499.5
     assert task.test_confusion.counts.dtype == torch.int64
     task.to(dtype=torch.float64)

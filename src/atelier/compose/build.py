@@ -13,11 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
 from atelier.compose.features import check_features
-from atelier.compose.profiler import QuietProfiler
 from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
-from atelier.internals import ask_no_driver
+from atelier.internals import NoProfiler, ask_no_driver
 from atelier.runs.generators import seed_generators
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
@@ -136,7 +135,7 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
         callbacks=callbacks + ([run.keeper] if run else []),
         logger=[run.metrics, *build_all(config, "logger")] if run else False,
         default_root_dir=config.paths.run if run else output,
-        **({} if settings.profiler else {"profiler": QuietProfiler()}),
+        **({} if settings.profiler else {"profiler": NoProfiler()}),
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=run is not None,

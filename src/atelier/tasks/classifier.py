@@ -81,8 +81,8 @@ class Classifier(Task):
         inputs, classes = batch
         logits = self.network(inputs)
         loss = F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
-        self.train_loss.add(loss, len(classes))
-        self.train_accuracy.add(accuracy(logits, classes), len(classes))
+        self.train_loss.update(loss, len(classes))
+        self.train_accuracy.update(accuracy(logits, classes), len(classes))
         return loss + self.penalty(self.network)
 
     def log_training(self) -> None:

@@ -63,8 +63,8 @@ class ClockReader(Task):
         pictures, times = batch
         prediction = self.network(pictures)
         loss = self.encoding.loss(prediction, times)
-        self.train_loss.add(loss, len(times))
-        self.train_error.add(self.errors(prediction.detach(), times).mean(), len(times))
+        self.train_loss.update(loss, len(times))
+        self.train_error.update(self.errors(prediction.detach(), times).mean(), len(times))
         return loss + self.penalty(self.network)
 
     def log_training(self) -> None:

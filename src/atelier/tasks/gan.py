@@ -102,9 +102,9 @@ class GAN(ManualTask, GenerativeTask):
                 made = self.generator(self.noise(len(real)))
             real_scores, made_scores = self.discriminator(real), self.discriminator(made)
             loss = self.loss.discriminator(real_scores, made_scores)
-            self.train_discriminator_loss.add(loss, len(real))
-            self.train_real_score.add(real_scores.mean(), len(real))
-            self.train_made_score.add(made_scores.mean(), len(real))
+            self.train_discriminator_loss.update(loss, len(real))
+            self.train_real_score.update(real_scores.mean(), len(real))
+            self.train_made_score.update(made_scores.mean(), len(real))
             loss = loss + self.penalty(self.discriminator)
             if self.has_gradient_penalty:
                 with torch.autocast(self.device.type, enabled=False):
@@ -123,7 +123,7 @@ class GAN(ManualTask, GenerativeTask):
             made = self.generator(self.noise(count))
             with statistics_kept(self.discriminator):
                 loss = self.loss.generator(self.discriminator(made))
-            self.train_generator_loss.add(loss, count)
+            self.train_generator_loss.update(loss, count)
             loss = loss + self.penalty(self.generator)
             self.step_optimizer(1, loss)
         self.update_average()

@@ -104,7 +104,7 @@ class PairComparer(Task):
         read = (result.digits.argmax(1) == result.classes).float().mean()
         values = (loss, right, auxiliary_loss, read)
         for metric, value in zip(self.metrics_of(stage).values(), values, strict=True):
-            metric.add(value, len(result.answers))
+            metric.update(value, len(result.answers))
         return loss, auxiliary_loss
 
     def metrics_of(self, stage: str) -> dict[str, Mean]:

@@ -100,8 +100,8 @@ class Scratch(ManualTask, Classifier):
             self.layers.backward(self.loss.backward().to(self.dtype))
         self.average_gradients()
         self.optimizers().step()  # type: ignore[union-attr]
-        self.train_loss.add(loss, len(classes))
-        self.train_accuracy.add(accuracy(outputs, classes), len(classes))
+        self.train_loss.update(loss, len(classes))
+        self.train_accuracy.update(accuracy(outputs, classes), len(classes))
         self.step_schedulers()
         return loss
 

@@ -56,8 +56,8 @@ class SequencePredictor(Task):
         sequences, classes = batch
         logits = self.network(sequences)
         loss = F.cross_entropy(logits, classes)
-        self.train_loss.add(loss, len(classes))
-        self.train_accuracy.add(accuracy(logits, classes), len(classes))
+        self.train_loss.update(loss, len(classes))
+        self.train_accuracy.update(accuracy(logits, classes), len(classes))
         return loss + self.penalty(self.network)
 
     def configure_gradient_clipping(
@@ -73,7 +73,7 @@ class SequencePredictor(Task):
             clip_grads_with_norm_(parameters, gradient_clip_val, norm)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        self.train_gradient_norm.add(norm, 1)
+        self.train_gradient_norm.update(norm, 1)
 
     def log_training(self) -> None:
         metrics = {"loss": self.train_loss, "accuracy": self.train_accuracy}

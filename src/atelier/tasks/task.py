@@ -1,7 +1,6 @@
 """What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
 
 import copy
-import inspect
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +15,13 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
+from atelier.internals import QuickHooks
 from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
 
 
-class Task(lightning.LightningModule):
+class Task(QuickHooks, lightning.LightningModule):
     """Base of the LightningModules here. A subclass writes out its steps.
 
     The network alone computes in the run's precision. What it is given is brought to that of its weights, and what it
@@ -59,19 +59,6 @@ class Task(lightning.LightningModule):
         self.metric = metric
         self.mode = mode
         self.keep = keep
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Lightning asks for the signature of `training_step` at every step; here it is worked out once."""
-        super().__init_subclass__(**kwargs)
-        if "training_step" in cls.__dict__:
-            cls.training_step.__signature__ = inspect.signature(cls.training_step)  # type: ignore[attr-defined]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Lightning notes the current hook here 40 times a step; it need not pass nn.Module's search for parameters."""
-        if name == "_current_fx_name":
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Called to move all to a device or a precision; of what is not the network, nothing loses bits.

@@ -104,9 +104,9 @@ class VAE(GenerativeTask):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs = self.as_inputs(batch[0], None)
         reconstruction, kl = self.terms(inputs, None)
-        self.train_elbo.add(reconstruction - kl, len(inputs))
-        self.train_reconstruction.add(reconstruction, len(inputs))
-        self.train_kl.add(kl, len(inputs))
+        self.train_elbo.update(reconstruction - kl, len(inputs))
+        self.train_reconstruction.update(reconstruction, len(inputs))
+        self.train_kl.update(kl, len(inputs))
         return self.weight() * kl - reconstruction + self.penalty(self.network)
 
     def log_training(self) -> None:
