@@ -13,8 +13,7 @@ def main(options: DictConfig) -> None:
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
     from atelier.runs.checkpoint import load_weights
-    from atelier.runs.fake import print_if_fake
-    from atelier.runs.terminal import print_metrics, quieten_lightning
+    from atelier.runs.terminal import print_if_fake, print_metrics, quieten_lightning
 
     quieten_lightning()
     folder, config, path = reopen(options)

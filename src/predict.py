@@ -16,8 +16,7 @@ def main(options: DictConfig) -> None:
     from atelier.compose.inputs import load_inputs, show_answers
     from atelier.compose.open import reopen
     from atelier.runs.checkpoint import load_weights
-    from atelier.runs.fake import print_if_fake
-    from atelier.runs.terminal import quieten_lightning
+    from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
     folder, config, path = reopen(options)

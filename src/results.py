@@ -46,7 +46,7 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     from atelier.results.queue import Queue, alone, be_patient
     from atelier.results.runs import runs_of
     from atelier.results.studies import load
-    from atelier.runs.threads import cores
+    from atelier.runs.provenance import cores
 
     be_patient(nice)
     with alone(logs / "results"):
@@ -67,7 +67,7 @@ def export(logs: Path) -> int:
 def status(logs: Path) -> int:
     from atelier.results.plan import read_plan
     from atelier.results.status import lines, print_status
-    from atelier.runs.threads import cores
+    from atelier.runs.provenance import cores
 
     print_status(lines(read_plan(LIST, CONF, logs), CONF, logs, DOCS), cores())
     return 0

@@ -10,10 +10,10 @@ def main(config: DictConfig) -> float | None:
     """Train one network in a run folder of its own, or go on with one; see `python src/train.py --help`."""
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import open_run
-    from atelier.runs.fake import print_if_fake
+    from atelier.runs.terminal import print_if_fake
 
     run, config = open_run(config)
-    with run:
+    with run.recorded():
         with run.timed("setup"):
             data, task = build_data(config), build_task(config)
             trainer = build_trainer(config, run)

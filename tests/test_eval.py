@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from atelier.runs.fake import FAKE
+from atelier.runs.terminal import FAKE
 
 Run = Callable[..., Any]
 

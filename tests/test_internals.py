@@ -212,14 +212,14 @@ def test_quick_hooks() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Quick, "__setattr__"), (internals.NoProfiler, "profile")])
-def test_what_is_quicker_happens_tens_of_times_in_a_step(monkeypatch: Any, kind: Any, name: str) -> None:
+def test_what_is_quicker_happens_ten_times_a_step_or_more(monkeypatch: Any, kind: Any, name: str) -> None:
     calls, original = [], getattr(kind, name)
     monkeypatch.setattr(kind, name, lambda self, *args: calls.append(args[0]) or original(self, *args))
     settings: dict[str, Any] = {"max_epochs": 1, "enable_checkpointing": False, "limit_val_batches": 0}
     trainer = lightning.Trainer(**QUIET, **settings, profiler=internals.NoProfiler())
-    trainer.fit(Quick("step"), loader())
+    trainer.fit(Quick("step"), loader(), loader())
     counted = calls if name == "profile" else [call for call in calls if call == "_current_fx_name"]
-    assert len(counted) > 20 * BATCHES
+    assert len(counted) > 10 * BATCHES
 
 
 # Private names of other libraries, and who needs them.

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from torch.nn.utils import parameters_to_vector
 
 from atelier.compose.build import build_task
-from atelier.runs.gap import GAPS
+from atelier.runs.rows import GAPS
 
 Run = Callable[..., Any]
 # From the design's contract of run.json.
@@ -220,3 +221,21 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(run_verb: Run, tiny: list
         copy = shutil.copy(run.folder / "checkpoints" / f"{name}.ckpt", tmp_path)
         tested[name] = run_verb("train", *tiny, "train=false", f"checkpoint={copy}", "callbacks=none").manifest["test"]
     assert run.manifest["test"] == tested["best"] != tested["last"]
+
+
+def test_a_run_that_fails_as_it_concludes_is_not_left_running(
+    run_verb: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its training went well; its last word is written all the same."""
+
+    def fail(device: torch.device) -> float:
+        raise RuntimeError("no such memory")
+
+    monkeypatch.setattr("atelier.runs.provenance.peak_memory_mb", fail)
+    short = ["callbacks=none", "test=false", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1"]
+    with pytest.raises(RuntimeError, match="no such memory"):
+        run_verb("train", *tiny, *short, logs=tmp_path)
+    (folder,) = tmp_path.glob("runs/*/*/")
+    manifest = json.loads((folder / "run.json").read_text())
+    assert (manifest["status"], manifest["error"]["message"]) == ("failed", "no such memory")
+    assert "RuntimeError: no such memory" in (folder / "run.log").read_text()

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from atelier.errors import InputError
-from atelier.runs.offline import how_to_send
+from atelier.runs.labels import how_to_send
 from atelier.runs.wandb import ID_FILE, Wandb
 
 Reader = Callable[[Path], Any]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from atelier.errors import InputError
-from atelier.runs import threads as threads_module
+from atelier.runs import provenance
 from atelier.sweeps import local
 from atelier.sweeps.local import Limits, Local
 from atelier.sweeps.sweep import Sweep
@@ -64,7 +64,7 @@ def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(
 ) -> None:
     sweep = make_sweep("do=well")
     sweep.manifest.update(threads=3)
-    for module in (threads_module, local):
+    for module in (provenance, local):
         monkeypatch.setattr(module, "cores", lambda: 2)
     with pytest.raises(InputError, match=r"hydra.launcher.threads_per_job=2: .* began with 3"):
         local.run_here(sweep, program, Limits(threads_per_job=2), iter(sweep.jobs))

@@ -14,7 +14,7 @@ from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
-from atelier.runs.folder import RunFolder, create, find
+from atelier.runs.folder import RunFolder, attach, create, find
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run, rank
@@ -35,7 +35,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
-        run = Run.join(plain(config))
+        run = Run(attach(Path(config.paths.run)), plain(config), resumed=config.resume is not None)
     elif config.resume is not None:
         run = Run.resume(folder, plain(config), changed)
     else:

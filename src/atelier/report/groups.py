@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from atelier.figures.group import Curve, Group, Run
 from atelier.figures.words import describe_values
-from atelier.runs.gap import GAPS
+from atelier.runs.rows import GAPS
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.grid import begins_with_base
 from atelier.sweeps.records import Record

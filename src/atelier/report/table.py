@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from atelier.figures.words import as_number, key_words, metric_words, number
 from atelier.report.groups import best_place, unit_of
-from atelier.runs.gap import GAPS
+from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.gap import GAPS
 from atelier.runs.overrides import bare
+from atelier.runs.rows import GAPS
 
 FACTS = ("seconds", "parameters", "best_epoch", "best_step", *GAPS)  # what a run has one of, beside test/…
 SPLITS = ("train", "val", "test")

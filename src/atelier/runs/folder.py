@@ -12,43 +12,17 @@ from atelier.errors import InputError
 from atelier.runs.manifest import write_atomically
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFolder:
     """The paths inside of `logs/runs/<experiment>/<stamp>/`."""
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def overrides(self) -> Path:
-        return self.path / "overrides.yaml"
-
-    @property
-    def manifest(self) -> Path:
-        return self.path / "run.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.csv"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "run.log"
-
-    @property
-    def figures(self) -> Path:
-        return self.path / "figures"
-
-    @property
-    def best(self) -> Path:
-        return self.path / "checkpoints" / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        return self.path / "checkpoints" / "last.ckpt"
+    def __post_init__(self) -> None:
+        self.config, self.overrides = self.path / "config.yaml", self.path / "overrides.yaml"
+        self.manifest, self.metrics = self.path / "run.json", self.path / "metrics.csv"
+        self.log, self.figures = self.path / "run.log", self.path / "figures"
+        self.best, self.last = self.path / "checkpoints" / "best.ckpt", self.path / "checkpoints" / "last.ckpt"
 
     def checkpoint(self, name: str) -> Path:
         """`best`, `last`, or the path of any checkpoint; `best` falls back to `last`.

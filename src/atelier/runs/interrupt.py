@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: finish the step, save, say how to go on."""
+"""Ctrl-C and SIGTERM: finish the step, save, say how to go on.
+
+Lightning's own connector ends a training on SIGTERM without a checkpoint, and one that hears Ctrl-C with status 1.
+"""
 
 import os
 import signal
@@ -6,6 +9,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+import lightning.pytorch as lightning
 import torch
 import torch.distributed
 
@@ -21,15 +25,13 @@ class Interrupted(Exception):
 class StopRequest:
     """Remembers the first Ctrl-C or SIGTERM; a second Ctrl-C ends the program at once."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self) -> None:
         self.received = 0
         self.before: dict[int, Any] = {}
 
     def listen(self) -> None:
         """Install the handlers; again, if something else (Lightning) has put its own in place."""
-        for number in self.SIGNALS:
+        for number in (signal.SIGINT, signal.SIGTERM):
             current = signal.signal(number, self.handle)
             if current != self.handle:
                 self.before.setdefault(number, current)
@@ -45,10 +47,10 @@ class StopRequest:
         if os.environ.get("LOCAL_RANK", "0") == "0":
             print("\nStopping after this step (Ctrl-C again: at once) ...", file=sys.stderr)
 
-    def agreed(self, device: torch.device, world: int) -> int:
+    def agreed(self, trainer: lightning.Trainer) -> int:
         """The signal that any process of the run received, or 0; all processes must ask together."""
-        if world == 1:
+        if trainer.world_size == 1:
             return self.received
-        numbers = torch.tensor(self.received, device=device)
+        numbers = torch.tensor(self.received, device=trainer.strategy.root_device)
         torch.distributed.all_reduce(numbers, torch.distributed.ReduceOp.MAX)
         return int(numbers)

@@ -11,8 +11,8 @@ import torch
 import torch.distributed
 from lightning.pytorch.callbacks import Checkpoint
 
-from atelier import internals
 from atelier.errors import InputError
+from atelier.internals import leave_epoch_open, resume_exactly, validation_follows
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
@@ -24,10 +24,11 @@ CONSULT_EVERY = 16  # steps, between two times that several processes ask each o
 class Keeper(Checkpoint):
     """Writes `last.ckpt` before an epoch and at the end, and `best.ckpt` when the objective improves.
 
-    Of epochs shorter than the configuration's `save_every` seconds, not each begins with a checkpoint. A validation
-    inside of an epoch is followed by one too, as seldom.
-    `last.ckpt` is written where the next epoch begins: everything that the finished one logged and scheduled is done
-    by then, so that a run killed at any moment and resumed from it repeats exactly what it would have done.
+    Lightning's own ModelCheckpoint saves while an epoch's schedules and loggers are still to come, and neither the
+    random generators nor where the run counts steps. Here `last.ckpt` is written where the next epoch begins: all that
+    the finished one logged and scheduled is done by then, so that a run killed at any moment and resumed from it
+    repeats exactly what it would have done. Of epochs shorter than the configuration's `save_every` seconds, not each
+    begins with a checkpoint. A validation inside of an epoch is followed by one too, as seldom.
 
     Args:
         folder: the run's folder.
@@ -38,10 +39,8 @@ class Keeper(Checkpoint):
 
     def __init__(self, folder: RunFolder, manifest: Manifest, config: dict[str, Any], stop: StopRequest) -> None:
         self.folder, self.manifest, self.config, self.stop = folder, manifest, config, stop
-        self.best: float | None = None
-        self.best_epoch: int | None = None
-        self.best_step: int | None = None  # how many steps were done
-        self.random: list[State] | None = None
+        self.best: dict[str, Any] = dict.fromkeys(("best", "best_epoch", "best_step"))  # best_step: steps done by then
+        self.random: list[State] = []  # of each process, as the checkpoint has them
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
         self.started = (0.0, 0)  # clock and step when fitting began
@@ -53,15 +52,14 @@ class Keeper(Checkpoint):
         self.started = (time.perf_counter(), trainer.global_step)
         if trainer.is_global_zero:  # only now is it known: Lightning shares the cores out among a run's processes
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
-        internals.resume_exactly(trainer)
-        if self.random is not None and trainer.global_rank < len(self.random):
+        resume_exactly(trainer)
+        if trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
-            self.random = None
         elif trainer.global_rank > 0:  # processes that share weights need not share dropout
             seed_generators(torch.initial_seed() + trainer.global_rank)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
-        asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
+        asked = self.stop.agreed(trainer)
         if asked or self.due(trainer):
             self.save(trainer, self.folder.last)
         self.report(trainer)
@@ -76,18 +74,19 @@ class Keeper(Checkpoint):
         several = trainer.world_size > 1
         if not self.unsaved and (trainer.global_step % CONSULT_EVERY if several else not self.stop.received):
             return
-        if internals.validation_follows(trainer):
+        if validation_follows(trainer):
             return  # the state in between is none to resume from
         if 0 < trainer.max_steps <= trainer.global_step:
             return  # the training is over
-        asked = self.stop.agreed(trainer.strategy.root_device, trainer.world_size)
+        asked = self.stop.agreed(trainer)
         if (self.unsaved or asked) and not trainer.is_last_batch:
             self.save(trainer, self.folder.last)
             self.unsaved = False
-            self.leave_if_asked(trainer)
+            if asked:
+                raise Interrupted(asked)
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if trainer.training or trainer.state.fn == "fit":
+        if trainer.state.fn == "fit":
             if task.counts_steps or not task.metric.startswith("train/"):  # else the end of the epoch judges
                 self.judge(trainer, task)
             self.unsaved = not trainer.is_last_batch and self.due(trainer)
@@ -101,7 +100,7 @@ class Keeper(Checkpoint):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if task.counts_steps and not trainer.is_last_batch:
-            internals.leave_epoch_open(trainer)
+            leave_epoch_open(trainer)
         self.save(trainer, self.folder.last)
         self.report(trainer)
 
@@ -109,12 +108,8 @@ class Keeper(Checkpoint):
         self.stop.listen()
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
-        if trainer.world_size == 1:
-            self.leave_if_asked(trainer)
-
-    def leave_if_asked(self, trainer: lightning.Trainer) -> None:
-        if asked := self.stop.agreed(trainer.strategy.root_device, trainer.world_size):
-            raise Interrupted(asked)
+        if self.stop.received and trainer.world_size == 1:
+            raise Interrupted(self.stop.received)
 
     def due(self, trainer: lightning.Trainer) -> bool:
         """Whether `save_every` seconds have passed since last.ckpt was written, by the first process's clock."""
@@ -125,12 +120,11 @@ class Keeper(Checkpoint):
         if task.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
             raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
-        value = float(trainer.callback_metrics[task.metric])
+        value, best = float(trainer.callback_metrics[task.metric]), self.best["best"]
         if math.isnan(value):
             return
-        better = self.best is None or (value < self.best if task.mode == "min" else value > self.best)
-        if better or task.keep == "last":
-            self.best, self.best_epoch, self.best_step = value, trainer.current_epoch, trainer.global_step
+        if task.keep == "last" or best is None or (value < best if task.mode == "min" else value > best):
+            self.best = {"best": value, "best_epoch": trainer.current_epoch, "best_step": trainer.global_step}
             self.save(trainer, self.folder.best)
 
     def report(self, trainer: lightning.Trainer) -> None:
@@ -141,8 +135,8 @@ class Keeper(Checkpoint):
         progress: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}
         if trainer.global_step > step:
             progress["steps_per_second"] = round((trainer.global_step - step) / (time.perf_counter() - clock), 2)
-        if self.best is not None:
-            progress["objective"] = {"best": self.best, "best_epoch": self.best_epoch, "best_step": self.best_step}
+        if self.best["best"] is not None:
+            progress["objective"] = self.best
         self.manifest.update(**progress)
 
     # ------------------------------------------------------------------ checkpoints
@@ -158,21 +152,18 @@ class Keeper(Checkpoint):
         trainer.strategy.barrier("checkpoint")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "best_step": self.best_step}
+        return self.best
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
-        self.best_step = state.get("best_step")  # older runs did not note it
+        self.best = {**self.best, **state}  # older runs did not note the step
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
-        states: list[Any] = [None] * trainer.world_size
-        own = random_state(trainer.strategy.root_device)
+        checkpoint["random"] = [random_state(trainer.strategy.root_device)]
         if trainer.world_size > 1:
-            torch.distributed.all_gather_object(states, own)
-        else:
-            states = [own]
-        checkpoint["random"] = states
+            states: list[Any] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(states, *checkpoint["random"])
+            checkpoint["random"] = states
 
     def on_load_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
-        self.random = checkpoint.get("random")
+        self.random = checkpoint.get("random") or []

@@ -1,5 +1,6 @@
-"""What a run is called where the runs of many sweeps meet, as in W&B: its sweep, its setting, tags."""
+"""What a run is called in W&B, where the runs of many sweeps meet: its sweep, its setting, tags; and how to send it."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import bare, key_of, value_of
 
+OFFLINE = "wandb/offline-run-*"  # in a run folder: a W&B run that stayed on this machine
 TAG_LENGTH = 64  # characters that W&B allows
 
 
@@ -53,3 +55,11 @@ def last_two(folder: Path) -> str:
 
 def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def how_to_send(folder: Path) -> str | None:
+    """The command that sends the offline W&B runs of a run, or of all jobs of a sweep; None if there are none."""
+    for pattern in (OFFLINE, f"*/{OFFLINE}"):
+        if any(folder.glob(pattern)):
+            return f"wandb sync {shlex.quote(str(folder))}/{pattern}"
+    return None

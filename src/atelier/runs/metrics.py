@@ -14,7 +14,26 @@ from atelier.runs.manifest import write_atomically
 from atelier.runs.rows import read_rows
 
 
-class MetricsFile(Logger):
+class RunLogger(Logger):
+    """Base of the loggers here. Each writes into one run's folder, where the configuration is, and is ended by the run.
+
+    Lightning calls `finalize` after the training and again after the test; a run calls `finish` once, at its very end.
+    """
+
+    version = ""  # Lightning's word for one of several runs in a folder
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__.lower()
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the folder has them."""
+
+    def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
+        """End what is open, with the run's exit status, its best value and what testing gave."""
+
+
+class MetricsFile(RunLogger):
     """Lightning's view of metrics.csv.
 
     A metric that appears for the first time adds a column, for which the file is written anew, atomically.
@@ -28,18 +47,6 @@ class MetricsFile(Logger):
         if path.exists() and not path.read_text().endswith("\n"):  # cut off by a crash
             self.write()
 
-    @property
-    def name(self) -> str:
-        return "metrics"
-
-    @property
-    def version(self) -> str:
-        return ""
-
-    @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: config.yaml holds them."""
-
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         row = {"epoch": metrics.get("epoch", ""), "step": step, **metrics}
@@ -51,7 +58,6 @@ class MetricsFile(Logger):
             self.columns += [name for name in row if name not in self.columns]
             self.write()
 
-    @rank_zero_only
     def forget_after(self, step: int) -> None:
         """Drop the rows of steps that a resumed run is going to do again."""
         self.rows = [row for row in self.rows if int(float(row["step"])) < step]

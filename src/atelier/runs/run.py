@@ -1,15 +1,25 @@
-"""One run from its first line to its last: the folder, what the terminal says, and how it ended."""
+"""One run from its first line to its last: what train.py calls, in the order in which it does.
+
+Lightning trains, validates and tests, and calls the callbacks and loggers. A run adds what Lightning does not give:
+
+- Going on in the middle of an epoch, to the last digit. `Keeper` saves where all that is done is in the checkpoint,
+  with the random generators of every process and the sums of unfinished metrics.
+- Files written whole. run.json and checkpoints are written beside and renamed, so that a run killed at any moment can
+  be read and resumed; metrics.csv only grows, where Lightning's CSVLogger begins anew.
+- An honest last word. Whatever ends a run, run.json says completed, failed (and why) or interrupted, run.log has the
+  traceback, no process stays behind, loggers are told, and the exit status agrees. Ctrl-C and SIGTERM end a run after
+  its step, with a checkpoint, and the command that goes on with it.
+"""
 
 import os
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
@@ -21,45 +31,37 @@ from atelier.errors import InputError
 from atelier.internals import end_processes
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.fake import print_if_fake
-from atelier.runs.folder import RunFolder, attach, write_yaml
-from atelier.runs.gap import GAPS, gaps
+from atelier.runs.folder import RunFolder, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
-from atelier.runs.metrics import MetricsFile
-from atelier.runs.tensorboard import TensorBoard
-from atelier.runs.terminal import Recording, config_tree, layer_table, quieten_lightning, shows_in
-from atelier.runs.threads import compute_with, told_if_scarce
-from atelier.runs.wandb import Wandb
+from atelier.runs.metrics import MetricsFile, RunLogger
+from atelier.runs.rows import GAPS, gaps
+from atelier.runs.terminal import print_if_fake, print_plan, quieten_lightning, recording, shows_in
 
 
 class Run:
-    """A run being done. As a context manager it records what happens and writes the manifest's last word.
+    """A run being done, by one of its processes.
 
     Args:
-        folder: the run's folder.
-        manifest: its run.json.
+        folder: the run's folder, with its run.json.
         config: the resolved configuration as plain data.
-        resumed: whether the folder held this run already.
+        resumed: whether the run was begun before.
     """
 
-    def __init__(self, folder: RunFolder, manifest: Manifest, config: dict[str, Any], resumed: bool = False) -> None:
-        self.folder, self.manifest, self.config, self.resumed = folder, manifest, config, resumed
+    def __init__(self, folder: RunFolder, config: dict[str, Any], resumed: bool = False) -> None:
+        self.folder, self.config, self.resumed = folder, config, resumed
+        self.manifest = Manifest.read(folder.manifest)
         self.stop = StopRequest()
-        self.keeper = Keeper(folder, manifest, config, self.stop)
+        self.keeper = Keeper(folder, self.manifest, config, self.stop)
         self.metrics = MetricsFile(folder.metrics)
         self.main = rank() == 0
         self.trainer: lightning.Trainer | None = None
         self.pruned = False
-        if resumed and (threads := manifest.get("threads")):
-            compute_with(threads)
+        if resumed and (threads := self.manifest.get("threads")):
+            provenance.compute_with(threads)
 
-    @classmethod
-    def join(cls, config: dict[str, Any]) -> "Run":
-        """The run that another process of it has started: this one serves a further device."""
-        folder = attach(Path(config["paths"]["run"]))
-        return cls(folder, Manifest.read(folder.manifest), config, resumed=config["resume"] is not None)
+    # ------------------------------------------------------------------ how it begins
 
     @classmethod
     def start(
@@ -74,8 +76,7 @@ class Run:
         """A new run in a folder just made; `names` are its experiment and study, `setting` its config_hash."""
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
-        manifest = Manifest(folder.manifest, {})
-        manifest.update(
+        Manifest(folder.manifest, {}).update(
             status="running",
             **names,
             seed=config["seed"],
@@ -94,19 +95,14 @@ class Run:
             epochs=0,
             steps=0,
             seconds={"setup": 0.0, "fit": 0.0, "test": 0.0},
-            steps_per_second=None,
-            peak_memory_mb=None,
-            device=None,
-            threads=None,
-            processes=None,
-            precision=None,
+            **dict.fromkeys(("steps_per_second", "peak_memory_mb", "device", "threads", "processes", "precision")),
             versions=provenance.versions(),
             git=provenance.git_state(root),
             host=socket.gethostname(),
             pid=os.getpid(),
             error=None,
         )
-        return cls(folder, manifest, config)
+        return cls(folder, config)
 
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
@@ -114,59 +110,34 @@ class Run:
 
         `changed` are the keys of run.json, `overrides` and `config_hash`, that this gives another value.
         """
-        manifest = Manifest.read(folder.manifest)
         if rank() == 0:
+            manifest = Manifest.read(folder.manifest)
             manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
             write_yaml(folder.config, config)
             write_yaml(folder.overrides, manifest["overrides"])
-        return cls(folder, manifest, config, resumed=True)
+        return cls(folder, config, resumed=True)
 
-    # ------------------------------------------------------------------ what a verb calls
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Around all that the run does: run.log has what the terminal shows, and run.json the last word."""
+        quieten_lightning()
+        ended: BaseException | None = None
+        with recording(self.folder.log) if self.main else nullcontext():
+            self.stop.listen()
+            try:
+                yield
+                self.conclude()
+            except BaseException as error:
+                ended = error
+                self.end(error)
+                raise
+            finally:
+                self.stop.release()
+                self.finish_loggers(self.exit_status(ended))
+                if torch.distributed.is_available() and torch.distributed.is_initialized():
+                    torch.distributed.destroy_process_group()
 
-    @property
-    def objective(self) -> float | None:
-        """The best value of the task's metric so far."""
-        return self.manifest["objective"]["best"]
-
-    def describe(self, task: Any, trainer: lightning.Trainer) -> None:
-        """Tell the terminal and the manifest what is about to be trained, and on what."""
-        self.trainer = trainer
-        parameters = sum(parameter.numel() for parameter in task.network.parameters())
-        device = trainer.strategy.root_device
-        features = getattr(task, "scored_by", None)  # of a task that makes pictures
-        if not self.main:
-            return
-        self.manifest.update(
-            parameters=parameters,
-            device=provenance.device_name(device),
-            precision=str(trainer.precision),
-            **({"features": features} if features else {}),
-        )
-        console = Console()
-        if console.is_terminal:
-            console.print(config_tree(self.config))
-            console.print(layer_table(task.network))
-        name = self.manifest["experiment"]
-        print_if_fake(self.config)
-        print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
-        if told := told_if_scarce(self.manifest.get("threads")):
-            print(told)
-
-    def resume_from(self, task: lightning.LightningModule) -> Path | None:
-        """The checkpoint to go on from, once it is known to be safe and to fit."""
-        if not self.resumed or not self.folder.last.exists():
-            return None
-        checkpoint = open_checkpoint(self.folder.last)
-        check_fits(task, checkpoint, self.folder.last)
-        if self.main:
-            self.metrics.forget_after(checkpoint["global_step"])
-        return self.folder.last
-
-    def to_test(self, task: lightning.LightningModule) -> Path:
-        """The checkpoint to test: the given one, else the best, else the last; safe, and of this network."""
-        path = self.folder.checkpoint(self.config["checkpoint"] or "best")
-        check_fits(task, open_checkpoint(path), path)
-        return path
+    # ------------------------------------------------------------------ what it does
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -179,80 +150,97 @@ class Run:
                 seconds = self.manifest["seconds"][part] + time.perf_counter() - began
                 self.manifest.update(seconds={part: round(seconds, 3)})
 
+    def describe(self, task: Any, trainer: lightning.Trainer) -> None:
+        """Tell the terminal and the manifest what is about to be trained, and on what."""
+        self.trainer = trainer
+        if not self.main:
+            return
+        parameters = sum(parameter.numel() for parameter in task.network.parameters())
+        device = trainer.strategy.root_device
+        features = getattr(task, "scored_by", None)  # of a task that makes pictures
+        self.manifest.update(
+            parameters=parameters,
+            device=provenance.device_name(device),
+            precision=str(trainer.precision),
+            **({"features": features} if features else {}),
+        )
+        print_plan(self.config, task.network)
+        print_if_fake(self.config)
+        name = self.manifest["experiment"]
+        print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
+        if told := provenance.told_if_scarce(self.manifest.get("threads")):
+            print(told)
+
+    def resume_from(self, task: lightning.LightningModule) -> Path | None:
+        """The checkpoint to go on from, once it is known to be safe and to fit."""
+        if not self.resumed or not self.folder.last.exists():
+            return None
+        checkpoint = open_checkpoint(self.folder.last)
+        check_fits(task, checkpoint, self.folder.last)
+        if self.main:
+            self.metrics.forget_after(checkpoint["global_step"])
+        return self.folder.last
+
     def prune(self) -> None:
         """Note that a search ended the training early; such a run is completed and not tested."""
         self.pruned = True
+
+    def to_test(self, task: lightning.LightningModule) -> Path:
+        """The checkpoint to test: the given one, else the best, else the last; safe, and of this network."""
+        path = self.folder.checkpoint(self.config["checkpoint"] or "best")
+        check_fits(task, open_checkpoint(path), path)
+        return path
 
     def record_test(self, trainer: lightning.Trainer) -> None:
         values = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
         if self.main:
             self.manifest.update(test=values)
 
+    @property
+    def objective(self) -> float | None:
+        """The best value of the task's metric so far."""
+        return self.manifest["objective"]["best"]
+
     # ------------------------------------------------------------------ how it ends
 
-    def __enter__(self) -> "Run":
-        quieten_lightning()
-        self.recording = Recording(self.folder.log) if self.main else None
-        if self.recording:
-            self.recording.__enter__()
-        self.stop.listen()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self.conclude()
-                return
-            if self.trainer:
-                end_processes(self.trainer)
-            asked = isinstance(error, (Interrupted, KeyboardInterrupt))
-            if asked or (self.stop.received and isinstance(error, SystemExit)):
-                self.leave(error.exit_status if isinstance(error, Interrupted) else 130)
-            self.record_failure(error)
-        finally:
-            self.stop.release()
-            self.finish_loggers(error)
-            if self.recording:
-                self.recording.__exit__(kind, error, trace)
-
-    def leave(self, exit_status: int) -> NoReturn:
-        """End an interrupted run. Lightning kills a run one of whose other processes ends with a status but 0."""
-        if not self.main:
-            sys.exit(0)
-        if Manifest.read(self.folder.manifest)["status"] != "failed":  # the signal may come because another one failed
-            self.manifest.update(status="interrupted")
-        print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
-        sys.exit(exit_status)
-
     def conclude(self) -> None:
+        """Well: say what came out."""
         if not self.main or self.trainer is None:
             return
-        memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
+        objective, tested = self.manifest["objective"], self.manifest["test"]
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
-        objective, seconds = self.manifest["objective"], self.manifest["seconds"]
-        found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else self.manifest["test"])
+        found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else tested)
+        memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
         table = Table(box=None, show_header=False)
-        if objective["best"] is not None:
-            table.add_row(f"best {objective['metric']}", f"{objective['best']:.4g}", self.when(objective))
+        if (best := objective["best"]) is not None:
+            place = objective["best_step"] if unit == "step" else objective["best_epoch"] + 1
+            table.add_row(f"best {objective['metric']}", f"{best:.4g}", f"{unit} {place:,}")
         for name, gap in found.items():
             table.add_row(name.replace("_", " "), f"{gap:.4g}")
-        for name, value in sorted(self.manifest["test"].items()):
+        for name, value in sorted(tested.items()):
             if "/" not in name:  # those of single classes are in run.json
                 table.add_row(f"test/{name}", f"{value:.4g}")
-        table.add_row("training", f"{seconds['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
+        table.add_row("training", f"{self.manifest['seconds']['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
         if self.pruned:
             table.add_row("pruned", "", "by its search")
         Console().print(table)
         print(f"Everything is in {self.folder.path}")
 
-    def when(self, objective: Mapping[str, Any]) -> str:
-        """The place of the best value, as the run counts."""
-        if self.manifest.get("counts") == "steps":
-            return f"step {objective['best_step']:,}"
-        return f"epoch {objective['best_epoch'] + 1}"
+    def end(self, error: BaseException) -> None:
+        """Otherwise: let no process wait for the others, and say that the run was stopped, or what failed."""
+        if self.trainer:
+            end_processes(self.trainer)
+        status = self.exit_status(error)
+        if status <= 128:
+            self.record_failure(error)
+            return
+        if not self.main:
+            sys.exit(0)  # Lightning kills a run one of whose other processes ends with another status
+        if Manifest.read(self.folder.manifest)["status"] != "failed":  # the signal may come because another one failed
+            self.manifest.update(status="interrupted")
+        print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
+        sys.exit(status)
 
     def record_failure(self, error: BaseException) -> None:
         """The traceback into run.log, from whichever process failed, and the manifest's status."""
@@ -269,23 +257,22 @@ class Run:
         if self.main and not isinstance(error, InputError):
             print(f"Failed; the traceback is in {self.folder.log}", file=sys.stderr)
 
-    def finish_loggers(self, error: BaseException | None) -> None:
+    def exit_status(self, error: BaseException | None) -> int:
+        """What the process ends with."""
+        if isinstance(error, Interrupted):
+            return error.exit_status
+        if isinstance(error, KeyboardInterrupt) or (self.stop.received and isinstance(error, SystemExit)):
+            return 130  # Lightning makes a SystemExit of the one that it hears
+        return 2 if isinstance(error, InputError) else int(error is not None)
+
+    def finish_loggers(self, exit_status: int) -> None:
         """End what a logger holds open, with the run's own outcome; its best and its test values are the summary."""
+        objective = self.manifest["objective"]
+        best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
+        tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
         for logger in self.trainer.loggers if self.trainer else ():
-            if isinstance(logger, (Wandb, TensorBoard)):
-                objective = self.manifest["objective"]
-                best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
-                tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
-                logger.finish(exit_status(error), summary={**best, **tested})
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def exit_status(error: BaseException | None) -> int:
-    """What the process will end with."""
-    if isinstance(error, (Interrupted, KeyboardInterrupt)):
-        return error.exit_status if isinstance(error, Interrupted) else 130
-    return 2 if isinstance(error, InputError) else int(error is not None)
+            if isinstance(logger, RunLogger):
+                logger.finish(exit_status, summary={**best, **tested})
 
 
 def rank() -> int:

@@ -1,22 +1,23 @@
 """TensorBoard: a run's metrics, configuration, figures and final values as event files in its folder."""
 
-from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers.logger import Logger
+import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from omegaconf import OmegaConf
+from PIL import Image
 
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
+from atelier.runs.metrics import RunLogger
 from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
 
 
-class TensorBoard(Logger):
+class TensorBoard(RunLogger):
     """Writes what `tensorboard --logdir logs` shows: scalars, the configuration as text, figures, and hparams.
 
     Args:
@@ -28,14 +29,6 @@ class TensorBoard(Logger):
         self.folder = Path(run)
         self.writer: Any = None
         self.step = 0
-
-    @property
-    def name(self) -> str:
-        return FOLDER
-
-    @property
-    def version(self) -> str:
-        return ""
 
     def begin(self, step: int) -> None:
         """Open the event file; of an earlier one, what a resumed run does again, from `step` on, is left out."""
@@ -50,10 +43,6 @@ class TensorBoard(Logger):
         self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()), step)
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing yet: they are written with the values that came out."""
-
-    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self.step = step or 0
         if self.writer is None:
@@ -62,24 +51,18 @@ class TensorBoard(Logger):
             self.writer.add_scalar(name, value, self.step)
         self.writer.flush()
 
-    @rank_zero_only
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         """Write the figures and the final values beside the configuration that gave them, and close the file."""
-        from PIL import Image
-        from torch.utils.tensorboard.summary import hparams
-
         if self.writer is None:
             return
         for figure in sorted((self.folder / "figures").glob("*.png")):
             with Image.open(figure) as image:
-                self.writer.add_image(f"figures/{figure.stem}", pixels(image), self.step)
-        values = {name: float(value) for name, value in summary.items() if isinstance(value, (int, float))}
-        for name, value in values.items():
-            self.writer.add_scalar(f"summary/{name}", value, self.step)
+                pixels = np.asarray(image.convert("RGB"))
+            self.writer.add_image(f"figures/{figure.stem}", pixels, self.step, dataformats="HWC")
         known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
         settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))
-        for part in hparams(settings, {f"summary/{name}": value for name, value in values.items()}):
-            self.writer.file_writer.add_summary(part)
+        values = {f"summary/{name}": value for name, value in summary.items() if isinstance(value, (int, float))}
+        self.writer.add_hparams(settings, values, run_name=".", global_step=self.step)  # "." is this folder
         self.writer.close()
         self.writer = None
 
@@ -100,10 +83,3 @@ def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, bool 
             yield from flat(value, f"{name}.")
         elif value is not None:
             yield name, value if isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def pixels(image: Any) -> Any:
-    """A picture as an array (C, H, W), uint8."""
-    import numpy as np
-
-    return np.asarray(image.convert("RGB")).transpose(2, 0, 1)

@@ -1,21 +1,23 @@
 """Everything the terminal shows, shown and kept: standard output and error copied into run.log, without colours."""
 
-import io
 import logging
 import os
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
+import yaml
 from rich.console import Console
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
+from torch import nn
 
+FAKE = "data.source=fake: noise in the place of the data, so that the numbers mean nothing"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 # Advice of Lightning's that does not hold here, by the start of its text.
 NOT_OURS = (
@@ -27,7 +29,7 @@ NOT_OURS = (
 )
 
 
-class Tee(io.TextIOBase):
+class Tee:
     """A text stream that writes to the terminal and to a log; above a live display, if there is one."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
@@ -35,10 +37,12 @@ class Tee(io.TextIOBase):
         self.live: Console | None = None
         self.pending = ""
 
+    def __getattr__(self, name: str) -> Any:
+        """All else is the terminal's."""
+        return getattr(self.terminal, name)
+
     def write(self, text: str) -> int:
-        if not self.log.closed:
-            self.log.write(CONTROL.sub("", text))
-            self.log.flush()
+        self.note(CONTROL.sub("", text), end="")
         if self.live is None:
             self.terminal.write(text)
         else:  # whole lines only, so that the display is not torn
@@ -47,24 +51,13 @@ class Tee(io.TextIOBase):
                 self.live.print(Text.from_ansi(line))
         return len(text)
 
-    def note(self, text: str) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def note(self, text: str, end: str = "\n") -> None:
         """Into the log alone."""
         if not self.log.closed:
-            self.log.write(text + "\n")
-            self.log.flush()
-
-    def flush(self) -> None:
-        self.terminal.flush()
-
-    def isatty(self) -> bool:
-        return self.terminal.isatty()
-
-    def fileno(self) -> int:
-        return self.terminal.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self.terminal.encoding
+            print(text, end=end, file=self.log, flush=True)
 
 
 def shows_in(path: Path) -> bool:
@@ -75,27 +68,17 @@ def shows_in(path: Path) -> bool:
         return False
 
 
-class Recording:
-    """While entered, `sys.stdout` and `sys.stderr` are tees into one log file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.log: TextIO | None = None
-
-    def __enter__(self) -> "Recording":
-        self.before = sys.stdout, sys.stderr
-        if shows_in(self.path):
-            return self
-        self.log = self.path.open("a", encoding="utf-8")
-        sys.stdout, sys.stderr = Tee(sys.stdout, self.log), Tee(sys.stderr, self.log)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        sys.stdout, sys.stderr = self.before
-        if self.log:
-            self.log.close()
+@contextmanager
+def recording(path: Path) -> Iterator[None]:
+    """Within, what goes to standard output and error goes into the log at `path` as well."""
+    if shows_in(path):
+        yield
+        return
+    with path.open("a", encoding="utf-8") as log:
+        out: Any = Tee(sys.stdout, log)
+        err: Any = Tee(sys.stderr, log)
+        with redirect_stdout(out), redirect_stderr(err):
+            yield
 
 
 def quieten_lightning() -> None:
@@ -106,6 +89,12 @@ def quieten_lightning() -> None:
         warnings.filterwarnings("ignore", message)
 
 
+def print_if_fake(config: Mapping[str, Any], file: TextIO | None = None) -> None:
+    """Say of a run on made-up data, wherever its numbers are shown, that they mean nothing."""
+    if config["data"].get("source") == "fake":
+        print(FAKE, file=file or sys.stdout)
+
+
 def print_metrics(metrics: Mapping[str, float], split: str) -> None:
     """A table of test metrics, under the name of the split that they were measured on."""
     table = Table("metric", "value")
@@ -114,33 +103,17 @@ def print_metrics(metrics: Mapping[str, float], split: str) -> None:
     Console().print(table)
 
 
-def layer_table(network: Any) -> Table:
-    """The layers of a network, with how many parameters each has."""
+def print_plan(config: dict[str, Any], network: nn.Module) -> None:
+    """On a terminal, the configuration and the layers of the network, with how many parameters each has."""
+    console = Console()
+    if not console.is_terminal:
+        return
+    own = {key: value for key, value in config["task"].items() if not isinstance(value, dict)}  # the rest is told above
+    told = yaml.safe_dump({**config, "task": own}, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    console.print(Syntax(told, "yaml", background_color="default"))
     table = Table("layer", "kind", "parameters", title=type(network).__name__, title_justify="left")
     for name, module in network.named_modules():
         if name and not list(module.children()):
             count = sum(parameter.numel() for parameter in module.parameters())
             table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
-    return table
-
-
-def config_tree(config: dict[str, Any]) -> Tree:
-    """A resolved configuration, as rich draws a tree."""
-    tree = Tree("configuration")
-    for group, content in config.items():
-        if not isinstance(content, dict):
-            tree.add(f"[bold]{group}[/]: {content}")
-        elif group != "task":  # it repeats the groups that it is given
-            add_branch(tree, group, content)
-        else:
-            add_branch(tree, group, {k: v for k, v in content.items() if not isinstance(v, dict)})
-    return tree
-
-
-def add_branch(tree: Tree, name: str, content: dict[str, Any]) -> None:
-    branch = tree.add(f"[bold]{name}[/] [dim]{content.get('_target_', '')}[/]")
-    for key, value in content.items():
-        if isinstance(value, dict):
-            add_branch(branch, key, value)
-        elif not key.startswith("_"):
-            branch.add(Text(f"{key}: {value}"))
+    console.print(table)

@@ -2,31 +2,31 @@
 
 import os
 import warnings
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.errors import InputError
-from atelier.runs.labels import read_labels, read_yaml
-from atelier.runs.offline import how_to_send
+from atelier.runs.labels import OFFLINE, how_to_send, read_labels, read_yaml
+from atelier.runs.metrics import RunLogger
 from atelier.runs.rows import read_metrics
 
 ID_FILE = "wandb_id.txt"  # in the run folder: a resumed run goes on in the same W&B run
 PATIENCE = 300  # seconds to wait at the end for what is not yet sent; it can be sent later
 
 
-class Wandb(Logger):
+class Wandb(RunLogger):
     """Logs a run's metrics, resolved configuration and figures to W&B.
 
     The jobs of a sweep are one W&B group; runs of one setting share their job type, and in W&B's configuration the
     `config_hash` of run.json; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`), or where
     W&B cannot be reached, the W&B run stays offline, in `wandb/` of the run folder, and says how to send it.
+    Lightning's own WandbLogger goes on in whatever W&B run is open, has no way offline, and ends with its training.
 
     Args:
         run: the run's folder.
@@ -43,18 +43,10 @@ class Wandb(Logger):
         self.broken = False
 
     @property
-    def name(self) -> str:
-        return self.project
-
-    @property
-    def version(self) -> str | None:
-        return self._experiment.id if self._experiment is not None else None
-
-    @property
     @rank_zero_experiment
     def experiment(self) -> Any:
         """The W&B run, begun at its first use on the first process; None if W&B failed."""
-        if self._experiment is None and not self.broken:
+        if self._experiment is None:
             self.guarded(self.begin)
         return self._experiment
 
@@ -80,12 +72,17 @@ class Wandb(Logger):
             print(f"W&B: the run stays offline{why}. To send it: {how_to_send(self.folder)}")
 
     def begin_in(self, mode: str) -> None:
+        """Begin the W&B run, or go on with it.
+
+        It then hears its whole history from metrics.csv: what it has already, W&B drops, and what a crash cost it is
+        back. Earlier offline files hold nothing else, and sent later they would overwrite it.
+        """
         import wandb
 
         labels = read_labels(self.folder)
         file = self.folder / ID_FILE
         known = file.read_text() if file.exists() else None
-        earlier = list(self.folder.glob("wandb/offline-run-*"))
+        earlier = list(self.folder.glob(OFFLINE))
         self._experiment = wandb.init(
             project=self.project,
             name=labels.name,
@@ -101,17 +98,10 @@ class Wandb(Logger):
             settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
         )
         if known and not self._experiment.disabled:
-            self.tell_again(earlier)
-
-    def tell_again(self, earlier: list[Path]) -> None:
-        """Tell a resumed run's history from metrics.csv: W&B drops what it has, and what a crash cost it is back.
-
-        The `earlier` offline files hold nothing else, and sent later they would overwrite it.
-        """
-        for row in read_metrics(self.folder / "metrics.csv"):
-            self._experiment.log(row, step=int(row.pop("step")))
-        for folder in earlier:
-            rmtree(folder, ignore_errors=True)
+            for row in read_metrics(self.folder / "metrics.csv"):
+                self._experiment.log(row, step=int(row.pop("step")))
+            for folder in earlier:
+                rmtree(folder, ignore_errors=True)
 
     def guarded(self, action: Any, *args: Any, **kwargs: Any) -> None:
         """Do it, or warn once and leave W&B alone from then on."""
@@ -126,16 +116,11 @@ class Wandb(Logger):
             warnings.warn(f"W&B failed and is left out from here on: {error}", stacklevel=2)
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the W&B run has the whole configuration since it began."""
-
-    @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """One row of W&B's history per training step, so that steps done again by a resumed run are not told twice."""
         if self.experiment is not None:
             self.guarded(self.experiment.log, dict(metrics), step=step)
 
-    @rank_zero_only
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         """Send the figures and the final values, and end the W&B run with the run's own exit status."""
         if self._experiment is None:

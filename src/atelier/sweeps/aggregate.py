@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.gap import GAPS
 from atelier.runs.overrides import bare
+from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import meaning

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from atelier.compose.targets import check_arguments
 from atelier.errors import InputError
-from atelier.runs.threads import cores, told_if_scarce
+from atelier.runs.provenance import cores, told_if_scarce
 from atelier.sweeps.process import end_group, run_job, warm_context
 from atelier.sweeps.run import Done, End, Executor, Loop
 from atelier.sweeps.slurm_queue import jobs_in_queue

@@ -16,7 +16,7 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, check_arguments, plain
 from atelier.errors import InputError
 from atelier.runs.overrides import bare
-from atelier.runs.threads import cores
+from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP
 from atelier.sweeps.preflight import Check, check_one, preflight
 from atelier.sweeps.process import alive, warm_context

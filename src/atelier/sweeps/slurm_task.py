@@ -15,7 +15,7 @@ from types import FrameType
 
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import write_atomically
-from atelier.runs.threads import told_if_scarce
+from atelier.runs.provenance import told_if_scarce
 from atelier.sweeps.process import redirect
 from atelier.sweeps.sweep import Job, Sweep
 

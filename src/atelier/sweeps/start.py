@@ -14,7 +14,7 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.overrides import bare, key_of
-from atelier.runs.threads import cores
+from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import preflight

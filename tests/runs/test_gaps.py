@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atelier.runs.gap import gaps
+from atelier.runs.rows import gaps
 
 METRICS = """\
 epoch,step,val/accuracy,val/loss,train/accuracy,train/loss,train/clean_loss,train/clean_accuracy,test/accuracy

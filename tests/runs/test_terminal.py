@@ -1,0 +1,45 @@
+"""What the terminal shows, and that run.log has it."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from torch import nn
+
+from atelier.runs.terminal import Tee, print_plan, recording
+
+
+def test_what_is_printed_is_shown_and_kept_without_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with recording(tmp_path / "run.log"):
+        print("\x1b[31mred\x1b[0m\r")
+        print("an error", file=sys.stderr)
+        sys.stdout.writelines(["one ", "two\n"])
+    print("afterwards")
+    assert capsys.readouterr() == ("\x1b[31mred\x1b[0m\r\none two\nafterwards\n", "an error\n")
+    assert (tmp_path / "run.log").read_text() == "red\nan error\none two\n"
+
+
+def test_a_stream_is_the_terminals_in_all_else() -> None:
+    terminal = SimpleNamespace(encoding="utf-7", isatty=lambda: True, fileno=lambda: 7)
+    stream = Tee(terminal, sys.stderr)  # type: ignore[arg-type]
+    assert (stream.encoding, stream.isatty(), stream.fileno()) == ("utf-7", True, 7)
+
+
+def test_a_terminal_is_shown_the_configuration_and_the_layers_and_a_file_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
+    optimizer = {"lr": 0.5, "name": "[bold]words"}
+    config = {"optimizer": optimizer, "task": {"metric": "val/loss", "optimizer": optimizer}}
+    print_plan(config, network)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    print_plan(config, network)
+    shown = capsys.readouterr().out
+    assert shown.count("0.5") == 1, "a task repeats what stands in its own place"
+    assert "[bold]words" in shown
+    assert [line.split("│")[1:-1] for line in shown.splitlines() if "Linear" in line] == [
+        [" 1     ", " Linear  ", " 8          "]
+    ]
