@@ -10,12 +10,15 @@ from atelier.compose.verb import verb
 @verb("eval")
 def main(options: DictConfig) -> None:
     """Print the metrics of a run's checkpoint on one of its splits; see `python src/eval.py --help`."""
+    from atelier.arguments import check_arguments
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
+    from atelier.data.tensors import TensorData
     from atelier.runs.checkpoint import load_weights
     from atelier.runs.terminal import print_if_fake, print_metrics, quieten_lightning
 
     quieten_lightning()
+    check_arguments("", TensorData.evaluate_on, {"split": options.split})
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
     load_weights(task, path)

@@ -12,6 +12,7 @@ def main(options: DictConfig) -> None:
 
     import torch
 
+    from atelier.arguments import check_arguments
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.inputs import load_inputs, show_answers
     from atelier.compose.open import reopen
@@ -19,6 +20,7 @@ def main(options: DictConfig) -> None:
     from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
+    check_arguments("", show_answers, {"format": options.format})
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
     names, inputs = load_inputs(options.inputs, data)

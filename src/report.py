@@ -10,15 +10,14 @@ from atelier.compose.verb import verb
 @verb("report")
 def main(options: DictConfig) -> None:
     """Write the report of one sweep or of several; see `python src/report.py --help`."""
-    from atelier.errors import InputError
+    from atelier.arguments import check_arguments
     from atelier.report.listing import print_listing
     from atelier.report.write import write_report
     from atelier.sweeps.sweep import Sweep
 
     logs = Path(options.paths.logs)
     if options.sweep is None:
-        if not isinstance(options.limit, int) or options.limit < 1:
-            raise InputError(f"limit={options.limit}: give a whole number of at least 1")
+        check_arguments("", print_listing, {"limit": options.limit})
         print_listing(logs, options.limit)
         return
     named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]

@@ -12,9 +12,9 @@ def main(options: DictConfig) -> None:
 
     import torch
 
+    from atelier.arguments import check_arguments
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
-    from atelier.compose.sampling import check_sampling
     from atelier.errors import InputError
     from atelier.figures.made import Sampler, draw
     from atelier.runs.checkpoint import load_weights
@@ -22,7 +22,8 @@ def main(options: DictConfig) -> None:
     from atelier.tasks.generative import GenerativeTask
 
     quieten_lightning()
-    check_sampling(options.what, options.n, options.seed)
+    check_arguments("", draw, {"what": options.what})
+    check_arguments("", Sampler, {"n": options.n, "seed": options.seed})
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
     if not isinstance(task, GenerativeTask):

@@ -109,7 +109,7 @@ def test_evaluating_changes_nothing_in_the_run(run_verb: Run, trained: Any, tmp_
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("split=tset", "split=tset: choose from: train, val, test"),
+        ("split=tset", "split=tset: give one of: train, val, test"),
         ("checkpoint=best.ckpt", "checkpoint=best.ckpt: there is no file best.ckpt"),
         ("trainer=tpu", "trainer=tpu: no 'tpu'; choose from: "),
     ],

@@ -43,7 +43,7 @@ def test_a_file_imports_only_what_its_folder_may(file: Path) -> None:
         top, _, rest = name.partition(".")
         assert top not in VERBS, f"{name} is a verb"
         if top == "atelier" and folder in ALLOWED:
-            assert rest.split(".")[0] in ALLOWED[folder] | {folder, "errors"}, name
+            assert rest.split(".")[0] in ALLOWED[folder] | {folder, "errors", "arguments"}, name
         if folder == "scratch":
             assert not name.startswith(("torch.nn", "torch.autograd")), name
 

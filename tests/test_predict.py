@@ -164,4 +164,4 @@ def test_inputs_that_were_not_given_are_told(run_verb: Run, trained: Any) -> Non
 
 
 def test_an_unknown_format_lists_the_formats(predict: Run, photos: Path) -> None:
-    refused(predict(str(photos), "format=xml"), "format=xml: choose from: table, json")
+    refused(predict(str(photos), "format=xml"), "format=xml: give one of: table, json")

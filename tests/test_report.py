@@ -95,8 +95,8 @@ def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
     [
         (["sweep=latest"], "there is no sweep under "),
         (["sweep=/nowhere"], "sweep=/nowhere: there is no such folder"),
-        (["limit=0"], "limit=0: give a whole number of at least 1"),
-        (["limit=all"], "limit=all: give a whole number of at least 1"),
+        (["limit=0"], "limit=0: give a whole number of 1 or more"),
+        (["limit=all"], "limit=all: give a whole number of 1 or more"),
         (["sweeps=latest"], "sweeps: no 'sweeps'; choose from: sweep, "),
     ],
 )

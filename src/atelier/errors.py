@@ -1,6 +1,7 @@
 """The one exception that means 'the user can fix this': shown as its message, without a traceback."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -24,3 +25,17 @@ def wrong_value(path: str) -> Iterator[None]:
             raise
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{path}: {words[0]}") from error
+
+
+def not_among(name: str, choices: Iterable[str]) -> str:
+    """'choose from …', the choice nearest to `name` first."""
+    return f"no {name!r}; choose from: {', '.join(nearest_first(name, choices))}"
+
+
+def nearest_first(name: str, choices: Iterable[str]) -> list[str]:
+    """`choices` in the order of their likeness to `name`.
+
+    >>> nearest_first("adamm", ["sgd", "adamw", "adam"])
+    ['adam', 'adamw', 'sgd']
+    """
+    return sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, name.lower(), choice.lower()).ratio())

@@ -117,9 +117,3 @@ def test_a_task_that_is_no_classifier_is_told_before_the_training(run_verb: Run,
     assert outcome.code == 2
     assert outcome.err == "callbacks.dropout_schemes: only for classifiers, which count in test_confusion\n"
     assert "epoch" not in outcome.out
-
-
-@pytest.mark.parametrize("masks", [[], [0, 5]])
-def test_numbers_of_masks_that_mean_nothing_are_told(masks: list[int]) -> None:
-    with pytest.raises(InputError, match=r"callbacks\.dropout_schemes\.masks=.*: give numbers of 1 or more"):
-        DropoutSchemes(masks, seed=0)

@@ -8,7 +8,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from atelier.compose.explain import explain, nearest_first
+from atelier.compose.explain import explain
+from atelier.errors import nearest_first
 
 Told = Callable[..., str]
 

@@ -10,6 +10,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 import atelier
+from atelier.arguments import typed
 from atelier.compose.build import check_targets
 from atelier.compose.targets import build, check, locate
 from atelier.errors import InputError
@@ -142,17 +143,22 @@ def test_an_unknown_key_lists_those_that_there_are_the_nearest_first() -> None:
         ("atelier.data.clocks.Clocks", "num_images", "many", "a whole number"),
         ("atelier.networks.mlp.MLP", "hidden", [64, "many"], "a list, each item a whole number"),
         ("atelier.networks.mlp.MLP", "hidden", "many", "a list"),
-        ("atelier.networks.conv_blocks.ConvBlocks", "blocks", ["many"], "a list, each item a whole number or a list"),
+        (
+            "atelier.networks.conv_blocks.ConvBlocks",
+            "blocks",
+            ["many"],
+            "a list, each item a whole number of 1 or more or a list",
+        ),
         (
             "atelier.networks.conv_blocks.ConvBlocks",
             "blocks",
             [[16, 0.5]],
-            "a list, each item a whole number or a list",
+            "a list, each item a whole number of 1 or more or a list",
         ),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_what_is_taken(target: str, key: str, value: Any, taken: str) -> None:
-    written = re.escape(str(value))
+    written = re.escape(typed(value))
     refused(node(target, **{key: value}), rf"optimizer\.{key}={written}: {target.rpartition('.')[2]} takes .*{taken}")
 
 

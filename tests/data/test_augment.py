@@ -112,14 +112,6 @@ def test_random_turns_stay_within_the_stated_angle() -> None:
     assert max(seen) == -min(seen) == 3  # 18 · sin 10° = 3.1
 
 
-@pytest.mark.parametrize(
-    ("kind", "key"), [(PhotoJitter, "scale"), (CropFlipCutout, "shift"), (CropFlipCutout, "cutout")]
-)
-def test_a_negative_strength_is_told(kind: type[PhotoJitter] | type[CropFlipCutout], key: str) -> None:
-    with pytest.raises(InputError, match=rf"data\.augmentation\.{key}=-1: give 0 or more"):
-        kind(**{key: -1})
-
-
 def test_a_crop_moves_by_less_than_the_smaller_side() -> None:
     crop = CropFlipCutout(shift=7)
     crop.check((1, 8, 9))

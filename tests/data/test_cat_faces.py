@@ -116,7 +116,3 @@ def test_another_share_that_tests_is_another_cache(faces: Callable[..., CatFaces
     assert found == [5, 0, 10, 5]
 
 
-@pytest.mark.parametrize("given", ["data.test_share=2", "data.test_share=-0.1", "data.shape=[4,8,8]"])
-def test_what_cannot_be_is_told(faces: Callable[..., CatFaces], tmp_path: Path, given: str) -> None:
-    with pytest.raises(InputError, match="give"):
-        faces(tmp_path, given)

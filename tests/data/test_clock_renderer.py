@@ -147,7 +147,5 @@ def test_wrong_times(times: Tensor, named: str) -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="31"):
-        render(scenes(random_times(9)), 31)
     with pytest.raises(ValueError, match="colour"):
         scenes(random_times(9), colour=1.0)

@@ -102,12 +102,6 @@ def test_the_wall_clock_has_its_other_parameters_from_the_same_draws(tmp_path: P
     assert torch.equal(many.noise_offset, one.noise_offset)
 
 
-@pytest.mark.parametrize("number", [0, 720, 1440, 2161, 18_001, -2160])
-def test_a_number_of_images_that_cannot_be_split_evenly_is_refused(tmp_path: Path, number: int) -> None:
-    with pytest.raises(InputError, match=rf"data.num_images={number}: give a multiple of 720, 2160 or more"):
-        Clocks(image_size=SIDE, num_images=number, render_seed=0, **options(tmp_path))
-
-
 def test_the_pictures_are_rendered_once(tmp_path: Path, renderings: list[int]) -> None:
     first, second = rendered(tmp_path), rendered(tmp_path)
     assert renderings == [2160]

@@ -121,8 +121,6 @@ def test_made_up_pairs_have_the_same_shape(make: Make) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.draw=-1", "data.draw=-1: give 0 or more"),
-        ("data.test_pairs=0", "data.test_pairs=0: give 1 or more"),
         ("data.validation_share=0.1", "data.validation_pairs=200 data.validation_share=0.1: give one of them"),
         ("data.train_pairs=600", r"data.train_pairs \+ data.validation_pairs=800: 1438 train digits make 719 pairs"),
         ("data.test_pairs=180", "data.test_pairs=180: 359 test digits make 179 pairs at most"),

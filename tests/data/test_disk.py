@@ -72,11 +72,3 @@ def test_a_point_is_read_from_text(make: Make, text: str) -> None:
 def test_other_text_is_refused(make: Make, text: str) -> None:
     with pytest.raises(InputError, match="is not a point, two numbers such as"):
         make().read_text(text)
-
-
-@pytest.mark.parametrize(
-    "override", ["data.train_points=0", "data.test_points=0", "data.draw=-1", "data.num_classes=3"]
-)
-def test_numbers_out_of_range_are_refused(make: Make, override: str) -> None:
-    with pytest.raises(InputError, match=override.split("=")[0]):
-        make(override)

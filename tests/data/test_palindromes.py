@@ -192,10 +192,8 @@ def test_a_text_that_is_none_is_refused(make: Make, text: str) -> None:
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("data.length=1", "data.length=1: give 2 or more"),
         ("data.shape=[10]", "they are [9], 10 and 10"),
         ("data.num_symbols=2", "they are [9], 10 and 10"),
-        ("data.epoch_size=0", "data.epoch_size=0: give 1 or more"),
     ],
 )
 def test_a_wrong_option_is_told(make: Make, override: str, told: str) -> None:

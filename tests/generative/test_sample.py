@@ -74,8 +74,8 @@ def test_a_training_image_is_found_as_its_own_neighbour() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["what=gird"], "what=gird: choose from: grid, interpolation, neighbours, reconstructions, walk"),
-        (["n=0"], "n=0: give a number of 1 or more"),
+        (["what=gird"], "what=gird: give one of: grid, interpolation, neighbours, reconstructions, walk"),
+        (["n=0"], "n=0: give a whole number of 1 or more or null"),
         (["seed=-1"], "seed=-1: give a whole number of 0 or more"),
     ],
 )

@@ -142,9 +142,7 @@ def test_an_lstm_with_long_memories_begins_by_taking_in_little(make: Make) -> No
     ("cell", "override", "told"),
     [
         ("rnn", "network.memory=1.0", "network.memory=1.0: an RNN has no gate that keeps its state; leave it null"),
-        ("gru", "network.memory=[1,100]", "network.memory=[1, 100]: give a number, or two numbers of steps above 1"),
-        ("gru", "network.symbols=bits", "network.symbols=bits: choose from: one_hot, scalar, embedding"),
-        ("gru", "network.readout=first", "network.readout=first: choose from: last, mean"),
+        ("gru", "network.memory=[100,2]", "network.memory=[100, 2]: give the smaller number of steps first"),
         ("gru", "network.num_symbols=null", "data.shape=[9]: a sequence of symbols needs data.num_symbols"),
     ],
 )

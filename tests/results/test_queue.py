@@ -184,12 +184,15 @@ def test_runs_whose_setting_means_something_else_by_now_are_set_aside_and_done_a
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("entrys: []", "results.yaml.entrys: no such key; choose from: entries"),
+        ("entrys: []", "results.yaml.entrys: no 'entrys'; choose from: entries"),
         ("entries: [{study: tini}]", "study=tini: there is no such study; choose from: tiny"),
-        ("entries: [{study: tiny, seed: 0}]", "entries[0].seed: no such key; choose from: study, seeds, overrides"),
-        ("entries: [{study: tiny, seeds: 0}]", "entries[0].seeds=0: give a list of whole numbers"),
-        ("entries: [{study: tiny, seeds: []}]", "entries[0].seeds=[]: give a list of whole numbers"),
-        ("entries: [{study: tiny, overrides: a=1}]", "entries[0].overrides=a=1: give a list of overrides"),
+        ("entries: [{study: tiny, seed: 0}]", "entries[0].seed: no 'seed'; choose from: seeds, "),
+        (
+            "entries: [{study: tiny, seeds: 0}]",
+            "entries[0].seeds=0: give a list that is not empty, each item a whole number",
+        ),
+        ("entries: [{study: tiny, seeds: []}]", "entries[0].seeds=[]: give a list that is not empty"),
+        ("entries: [{study: tiny, overrides: a=1}]", "entries[0].overrides=a=1: give a list, each item text"),
         ("entries: [{study: tiny, overrides: [a=1]}]", "entries[0].reduced is missing: say what a=1 reduces, and why"),
         ("entries: [{study: tiny}, {study: tiny}]", "entries[1]: tiny stands there twice"),
         ("entries: {", "results.yaml cannot be read"),

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from atelier.errors import InputError
 from atelier.scratch.dropout import Dropout
 
 
@@ -34,9 +33,3 @@ def test_numbers_come_from_the_given_generator() -> None:
     first, second = (Dropout(0.5, torch.Generator().manual_seed(7))(torch.ones(100)) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.0, 1.5])
-def test_a_share_that_is_none_is_refused(p: float) -> None:
-    with pytest.raises(InputError, match=f"dropout={p}: takes a number from 0 to less than 1"):
-        Dropout(p)

@@ -126,7 +126,7 @@ def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
         (["optimizer=sgd"], "nothing varies, so there is nothing to search"),
         (["task.metric=val/loss,val/accuracy"], "the settings have different objectives, val/loss (max) and"),
         (["optimizer=sgd,adam", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: give a whole number of 1 or more"),
-        (["optimizer=sgd,adam", "+hydra.sweeper.trial=1"], "hydra.sweeper.trial: Options has no 'trial'; choose from"),
+        (["optimizer=sgd,adam", "+hydra.sweeper.trial=1"], "hydra.sweeper.trial: no 'trial'; choose from"),
         (
             ["optimizer=sgd,adam", "hydra/sweeper/sampler=tpee"],
             "hydra/sweeper/sampler=tpee: no 'tpee'; choose from: tpe",

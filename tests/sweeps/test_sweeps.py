@@ -127,10 +127,10 @@ def test_data_that_is_not_there_is_told(run_verb: Run) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0: give a number above 0"),
-        ("hydra.launcher.jobs=many", "hydra.launcher.jobs=many: Limits takes a whole number or null"),
-        ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry: Limits takes continue, stop"),
-        ("+hydra.launcher.job=2", "hydra.launcher.job: Limits has no 'job'; choose from: jobs, "),
+        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0: give a whole number of 1 or more"),
+        ("hydra.launcher.jobs=many", "hydra.launcher.jobs=many: give a whole number of 1 or more or null"),
+        ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry: give one of: continue, stop"),
+        ("+hydra.launcher.job=2", "hydra.launcher.job: no 'job'; choose from: jobs, "),
         ("hydra/launcher=basic", "hydra/launcher: choose from: local, slurm"),
         ("budget=quick", "budget=quick: only a study or an experiment with a `quick` part knows what that is"),
         ("sweep.resume=latest", "there is no sweep under "),

@@ -178,7 +178,10 @@ def test_steps_that_epochs_would_cut_are_refused_where_a_run_counts_them(run_ver
 
 def test_no_batches_for_a_step_are_refused(run_verb: Run) -> None:
     outcome = run_verb("train", "trainer.accumulate_grad_batches=0")
-    assert (outcome.code, outcome.err) == (2, "trainer.accumulate_grad_batches=0: give 1 or more\n")
+    assert (outcome.code, outcome.err) == (
+        2,
+        "trainer.accumulate_grad_batches=0: Trainer takes a whole number of 1 or more\n",
+    )
 
 
 def test_the_sizes_of_an_epochs_batches_are_worked_out_once_a_run(

@@ -64,7 +64,7 @@ def test_a_classifier_of_other_classes_than_the_data_has_is_refused(run_verb: Ru
             ["data.num_classes=1", "task=scratch", "network=scratch_mlp", "optimizer=sgd"],
             "data.num_classes=1: Scratch tells classes apart; give 2 or more",
         ),
-        (["data.num_classes=0"], "data.num_classes=0: give 1 or more"),
+        (["data.num_classes=0"], "data.num_classes=0: RandomImages takes a whole number of 1 or more"),
     ],
     ids=" ".join,
 )

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
-from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
 from atelier.figures.panels import grid, legend_below
@@ -33,9 +33,7 @@ class DecisionRegions(Watcher):
         frames: how many regions of a whole run: before it, and after numbers of epochs that grow by a constant factor.
     """
 
-    def __init__(self, frames: int) -> None:
-        if frames < 2:
-            raise InputError(f"callbacks.decision_regions.frames={frames}: give 2 or more")
+    def __init__(self, frames: Annotated[int, Ge(2)]) -> None:
         self.frames = frames
         self.regions: dict[int, Tensor] = {}  # {epochs done: (SIDE, SIDE) probability of class 1, rows are y}
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
 from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
 from atelier.callbacks.projection import Box, chain_to, field, project
@@ -55,8 +55,7 @@ class Deconvolution(Watcher):
         InputError: if the network has no such convolution or channels, or no plain chain of layers leads to it.
     """
 
-    def __init__(self, layer: int, channels: int | list[int], count: int) -> None:
-        check_counts("deconvolution", count=count)
+    def __init__(self, layer: int, channels: int | list[int], count: Annotated[int, Ge(1)]) -> None:
         self.layer, self.channels, self.count = layer, channels, count
         self.site: Site | None = None
         self.found: Tensor | None = None  # (count, channels, 3): activation, sample, place

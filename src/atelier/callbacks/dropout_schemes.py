@@ -6,10 +6,11 @@ Scale the weights and drop nothing; average the outputs before the softmax over 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
 from atelier.callbacks.evaluated import need_logits
@@ -39,9 +40,7 @@ class DropoutSchemes(Watcher):
         InputError: if the network has no dropout, or the task is no classifier.
     """
 
-    def __init__(self, masks: Sequence[int], seed: int) -> None:
-        if not masks or min(masks) < 1:
-            raise InputError(f"callbacks.dropout_schemes.masks={list(masks)}: give numbers of 1 or more")
+    def __init__(self, masks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)], seed: int) -> None:
         self.masks, self.seed = sorted(set(masks)), seed
         self.wrong: Tensor | None = None  # (len(masks), schemes): errors so far
         self.samples = 0

@@ -1,13 +1,13 @@
 """The test pictures that a network gets most right and most wrong, for tasks that measure an error per sample."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
 
@@ -21,8 +21,7 @@ class Extremes(Watcher):
         count: how many of each.
     """
 
-    def __init__(self, count: int) -> None:
-        check_counts("extremes", count=count)
+    def __init__(self, count: Annotated[int, Ge(1)]) -> None:
         self.count = count
         self.seen: list[tuple[Tensor, ...]] = []
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
+from annotated_types import Ge
 from torch import Tensor
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.layers import convolutions, pick
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.palette import look
@@ -30,8 +30,7 @@ class Filters(Watcher):
         InputError: if the network has no convolutions, or not so many.
     """
 
-    def __init__(self, layers: Sequence[int], count: int) -> None:
-        check_counts("filters", count=count)
+    def __init__(self, layers: Sequence[int], count: Annotated[int, Ge(1)]) -> None:
         self.layers, self.count = layers, count
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:

@@ -1,11 +1,11 @@
 """What a generator makes of the same latents, over the training."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
+from annotated_types import Ge
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.gallery import draw_panels, frame, read
@@ -25,8 +25,9 @@ class LatentPictures(Watcher):
         frames: how many about, where `every` is None.
     """
 
-    def __init__(self, count: int, every: int | None, frames: int) -> None:
-        check_counts("latent_pictures", count=count, every=every, frames=frames)
+    def __init__(
+        self, count: Annotated[int, Ge(1)], every: Annotated[int, Ge(1)] | None, frames: Annotated[int, Ge(1)]
+    ) -> None:
         self.count, self.every, self.frames = count, every, frames
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
+from annotated_types import Ge
 
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
-from atelier.figures.made import Sampler, draw
+from atelier.figures.made import Kind, Sampler, draw
 
 
 class MadePictures(Watcher):
@@ -19,7 +20,7 @@ class MadePictures(Watcher):
         seed: of the latents.
     """
 
-    def __init__(self, kinds: Sequence[str], seed: int) -> None:
+    def __init__(self, kinds: Sequence[Kind], seed: Annotated[int, Ge(0)]) -> None:
         self.kinds, self.seed = kinds, seed
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:

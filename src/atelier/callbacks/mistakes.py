@@ -1,13 +1,13 @@
 """The test pictures that a classifier gets wrong and is surest about (IFT6135 report, figure 7)."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.evaluated import are_pictures, from_all, logits_of, rows_of, stored
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
@@ -23,8 +23,7 @@ class Mistakes(Watcher):
         count: how many, the surest first.
     """
 
-    def __init__(self, count: int) -> None:
-        check_counts("mistakes", count=count)
+    def __init__(self, count: Annotated[int, Ge(1)]) -> None:
         self.count = count
         self.found: Tensor | None = None  # (count, 4): confidence or −1 for none, sample, true, predicted class
 

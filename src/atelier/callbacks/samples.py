@@ -1,12 +1,12 @@
 """What the network is shown: a sheet of training pictures with their labels, at the start of a run."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge
 
-from atelier.callbacks.counts import check_counts
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
 
@@ -18,8 +18,7 @@ class Samples(Watcher):
         count: how many.
     """
 
-    def __init__(self, count: int) -> None:
-        check_counts("samples", count=count)
+    def __init__(self, count: Annotated[int, Ge(1)]) -> None:
         self.count = count
 
     def on_fit_start(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -2,18 +2,21 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf
 
+from atelier.arguments import UnknownArgument, check_arguments, signature_of
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
 from atelier.compose.features import check_features
-from atelier.compose.targets import UnknownArgument, build, check, locate, make, plain
+from atelier.compose.targets import build, check, locate, make, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
@@ -22,6 +25,18 @@ from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
 ALL = ("auto", -1, "-1")  # of trainer.devices
+
+
+@dataclass(frozen=True)
+class Options:
+    """What train.py is told beside what it builds: conf/train.yaml says what each is."""
+
+    seed: Annotated[int, Ge(0)]
+    train: bool
+    test: bool
+    checkpoint: str | None
+    save_every: Annotated[float, Ge(0)]
+    resume: str | None
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
@@ -34,14 +49,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     Raises:
         InputError: with the key, the value and the choices.
     """
-    seed = config.seed
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"seed={seed}: give a whole number of 0 or more")
-    for key in ("train", "test"):
-        if not isinstance(config[key], bool):
-            raise InputError(f"{key}={config[key]}: give true or false")
-    if not isinstance(config.save_every, (int, float)) or isinstance(config.save_every, bool) or config.save_every < 0:
-        raise InputError(f"save_every={config.save_every}: give a number of seconds, 0 or more")
+    check_arguments("", Options, {key: config[key] for key in signature_of(Options)[0]})
     if config.get("budget", "full") != "full":
         raise InputError(
             f"budget={config.budget} is for the sweep of a study: python src/train.py -m study=NAME budget=quick"
@@ -56,10 +64,8 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
-    if config.trainer.accumulate_grad_batches < 1:
-        raise InputError(f"trainer.accumulate_grad_batches={config.trainer.accumulate_grad_batches}: give 1 or more")
     often = config.trainer.val_check_interval
-    if config.trainer.check_val_every_n_epoch is None and (not isinstance(often, int) or often < 1):
+    if config.trainer.check_val_every_n_epoch is None and not isinstance(often, int):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
         raise InputError(f"trainer.val_check_interval={often}: {counting}")
     check_features(config)

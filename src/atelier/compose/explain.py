@@ -1,6 +1,5 @@
 """Says in one or two lines what is wrong with a command line, from the exceptions of Hydra and OmegaConf."""
 
-import difflib
 import re
 import sys
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
-from atelier.errors import InputError
+from atelier.errors import InputError, not_among
 from atelier.runs.overrides import key_of
 
 CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
@@ -96,20 +95,6 @@ def target_name(node: object) -> str:
     """The class that a configuration node builds, by its last name, or nothing."""
     target = OmegaConf.select(node, "_target_") if isinstance(node, DictConfig) else None
     return str(target).rpartition(".")[2] if target else ""
-
-
-def not_among(name: str, choices: Iterable[str]) -> str:
-    """'choose from …', the choice nearest to `name` first."""
-    return f"no {name!r}; choose from: {', '.join(nearest_first(name, choices))}"
-
-
-def nearest_first(name: str, choices: Iterable[str]) -> list[str]:
-    """`choices` in the order of their likeness to `name`.
-
-    >>> nearest_first("adamm", ["sgd", "adamw", "adam"])
-    ['adam', 'adamw', 'sgd']
-    """
-    return sorted(choices, key=lambda choice: -difflib.SequenceMatcher(None, name.lower(), choice.lower()).ratio())
 
 
 def groups(conf: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import ListConfig
@@ -15,8 +15,6 @@ from atelier.data.class_folders import ENDINGS
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
-
-FORMATS = ("table", "json")
 
 
 def load_inputs(given: Any, data: TensorData) -> tuple[list[str], Tensor]:
@@ -58,7 +56,11 @@ def find_files(inputs: Any) -> list[Path]:
 
 
 def show_answers(
-    names: Sequence[str], inputs: Tensor, answers: Sequence[dict[str, Any]], form: str, output: str | Path
+    names: Sequence[str],
+    inputs: Tensor,
+    answers: Sequence[dict[str, Any]],
+    format: Literal["table", "json"],
+    output: str | Path,
 ) -> None:
     """Print the answers, and draw each picture (uint8, as the network saw it) with its answer under it.
 
@@ -66,17 +68,13 @@ def show_answers(
         names: of the inputs: the files of pictures, the texts themselves.
         inputs: pictures (N, C, H, W) uint8, or anything else, which is not drawn.
 
-    Raises:
-        InputError: if `form` is neither table nor json.
     """
-    if form not in FORMATS:
-        raise InputError(f"format={form}: choose from: {', '.join(FORMATS)}")
     pictures = inputs.dim() == 4
     if pictures:
         draw_answers([Path(name) for name in names], inputs, answers, Path(output))
     kind = "file" if pictures else "input"
     rows = [{kind: name, **answer} for name, answer in zip(names, answers, strict=True)]
-    if form == "json":
+    if format == "json":
         print(json.dumps(rows, indent=2))
         return
     table = Table(*rows[0])

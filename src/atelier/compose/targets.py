@@ -2,15 +2,15 @@
 
 import functools
 import importlib
-import inspect
+import re
 import types
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.compose.explain import not_among
+from atelier.arguments import WrongValue, check_arguments
+from atelier.compose.bounds import stated_for
 from atelier.errors import InputError, wrong_value
 
 # What a configuration may build. A fork adds its own package here.
@@ -29,14 +29,6 @@ ALLOWED = (
 
 # {what a run made before may name: where that is now}
 MOVED = {f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")}
-
-
-class UnknownArgument(InputError):
-    """A key of the configuration that what it builds does not take."""
-
-    def __init__(self, key: str, owner: str, told: str) -> None:
-        super().__init__(f"{key}: {owner} has {told}")
-        self.key, self.owner = key, owner
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -80,12 +72,33 @@ def check(config: DictConfig) -> None:
     """Check every node with a `_target_` in a resolved configuration.
 
     Raises:
-        InputError: for a target outside `ALLOWED` or that does not exist, a key that it does not take, or a value of
-            the wrong kind.
+        InputError: for a target outside `ALLOWED` or that does not exist, a key that it does not take, or a value that
+            does not fit its signature.
     """
     for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
         target = locate(path, node["_target_"])
-        check_arguments(path, target, {key: value for key, value in node.items() if not key.startswith("_")})
+        arguments = {key: value for key, value in node.items() if not key.startswith("_")}
+        try:
+            check_arguments(path, target, arguments, stated_for(target))
+        except WrongValue as error:
+            raise WrongValue(origin(config, error.key), error.value, error.told) from None
+
+
+def origin(config: DictConfig, key: str) -> str:
+    """Where a value was written that stands at `key`, which may be an interpolation of that: `${other.key}`.
+
+    >>> origin(OmegaConf.create({"a": {"b": 1}, "c": {"d": "${a}"}, "e": "${c.d.b}"}), "e")
+    'a.b'
+    """
+    path = ""
+    for part in key.split("."):
+        path = f"{path}.{part}".lstrip(".")
+        here = OmegaConf.to_container(config)
+        for name in path.split("."):
+            here = here.get(name) if isinstance(here, dict) else None
+        if match := re.fullmatch(r"\$\{(\w[\w.]*)\}", str(here)):
+            path = origin(config, match[1])
+    return path
 
 
 def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,82 +145,3 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
 
 def within(name: str) -> bool:
     return any(name == package or name.startswith(package + ".") for package in ALLOWED)
-
-
-def check_arguments(path: str, target: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
-    """Names and kinds of the arguments of `target`, as far as its signature tells."""
-    parameters, hints, takes_any = signature_of(target)
-    for key, value in arguments.items():
-        if key not in parameters:
-            if not takes_any:
-                raise UnknownArgument(f"{path}.{key}", target.__name__, not_among(key, parameters))
-            continue
-        default = parameters[key].default
-        hint = hints.get(key, Any if default in (None, inspect.Parameter.empty) else type(default))
-        if value != "???" and not fits(value, hint):
-            raise InputError(f"{path}.{key}={value}: {target.__name__} takes {describe(hint)}")
-
-
-def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
-    """The parameters and annotations of `target`, and whether it takes any others.
-
-    A class that hands `**options` on to its base takes what the base takes.
-    """
-    parameters: dict[str, inspect.Parameter] = {}
-    hints: dict[str, Any] = {}
-    owners = [base for base in target.__mro__ if "__init__" in vars(base)] if isinstance(target, type) else [target]
-    for owner in owners:
-        own = dict(inspect.signature(owner).parameters)
-        open_ended = [name for name, parameter in own.items() if parameter.kind is parameter.VAR_KEYWORD]
-        parameters = {**own, **parameters}
-        hints = {**hints_of(owner), **hints}
-        if not open_ended:
-            return parameters, hints, False
-        for name in open_ended:
-            del parameters[name]
-    return parameters, hints, True
-
-
-def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
-    function = vars(target).get("__init__", target) if isinstance(target, type) else target
-    try:
-        return typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
-        return {}
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain configuration value can stand where `hint` is annotated; in doubt, yes."""
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any or isinstance(value, dict):  # a node that builds something is not looked into
-        return True
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, option) for option in options)
-    if origin is typing.Literal:
-        return value in options
-    kind = origin or hint
-    if not isinstance(kind, type) or kind in (object, inspect.Parameter.empty):
-        return True
-    if kind in (int, float) and isinstance(value, int):
-        return not isinstance(value, bool)
-    if isinstance(value, list):
-        items = options[0] if options and kind is not tuple else Any
-        return kind in (list, tuple, Sequence, Iterable) and all(fits(item, items) for item in value)
-    if isinstance(value, str) and kind in (Sequence, Iterable):  # of letters; a list is meant
-        return False
-    return isinstance(value, kind)
-
-
-def describe(hint: Any) -> str:
-    """A type annotation in words."""
-    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a word", type(None): "null"}
-    if hint in words:
-        return words[hint]
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(option) for option in options))
-    if origin is typing.Literal:
-        return ", ".join(str(option) for option in options)
-    if origin in (list, tuple, Sequence, Iterable):
-        return f"a list, each item {describe(options[0])}" if options and origin is not tuple else "a list"
-    return getattr(hint, "__name__", str(hint))

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.errors import InputError
 
-
-def check_strengths(augmentation: "PhotoJitter | CropFlipCutout") -> None:
-    """Raise InputError if one is negative."""
-    for key, strength in asdict(augmentation).items():
-        if strength < 0:
-            raise InputError(f"data.augmentation.{key}={strength}: give 0 or more")
+Strength = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,11 @@ class PhotoJitter:
         noise: largest standard deviation of noise added to the normalised values.
     """
 
-    rotation: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_strengths(self)
+    rotation: Strength = 0.0
+    scale: Strength = 0.0
+    shift: Strength = 0.0
+    brightness: Strength = 0.0
+    noise: Strength = 0.0
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) to images of the same shape."""
@@ -70,12 +64,9 @@ class CropFlipCutout:
             2017, arXiv:1708.04552).
     """
 
-    shift: int = 0
+    shift: Annotated[int, Ge(0)] = 0
     flip: bool = False
-    cutout: int = 0
-
-    def __post_init__(self) -> None:
-        check_strengths(self)
+    cutout: Annotated[int, Ge(0)] = 0
 
     def check(self, shape: Sequence[int]) -> None:
         """Raise InputError if images (…, H, W) are too small for `shift`: a mirror has no more than the image."""

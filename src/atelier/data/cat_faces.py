@@ -1,16 +1,17 @@
 """Faces of cats, 64×64 in colour (Leiden report, assignment 2): from a folder, an array, or Kaggle."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from atelier.data.class_folders import ENDINGS
-from atelier.data.images import ImageData, check_file_shape, load_images
+from atelier.data.images import FileShape, ImageData, load_images
 from atelier.data.kaggle import from_kaggle, link
-from atelier.data.split import check_share, with_test_part
+from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -26,13 +27,19 @@ class CatFaces(ImageData):
         images: the folder, or the `.npy` file.
         download: fetch it with kagglehub (extra `kaggle`) where nothing is there.
         test_share: the part that tests, always the same; 0: none.
+        shape: (C, H, W) that the images are made into, of 1 or 3 channels.
         **options: see `ImageData`.
     """
 
-    def __init__(self, images: str, download: bool, test_share: float, **options: Any) -> None:
-        super().__init__(**options)
-        check_file_shape(self.shape)
-        check_share("test_share", test_share)
+    def __init__(
+        self,
+        images: str,
+        download: bool,
+        test_share: Annotated[float, Interval(ge=0, lt=1)],
+        shape: FileShape,
+        **options: Any,
+    ) -> None:
+        super().__init__(shape=shape, **options)
         self.images, self.download, self.test_share = Path(images), download, float(test_share)
 
     @property

@@ -201,11 +201,7 @@ def render(
     Returns:
         (N, 1, image_size, image_size) uint8 on the CPU.
 
-    Raises:
-        ValueError: image_size is below 32.
     """
-    if image_size < 32:
-        raise ValueError(f"image_size must be at least 32, got {image_size}")
     # The geometry is small: computing it here, for all, keeps it equal on all devices.
     view = torch.linalg.inv(plane_to_picture(scene))
     edges = _pixel_edges(scene, view, image_size)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import Ge, MultipleOf
 from rich.progress import Progress
 from torch import Tensor
 
@@ -44,10 +45,14 @@ class Clocks(ClockData):
 
     scene: Mapping[str, Any] = {}  # what is alike in all pictures: fields of `Scene`
 
-    def __init__(self, image_size: int, num_images: int, render_seed: int, **options: Any) -> None:
+    def __init__(
+        self,
+        image_size: Annotated[int, Ge(32)],
+        num_images: Annotated[int, Ge(3 * TIMES), MultipleOf(TIMES)],
+        render_seed: int,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        if num_images % TIMES or num_images < 3 * TIMES:
-            raise InputError(f"data.num_images={num_images}: give a multiple of {TIMES}, {3 * TIMES} or more")
         self.image_size, self.num_images, self.render_seed = image_size, num_images, render_seed
 
     @property

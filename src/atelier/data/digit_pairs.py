@@ -1,10 +1,11 @@
 """Pairs of handwritten digits, to be compared: is the first at most the second? (EE559 report)"""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.data.cache import read_cache
@@ -33,24 +34,15 @@ class DigitPairs(ImageData):
 
     def __init__(
         self,
-        draw: int,
-        train_pairs: int,
-        validation_pairs: int,
-        test_pairs: int,
-        pool: int,
+        draw: Annotated[int, Ge(0)],
+        train_pairs: Annotated[int, Ge(1)],
+        validation_pairs: Annotated[int, Ge(0)],
+        test_pairs: Annotated[int, Ge(1)],
+        pool: Annotated[int, Ge(1)],
         repair: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        for key, value, least in (
-            ("draw", draw, 0),
-            ("train_pairs", train_pairs, 1),
-            ("validation_pairs", validation_pairs, 0),
-            ("test_pairs", test_pairs, 1),
-            ("pool", pool, 1),
-        ):
-            if value < least:
-                raise InputError(f"data.{key}={value}: give {least} or more")
         if validation_pairs and self.validation_share:
             both = f"data.validation_pairs={validation_pairs} data.validation_share={self.validation_share}"
             raise InputError(f"{both}: give one of them, and 0 for the other")

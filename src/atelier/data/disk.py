@@ -1,9 +1,10 @@
 """Points of a square, and whether they are in the disk at its centre (EE559 report)."""
 
 import math
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor
 
 from atelier.data.tensors import TensorData, Tensors
@@ -28,30 +29,19 @@ class Disk(TensorData):
 
     def __init__(
         self,
-        train_points: int,
-        test_points: int,
-        draw: int,
+        train_points: Annotated[int, Ge(1)],
+        test_points: Annotated[int, Ge(1)],
+        draw: Annotated[int, Ge(0)],
         mean: float,
-        std: float,
-        shape: list[int],
-        num_classes: int,
+        std: Annotated[float, Gt(0)],
+        shape: tuple[Literal[2]],
+        num_classes: Literal[2],
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if (list(shape), num_classes) != ([2], 2):
-            raise InputError(
-                f"data.shape={list(shape)} data.num_classes={num_classes}: for the disk they are [2] and 2"
-            )
-        for name, number, least in (
-            ("train_points", train_points, 1),
-            ("test_points", test_points, 1),
-            ("draw", draw, 0),
-        ):
-            if number < least:
-                raise InputError(f"data.{name}={number}: give {least} or more")
         self.train_points, self.test_points, self.draw = train_points, test_points, draw
         self.mean, self.std = mean, std
-        self.shape, self.num_classes = (2,), 2
+        self.shape, self.num_classes = tuple(shape), num_classes
 
     def load(self) -> tuple[Tensors, list[str] | None]:
         generator = torch.Generator().manual_seed(self.draw)

@@ -4,13 +4,14 @@ import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 
 from atelier.data.class_folders import ENDINGS, class_folders, split_folders
-from atelier.data.images import ImageData, check_file_shape, load_images
-from atelier.data.split import check_share, with_test_part
+from atelier.data.images import FileShape, ImageData, load_images
+from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
@@ -24,13 +25,19 @@ class ImageFolder(ImageData):
         images: the folder.
         classes: which class folders to take, in the order of their labels; None takes all, sorted by name.
         test_share: the part of each class that tests, where there is no folder `test`; 0: none.
+        shape: (C, H, W) that the images are made into, of 1 or 3 channels.
         **options: see `ImageData`.
     """
 
-    def __init__(self, images: str, classes: Sequence[str] | None, test_share: float, **options: Any) -> None:
-        super().__init__(**options)
-        check_file_shape(self.shape)
-        check_share("test_share", test_share)
+    def __init__(
+        self,
+        images: str,
+        classes: Sequence[str] | None,
+        test_share: Annotated[float, Interval(ge=0, lt=1)],
+        shape: FileShape,
+        **options: Any,
+    ) -> None:
+        super().__init__(shape=shape, **options)
         self.images, self.chosen, self.test_share = Path(images), classes, float(test_share)
 
     @cached_property  # it asks for every file

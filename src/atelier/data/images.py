@@ -6,10 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from annotated_types import Ge, Gt
 from PIL import Image, ImageOps, UnidentifiedImageError
 from rich.progress import track
 from torch import Tensor
@@ -19,7 +20,8 @@ from atelier.data.cache import read_cache, write_cache
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
-SOURCES = ("real", "fake")
+Side = Annotated[int, Ge(1)]
+FileShape = tuple[Literal[1, 3], Side, Side]  # (C, H, W) that image files can be made into
 FAKE_IMAGES = {"train": 2000, "test": 500}  # more to train on, if `train_size` is more
 NEEDS_NOTHING = "data=digits and others need no download, see docs/data.md; data.source=fake tries this one out"
 
@@ -44,18 +46,16 @@ class ImageData(TensorData):
         self,
         folder: str,
         source: Literal["real", "fake"],
-        shape: Sequence[int],
+        shape: Sequence[Side],
         mean: float,
-        std: float,
+        std: Annotated[float, Gt(0)],
         augment: bool,
         augmentation: Callable[[Tensor], Tensor] | None,
         rebuild: bool,
-        num_classes: int | None = None,
+        num_classes: Annotated[int, Ge(1)] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if source not in SOURCES:
-            raise InputError(f"data.source={source}: choose from: {', '.join(SOURCES)}")
         self.folder, self.source = Path(folder), source
         self.shape, self.num_classes = tuple(shape), num_classes
         self.mean, self.std = mean, std
@@ -199,9 +199,3 @@ def as_seen(image: Image.Image) -> Image.Image:
         colours = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
     return image
-
-
-def check_file_shape(shape: Sequence[int]) -> None:
-    """Raise InputError unless image files can be made into (C, H, W) of this shape."""
-    if len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1:
-        raise InputError(f"data.shape={list(shape)}: give channels (1 or 3), height and width")

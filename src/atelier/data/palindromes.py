@@ -5,9 +5,10 @@ palindromes of its own, an interrupted epoch goes on at any place, and the digit
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
@@ -43,17 +44,17 @@ class Palindromes(TensorData):
 
     def __init__(
         self,
-        length: int,
+        length: Annotated[int, Ge(2)],
         shape: Sequence[int],
         num_symbols: int,
         num_classes: int,
-        size: int | None,
-        epoch_size: int,
-        eval_size: int,
+        size: Annotated[int, Ge(1)] | None,
+        epoch_size: Annotated[int, Ge(1)],
+        eval_size: Annotated[int, Ge(1)],
         held_out: bool,
         set_seed: int,
-        batch_size: int,
-        eval_batch_size: int,
+        batch_size: Annotated[int, Ge(1)],
+        eval_batch_size: Annotated[int, Ge(1)],
         shuffle: bool,
         seed: int,
         resident: bool | Literal["auto"],
@@ -70,14 +71,9 @@ class Palindromes(TensorData):
             seed=seed,
             resident=resident,
         )
-        if length < 2:
-            raise InputError(f"data.length={length}: give 2 or more")
         if (list(shape), num_symbols, num_classes) != ([length - 1], BASE, BASE):
             stated = f"data.shape={list(shape)} data.num_symbols={num_symbols} data.num_classes={num_classes}"
             raise InputError(f"{stated}: for palindromes of {length} digits they are [{length - 1}], {BASE} and {BASE}")
-        for name, number in (("epoch_size", epoch_size), ("eval_size", eval_size), ("size", size)):
-            if number is not None and number < 1:
-                raise InputError(f"data.{name}={number}: give 1 or more")
         self.length, self.shape, self.num_classes = length, tuple(shape), num_classes
         self.size, self.epoch_size, self.eval_size, self.held_out = size, epoch_size, eval_size, held_out
         self.classes = [str(digit) for digit in range(BASE)]

@@ -1,12 +1,12 @@
 """Random pictures of random classes: nothing to learn, for timing and for trying things out."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.data.images import ImageData
-from atelier.errors import InputError
 
 
 class RandomImages(ImageData):
@@ -18,9 +18,7 @@ class RandomImages(ImageData):
         **options: see `ImageData`.
     """
 
-    def __init__(self, num_images: int, num_classes: int, **options: Any) -> None:
-        if num_classes < 1:
-            raise InputError(f"data.num_classes={num_classes}: give 1 or more")
+    def __init__(self, num_images: Annotated[int, Ge(10)], num_classes: Annotated[int, Ge(1)], **options: Any) -> None:
         super().__init__(num_classes=num_classes, **options)
         self.num_images = num_images
 

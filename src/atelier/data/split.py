@@ -3,14 +3,6 @@
 import torch
 from torch import Tensor
 
-from atelier.errors import InputError
-
-
-def check_share(key: str, share: float) -> None:
-    """Raise InputError unless a share is from 0 to below 1."""
-    if not 0 <= share < 1:
-        raise InputError(f"data.{key}={share}: give a share from 0 to below 1")
-
 
 def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Row numbers of the larger and of the smaller part, each in rising order.

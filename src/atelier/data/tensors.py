@@ -2,17 +2,18 @@
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import lightning.pytorch as lightning
 import torch
+from annotated_types import Ge, Interval
 from torch import Tensor
 
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
-from atelier.data.split import check_share, stratified_fold, stratified_split
+from atelier.data.split import stratified_fold, stratified_split
 from atelier.errors import InputError
 
-SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
 Tensors = dict[str, Tensor]  # train_images, train_labels, test_images, test_labels
 
 
@@ -38,26 +39,20 @@ class TensorData(lightning.LightningDataModule):
 
     def __init__(
         self,
-        batch_size: int,
-        eval_batch_size: int,
-        validation_share: float,
-        folds: int | None,
-        fold: int,
-        train_size: int | None,
+        batch_size: Annotated[int, Ge(1)],
+        eval_batch_size: Annotated[int, Ge(1)],
+        validation_share: Annotated[float, Interval(ge=0, lt=1)],
+        folds: Annotated[int, Ge(2)] | None,
+        fold: Annotated[int, Ge(0)],
+        train_size: Annotated[int, Ge(1)] | None,
         split_seed: int,
         shuffle: bool,
         seed: int,
         resident: bool | Literal["auto"],
     ) -> None:
         super().__init__()
-        if folds is not None and not (folds >= 2 and 0 <= fold < folds):
-            raise InputError(
-                f"data.folds={folds} data.fold={fold}: give 2 folds or more, and a fold from 0 to folds - 1"
-            )
-        check_share("validation_share", validation_share)
-        for key, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if size < 1:
-                raise InputError(f"data.{key}={size}: give 1 or more")
+        if folds is not None and fold >= folds:
+            raise InputError(f"data.folds={folds} data.fold={fold}: give a fold from 0 to {folds - 1}")
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed
@@ -102,7 +97,7 @@ class TensorData(lightning.LightningDataModule):
             remedy = remedy if self.folds is None else "fewer"
             raise InputError(f"{given} leaves no sample to {use}; give {remedy}")
         if self.train_size is not None:
-            if not 1 <= self.train_size <= len(train):
+            if self.train_size > len(train):
                 raise InputError(
                     f"data.train_size={self.train_size}: give 1 to {len(train)}, which are left to train on"
                 )
@@ -129,14 +124,8 @@ class TensorData(lightning.LightningDataModule):
     def test_dataloader(self) -> Any:
         return self.loader(self.test_split)
 
-    def evaluate_on(self, split: str) -> "TensorData":
-        """This data set with `split` in the place of its test set.
-
-        Raises:
-            InputError: if there is no such split.
-        """
-        if split not in SPLITS:
-            raise InputError(f"split={split}: choose from: {', '.join(SPLITS)}")
+    def evaluate_on(self, split: Split) -> "TensorData":
+        """This data set with `split` in the place of its test set."""
         self.test_split = split
         return self
 

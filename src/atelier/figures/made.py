@@ -5,9 +5,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.errors import InputError
@@ -15,6 +16,8 @@ from atelier.figures.gallery import animate, draw_panels, frame, interleave
 
 STEPS = 9  # pictures from one latent to another, both included
 PART = 500  # pictures made at once
+
+Kind = Literal["grid", "interpolation", "neighbours", "reconstructions", "walk"]
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,15 @@ class Sampler:
     Args:
         task: a GAN or VAE (`atelier.tasks.generative`) in evaluation mode.
         data: its images (`atelier.data.images`), set up.
-        count: how many pictures, pairs or stations; None for what suits.
+        n: how many pictures, pairs or stations; None for what suits.
         seed: of the latents.
         path: of the picture to draw, a PNG file.
     """
 
     task: Any
     data: Any
-    count: int | None
-    seed: int
+    n: Annotated[int, Ge(1)] | None
+    seed: Annotated[int, Ge(0)]
     path: Path
 
     def latents(self, count: int) -> Tensor:
@@ -45,7 +48,7 @@ class Sampler:
 
 def grid(sampler: Sampler) -> dict[str, Any]:
     """Made pictures; the share of each class among them, where the run's features know classes."""
-    count = sampler.count or 25
+    count = sampler.n or 25
     pictures = sampler.pictures(sampler.latents(count))
     frame(pictures, columns=math.ceil(math.sqrt(count))).save(sampler.path)
     numbers: dict[str, Any] = {"mean": pictures.mean().item(), "std": pictures.std().item()}
@@ -61,7 +64,7 @@ def grid(sampler: Sampler) -> dict[str, Any]:
 
 def interpolation(sampler: Sampler) -> dict[str, Any]:
     """From one latent to another in nine steps, straight and along the sphere."""
-    pairs = sampler.count or 1
+    pairs = sampler.n or 1
     ends = sampler.latents(2 * pairs).view(pairs, 2, -1)
     ways = {"linear": straight, "spherical": on_sphere}
     lines, numbers = {}, {}
@@ -81,7 +84,7 @@ def interpolation(sampler: Sampler) -> dict[str, Any]:
 
 def neighbours(sampler: Sampler) -> dict[str, Any]:
     """Each made picture above the training image that is nearest to it, pixel by pixel; is it a copy?"""
-    made = sampler.pictures(sampler.latents(sampler.count or 8))
+    made = sampler.pictures(sampler.latents(sampler.n or 8))
     distances, rows = nearest(sampler, made)
     shown = train_pictures(sampler, rows)
     columns = min(len(made), 10)
@@ -110,7 +113,7 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
             "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, walk"
         )
     order = torch.randperm(len(test), generator=torch.Generator().manual_seed(sampler.seed))
-    rows = order[: sampler.count or 16]
+    rows = order[: sampler.n or 16]
     images = sampler.data.normalise(test[rows][0].to(task.device))
     shown, made = task.as_pictures(images).cpu(), task.reconstruct(images).cpu()
     columns = min(len(rows), 8)
@@ -120,7 +123,7 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
 
 def walk(sampler: Sampler) -> dict[str, Any]:
     """Round a closed way through several latents: a line of pictures from each to the next, and all of them moving."""
-    stations = sampler.count or 6
+    stations = sampler.n or 6
     ends = sampler.latents(stations)
     parts = [on_sphere(ends[k], ends[(k + 1) % stations], STEPS)[:-1] for k in range(stations)]
     pictures = sampler.pictures(torch.cat(parts))
@@ -130,7 +133,7 @@ def walk(sampler: Sampler) -> dict[str, Any]:
     return {"stations": stations, "steps": STEPS - 1, "change_of_each_step": changes.tolist()}
 
 
-KINDS: dict[str, Callable[[Sampler], dict[str, Any]]] = {
+KINDS: dict[Kind, Callable[[Sampler], dict[str, Any]]] = {
     "grid": grid,
     "interpolation": interpolation,
     "neighbours": neighbours,
@@ -139,10 +142,10 @@ KINDS: dict[str, Callable[[Sampler], dict[str, Any]]] = {
 }
 
 
-def draw(what: str, sampler: Sampler, **more: Any) -> None:
+def draw(what: Kind, sampler: Sampler, **more: Any) -> None:
     """Draw one of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
     numbers = KINDS[what](sampler)
-    content = {"what": what, "n": sampler.count, "seed": sampler.seed, **more, **numbers}
+    content = {"what": what, "n": sampler.n, "seed": sampler.seed, **more, **numbers}
     text = json.dumps(content, indent=2, ensure_ascii=False)
     sampler.path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 

@@ -1,11 +1,12 @@
 """Penalties on a network's weights, added to the training loss; biases and normalization scales are free."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from atelier.errors import InputError
 from atelier.losses.precision import full
 
 
@@ -19,7 +20,7 @@ def none(network: nn.Module) -> float:
     return 0.0
 
 
-def l1(network: nn.Module, strength: float) -> Tensor:
+def l1(network: nn.Module, strength: Annotated[float, Ge(0)]) -> Tensor:
     """strength · Σ|w|, a scalar.
 
     >>> layer = nn.Linear(2, 1)
@@ -27,10 +28,10 @@ def l1(network: nn.Module, strength: float) -> Tensor:
     >>> l1(layer, strength=0.5).item()
     2.0
     """
-    return checked(strength) * total([weight.abs().sum() for weight in weights(network)])
+    return strength * total([weight.abs().sum() for weight in weights(network)])
 
 
-def l2(network: nn.Module, strength: float) -> Tensor:
+def l2(network: nn.Module, strength: Annotated[float, Ge(0)]) -> Tensor:
     """strength · Σw², a scalar (Keras's convention, without the factor ½).
 
     >>> layer = nn.Linear(2, 1)
@@ -38,19 +39,9 @@ def l2(network: nn.Module, strength: float) -> Tensor:
     >>> l2(layer, strength=0.5).item()
     4.0
     """
-    return checked(strength) * total([weight.square().sum() for weight in weights(network)])
+    return strength * total([weight.square().sum() for weight in weights(network)])
 
 
 def total(sums: list[Tensor]) -> Tensor:
     """Of scalars; 0 where a network has no weights."""
     return torch.stack(sums).sum() if sums else torch.zeros(())
-
-
-def checked(strength: float) -> float:
-    """
-    Raises:
-        InputError: if it is negative, which would reward large weights.
-    """
-    if strength < 0:
-        raise InputError(f"penalty.strength={strength}: give 0 or more")
-    return strength

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.networks.batch_norm import BatchNorm, norm
-from atelier.networks.sizes import check_sizes
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,6 @@ def convolutions(
     layers: list[nn.Module] = []
     channels, *sides = in_shape
     for block in blocks:
-        check_sizes(channels=block.widths)
         for index, width in enumerate(block.widths):
             stride = 1 if index else block.stride
             layers.append(nn.Conv2d(channels, width, block.kernel, stride, padding=block.kernel // 2))

@@ -14,6 +14,7 @@ from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import convolutions
 from atelier.networks.cnn import BLOCKS
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Dropout, Size
 
 
 class ClockCNN(nn.Module):
@@ -38,10 +39,10 @@ class ClockCNN(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        outputs: Sequence[int],
-        strides: Sequence[int],
-        hidden: Sequence[int],
-        dropout: float,
+        outputs: Sequence[Size],
+        strides: tuple[Size, Size, Size],
+        hidden: Sequence[Size],
+        dropout: Dropout,
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from atelier.networks.blocks import check_picture
 from atelier.networks.dense import dense
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Dropout, Size
 
 
 class SmallClockCNN(nn.Module):
@@ -31,17 +31,16 @@ class SmallClockCNN(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        outputs: Sequence[int],
-        channels: Sequence[int],
-        hidden: Sequence[int],
-        dropout: float,
+        outputs: Sequence[Size],
+        channels: Sequence[Size],
+        hidden: Sequence[Size],
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
         dense_activation: Callable[[], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         check_picture("SmallClockCNN", in_shape, 2 ** len(channels))
-        check_sizes(channels=channels)
         layers: list[nn.Module] = []
         depth, *sides = in_shape
         for width in channels:

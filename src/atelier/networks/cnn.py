@@ -11,6 +11,7 @@ from torch import nn
 from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Dropout, Size
 
 BLOCKS = (Block((64,), kernel=7), Block((128, 128)), Block((256, 256)))
 
@@ -35,9 +36,9 @@ class CNN(PictureClassifier):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Dropout,
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],

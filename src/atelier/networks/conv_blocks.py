@@ -7,6 +7,7 @@ from torch import nn
 from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.blocks import Block, PictureClassifier, convolutions
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Dropout, Size
 
 
 class ConvBlocks(PictureClassifier):
@@ -31,10 +32,10 @@ class ConvBlocks(PictureClassifier):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        blocks: Sequence[int | Sequence[int]],
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        blocks: Sequence[Size | Sequence[Size]],
+        hidden: Sequence[Size],
+        dropout: Dropout,
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         dense_activation: Callable[[], nn.Module],

@@ -1,11 +1,13 @@
 """The Leiden report's convolutional discriminator, and the encoder that shares its convolutions."""
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Size
 from atelier.networks.strided import GaussianNoise, check_picture, strided
 
 
@@ -27,9 +29,9 @@ class ConvDiscriminator(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        channels: int,
-        depth: int,
-        noise: float,
+        channels: Size,
+        depth: Size,
+        noise: Annotated[float, Ge(0)],
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
@@ -57,17 +59,16 @@ class ConvEncoder(nn.Module):
 
     def __init__(
         self,
-        latent_size: int,
+        latent_size: Size,
         in_shape: Sequence[int],
-        channels: int,
-        depth: int,
-        hidden: int,
+        channels: Size,
+        depth: Size,
+        hidden: Size,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
         check_picture(self, in_shape, depth)
-        check_sizes(hidden=hidden)
         self.features, size = strided(in_shape, channels, depth, 0.0, activation)
         self.moments = nn.Sequential(nn.Linear(size, hidden), activation(), nn.Linear(hidden, 2 * latent_size))
         initializer(self)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from atelier.networks.batch_norm import BatchNorm, norm
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Size
 from atelier.networks.strided import check_picture, halved
 
 
@@ -34,11 +34,11 @@ class ConvGenerator(nn.Module):
 
     def __init__(
         self,
-        latent_size: int,
+        latent_size: Size,
         out_shape: Sequence[int],
-        first_channels: int,
-        channels: int,
-        depth: int,
+        first_channels: Size,
+        channels: Size,
+        depth: Size,
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         output: Callable[[], nn.Module],
@@ -46,7 +46,6 @@ class ConvGenerator(nn.Module):
     ) -> None:
         super().__init__()
         check_picture(self, out_shape, depth)
-        check_sizes(first_channels=first_channels, channels=channels)
         sides = list(zip(*(halved(side, depth)[::-1] for side in out_shape[1:]), strict=True))  # from the smallest on
         (height, width), before = sides[0], first_channels
         layers: list[nn.Module] = [nn.Linear(latent_size, before * height * width), activation()]

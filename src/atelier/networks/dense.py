@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from atelier.networks.batch_norm import BatchNorm, norm
-from atelier.networks.sizes import check_sizes
 
 
 def dense(
@@ -26,7 +25,6 @@ def dense(
         activation: makes an activation.
         batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
     """
-    check_sizes(hidden=hidden)
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(size, width), *norm(batch_norm, nn.BatchNorm1d, width), activation(), nn.Dropout(dropout)]

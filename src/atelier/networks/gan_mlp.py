@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from atelier.networks.batch_norm import BatchNorm, norm
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Size
 
 
 class MLPGenerator(nn.Module):
@@ -24,16 +24,15 @@ class MLPGenerator(nn.Module):
 
     def __init__(
         self,
-        latent_size: int,
+        latent_size: Size,
         out_shape: Sequence[int],
-        hidden: Sequence[int],
+        hidden: Sequence[Size],
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         output: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
-        check_sizes(hidden=hidden)
         layers: list[nn.Module] = []
         size = latent_size
         for width in hidden:
@@ -62,14 +61,13 @@ class MLPDiscriminator(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        hidden: Sequence[int],
+        hidden: Sequence[Size],
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
-        outputs: int = 1,
+        outputs: Size = 1,
     ) -> None:
         super().__init__()
-        check_sizes(hidden=hidden)
         layers: list[nn.Module] = [nn.Flatten()]
         size = math.prod(in_shape)
         for width in hidden:
@@ -92,9 +90,9 @@ class MLPEncoder(MLPDiscriminator):
 
     def __init__(
         self,
-        latent_size: int,
+        latent_size: Size,
         in_shape: Sequence[int],
-        hidden: Sequence[int],
+        hidden: Sequence[Size],
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from atelier.networks.blocks import PictureClassifier, check_picture
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Dropout, Size
 
 
 class LeNet5(PictureClassifier):
@@ -31,9 +32,9 @@ class LeNet5(PictureClassifier):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
@@ -67,9 +68,9 @@ class LeNet5BatchNorm(PictureClassifier):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from atelier.networks.batch_norm import BatchNorm
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Dropout, Size
 
 
 class MLP(nn.Module):
@@ -25,9 +26,9 @@ class MLP(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Dropout,
         batch_norm: BatchNorm,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.networks.dense import dense
+from atelier.networks.sizes import Size
 
 
 class PairNetwork(nn.Module):
@@ -33,11 +34,11 @@ class PairNetwork(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
+        num_classes: Size,
         make_reader: Callable[[], nn.Module],
         weight_sharing: bool,
         comparison: Literal["network", "probabilities"],
-        comparison_hidden: Sequence[int],
+        comparison_hidden: Sequence[Size],
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:

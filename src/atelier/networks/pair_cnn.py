@@ -9,6 +9,7 @@ from torch import nn
 from atelier.networks.blocks import Block, convolutions
 from atelier.networks.dense import dense
 from atelier.networks.pair import PairNetwork
+from atelier.networks.sizes import Dropout, Size
 
 
 class PairCNN(PairNetwork):
@@ -31,10 +32,10 @@ class PairCNN(PairNetwork):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        blocks: Sequence[int | Sequence[int]],
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        blocks: Sequence[Size | Sequence[Size]],
+        hidden: Sequence[Size],
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         **options: Any,
     ) -> None:

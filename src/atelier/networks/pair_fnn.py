@@ -8,6 +8,7 @@ from torch import nn
 
 from atelier.networks.dense import dense
 from atelier.networks.pair import PairNetwork
+from atelier.networks.sizes import Dropout, Size
 
 
 class PairFNN(PairNetwork):
@@ -25,9 +26,9 @@ class PairFNN(PairNetwork):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         **options: Any,
     ) -> None:

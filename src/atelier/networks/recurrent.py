@@ -6,14 +6,15 @@ Elman, 1990 (RNN); Hochreiter and Schmidhuber, 1997, with the forget gate of Ger
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Gt
 from torch import Tensor, nn
 
 from atelier.errors import InputError
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Dropout, Size
 
 # Cell: torch's class, its gates, and which of them (in torch's order) keeps the state: the LSTM's forget gate among
 # input, forget, candidate and output; the GRU's update gate among reset, update and candidate.
@@ -22,8 +23,7 @@ CELLS: dict[str, tuple[Callable[..., nn.RNNBase], int, int | None]] = {
     "lstm": (nn.LSTM, 4, 1),
     "gru": (nn.GRU, 3, 1),
 }
-SYMBOLS = ("one_hot", "scalar", "embedding")
-READOUTS = ("last", "mean")
+Steps = Annotated[float, Gt(1)]
 
 
 class Recurrent(nn.Module):
@@ -55,23 +55,18 @@ class Recurrent(nn.Module):
         self,
         cell: Literal["rnn", "lstm", "gru"],
         in_shape: Sequence[int],
-        num_symbols: int | None,
-        num_classes: int,
-        hidden: int,
-        layers: int,
+        num_symbols: Size | None,
+        num_classes: Size,
+        hidden: Size,
+        layers: Size,
         symbols: Literal["one_hot", "scalar", "embedding"],
         readout: Literal["last", "mean"],
-        dropout: float,
+        dropout: Dropout,
         orthogonal: bool,
-        memory: float | Sequence[float] | None,
+        memory: float | tuple[Steps, Steps] | None,
         initializer: Callable[[nn.Module], None],
     ) -> None:
         super().__init__()
-        choices = {"cell": (cell, CELLS), "symbols": (symbols, SYMBOLS), "readout": (readout, READOUTS)}
-        for name, (chosen, known) in choices.items():
-            if chosen not in known:
-                raise InputError(f"network.{name}={chosen}: choose from: {', '.join(known)}")
-        check_sizes(hidden=hidden, layers=layers)
         if len(in_shape) == 1 and num_symbols is None:
             raise InputError(f"data.shape={list(in_shape)}: a sequence of symbols needs data.num_symbols")
         self.kind, self.num_symbols = symbols, num_symbols
@@ -125,8 +120,8 @@ class Recurrent(nn.Module):
             raise InputError(f"network.memory={memory}: an RNN has no gate that keeps its state; leave it null")
         hidden = self.recurrent.hidden_size
         if isinstance(memory, Sequence):
-            if len(memory) != 2 or not 1 < memory[0] <= memory[1]:
-                raise InputError(f"network.memory={list(memory)}: give a number, or two numbers of steps above 1")
+            if memory[0] > memory[1]:
+                raise InputError(f"network.memory={list(memory)}: give the smaller number of steps first")
             steps = torch.linspace(math.log(memory[0]), math.log(memory[1]), hidden).exp()
             bias = (steps - 1).log()  # sigmoid(bias) = 1 - 1/steps: a unit forgets one in so many
         else:

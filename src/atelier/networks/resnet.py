@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from atelier.networks.blocks import PictureClassifier, check_picture
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Dropout, Size
 
 
 class ResNet(PictureClassifier):
@@ -33,15 +33,14 @@ class ResNet(PictureClassifier):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        width: int,
-        depth: int,
-        dropout: float,
+        num_classes: Size,
+        width: Size,
+        depth: Size,
+        dropout: Dropout,
         activation: Callable[[], nn.Module],
         initializer: Callable[[nn.Module], None],
     ) -> None:
         check_picture("ResNet", in_shape, 1)
-        check_sizes(width=width, depth=depth)
         layers = [*normed_convolution(in_shape[0], width, 3), activation()]
         channels = width
         for stage, stride in enumerate((1, 2, 2)):

@@ -2,14 +2,15 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.networks.initialize import Initializer
-from atelier.networks.sizes import check_sizes
+from atelier.networks.sizes import Size
 from atelier.scratch.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from atelier.scratch.initializers import he, normal, xavier, zero
 from atelier.scratch.mlp import MLP
@@ -59,16 +60,15 @@ class ScratchMLP(nn.Module):
     def __init__(
         self,
         in_shape: Sequence[int],
-        num_classes: int,
-        hidden: Sequence[int],
-        dropout: float,
+        num_classes: Size,
+        hidden: Sequence[Size],
+        dropout: Annotated[float, Interval(ge=0, lt=1)],
         batch_norm: bool,
         activation: Callable[[], nn.Module],
         output: Literal["tanh", "sigmoid", "softmax"] | None,
         initializer: Initializer,
     ) -> None:
         super().__init__()
-        check_sizes(hidden=hidden)
         self.layers = MLP(
             in_shape,
             num_classes,

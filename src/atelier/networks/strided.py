@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
-from atelier.networks.sizes import check_sizes
 
 
 class GaussianNoise(nn.Module):
@@ -45,7 +44,7 @@ def check_picture(network: nn.Module, shape: Sequence[int], depth: int) -> None:
     if len(shape) != 3:
         raise InputError(f"data.shape={list(shape)}: {name} is for pictures [channels, height, width]")
     most = max(1, math.ceil(math.log2(min(shape[1:]))))  # until the smaller side is one pixel
-    if not 1 <= depth <= most:
+    if depth > most:
         raise InputError(f"depth={depth}: with data.shape={list(shape)}, {name} takes a depth from 1 to {most}")
 
 
@@ -61,7 +60,6 @@ def strided(
         noise: standard deviation of Gaussian noise added after each layer in training; 0 for none.
         activation: makes an activation.
     """
-    check_sizes(channels=channels)
     layers: list[nn.Module] = []
     before = in_shape[0]
     for _ in range(depth):

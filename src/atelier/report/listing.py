@@ -4,7 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import Ge
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +72,7 @@ def best(metric: str | None, value: str) -> str:
     return f"{metric_words(metric)} {value}" if metric and value != "–" else ""
 
 
-def print_listing(logs: Path, limit: int) -> None:
+def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     listed = entries(logs, limit)
     if not listed:
         print(f"There is no run under {logs} yet. Make one: python src/train.py")

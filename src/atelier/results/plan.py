@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from annotated_types import MinLen
 
+from atelier.arguments import check_complete
 from atelier.errors import InputError
-from atelier.results.claims import checked_keys
 from atelier.results.studies import load
 from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS, is_aside
@@ -17,7 +18,22 @@ from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.records import LOADER, Record
 from atelier.sweeps.sweep import Sweep
 
-ENTRY = ("study", "seeds", "overrides", "reduced")
+
+@dataclass(frozen=True)
+class Plan:
+    """The keys of the list."""
+
+    entries: Sequence[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The keys of one of its entries."""
+
+    study: str
+    seeds: Annotated[Sequence[int], MinLen(1)] | None = None
+    overrides: Sequence[str] | None = None
+    reduced: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +112,7 @@ def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
         content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read: {error}") from error
-    checked_keys(content, ("entries",), file.name)
+    check_complete(file.name, Plan, content)
     parts: dict[Path, Part] = {}
     for number, entry in enumerate(content.get("entries") or []):
         for part in parts_of(entry, f"{file.name}: entries[{number}]", conf, logs / "results"):
@@ -107,16 +123,12 @@ def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
 
 
 def parts_of(entry: Any, where: str, conf: Path, results: Path) -> Iterator[Part]:
-    checked_keys(entry, ENTRY, where)
-    name, seeds, overrides = entry.get("study"), entry.get("seeds"), entry.get("overrides") or []
-    if seeds is not None and not (seeds and isinstance(seeds, list) and all(type(seed) is int for seed in seeds)):
-        raise InputError(f"{where}.seeds={seeds}: give a list of whole numbers, or leave it out")
-    if not (isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)):
-        raise InputError(f"{where}.overrides={overrides}: give a list of overrides, such as [trainer.max_epochs=20]")
-    reduced = str(entry.get("reduced") or "").strip()
+    check_complete(where, Entry, entry)
+    name, seeds, overrides = entry["study"], entry.get("seeds"), entry.get("overrides") or []
+    reduced = (entry.get("reduced") or "").strip()
     if overrides and not reduced:
         raise InputError(f"{where}.reduced is missing: say what {shlex.join(overrides)} reduces, and why")
-    study = load(conf, str(name))
+    study = load(conf, name)
     for seed in seeds if seeds is not None else [None]:
         folder = results / study.name / ("all" if seed is None else f"seed-{seed}")
         arguments = [f"study={study.name}", *([] if seed is None else [f"seed={seed}"]), *overrides]

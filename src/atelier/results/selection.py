@@ -8,6 +8,7 @@ from atelier.results.claims import BASE, Claim, Side, Values, read_claims
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
 from atelier.sweeps.records import Record
+from atelier.sweeps.study import check_study
 
 Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
@@ -39,6 +40,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
         InputError: for a claim that is not as it should be, or names a key that does not vary or a value that no
             setting has. Where a setting leaves a key to the experiment, any value of it may be meant.
     """
+    check_study(study)
     claims = read_claims(study)
     grid, _ = expand([], study)
     for where, side in sides(claims):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 
 from atelier.compose.preflight import composed_value
@@ -13,7 +12,7 @@ from atelier.errors import InputError
 from atelier.results.claims import Claim
 from atelier.results.selection import base_of, check_claims, check_side, sides
 from atelier.sweeps.grid import Grid, expand
-from atelier.sweeps.records import LOADER
+from atelier.sweeps.study import written
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def read_study(conf: Path, name: str) -> Study:
 
 
 def load(conf: Path, name: str) -> Study:
-    if name not in study_names(conf):
+    node = written(conf, name)
+    if node is None:
         raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
-    content = yaml.load((conf / "study" / f"{name}.yaml").read_text(encoding="utf-8"), LOADER) or {}
-    node = content.get("study") or {}
     return Study(name, node, check_claims(node), expand([], node)[0])

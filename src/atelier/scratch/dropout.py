@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from atelier.errors import InputError
 from atelier.scratch.module import Module
 
 
@@ -14,16 +13,11 @@ class Dropout(Module):
         p: probability of a zero, 0 ≤ p < 1.
         generator: where the random numbers come from; by default from torch's own generator.
 
-    Raises:
-        InputError: if p is no such probability.
-
     >>> Dropout(0.5).eval()(torch.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
 
     def __init__(self, p: float = 0.5, generator: torch.Generator | None = None) -> None:
-        if not 0 <= p < 1:
-            raise InputError(f"dropout={p}: takes a number from 0 to less than 1")
         self.p = p
         self.generator = generator
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from atelier.compose.targets import check_arguments
+from annotated_types import Ge, Gt
+
+from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.runs.provenance import cores, told_if_scarce
 from atelier.sweeps.process import end_group, run_job, warm_context
@@ -35,11 +37,11 @@ class Limits:
         on_failure: "continue" with the others, or "stop" them.
     """
 
-    jobs: int | None = None
-    jobs_per_gpu: int = 1
-    threads_per_job: int | None = None
-    timeout: float | None = None
-    retries: int = 0
+    jobs: Annotated[int, Ge(1)] | None = None
+    jobs_per_gpu: Annotated[int, Ge(1)] = 1
+    threads_per_job: Annotated[int, Ge(1)] | None = None
+    timeout: Annotated[float, Gt(0)] | None = None
+    retries: Annotated[int, Ge(0)] = 0
     on_failure: Literal["continue", "stop"] = "continue"
 
 
@@ -216,10 +218,5 @@ def checked_limits(given: dict[str, Any]) -> Limits:
     Raises:
         InputError: if one does not exist or has no sensible value.
     """
-    check_arguments("hydra.launcher", Limits, given)
-    limits = Limits(**given)
-    for key in ("jobs", "jobs_per_gpu", "threads_per_job", "timeout"):
-        value = getattr(limits, key)
-        if value is not None and value <= 0:
-            raise InputError(f"hydra.launcher.{key}={value}: give a number above 0")
-    return limits
+    check_arguments("hydra.launcher", Limits, given, owner="")
+    return Limits(**given)

@@ -15,7 +15,14 @@ from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")  # how patient this session is, on Linux
 # What a job would import first of all, and what takes long.
-PRELOAD = ("lightning.pytorch", "torchmetrics", "torchvision", "matplotlib.figure", "atelier.compose.warm")
+PRELOAD = (
+    "lightning.pytorch",
+    "torchmetrics",
+    "torchvision",
+    "matplotlib.figure",
+    "pydantic.type_adapter",
+    "atelier.compose.warm",
+)
 
 
 def warm_context() -> BaseContext:

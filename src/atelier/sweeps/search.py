@@ -5,10 +5,11 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import optuna
+from annotated_types import Ge
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
@@ -32,8 +33,8 @@ STATES = {
 class Options:
     """The keys of hydra/sweeper=optuna, as sweep.json keeps them: sampler and pruner are nodes with a `_target_`."""
 
-    trials: int
-    seed: int
+    trials: Annotated[int, Ge(1)]
+    seed: Annotated[int, Ge(0)]
     sampler: dict[str, Any]
     pruner: dict[str, Any] | None
 

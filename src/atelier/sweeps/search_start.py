@@ -12,8 +12,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from atelier.arguments import check_arguments
 from atelier.compose.preflight import check_job
-from atelier.compose.targets import check, check_arguments, plain
+from atelier.compose.targets import check, plain
 from atelier.errors import InputError
 from atelier.runs.overrides import bare
 from atelier.runs.provenance import cores
@@ -98,12 +99,9 @@ def checked(given: Mapping[str, Any]) -> Options:
         if isinstance(name := given[part], str):
             raise InputError(f"hydra.sweeper.{part}={name}: choose it as hydra/sweeper/{part}={name}")
     given = {**given, "seed": secrets.randbelow(2**31) if given["seed"] is None else given["seed"]}
-    check_arguments("hydra.sweeper", Options, given)
+    check_arguments("hydra.sweeper", Options, given, owner="")
     check(OmegaConf.create({"hydra": {"sweeper": given}}))
     options = Options(**given)
-    for key, value, least in (("trials", options.trials, 1), ("seed", options.seed, 0)):
-        if value < least:
-            raise InputError(f"hydra.sweeper.{key}={value}: give a whole number of {least} or more")
     if "seed" in options.sampler:
         raise InputError("hydra.sweeper.sampler.seed: give it as hydra.sweeper.seed")
     if options.sampler["_target_"].endswith("CmaEsSampler") and importlib.util.find_spec("cmaes") is None:

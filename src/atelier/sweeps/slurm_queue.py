@@ -11,11 +11,12 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
 from omegaconf import OmegaConf
 
-from atelier.compose.targets import check_arguments
+from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.sweeps.slurm_task import run_task
 from atelier.sweeps.sweep import Job, Sweep
@@ -51,18 +52,18 @@ class SlurmSettings:
         on_failure: "continue" with the others, or "stop" them.
     """
 
-    jobs: int | None = None
+    jobs: Annotated[int, Ge(1)] | None = None
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     time: int | str | None = None
-    cpus_per_task: int | None = None
+    cpus_per_task: Annotated[int, Ge(1)] | None = None
     memory: str | None = None
-    gpus_per_node: int | None = None
+    gpus_per_node: Annotated[int, Ge(0)] | None = None
     setup: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
-    retries: int = 0
-    requeues: int = 20
+    retries: Annotated[int, Ge(0)] = 0
+    requeues: Annotated[int, Ge(0)] = 20
     on_failure: Literal["continue", "stop"] = "continue"
 
 
@@ -73,13 +74,8 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
         InputError: if one does not exist or has no sensible value, or if Slurm or submitit are not here.
     """
     values: Any = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
-    check_arguments("hydra.launcher", SlurmSettings, values)
+    check_arguments("hydra.launcher", SlurmSettings, values, owner="")
     settings = SlurmSettings(**values)
-    least = {"jobs": 1, "cpus_per_task": 1, "gpus_per_node": 0, "retries": 0, "requeues": 0}
-    for key, smallest in least.items():
-        value = getattr(settings, key)
-        if value is not None and value < smallest:
-            raise InputError(f"hydra.launcher.{key}={value}: give a number of {smallest} or more")
     if isinstance(settings.time, int) and 0 < settings.time < SHORTEST:
         raise InputError(
             f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, the last of which are for saving"

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch.nn.functional as F
+from annotated_types import Ge, Interval
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -46,14 +47,12 @@ class Classifier(Task):
         penalty: Callable[[nn.Module], Tensor | float],
         metric: str,
         mode: Literal["min", "max"],
-        num_classes: int,
-        label_smoothing: float = 0.0,
+        num_classes: Annotated[int, Ge(1)],
+        label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
         clean_train_accuracy: bool = False,
         keep: Literal["best", "last"] = "best",
     ) -> None:
         super().__init__(network, optimizer, schedule, metric, mode, keep)
-        if not 0 <= label_smoothing < 1:
-            raise InputError(f"task.label_smoothing={label_smoothing}: give a share from 0 to below 1")
         self.penalty = penalty
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing

@@ -15,9 +15,11 @@ worked out in 32 bits or more, whatever the precision of the prediction.
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor
 
 from atelier.errors import InputError
@@ -91,8 +93,8 @@ class Classification(Encoding):
     The mean of several predictions is that of their probabilities.
     """
 
-    def __init__(self, interval: int, outputs: Sequence[int]) -> None:
-        if interval < 1 or HALF_DAY % interval:
+    def __init__(self, interval: Annotated[int, Ge(1)], outputs: Sequence[int]) -> None:
+        if HALF_DAY % interval:
             raise InputError(f"encoding.interval={interval}: give a divisor of {HALF_DAY}, such as 1, 15 or 30 minutes")
         self.interval = interval
         self.sizes = (HALF_DAY // interval,)
@@ -125,7 +127,7 @@ class Multihead(Encoding):
 
     sizes = (12, 1)
 
-    def __init__(self, outputs: Sequence[int], minute_weight: float = 1.0) -> None:
+    def __init__(self, outputs: Sequence[int], minute_weight: Annotated[float, Ge(0)] = 1.0) -> None:
         super().__init__(outputs)
         self.minute_weight = minute_weight
 
@@ -202,7 +204,7 @@ class MultiheadAngles(Encoding):
 
     sizes = (12, 2)
 
-    def __init__(self, outputs: Sequence[int], minute_weight: float = 1.0) -> None:
+    def __init__(self, outputs: Sequence[int], minute_weight: Annotated[float, Ge(0)] = 1.0) -> None:
         super().__init__(outputs)
         self.minute_weight = minute_weight
 

@@ -3,9 +3,10 @@
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -49,17 +50,17 @@ class GAN(ManualTask, GenerativeTask):
         generator: nn.Module,
         discriminator: nn.Module,
         loss: Literal["bce", "lsgan", "hinge", "wgan_gp"],
-        penalty_weight: float,
-        discriminator_steps: int,
-        generator_lr: float,
-        discriminator_lr: float,
-        average: float | None,
-        gradient_clip_val: float | None,
-        latent_size: int,
+        penalty_weight: Annotated[float, Ge(0)],
+        discriminator_steps: Annotated[int, Ge(1)],
+        generator_lr: Annotated[float, Ge(0)],
+        discriminator_lr: Annotated[float, Ge(0)],
+        average: Annotated[float, Interval(ge=0, lt=1)] | None,
+        gradient_clip_val: Annotated[float, Gt(0)] | None,
+        latent_size: Annotated[int, Ge(1)],
         mean: float,
-        std: float,
+        std: Annotated[float, Gt(0)],
         features: Features | None,
-        reference_size: int,
+        reference_size: Annotated[int, Ge(2)],
         optimizer: Callable[..., Optimizer],
         schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
@@ -68,12 +69,6 @@ class GAN(ManualTask, GenerativeTask):
     ) -> None:
         networks = {"generator": generator, "discriminator": discriminator}
         super().__init__(networks, latent_size, mean, std, features, reference_size, optimizer, schedule, metric, mode)
-        if loss not in LOSSES:
-            raise InputError(f"task.loss={loss}: choose from: {', '.join(LOSSES)}")
-        if discriminator_steps < 1:
-            raise InputError(f"task.discriminator_steps={discriminator_steps}: give 1 or more")
-        if average is not None and not 0 <= average < 1:
-            raise InputError(f"task.average={average}: give a decay from 0 to below 1, such as 0.999, or null")
         self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
         self.discriminator_steps = discriminator_steps
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr

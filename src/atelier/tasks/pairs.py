@@ -1,10 +1,11 @@
 """Tell whether the first of two digits is at most the second (EE559 report)."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -49,7 +50,7 @@ class PairComparer(Task):
     def __init__(
         self,
         network: nn.Module,
-        auxiliary_weight: float,
+        auxiliary_weight: Annotated[float, Ge(0)],
         optimizer: Callable[..., Optimizer],
         schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Interval
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
@@ -31,12 +32,12 @@ class Schedule:
         return self.scheduler(optimizer, **({self.length: count} if self.length else {}))
 
 
-def inverse_time(optimizer: Optimizer, decay: float) -> LambdaLR:
+def inverse_time(optimizer: Optimizer, decay: Annotated[float, Ge(0)]) -> LambdaLR:
     """lr / (1 + decay · t) after t intervals."""
     return LambdaLR(optimizer, lambda t: 1 / (1 + decay * t))
 
 
-def cosine(optimizer: Optimizer, total_steps: int, eta_min: float) -> LambdaLR:
+def cosine(optimizer: Optimizer, total_steps: int, eta_min: Annotated[float, Ge(0)]) -> LambdaLR:
     """Half a cosine from lr down to eta_min over total_steps, and eta_min from then on."""
     lr = optimizer.defaults["lr"]
 
@@ -47,7 +48,7 @@ def cosine(optimizer: Optimizer, total_steps: int, eta_min: float) -> LambdaLR:
     return LambdaLR(optimizer, factor)
 
 
-def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float) -> LambdaLR:
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: Annotated[float, Interval(ge=0, le=1)]) -> LambdaLR:
     """A linear rise to lr over the first `warmup` (a share of total_steps), then half a cosine down to 0."""
     rise = max(1, round(warmup * total_steps))
 

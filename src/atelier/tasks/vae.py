@@ -1,9 +1,10 @@
 """A variational autoencoder: inputs to a distribution of latents and back (Kingma and Welling 2014)."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -16,7 +17,6 @@ from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.schedule import Schedule
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
-LIKELIHOODS = ("bernoulli", "gaussian")
 LEVELS = 256  # values that a stored pixel has
 NAMES = ("elbo", "reconstruction", "kl")  # all in nats per input
 
@@ -53,14 +53,14 @@ class VAE(GenerativeTask):
         decoder: nn.Module,
         likelihood: Literal["bernoulli", "gaussian"],
         binarise: bool,
-        beta: float,
-        warmup_epochs: float,
-        importance_samples: int,
-        latent_size: int,
+        beta: Annotated[float, Ge(0)],
+        warmup_epochs: Annotated[float, Ge(0)],
+        importance_samples: Annotated[int, Ge(0)],
+        latent_size: Annotated[int, Ge(1)],
         mean: float,
-        std: float,
+        std: Annotated[float, Gt(0)],
         features: Features | None,
-        reference_size: int,
+        reference_size: Annotated[int, Ge(2)],
         optimizer: Callable[..., Optimizer],
         schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
@@ -69,15 +69,6 @@ class VAE(GenerativeTask):
     ) -> None:
         networks = {"encoder": encoder, "decoder": decoder}
         super().__init__(networks, latent_size, mean, std, features, reference_size, optimizer, schedule, metric, mode)
-        if likelihood not in LIKELIHOODS:
-            raise InputError(f"task.likelihood={likelihood}: choose from: {', '.join(LIKELIHOODS)}")
-        for name, value in (
-            ("beta", beta),
-            ("warmup_epochs", warmup_epochs),
-            ("importance_samples", importance_samples),
-        ):
-            if value < 0:
-                raise InputError(f"task.{name}={value}: give 0 or more")
         if binarise and likelihood != "bernoulli":
             raise InputError("task.binarise=true: only with task.likelihood=bernoulli")
         self.gaussian, self.binarise = likelihood == "gaussian", binarise

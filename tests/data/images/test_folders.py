@@ -117,20 +117,6 @@ def test_another_share_that_tests_is_another_cache(make: Make, folder: Path, rea
     assert found == [4, 0, 20, 4]
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("data.test_share=2", "data.test_share=2: give a share from 0 to below 1"),
-        ("data.test_share=-0.1", "data.test_share=-0.1: give a share from 0 to below 1"),
-        ("data.shape=[4,32,32]", r"data.shape=\[4, 32, 32\]: give channels \(1 or 3\), height and width"),
-        ("data.shape=[32,32]", r"data.shape=\[32, 32\]: give channels"),
-    ],
-)
-def test_what_cannot_be_made_is_told(make: Make, folder: Path, given: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        make("image_folder", f"data.images={folder}", given)
-
-
 def test_too_few_to_validate_is_told(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
     for name in ("ants", "bees"):
         for number in range(2):

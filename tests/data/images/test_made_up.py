@@ -48,8 +48,3 @@ def test_as_many_are_made_up_as_train(make: Make, ready: Make, part: str, size: 
     sets = ready(make("fashion_mnist", "data.source=fake", f"data.train_size={size}", part)).sets
     assert len(sets["train"]) == size
     assert len(sets["train"].inputs) <= max(2000, 1.6 * size + 2)
-
-
-def test_an_unknown_source_is_told(make: Make) -> None:
-    with pytest.raises(InputError, match=r"data.source=faked: choose from: real, fake"):
-        make("digits", "data.source=faked")

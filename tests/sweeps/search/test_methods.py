@@ -87,8 +87,8 @@ def tpe(**more: Any) -> dict[str, Any]:
         ({"pruner": {"_target_": "optuna.pruners.MedianPruner", "n_warmup_steps": -1}}, "steps cannot be negative"),
         ({"pruner": {"_target_": "optuna.pruners.ThresholdPruner"}}, "Either lower or upper must be specified"),
         ({"trials": 0}, "hydra.sweeper.trials=0: give a whole number of 1 or more"),
-        ({"trials": "x"}, "hydra.sweeper.trials=x: Options takes a whole number"),
-        ({"trial": 1}, "hydra.sweeper.trial: Options has no 'trial'; choose from: trials, "),
+        ({"trials": "x"}, "hydra.sweeper.trials=x: give a whole number of 1 or more"),
+        ({"trial": 1}, "hydra.sweeper.trial: no 'trial'; choose from: trials, "),
         ({"seed": -1}, "hydra.sweeper.seed=-1: give a whole number of 0 or more"),
     ],
 )

@@ -14,13 +14,13 @@ from atelier.sweeps.slurm_queue import SlurmSettings, checked_slurm
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"partitoin": "gpu"}, "hydra.launcher.partitoin: SlurmSettings has no 'partitoin'; choose from: partition, "),
-        ({"jobs": 0}, "hydra.launcher.jobs=0: give a number of 1 or more"),
-        ({"requeues": -1}, "hydra.launcher.requeues=-1: give a number of 0 or more"),
-        ({"jobs": "many"}, "hydra.launcher.jobs=many: SlurmSettings takes a whole number or null"),
+        ({"partitoin": "gpu"}, "hydra.launcher.partitoin: no 'partitoin'; choose from: partition, "),
+        ({"jobs": 0}, "hydra.launcher.jobs=0: give a whole number of 1 or more"),
+        ({"requeues": -1}, "hydra.launcher.requeues=-1: give a whole number of 0 or more"),
+        ({"jobs": "many"}, "hydra.launcher.jobs=many: give a whole number of 1 or more or null"),
         ({"time": 1}, "hydra.launcher.time=1: give at least 4 minutes"),
-        ({"setup": "module load cuda"}, "hydra.launcher.setup=module load cuda: SlurmSettings takes a list"),
-        ({"on_failure": "cry"}, "hydra.launcher.on_failure=cry: SlurmSettings takes continue, stop"),
+        ({"setup": "module load cuda"}, "hydra.launcher.setup=module load cuda: give a list"),
+        ({"on_failure": "cry"}, "hydra.launcher.on_failure=cry: give one of: continue, stop"),
     ],
 )
 def test_a_wrong_setting_is_told(told: Callable[[], dict[str, str]], setting: dict[str, Any], message: str) -> None:

@@ -1,0 +1,196 @@
+"""The one place where values that people wrote are compared with the signature of what they are for.
+
+A signature states kinds, bounds and choices: `Annotated[int, Ge(1)]`, `Literal["best", "last"]`. Pydantic compares, as
+with JSON: a list may stand for a tuple, a word for a path, a whole number for any number, and nothing else.
+"""
+
+import functools
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from atelier.errors import InputError, not_among
+
+MISSING = "???"  # OmegaConf's word for a value that has to be given; who asks for it says so
+WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
+BOUNDS = {
+    "gt": "above {}",
+    "ge": "of {} or more",
+    "lt": "below {}",
+    "le": "of {} or less",
+    "multiple_of": "a multiple of {}",
+}
+
+
+class UnknownArgument(InputError):
+    """A key that what it is for does not take."""
+
+    def __init__(self, key: str, owner: str, told: str) -> None:
+        super().__init__(f"{key}: {owner} has {told}" if owner else f"{key}: {told}")
+        self.key, self.owner = key, owner
+
+
+class WrongValue(InputError):
+    """A value that is of another kind than what it is for takes, out of its bounds, or none of its choices."""
+
+    def __init__(self, key: str, value: Any, told: str) -> None:
+        super().__init__(f"{key}={typed(value)}: {told}")
+        self.key, self.value, self.told = key, value, told
+
+
+def check_arguments(
+    path: str,
+    target: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    stated: Mapping[str, Any] | None = None,
+    owner: str | None = None,
+) -> None:
+    """Compare arguments, as plain data, with what the signature of `target` says of their names and values.
+
+    Args:
+        path: of the arguments, for the message, such as `data`; "" for what stands by itself.
+        stated: {name: annotation} in the place of the signature's.
+        owner: what takes them, for the message; None: the name of `target`, where there is a path; "" for nobody.
+
+    Raises:
+        UnknownArgument: for a name that is not in the signature.
+        WrongValue: for a value that does not fit.
+    """
+    parameters, hints, takes_any = signature_of(target)
+    hints = {**hints, **(stated or {})}
+    owner = (target.__name__ if path else "") if owner is None else owner
+    for key, value in arguments.items():
+        dotted = f"{path}.{key}" if path else str(key)
+        if key not in parameters and not takes_any:
+            raise UnknownArgument(dotted, owner, not_among(str(key), parameters))
+        hint = hints.get(key, kind_of_default(parameters[key]) if key in parameters else Any)
+        if value != MISSING and not fits(value, hint):
+            raise WrongValue(dotted, value, f"{f'{owner} takes' if owner else 'give'} {describe(hint)}")
+
+
+def check_complete(path: str, target: Callable[..., Any], arguments: Any) -> None:
+    """`check_arguments`, and that `arguments` is a mapping which lacks nothing that has to be given."""
+    parameters, hints, _ = signature_of(target)
+    if not isinstance(arguments, Mapping):
+        raise InputError(f"{path}={typed(arguments)}: give a mapping with keys of: {', '.join(parameters)}")
+    check_arguments(path, target, arguments, owner="")
+    for name, parameter in parameters.items():
+        if name not in arguments and parameter.default is parameter.empty:
+            raise InputError(f"{path}.{name} is missing: give {describe(hints[name])}")
+
+
+@functools.cache
+def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
+    """The parameters and annotations of `target`, and whether it takes any others.
+
+    A class that hands `**options` on to its base takes what the base takes.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    hints: dict[str, Any] = {}
+    owners = [base for base in target.__mro__ if "__init__" in vars(base)] if isinstance(target, type) else [target]
+    for owner in owners:
+        given = inspect.signature(owner).parameters.items()
+        own = {name: one for name, one in given if one.kind is not one.POSITIONAL_ONLY}  # those have no key
+        open_ended = [name for name, parameter in own.items() if parameter.kind is parameter.VAR_KEYWORD]
+        parameters = {**own, **parameters}
+        hints = {**hints_of(owner), **hints}
+        if not open_ended:
+            return parameters, hints, False
+        for name in open_ended:
+            del parameters[name]
+    return parameters, hints, True
+
+
+def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
+    function = vars(target).get("__init__", target) if isinstance(target, type) else target
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+        return {}
+
+
+def kind_of_default(parameter: inspect.Parameter) -> Any:
+    return Any if parameter.default in (None, parameter.empty) else type(parameter.default)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value can stand where `hint` is annotated; in doubt, yes.
+
+    >>> from annotated_types import Ge
+    >>> fits(0, typing.Annotated[int, Ge(1)]), fits([1, 2], tuple[int, int]), fits(True, int)
+    (False, True, False)
+    """
+    if hint is Any or builds(value):
+        return True
+    compare = comparison(hint)
+    if compare is None:
+        return True
+    from pydantic import ValidationError
+
+    try:
+        compare(json.dumps([value], default=str))
+    except ValidationError as error:
+        return any(builds(problem["input"]) for problem in error.errors())
+    return True
+
+
+def builds(value: Any) -> bool:
+    """Whether a value is the description of an object, which is checked by itself."""
+    return isinstance(value, Mapping) and "_target_" in value
+
+
+@functools.cache
+def comparison(hint: Any) -> Callable[[str], Any] | None:
+    """What raises a ValidationError for JSON that is no list of a `hint`; None where pydantic cannot read the hint.
+
+    Of a list, since it takes no settings of ours for a dataclass by itself.
+    """
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter  # late: most commands need not wait for it
+
+    try:
+        return TypeAdapter(list[hint], config=ConfigDict(arbitrary_types_allowed=True, strict=True)).validate_json
+    except (PydanticUserError, NameError, TypeError, RuntimeError):
+        return None
+
+
+def describe(hint: Any) -> str:
+    """A type annotation in words.
+
+    >>> from annotated_types import Interval
+    >>> describe(typing.Annotated[float, Interval(ge=0, lt=1)] | None)
+    'a number of 0 or more and below 1 or null'
+    """
+    if hint in WORDS:
+        return WORDS[hint]
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        kind, *metadata = options
+        stated = [(name, getattr(one, name, None)) for one in metadata for name in BOUNDS]
+        bounds = [BOUNDS[name].format(limit) for name, limit in stated if limit is not None]
+        words, comma, rest = describe(kind).partition(",")
+        if words in ("text", "a list") and any(getattr(one, "min_length", 0) for one in metadata):
+            words += " that is not empty"
+        return f"{words}{comma}{rest} {' and '.join(bounds)}".strip()
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(describe(option) for option in options))
+    if origin is typing.Literal:
+        return ("one of: " if len(options) > 1 else "") + ", ".join(map(typed, options))
+    if origin is tuple and options and ... not in options:
+        return f"a list of {len(options)}: {', '.join(map(describe, options))}"
+    if origin in (list, tuple, Sequence, Iterable):
+        return f"a list, each item {describe(options[0])}" if options else "a list"
+    if origin in (dict, Mapping):
+        return "a mapping" if Any in options else f"a mapping {{{describe(options[0])}: {describe(options[1])}}}"
+    return getattr(hint, "__name__", str(hint))
+
+
+def typed(value: Any) -> str:
+    """A value as it is typed.
+
+    >>> typed(None), typed(True), typed([1, None])
+    ('null', 'true', '[1, None]')
+    """
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,55 @@
+"""Bounds and choices of what others wrote, whose signatures state none; ours stand in the signatures themselves."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+Count = Annotated[int, Ge(1)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+BelowOne = Annotated[float, Interval(ge=0, lt=1)]
+NoLimit = Literal[-1]
+
+# {class: {argument: its annotation}}, for the class and all that are made of it
+STATED: Mapping[str, Mapping[str, Any]] = {
+    "lightning.pytorch.trainer.trainer.Trainer": {
+        "devices": Count | NoLimit | str | list[Annotated[int, Ge(0)]],
+        "num_nodes": Count,
+        "max_epochs": Count | NoLimit,
+        "max_steps": Count | NoLimit,
+        "limit_train_batches": Count | Annotated[float, Interval(gt=0, le=1)],
+        "limit_val_batches": Annotated[int, Ge(0)] | Share,
+        "limit_test_batches": Annotated[int, Ge(0)] | Share,
+        "overfit_batches": Annotated[int, Ge(0)] | Share,
+        "check_val_every_n_epoch": Count | None,
+        "val_check_interval": Count | Annotated[float, Interval(gt=0, le=1)],
+        "accumulate_grad_batches": Count,
+        "gradient_clip_val": Annotated[float, Gt(0)] | None,
+        "log_every_n_steps": Annotated[int, Ge(0)],
+        "profiler": Literal["simple", "advanced", "pytorch", "xla"] | None,
+    },
+    "torch.optim.optimizer.Optimizer": {
+        "lr": NotNegative,
+        "weight_decay": NotNegative,
+        "momentum": NotNegative,
+        "betas": tuple[BelowOne, BelowOne],
+        "alpha": NotNegative,
+        "eps": NotNegative,
+        "lr_decay": NotNegative,
+        "initial_accumulator_value": NotNegative,
+    },
+    "torch.optim.lr_scheduler.StepLR": {"step_size": Count},
+    "torch.optim.lr_scheduler.OneCycleLR": {"pct_start": Share},
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": {
+        "factor": Annotated[float, Interval(gt=0, lt=1)],
+        "patience": Annotated[int, Ge(0)],
+    },
+    "torch.nn.modules.dropout._DropoutNd": {"p": Share},
+}
+
+
+def stated_for(target: Callable[..., Any]) -> dict[str, Any]:
+    """{argument: annotation} of a class, from STATED."""
+    names = [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]
+    return {key: hint for name in reversed(names) for key, hint in STATED.get(name, {}).items()}
