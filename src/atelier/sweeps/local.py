@@ -15,12 +15,13 @@ from annotated_types import Ge, Gt
 from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.runs.provenance import cores, told_if_scarce
-from atelier.sweeps.process import end_group, run_job, warm_context
+from atelier.sweeps.process import end_group, run_job, start_process, warm_context
 from atelier.sweeps.run import Done, End, Executor, Loop
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines, watch
 
+LOST = 255  # what multiprocessing says of a process when the fork server, which would know its end, is gone
 GRACE = 60.0  # seconds that a job has to save before it is killed
 
 
@@ -131,9 +132,7 @@ class Local(Executor):
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(places)
             arguments = self.sweep.arguments(job)
             what = (self.script, arguments, self.sweep.folder(job).log, environment, self.threads(job))
-            process = self.context.Process(target=run_job, args=what)
-            process.start()
-            self.running.append(Running(job, process, places, time.monotonic()))
+            self.running.append(Running(job, start_process(self.context, run_job, what), places, time.monotonic()))
             self.watcher.started(job, self.attempts[job.number])
 
     def busy(self) -> bool:
@@ -150,6 +149,8 @@ class Local(Executor):
             if running.timed_out:
                 told = f"ran longer than hydra.launcher.timeout={self.limits.timeout:g} seconds"
                 yield End(job, "Timeout", told, overdue=True)
+            elif process.exitcode == LOST:
+                yield End(job, "Lost", "lost with the process that it was forked from (out of memory?)", lost=True)
             else:
                 yield End(job, *cause(process.exitcode or 0, self.sweep.folder(job).log))
         for running in self.running:

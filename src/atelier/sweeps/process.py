@@ -8,12 +8,16 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 AUTOGROUP = Path("/proc/self/autogroup")  # how patient this session is, on Linux
+DYING = 30.0  # seconds that a killed fork server may take to free its memory
 # What a job would import first of all, and what takes long.
 PRELOAD = (
     "lightning.pytorch",
@@ -32,6 +36,20 @@ def warm_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context
+
+
+def start_process(context: Any, target: Callable[..., Any], arguments: Sequence[Any]) -> BaseProcess:
+    """A process that calls `target`, from a new fork server if the one that there was has died."""
+    end = time.monotonic() + DYING
+    while True:
+        try:
+            process = context.Process(target=target, args=arguments)
+            process.start()
+            return process
+        except (EOFError, ConnectionError):  # it takes no more, and for a moment it is still there
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapping[str, str], threads: int) -> None:

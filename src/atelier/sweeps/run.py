@@ -25,6 +25,7 @@ class End:
         kind, message: the error of a job that could not write one itself.
         cancelled: whether a user took it out, so that it has not failed.
         overdue: whether it was stopped for its time, which is an error whatever it wrote of that.
+        lost: whether it was ended by no fault of its own, so that it is tried once more.
     """
 
     job: Job
@@ -32,6 +33,7 @@ class End:
     message: str
     cancelled: bool = False
     overdue: bool = False
+    lost: bool = False
 
 
 class Executor:
@@ -161,7 +163,7 @@ class Loop:
             self.sweep.fail(job, end.kind, end.message)
         status, attempt = self.sweep.status(job), self.executor.attempts[job.number]
         again = not self.stopping and (
-            (status == "failed" and attempt <= self.retries) or (attempt == 0 and status != "completed")
+            (status == "failed" and attempt <= self.retries + end.lost) or (attempt == 0 and status != "completed")
         )
         if status != "waiting" or not end.cancelled:
             self.watcher.ended(job, status, self.sweep.record(job), again)
