@@ -18,10 +18,22 @@ ALLOWED: dict[str, set[str]] = {
     "scratch": set(),
     "tasks": {"losses", "metrics", "scratch", "internals"},
     "callbacks": {"figures"},
+    "loggers": {"runs"},
     "sweeps": {"runs", "compose"},
     "figures": {"runs"},
     "report": {"runs", "sweeps", "figures"},
-    "compose": {"losses", "metrics", "networks", "data", "runs", "tasks", "callbacks", "figures", "internals"},
+    "compose": {
+        "losses",
+        "metrics",
+        "networks",
+        "data",
+        "runs",
+        "tasks",
+        "callbacks",
+        "loggers",
+        "figures",
+        "internals",
+    },
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

@@ -13,7 +13,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from atelier.errors import InputError
-from atelier.runs.labels import how_to_send
+from atelier.loggers.labels import how_to_send
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 

@@ -14,6 +14,8 @@ from atelier.arguments import typed
 from atelier.compose.build import check_targets
 from atelier.compose.targets import build, check, locate
 from atelier.errors import InputError
+from atelier.loggers.tensorboard import TensorBoard
+from atelier.loggers.wandb import Wandb
 from atelier.metrics import features
 
 Compose = Callable[..., DictConfig]
@@ -237,6 +239,14 @@ def test_the_default_configuration_is_accepted(compose: Compose) -> None:
     check_targets(compose())
 
 
-@pytest.mark.parametrize("name", ["Pixels", "Inception"])
-def test_what_has_moved_is_found_under_the_name_that_older_runs_have(name: str) -> None:
-    assert locate("features", f"atelier.compose.features.{name}") is getattr(features, name)
+@pytest.mark.parametrize(
+    ("older", "now"),
+    [
+        ("atelier.compose.features.Pixels", features.Pixels),
+        ("atelier.compose.features.Inception", features.Inception),
+        ("atelier.runs.wandb.Wandb", Wandb),
+        ("atelier.runs.tensorboard.TensorBoard", TensorBoard),
+    ],
+)
+def test_what_has_moved_is_found_under_the_name_that_older_runs_have(older: str, now: type) -> None:
+    assert locate("somewhere", older) is now

@@ -28,7 +28,11 @@ ALLOWED = (
 )
 
 # {what a run made before may name: where that is now}
-MOVED = {f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")}
+MOVED = {
+    **{f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")},
+    "atelier.runs.wandb.Wandb": "atelier.loggers.wandb.Wandb",
+    "atelier.runs.tensorboard.TensorBoard": "atelier.loggers.tensorboard.TensorBoard",
+}
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from atelier.errors import InputError
 from atelier.report.notes import claim_words
-from atelier.runs.labels import last_two, read_yaml
+from atelier.runs.folder import last_two, read_yaml
 
 BY_SETTING = "JobType"  # runs of one setting share their W&B job type
 FILE = "dashboard.json"  # in the sweep's folder

@@ -5,6 +5,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -96,3 +97,12 @@ def find(where: str, logs: Path) -> RunFolder:
 
 def write_yaml(path: Path, content: object) -> None:
     write_atomically(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def last_two(path: Path) -> str:
+    """What a run's or a sweep's folder is called elsewhere: `<study or experiment>/<stamp>`."""
+    return f"{path.parent.name}/{path.name}"

@@ -3,10 +3,8 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from atelier.runs.folder import last_two, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import bare, key_of, value_of
 
@@ -46,15 +44,6 @@ def read_labels(folder: Path) -> Labels:
     told = " ".join(words) or Path(sweep["folder"]).parent.name
     tags = tuple(word[:TAG_LENGTH] for word in words)
     return Labels(f"{told} seed={config['seed']}", last_two(Path(sweep["folder"])), f"{told} ({known})", known, tags)
-
-
-def last_two(folder: Path) -> str:
-    """`<study or experiment>/<stamp>`."""
-    return f"{folder.parent.name}/{folder.name}"
-
-
-def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def how_to_send(folder: Path) -> str | None:

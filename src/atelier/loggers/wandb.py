@@ -12,7 +12,8 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.errors import InputError
-from atelier.runs.labels import OFFLINE, how_to_send, read_labels, read_yaml
+from atelier.loggers.labels import OFFLINE, how_to_send, read_labels
+from atelier.runs.folder import read_yaml
 from atelier.runs.metrics import RunLogger
 from atelier.runs.rows import read_metrics
 

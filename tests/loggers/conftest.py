@@ -1,4 +1,4 @@
-"""What the tests of runs share: W&B's own files read back."""
+"""What the tests of loggers share: W&B's own files read back."""
 
 import json
 import subprocess

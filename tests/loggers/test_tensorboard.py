@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from atelier.errors import InputError
-from atelier.runs.tensorboard import TensorBoard, flat, hparams_of
+from atelier.loggers.tensorboard import TensorBoard, flat, hparams_of
 
 SUMMARY = {"best": 0.125, "best_epoch": 1, "test/loss": 0.5, "device": "cpu"}
 

@@ -12,8 +12,8 @@ import yaml
 from PIL import Image
 
 from atelier.errors import InputError
-from atelier.runs.labels import how_to_send
-from atelier.runs.wandb import ID_FILE, Wandb
+from atelier.loggers.labels import how_to_send
+from atelier.loggers.wandb import ID_FILE, Wandb
 
 Reader = Callable[[Path], Any]
 SWEPT = ["optimizer", "optimizer.lr"]

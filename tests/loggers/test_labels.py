@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from atelier.runs.labels import TAG_LENGTH, Labels, read_labels
+from atelier.loggers.labels import TAG_LENGTH, Labels, read_labels
 
 
 def labels(folder: Path, sweep: dict | None, overrides: list[str], known: str = "c0ffee") -> Labels:

@@ -1,0 +1,34 @@
+"""A logger of one's own needs `log_metrics` alone."""
+
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+from atelier.runs.metrics import RunLogger
+from atelier.runs.terminal import quieten_lightning
+
+
+class Heard(RunLogger):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[tuple[int | None, Any]] = []
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        self.rows.append((step, dict(metrics)))
+
+
+class Model(BoringModel):
+    def training_step(self, batch: Any, batch_index: int) -> Any:
+        self.log("train/loss", 0.5)
+        return super().training_step(batch, batch_index)
+
+
+def test_a_logger_of_ones_own_hears_the_metrics() -> None:
+    quieten_lightning()
+    logger = Heard()
+    quiet = dict.fromkeys(("enable_progress_bar", "enable_model_summary", "enable_checkpointing"), False)
+    once = {"max_steps": 1, "limit_val_batches": 0, "log_every_n_steps": 1, "accelerator": "cpu"}
+    lightning.Trainer(logger=logger, **quiet, **once).fit(Model())
+    logger.finish(0, {"best": 0.5})
+    assert (logger.name, logger.version, logger.rows) == ("heard", "", [(0, {"train/loss": 0.5, "epoch": 0})])
