@@ -22,7 +22,8 @@ def main(options: DictConfig) -> None:
         return
     named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
     folders = [Sweep.find(str(name), logs) for name in named]
-    write_report(folders, Path(str(options.output)) if options.output is not None else None)
+    output = Path(str(options.output)) if options.output is not None else None
+    write_report(folders, output, Path(__file__).resolve().parent.parent / "conf")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_every_study_says_what_it_asks_and_what_the_report_found(compose: Compos
     assert study.question.endswith("?")
     assert study.get("claims") is not None or study.claim
     for figure in study.figures:
-        check_figure(OmegaConf.to_container(figure))
+        check_figure(OmegaConf.to_container(figure), "figure")
 
 
 def test_every_study_has_its_command_and_result_in_its_header(conf: Path, study_option: str) -> None:

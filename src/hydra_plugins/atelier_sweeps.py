@@ -18,6 +18,7 @@ from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 
 Done = Callable[[Job, str], None]
+CONF = Path(__file__).parents[2] / "conf"
 
 
 class SweepLauncher(Launcher):
@@ -89,7 +90,12 @@ class GridSweeper(Sweeper):
         from atelier.sweeps.start import launcher_words
 
         self.config = config
-        check_claims(plain(config.study) if config.study is not None else {})
+        study = plain(config.study) if config.study is not None else {}
+        check_claims(study)
+        if study.get("figures"):
+            from atelier.report.pictures import check_figures  # late: it draws
+
+            check_figures(study)
         words = launcher_words(config)
         loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)
         with open_dict(config):
@@ -98,7 +104,7 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         if not isinstance(launcher, SweepLauncher):
-            there = sorted(file.stem for file in (Path(__file__).parents[2] / "conf/hydra/launcher").glob("*.yaml"))
+            there = sorted(file.stem for file in (CONF / "hydra" / "launcher").glob("*.yaml"))
             raise InputError(f"hydra/launcher: choose from: {', '.join(there)}")
         self.launcher: SweepLauncher = launcher
 
@@ -142,8 +148,8 @@ def end(sweep: Sweep, status: str, stopped: int, result: Sequence[str] = ()) -> 
         from atelier.report.write import write_report
 
         try:
-            write_report([sweep.path])
-        except OSError as error:  # a full disk must not swallow what follows
+            write_report([sweep.path], conf=CONF)
+        except (OSError, InputError) as error:  # a full disk, a study spoilt since: neither swallows what follows
             print(f"The report could not be written: {error}", file=sys.stderr)
     if command := how_to_send(sweep.path):
         print(f"W&B: runs stayed offline. To send them: {command}")

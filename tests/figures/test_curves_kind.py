@@ -265,8 +265,3 @@ def test_the_legend_and_the_caption_say_test(group: Make) -> None:
 def test_an_error_is_what_is_missing_to_the_accuracy(group: Make, metric: str, splits: list[str]) -> None:
     ((line,),) = [p.lines for p in gather([group({}, curves=[WATCHED])], metric, splits=splits).panels]
     assert (line.split, line.mean) == ("test", [0.625, 0.375])
-
-
-def test_a_split_that_is_none_is_told(group: Make) -> None:
-    with pytest.raises(InputError, match="splits=valid: choose from: train, val, test"):
-        gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "valid"])

@@ -139,11 +139,14 @@ def test_a_figure_of_some_settings_calls_them_by_what_differs(
     assert problem == "Figure 1 (bars) was not drawn: of={'optimizer': 'adagrad'}: no setting has these values"
 
 
-def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, tmp_path: Path) -> None:
+def test_a_figure_that_cannot_be_drawn_leaves_the_others(
+    made_up_sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier.figures.kinds.bars.draw", lambda data: data.nothing)
     results = aggregate([made_up_sweep(tmp_path / "s", {}, rising)])
     asked: list[Any] = [
         {"kind": "bars", "metric": "test/acuracy"},
-        {"kind": "bars", "reference": [0.5]},
+        {"kind": "bars"},
         {"kind": "curves"},
     ]
     pictures, problems = draw_pictures(results, asked, tmp_path / "figures")
@@ -155,21 +158,26 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(made_up_sweep: Sweep, t
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"kind": "pie"}, "kind=pie: no such figure; choose from: bars, curves, heatmap, line, pictures, search"),
+        ({"kind": "pie"}, "f.kind=pie: give one of: bars, curves, heatmap, line, pictures, search"),
+        ({"metric": "val/loss"}, "f.kind is missing: give text"),
+        ({"kind": "line", "y": "lr"}, "f.y: no 'y'; choose from: "),
         (
-            {"metric": "val/loss"},
-            "kind=None: no such figure; choose from: bars, curves, heatmap, line, pictures, search",
+            {"kind": "curves", "splits": ["train", "valid"]},
+            "f.splits=['train', 'valid']: give a list",
         ),
+        ({"kind": "pictures"}, "f.name is missing: give text"),
+        ({"kind": "pictures", "name": "latents", "epochs": 0}, "f.epochs=0: give a whole number of 1 or more"),
         (
-            {"kind": "line", "y": "lr"},
-            "y=lr: line has no such option; choose from: caption, of, metric, x, reference, band, reported",
+            {"kind": "bars", "reference": {"chance": "low"}},
+            "f.reference={'chance': 'low'}: give a mapping",
         ),
+        ({"kind": "bars", "of": "adam"}, "f.of=adam: give a mapping or a list"),
     ],
 )
 def test_a_wrong_figure_is_told(wanted: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError) as error:
-        check_figure(wanted)
-    assert str(error.value) == told
+        check_figure(wanted, "f")
+    assert str(error.value).startswith(told)
 
 
 # `pictures` puts together what runs have drawn, and these have drawn nothing: tests/figures/test_pictures_kind.py.

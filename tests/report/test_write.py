@@ -222,3 +222,20 @@ def test_a_report_needs_no_torch_and_reads_no_run_again_and_again(
     assert done.stdout.splitlines()[-1] == "[]"
     assert int(done.stdout.splitlines()[-2]) <= 2, "how often the most read file was opened"
     assert done.stderr == ""
+
+
+def test_a_sweep_is_drawn_as_its_study_says_now(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = {"title": "then", "figures": [{"kind": "curves"}]}
+    sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, study="a_study", presentation=begun)
+    file = tmp_path / "study" / "a_study.yaml"
+    file.parent.mkdir()
+    file.write_text("study: {title: now, figures: [{kind: bars, metric: val/accuracy}]}")
+    write_report(sweep, tmp_path / "now", tmp_path)
+    assert {one.stem for one in (tmp_path / "now" / "figures").iterdir()} == {"bars_val_accuracy"}
+    assert "a_study: now" in capsys.readouterr().out
+    file.unlink()
+    write_report(sweep, tmp_path / "then", tmp_path)
+    assert {one.stem for one in (tmp_path / "then" / "figures").iterdir()} == {"curves_accuracy"}
+    assert "a_study: then" in capsys.readouterr().out

@@ -141,6 +141,19 @@ def test_a_wrong_setting_of_the_sweep_is_told(run_verb: Run, override: str, mess
     assert refused(run_verb("train", "-m", "seed=0,1", override))[0].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("study.figures=[{kind:pie}]", "study.figures[0].kind=pie: give one of: bars, curves, "),
+        ("study.figures=[{kind:curves,split:val}]", "study.figures[0].split: no 'split'; choose from: splits, "),
+        ("+study.figurs=[]", "study.figurs: no 'figurs'; choose from: figures, "),
+    ],
+)
+def test_a_study_that_is_wrong_is_told_before_its_first_job(run_verb: Run, override: str, message: str) -> None:
+    lines = refused(run_verb("train", "-m", "study=ee559_pairs_curves", override))
+    assert lines[0].startswith(message)
+
+
 def test_a_budget_is_only_for_sweeps(run_verb: Run) -> None:
     assert refused(run_verb("train", "budget=quick"))[0].startswith("budget=quick is for the sweep of a study")
 

@@ -1,12 +1,12 @@
 """Which figures a sweep gets, and their files: what its study asks for, else what fits the keys that it swept."""
 
 import importlib
-import inspect
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from atelier.arguments import WrongValue, check_complete
 from atelier.errors import InputError
 from atelier.figures import kinds
 from atelier.figures.group import Group
@@ -16,11 +16,25 @@ from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.grid import has
 
-# {kind: …, metric: …, caption: …, of: …, and options of the kind}; `of` is {swept key: value} of the settings that are
-# drawn, or a list of such.
-Wanted = Mapping[str, Any]
+Wanted = Mapping[str, Any]  # the keys of `Wish`, and options of the kind: what its `gather` takes
 
-OPTIONS = ("caption", "of")  # of every kind
+
+@dataclass(frozen=True)
+class Wish:
+    """What can be said of a figure of every kind.
+
+    Args:
+        kind: a file of figures/kinds/.
+        caption: what its reader should know.
+        of: {swept key: value} of the settings that are drawn, or a list of such; {} for all.
+    """
+
+    kind: str
+    caption: str | None = None
+    of: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+
+
+OF_ALL = tuple(Wish.__annotations__)
 
 
 @dataclass(frozen=True)
@@ -59,8 +73,8 @@ def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> t
 
 
 def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: Path, taken: set[str]) -> Picture:
-    check_figure(wanted)
-    options = {key: value for key, value in wanted.items() if key not in ("kind", *OPTIONS)}
+    check_figure(wanted, "figure")
+    options = {key: value for key, value in wanted.items() if key not in OF_ALL}
     if results.metric is None:
         raise InputError("no run has an objective yet")
     # Curves are drawn in training and validation.
@@ -131,18 +145,25 @@ def cells(values: Sequence[Mapping[str, str | None]], keys: Sequence[str]) -> in
     return count
 
 
-def check_figure(wanted: Wanted) -> None:
+def check_figures(study: Mapping[str, Any]) -> None:
     """
     Raises:
-        InputError: if there is no such kind of figure, or it has no such option.
+        InputError: for a figure of a `study` node that cannot be drawn whatever its runs give.
     """
-    kind = str(wanted.get("kind"))
-    if kind not in kind_names():
-        raise InputError(f"kind={kind}: no such figure; choose from: {', '.join(kind_names())}")
-    known = [*OPTIONS, *list(inspect.signature(load(kind).gather).parameters)[1:]]
-    for option in wanted:
-        if option != "kind" and option not in known:
-            raise InputError(f"{option}={wanted[option]}: {kind} has no such option; choose from: {', '.join(known)}")
+    for number, one in enumerate(study.get("figures") or []):
+        check_figure(one, f"study.figures[{number}]")
+
+
+def check_figure(wanted: Wanted, where: str) -> None:
+    """
+    Raises:
+        InputError: if there is no such kind of figure, or it takes no such option or value.
+    """
+    check_complete(where, Wish, {key: value for key, value in wanted.items() if key in OF_ALL})
+    if wanted["kind"] not in kind_names():
+        raise WrongValue(f"{where}.kind", wanted["kind"], f"give one of: {', '.join(kind_names())}")
+    own = {key: value for key, value in wanted.items() if key not in OF_ALL}
+    check_complete(where, load(wanted["kind"]).gather, {"metric": "", **own})
 
 
 def kind_names() -> list[str]:

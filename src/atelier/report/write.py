@@ -13,20 +13,25 @@ from atelier.report.notes import caption, cautions, heading
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
 from atelier.sweeps.aggregate import Results, aggregate
+from atelier.sweeps.study import presentation
 
 
-def write_report(folders: Path | Sequence[Path], output: Path | None = None) -> Results:
+def write_report(folders: Path | Sequence[Path], output: Path | None = None, conf: Path | None = None) -> Results:
     """Write and print what is known of a sweep, finished or not; never runs anything.
 
     Args:
         folders: a sweep's folder, or several of sweeps and runs.
         output: where the report goes; for one sweep its own folder unless said otherwise.
+        conf: where studies are as they are now; None: each sweep is told by its own copy of its study.
 
     Raises:
-        InputError: if a folder holds no run, or it is not known where to write.
+        InputError: if a folder holds no run, it is not known where to write, or a study is not as it should be.
     """
     folders = [folders] if isinstance(folders, Path) else list(folders)
     results = aggregate(folders)
+    if conf is not None:
+        for sweep in results.sweeps:
+            sweep.content["presentation"] = presentation(sweep, conf)
     if output is None:
         if len(folders) != 1 or not (folders[0] / "sweep.json").is_file():
             raise InputError("output is missing: give output=FOLDER for what is not one sweep's folder")

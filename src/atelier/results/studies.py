@@ -1,6 +1,7 @@
 """The studies of conf/study/: what each varies, and what its claims are about."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,12 @@ def read_study(conf: Path, name: str) -> Study:
     Raises:
         InputError: if there is none of that name, or its claims are not as they should be.
     """
-    file = conf / "study" / f"{name}.yaml"
-    try:
-        study = load(conf, name)
-        for where, side in sides(study.claims):
-            if side.study is not None:
-                other = load(conf, side.study)
+    study = load(conf, name)
+    for where, side in sides(study.claims):
+        if side.study is not None:
+            other = load(conf, side.study)
+            with in_file(conf, name):
                 check_side(side, other.settings, base_of(other.node, other.settings), where)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error
     return study
 
 
@@ -74,4 +72,14 @@ def load(conf: Path, name: str) -> Study:
     node = written(conf, name)
     if node is None:
         raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
-    return Study(name, node, check_claims(node), expand([], node)[0])
+    with in_file(conf, name):
+        return Study(name, node, check_claims(node), expand([], node)[0])
+
+
+@contextmanager
+def in_file(conf: Path, name: str) -> Iterator[None]:
+    """Around what is wrong in a study: its file is told."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{conf / 'study' / name}.yaml: {error}") from error

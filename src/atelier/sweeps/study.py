@@ -9,7 +9,9 @@ import yaml
 
 from atelier.arguments import check_complete
 from atelier.errors import InputError
+from atelier.runs.overrides import key_of
 from atelier.sweeps.records import LOADER
+from atelier.sweeps.sweep import Sweep
 
 Values = Mapping[str, Any]  # {key: value}
 SHOWN = ("title", "question", "claims", "figures")  # how a sweep is told, whatever of it has run
@@ -48,15 +50,33 @@ def check_study(node: Any) -> None:
 
 
 def written(conf: Path, name: str) -> dict[str, Any] | None:
-    """The `study` node of a file in `conf`/study/ as it is now; None if there is no such file.
+    """The `study` node of a file in `conf`/study/ as it is now, checked; None if there is no such file.
 
     Raises:
-        InputError: if it cannot be read.
+        InputError: if it cannot be read, or is not as it should be.
     """
     file = conf / "study" / f"{name}.yaml"
     try:
-        return (yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}).get("study") or {}
+        node = (yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}).get("study") or {}
+        check_study(node)
     except FileNotFoundError:
         return None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
+    except (yaml.YAMLError, InputError) as error:
+        raise InputError(f"{file}: {error}") from error
+    return node
+
+
+def presentation(sweep: Sweep, conf: Path) -> dict[str, Any]:
+    """A sweep's study, told as its file says now: its title, question, claims and figures.
+
+    Where the file is gone, or something of the study was typed, all is as it was when the sweep began.
+    """
+    stored = sweep.content.get("presentation") or {}
+    typed = any(key_of(str(one)).startswith("study.") for one in sweep.content.get("command") or [])
+    now = None if typed else written(conf, str(sweep.content.get("study")))
+    if now is None:
+        return stored
+    of_the_search = [one for one in stored.get("figures") or [] if one.get("kind") == "search"]
+    kept = {key: value for key, value in stored.items() if key not in SHOWN}
+    told = {key: now[key] for key in SHOWN if now.get(key) is not None}
+    return {**kept, **told, "figures": [*of_the_search, *(now.get("figures") or [])]}

@@ -31,7 +31,7 @@ class Bars:
     left_out: int = 0
 
 
-def gather(groups: Sequence[Group], metric: str, reference: Mapping[str, float] | None = None) -> Bars:
+def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, float] | None = None) -> Bars:
     """
     Args:
         groups: the settings, the best first.

@@ -7,6 +7,7 @@ there is no band, but each of them as a thin line. A ring is where the metric th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -71,10 +72,11 @@ class Curves:
 
 def gather(
     groups: Sequence[Group],
+    /,
     metric: str,
     reference: Mapping[str, float] | None = None,
     apart: str | None = None,
-    splits: Sequence[str] = ("train", "val"),
+    splits: Sequence[Literal["train", "val", "test"]] = ("train", "val"),
 ) -> Curves:
     """The curves of `metric`: without a split (`loss`) in training and validation, with one (`val/loss`) there alone.
 
@@ -88,8 +90,6 @@ def gather(
     Raises:
         InputError: if no run logged the metric, or `apart` was not swept.
     """
-    if wrong := [split for split in splits if split not in DASHES]:
-        raise InputError(f"splits={wrong[0]}: choose from: {', '.join(DASHES)}")
     names = [metric] if "/" in metric else [f"{split}/{metric}" for split in splits]
     if metric.rpartition("/")[2] == "error":
         groups = [replace(group, curves=[with_error(curve) for curve in group.curves]) for group in groups]

@@ -41,7 +41,7 @@ class Heatmap:
     panels: list[Panel]
 
 
-def gather(groups: Sequence[Group], metric: str, rows: str | None = None, columns: str | None = None) -> Heatmap:
+def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, columns: str | None = None) -> Heatmap:
     """
     Args:
         groups: the settings.

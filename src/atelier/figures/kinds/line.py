@@ -56,11 +56,12 @@ class LineChart:
 
 def gather(
     groups: Sequence[Group],
+    /,
     metric: str,
     x: str | None = None,
     reference: Mapping[str, float] | None = None,
     band: bool = False,
-    reported: Mapping[Any, float] | None = None,
+    reported: Mapping[float, float] | None = None,
 ) -> LineChart:
     """
     Args:

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 from matplotlib.figure import Figure
 
 from atelier.errors import InputError
@@ -38,7 +40,7 @@ class Pictures:
     left_out: int = 0
 
 
-def gather(groups: Sequence[Group], metric: str, name: str, epochs: int = 4) -> Pictures:
+def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated[int, Ge(1)] = 4) -> Pictures:
     """`figures/<name>.png` of each setting's first run; of `figures/<name>/epoch_NNNN.png`, where those are, several.
 
     Args:

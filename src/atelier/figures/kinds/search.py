@@ -77,7 +77,7 @@ class Search:
     left_out: int = 0
 
 
-def gather(groups: Sequence[Group], metric: str, logarithmic: Sequence[str] = ()) -> Search:
+def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] = ()) -> Search:
     """
     Args:
         groups: the settings.
