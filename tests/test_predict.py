@@ -156,7 +156,7 @@ def test_a_folder_without_images_is_named(predict: Run, tmp_path: Path) -> None:
 
 
 def test_no_inputs_at_all_are_told(predict: Run) -> None:
-    refused(predict("[]"), "inputs=[]: name at least one file or folder")
+    refused(predict("[]"), "inputs=[]: give text or a whole number or a number or a list that is not empty")
 
 
 def test_inputs_that_were_not_given_are_told(run_verb: Run, trained: Any) -> None:

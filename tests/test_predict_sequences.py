@@ -46,7 +46,8 @@ def test_what_is_no_palindrome_is_refused(run_verb: Run, palindromes: Any, input
 
 def test_without_an_input_it_asks_for_one(run_verb: Run, palindromes: Any) -> None:
     found = run_verb("predict", f"run={palindromes.folder}", "inputs=[]")
-    assert (found.code, found.err.strip()) == (2, "inputs=[]: give at least one")
+    assert found.code == 2
+    assert found.err.startswith("inputs=[]: give text or a whole number or a number or a list that is not empty")
 
 
 def test_a_picture_is_read_row_by_row_and_drawn(run_verb: Run, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ REFUSED = {
     "data=digit_pairs": {"draw": [-1], "train_pairs": [0], "validation_pairs": [-1], "test_pairs": [0], "pool": [0]},
     "data=disk": {"train_points": [0], "test_points": [0], "draw": [-1], "shape": [[3]], "num_classes": [3]},
     "data=image_folder": {"test_share": [2, -0.1], "shape": [[2, 8, 8], [1, 8], [1, 0, 8]]},
+    "data=mnist_rows": {"augment": [True], "shape": [[28], [0, 784]], "permuted": [1]},
     "data=random_images": {"num_images": [9], "num_classes": [0]},
     "task": {"label_smoothing": [1, -0.1], "keep": ["worst"], "mode": ["most"]},
     "task=gan": {

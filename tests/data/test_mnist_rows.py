@@ -72,6 +72,3 @@ def test_a_shape_that_loses_pixels_is_refused(make: Make) -> None:
         make("mnist_rows", "data.shape=[28,27]")
 
 
-def test_sequences_are_not_augmented(make: Make) -> None:
-    with pytest.raises(InputError, match=r"data\.augment=true: data=mnist_rows .* are no pictures; give false"):
-        make("mnist_rows", "data.augment=true")

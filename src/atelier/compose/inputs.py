@@ -3,44 +3,48 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from omegaconf import ListConfig
+from annotated_types import MinLen
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from atelier.arguments import check_arguments
 from atelier.data.class_folders import ENDINGS
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
 
+Named = str | int | float  # a text of digits is a number to YAML
 
-def load_inputs(given: Any, data: TensorData) -> tuple[list[str], Tensor]:
+
+def load_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)], data: TensorData) -> tuple[list[str], Tensor]:
     """The names of a user's inputs, and the inputs (N, …) as `data` has them: texts as they are, or else files.
 
     Raises:
         InputError: for what is not there or cannot be read.
     """
+    given = OmegaConf.to_container(inputs) if OmegaConf.is_list(inputs) else inputs
+    check_arguments("", load_inputs, {"inputs": given})
+    names = [str(name) for name in (given if isinstance(given, list) else [given])]
     if data.reads_text:
-        texts = [str(text) for text in (given if isinstance(given, (list, ListConfig)) else [given])]
-        if not texts:
-            raise InputError("inputs=[]: give at least one")
-        return texts, torch.stack([data.read_text(text) for text in texts])
-    files = find_files(given)
+        return names, torch.stack([data.read_text(name) for name in names])
+    files = find_files(names)
     return [str(file) for file in files], torch.stack([data.load_file(file) for file in files])
 
 
-def find_files(inputs: Any) -> list[Path]:
+def find_files(names: Sequence[str]) -> list[Path]:
     """The files that `inputs` names: files as they are, folders by the images directly in them, in order of name.
 
     Raises:
         InputError: for a path that is not there, or a folder without images.
     """
     files: list[Path] = []
-    for name in inputs if isinstance(inputs, (list, ListConfig)) else [inputs]:
-        path = Path(str(name))
+    for name in names:
+        path = Path(name)
         if not path.exists():
             raise InputError(f"inputs: there is no file or folder {path}")
         if not path.is_dir():
@@ -50,8 +54,6 @@ def find_files(inputs: Any) -> list[Path]:
         if not found:
             raise InputError(f"inputs: the folder {path} holds no images ({', '.join(sorted(ENDINGS))})")
         files += found
-    if not files:
-        raise InputError("inputs=[]: name at least one file or folder")
     return files
 
 

@@ -1,12 +1,12 @@
 """MNIST as sequences: the rows of a picture one after the other, or its pixels (ELEC576 report, assignment 2)."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from atelier.data.images import Side
 from atelier.data.vision import VisionData
 from atelier.errors import InputError
 
@@ -23,12 +23,17 @@ class MnistRows(VisionData):
         **options: see `VisionData`.
     """
 
-    def __init__(self, shape: Sequence[int], image_shape: Sequence[int], permuted: bool, **options: Any) -> None:
-        if options.get("augment"):
-            raise InputError("data.augment=true: data=mnist_rows and data=mnist_pixels are no pictures; give false")
-        super().__init__(shape=image_shape, **options)
+    def __init__(
+        self,
+        shape: tuple[Side, Side],
+        image_shape: tuple[Side, Side, Side],
+        permuted: bool,
+        augment: Literal[False],
+        **options: Any,
+    ) -> None:
+        super().__init__(shape=image_shape, augment=augment, **options)
         size = math.prod(image_shape)
-        if len(shape) != 2 or math.prod(shape) != size:
+        if math.prod(shape) != size:
             raise InputError(f"data.shape={list(shape)}: give the steps and the numbers in each, {size} in all")
         self.image_shape, self.sequence_shape = tuple(image_shape), tuple(shape)
         generator = torch.Generator().manual_seed(PERMUTATION_SEED)

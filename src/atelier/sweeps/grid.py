@@ -5,20 +5,21 @@ import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.runs.overrides import bare, key_of, value_of
 from atelier.runs.setting import REPEATS
 
 # What belongs to the sweep and not to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
-BUDGETS = ("full", "quick")
+Budget = Literal["full", "quick"]
 NOTHING = ("", "null", "none")  # `none` is the name of options that are nothing, such as a penalty
 
 Choice = list[str]  # overrides that go together
@@ -47,7 +48,7 @@ class Grid:
 
 
 def expand(
-    arguments: Sequence[str], study: Mapping[str, Any] | None = None, budget: str = "full"
+    arguments: Sequence[str], study: Mapping[str, Any] | None = None, budget: Budget = "full"
 ) -> tuple[Grid, dict[str, str]]:
     """All combinations of what the command line and the study let vary, and what `budget=quick` changed.
 
@@ -69,14 +70,15 @@ def expand(
     return Grid(list(unique(job_of(choices, typed) for choices in chosen))), shown
 
 
-def axes_of(typed: Mapping[str, Axis], study: Mapping[str, Any], budget: str) -> tuple[dict[str, Axis], dict[str, str]]:
+def axes_of(
+    typed: Mapping[str, Axis], study: Mapping[str, Any], budget: Budget
+) -> tuple[dict[str, Axis], dict[str, str]]:
     """All axes by name, those of one value first, and what `budget=quick` changed; as `expand` says.
 
     Args:
         typed: what the command line gives to each key.
     """
-    if budget not in BUDGETS:
-        raise InputError(f"budget={budget}: choose from: {', '.join(BUDGETS)}")
+    check_arguments("", axes_of, {"budget": budget})
     if budget == "quick" and not study.get("quick"):
         raise InputError(
             "budget=quick: only a study or an experiment with a `quick` part knows what that is; give study=NAME"

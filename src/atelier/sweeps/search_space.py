@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from atelier.errors import InputError, wrong_value
 from atelier.runs.overrides import bare, key_of, value_of
 from atelier.runs.setting import REPEATS
-from atelier.sweeps.grid import OF_THE_SWEEP, Axis, Choice, Grid, axes_of, job_of, parse, parsed, unique
+from atelier.sweeps.grid import OF_THE_SWEEP, Axis, Budget, Choice, Grid, axes_of, job_of, parse, parsed, unique
 
 DIGITS = 6  # of a drawn number, so that it can be read and typed again
 
@@ -28,7 +28,7 @@ class Space:
         InputError: if nothing varies, the seed or a fold does, or a range makes no sense.
     """
 
-    def __init__(self, arguments: Sequence[str], study: Mapping[str, Any], budget: str) -> None:
+    def __init__(self, arguments: Sequence[str], study: Mapping[str, Any], budget: Budget) -> None:
         found = dict(read(argument) for argument in arguments if not bare(argument).startswith(OF_THE_SWEEP))
         self.typed = {name: axis for name, (axis, _) in found.items()}
         axes, self.quick = axes_of(self.typed, study, budget)
