@@ -156,7 +156,8 @@ def test_the_log_holds_what_was_printed(trained: Any) -> None:
 
 
 def test_nothing_is_left_half_written(trained: Any) -> None:
-    assert [file for file in trained.folder.rglob("*") if file.suffix == ".part" or file.name.startswith(".")] == []
+    hidden = [file for file in trained.folder.rglob("*") if file.suffix == ".part" or file.name.startswith(".")]
+    assert hidden == [trained.folder / ".lock"]
 
 
 # ---------------------------------------------------------------------- seeds and settings

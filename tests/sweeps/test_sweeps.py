@@ -287,6 +287,6 @@ def test_a_sweep_is_run_by_one_process_at_a_time(held_sweep: Run, ended: Run, ru
     process = held_sweep("0@7")
     outcome = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)
     assert outcome.code == 2
-    assert outcome.err.strip().endswith("is being run by another process")
+    assert outcome.err.strip().endswith("is being written by another process")
     process.send_signal(signal.SIGTERM)
     assert ended(process)[0] == 128 + signal.SIGTERM

@@ -1,11 +1,12 @@
 """A run's folder: where each thing lies, how a new one is made, how an old one is found."""
 
+import fcntl
 import os
 import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 
@@ -61,6 +62,32 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
             f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
         ) from error
     return folder
+
+
+def claim(path: Path) -> TextIO:
+    """The lock of a run or a sweep, which keeps a second process from writing into its folder.
+
+    It ends when the returned file is closed, and with this process, however that ends.
+
+    Raises:
+        InputError: if another process has it.
+    """
+    lock = (path / ".lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise InputError(f"{path} is being written by another process") from None
+    return lock
+
+
+def claimed(path: Path) -> bool:
+    """Whether a process, here or where else the file system is mounted, has the lock of a run or a sweep."""
+    try:
+        claim(path).close()
+    except InputError:
+        return True
+    return False
 
 
 def stamp() -> str:

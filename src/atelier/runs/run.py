@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import lightning.pytorch as lightning
 import torch
@@ -31,7 +31,7 @@ from atelier.errors import InputError
 from atelier.internals import end_processes
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.folder import RunFolder, write_yaml
+from atelier.runs.folder import RunFolder, claim, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
@@ -47,10 +47,14 @@ class Run:
         folder: the run's folder, with its run.json.
         config: the resolved configuration as plain data.
         resumed: whether the run was begun before.
+        lock: of its folder, which the first of its processes holds.
     """
 
-    def __init__(self, folder: RunFolder, config: dict[str, Any], resumed: bool = False) -> None:
+    def __init__(
+        self, folder: RunFolder, config: dict[str, Any], resumed: bool = False, lock: TextIO | None = None
+    ) -> None:
         self.folder, self.config, self.resumed = folder, config, resumed
+        self.lock = lock
         self.manifest = Manifest.read(folder.manifest)
         self.stop = StopRequest()
         self.keeper = Keeper(folder, self.manifest, config, self.stop)
@@ -74,6 +78,7 @@ class Run:
         setting: str,
     ) -> "Run":
         """A new run in a folder just made; `names` are its experiment and study, `setting` its config_hash."""
+        lock = claim(folder.path)
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
         Manifest(folder.manifest, {}).update(
@@ -102,7 +107,7 @@ class Run:
             pid=os.getpid(),
             error=None,
         )
-        return cls(folder, config)
+        return cls(folder, config, lock=lock)
 
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
@@ -110,12 +115,13 @@ class Run:
 
         `changed` are the keys of run.json, `overrides` and `config_hash`, that this gives another value.
         """
-        if rank() == 0:
+        lock = claim(folder.path) if rank() == 0 else None
+        if lock:
             manifest = Manifest.read(folder.manifest)
             manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
             write_yaml(folder.config, config)
             write_yaml(folder.overrides, manifest["overrides"])
-        return cls(folder, config, resumed=True)
+        return cls(folder, config, resumed=True, lock=lock)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -136,6 +142,8 @@ class Run:
                 self.finish_loggers(self.exit_status(ended))
                 if torch.distributed.is_available() and torch.distributed.is_initialized():
                     torch.distributed.destroy_process_group()
+                if self.lock:
+                    self.lock.close()
 
     # ------------------------------------------------------------------ what it does
 

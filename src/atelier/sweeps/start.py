@@ -1,6 +1,5 @@
 """Which sweep a command is about, a new one or one to go on with; and how it ends."""
 
-import fcntl
 import functools
 import os
 from collections.abc import Sequence
@@ -13,12 +12,13 @@ from omegaconf import DictConfig
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import plain
 from atelier.errors import InputError
+from atelier.runs.folder import claim
 from atelier.runs.overrides import bare, key_of
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import preflight
-from atelier.sweeps.process import alive, warm_context
+from atelier.sweeps.process import warm_context
 from atelier.sweeps.settings_from import with_settings_from
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
@@ -81,7 +81,7 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
         launcher=launcher_words(config),
         **content,
     )
-    claim(sweep)
+    sweep.lock = claim(sweep.path)
     return sweep
 
 
@@ -107,19 +107,9 @@ def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any])
         grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
             raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
-    claim(sweep)
-    wait_for_leftovers(sweep, alive, jobs_in_queue(sweep))
+    sweep.lock = claim(sweep.path)
+    wait_for_leftovers(sweep, jobs_in_queue(sweep))
     todo = sweep.unfinished()
     print(f"{sweep.path}: {len(todo)} of {len(sweep.jobs)} jobs are to be done", flush=True)
     sweep.manifest.update(status="running", launcher=launcher_words(config))
     return sweep
-
-
-def claim(sweep: Sweep) -> None:
-    """Keep a second process from running the same sweep; the lock ends with this process, however that ends."""
-    sweep.lock = (sweep.path / ".lock").open("w")
-    try:
-        fcntl.flock(sweep.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        sweep.lock.close()
-        raise InputError(f"{sweep.path} is being run by another process") from None

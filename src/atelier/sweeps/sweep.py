@@ -3,10 +3,9 @@
 import json
 import os
 import shutil
-import socket
 import tempfile
 import time
-from collections.abc import Callable, Container
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder
+from atelier.runs.folder import RunFolder, claimed
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
@@ -239,9 +238,7 @@ def quoted(value: object) -> str:
     return f"'{text}'"
 
 
-def wait_for_leftovers(
-    sweep: Sweep, alive: Callable[[int], bool], queued: Container[int] = (), seconds: float = 60
-) -> None:
+def wait_for_leftovers(sweep: Sweep, queued: Container[int] = (), seconds: float = 60) -> None:
     """Jobs of a sweep that was killed are still saving: let them end, but for those `queued` on a cluster.
 
     Raises:
@@ -249,9 +246,8 @@ def wait_for_leftovers(
     """
     end = time.monotonic() + seconds
     for job in sweep.jobs:
-        if job.number in queued or sweep.record(job).get("host", socket.gethostname()) != socket.gethostname():
-            continue
-        while (record := sweep.record(job)).get("status") == "running" and alive(record["pid"]):
+        folder = sweep.folder(job)
+        while job.number not in queued and sweep.status(job) == "running" and claimed(folder.path):
             if time.monotonic() > end:
-                raise InputError(f"job {job.number} of {sweep.path} is still running (process {record['pid']})")
+                raise InputError(f"job {job.number} of {sweep.path} is still running, on {sweep.record(job)['host']}")
             time.sleep(0.2)

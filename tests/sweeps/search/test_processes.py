@@ -12,7 +12,6 @@ import pytest
 
 from atelier.runs.judge import JOURNAL
 from atelier.sweeps.local import Limits, Local
-from atelier.sweeps.process import alive
 from atelier.sweeps.run import Loop
 from atelier.sweeps.search import Search
 from atelier.sweeps.sweep import Job
@@ -73,7 +72,7 @@ def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
     trial = hold.reached("2")
     process.kill()
     process.wait()
-    wait_until(lambda: not alive(trial))
+    wait_until(lambda: not Path(f"/proc/{trial}").exists())
     begun = json.loads((folder / "sweep.json").read_text())["jobs"]
     assert [job["number"] for job in begun] == [0, 1, 2]
     again = search_in(folder, *KILLED, trials=6)

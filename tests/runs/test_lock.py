@@ -1,0 +1,54 @@
+"""A run's folder is written by one process at a time, whatever numbers processes have."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.errors import InputError
+from atelier.runs.folder import claim, claimed
+from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
+
+Run = Callable[..., Any]
+
+
+def test_a_run_that_is_being_written_is_not_resumed(trained: Any, run_verb: Run) -> None:
+    before = (trained.folder / "run.json").read_text()
+    with claim(trained.folder):
+        outcome = run_verb("train", f"resume={trained.folder}", "trainer.max_epochs=9", logs=trained.logs)
+    assert outcome.code == 2
+    assert outcome.err == f"{trained.folder} is being written by another process\n"
+    assert (trained.folder / "run.json").read_text() == before
+
+
+def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
+    assert not claimed(tmp_path)
+    with claim(tmp_path):
+        assert claimed(tmp_path)
+        with pytest.raises(InputError, match="is being written by another process"):
+            claim(tmp_path)
+    assert not claimed(tmp_path)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    """Of one job, whose run.json says that process 1 is running it."""
+    sweep = Sweep.create(tmp_path / "sweep", [Job(0, ["seed=0"], {}, {})])
+    sweep.folder(sweep.jobs[0]).path.mkdir()
+    (tmp_path / "sweep" / "0" / "run.json").write_text(json.dumps({"status": "running", "pid": 1, "host": "there"}))
+    return sweep
+
+
+def test_a_job_whose_process_has_died_is_not_waited_for(sweep: Sweep) -> None:
+    """In a container another process may have its number by now."""
+    wait_for_leftovers(sweep, seconds=0)
+
+
+def test_a_job_that_runs_on_is_told(sweep: Sweep) -> None:
+    with (
+        claim(sweep.path / "0"),
+        pytest.raises(InputError, match=r"job 0 of .*/sweep is still running, on there"),
+    ):
+        wait_for_leftovers(sweep, seconds=0)
