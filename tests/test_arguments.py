@@ -55,7 +55,7 @@ def test_a_value_fits_or_does_not(hint: Any, good: list[Any], bad: list[Any]) ->
     [
         (Count, "a whole number of 1 or more"),
         (Count | None, "a whole number of 1 or more or null"),
-        (Annotated[float, Interval(gt=0, le=1)], "a number above 0 and of 1 or less"),
+        (Annotated[float, Interval(gt=0, le=1)], "a number above 0 up to 1"),
         (Annotated[int, Ge(6), MultipleOf(3)], "a whole number of 6 or more and a multiple of 3"),
         (Literal["a", 1, None], "one of: a, 1, null"),
         (Sequence[Count], "a list, each item a whole number of 1 or more"),

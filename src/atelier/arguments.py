@@ -23,6 +23,7 @@ BOUNDS = {
     "le": "of {} or less",
     "multiple_of": "a multiple of {}",
 }
+BETWEEN = {"gt": "above {}", "ge": "from {}", "lt": "to below {}", "le": "up to {}"}  # where there are both
 
 
 class UnknownArgument(InputError):
@@ -161,7 +162,7 @@ def describe(hint: Any) -> str:
 
     >>> from annotated_types import Interval
     >>> describe(typing.Annotated[float, Interval(ge=0, lt=1)] | None)
-    'a number of 0 or more and below 1 or null'
+    'a number from 0 to below 1 or null'
     """
     if hint in WORDS:
         return WORDS[hint]
@@ -169,11 +170,14 @@ def describe(hint: Any) -> str:
     if origin is typing.Annotated:
         kind, *metadata = options
         stated = [(name, getattr(one, name, None)) for one in metadata for name in BOUNDS]
-        bounds = [BOUNDS[name].format(limit) for name, limit in stated if limit is not None]
+        given = {name: limit for name, limit in stated if limit is not None}
+        bounds = " and ".join(BOUNDS[name].format(limit) for name, limit in given.items())
+        if given.keys() & {"gt", "ge"} and given.keys() & {"lt", "le"}:
+            bounds = " ".join(BETWEEN[name].format(limit) for name, limit in given.items())
         words, comma, rest = describe(kind).partition(",")
         if words in ("text", "a list") and any(getattr(one, "min_length", 0) for one in metadata):
             words += " that is not empty"
-        return f"{words}{comma}{rest} {' and '.join(bounds)}".strip()
+        return f"{words}{comma}{rest} {bounds}".strip()
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(option) for option in options))
     if origin is typing.Literal:

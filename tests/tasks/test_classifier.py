@@ -14,7 +14,6 @@ from sklearn.metrics import accuracy_score, log_loss, recall_score
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from atelier.errors import InputError
 from atelier.losses.penalty import none
 from atelier.runs.checkpoint import load_weights, open_checkpoint
 from atelier.tasks.classifier import Classifier
@@ -71,12 +70,6 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
     plain = classifier().training_step((LOGITS, CLASSES), 0)
     assert task.training_step((LOGITS, CLASSES), 0).item() == pytest.approx(plain.item() + 5)
     assert task.train_loss.compute().item() == pytest.approx(plain.item())
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.0])
-def test_a_smoothing_that_is_no_share_is_told(value: float) -> None:
-    with pytest.raises(InputError, match=rf"task\.label_smoothing={value}: give a share"):
-        classifier(label_smoothing=value)
 
 
 # ---------------------------------------------------------------------- names
