@@ -24,11 +24,11 @@ CONSULT_EVERY = 16  # steps, between two times that several processes ask each o
 class Keeper(Checkpoint):
     """Writes `last.ckpt` before an epoch and at the end, and `best.ckpt` when the objective improves.
 
-    Lightning's own ModelCheckpoint saves while an epoch's schedules and loggers are still to come, and neither the
-    random generators nor where the run counts steps. Here `last.ckpt` is written where the next epoch begins: all that
-    the finished one logged and scheduled is done by then, so that a run killed at any moment and resumed from it
-    repeats exactly what it would have done. Of epochs shorter than the configuration's `save_every` seconds, not each
-    begins with a checkpoint. A validation inside of an epoch is followed by one too, as seldom.
+    Lightning's own ModelCheckpoint saves while an epoch's schedules and loggers are still to come, and without the
+    random generators. Here `last.ckpt` is written where the next epoch begins: all that the finished epoch logged and
+    scheduled is done by then, so that a run killed at any moment and resumed from it repeats exactly what it would have
+    done. Epochs shorter than the configuration's `save_every` seconds do not each begin with a checkpoint. A validation
+    inside of an epoch is followed by one too, as seldom.
 
     Args:
         folder: the run's folder.
