@@ -1,13 +1,16 @@
 """How a task makes the optimizer of its network."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
+from atelier.compose.targets import build
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
@@ -34,6 +37,19 @@ def test_adams_family_steps_fused_on_a_processor_and_gets_where_it_gets_without(
             optimizer.step()
         ends.append(nn.utils.parameters_to_vector(network.parameters()))
     torch.testing.assert_close(ends[0], ends[1])
+
+
+def test_every_option_steps_a_network(compose: Callable[..., DictConfig], optimizer_option: str) -> None:
+    """Each has the two keys that an experiment may set."""
+    config = compose(f"optimizer={optimizer_option}", "optimizer.lr=0.1", "optimizer.weight_decay=0.1").optimizer
+    network = nn.Linear(2, 1)
+    before = network.weight.clone()
+    task = Task(network, build(config), Schedule(None), "val/loss", "min")
+    optimizer = task.optimizer_of(network)
+    network(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+    assert network.weight.isfinite().all()
+    assert not torch.equal(network.weight, before)
 
 
 def test_options_go_to_the_optimizer() -> None:
