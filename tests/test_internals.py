@@ -225,6 +225,7 @@ def test_what_is_quicker_happens_ten_times_a_step_or_more(monkeypatch: Any, kind
 # Private names of other libraries, and who needs them.
 OTHERS = {
     "_apply": "torch: moving a module to a precision or a device, which tasks, metrics and the scratch network follow",
+    "_exit": "Python, documented: the end of a process that was forked, with nothing undone of its parent",
     "_ConvNd": "torch: a convolution of any number of dimensions",
     "_calculate_fan_in_and_fan_out": "torch: the sizes that an initializer of its own scales by",
     "_update_count": "torchmetrics: that a metric holds something",
