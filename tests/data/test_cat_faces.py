@@ -114,5 +114,3 @@ def test_another_share_that_tests_is_another_cache(faces: Callable[..., CatFaces
         data.prepare_data()
         found.append(len(data.load()[0]["test_images"]))
     assert found == [5, 0, 10, 5]
-
-

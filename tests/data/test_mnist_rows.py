@@ -70,5 +70,3 @@ def test_validation_is_a_part_of_the_training_set(make: Make) -> None:
 def test_a_shape_that_loses_pixels_is_refused(make: Make) -> None:
     with pytest.raises(InputError, match=r"data\.shape=\[28, 27\]: give the steps and the numbers in each, 784 in all"):
         make("mnist_rows", "data.shape=[28,27]")
-
-

@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 
 from atelier.compose.targets import build
 from atelier.data.images import ImageData
-from atelier.errors import InputError
 
 Compose = Callable[..., DictConfig]
 Make = Callable[..., ImageData]
