@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 CHECKING = """
-import multiprocessing, os, sys, time
+import multiprocessing, os, signal, sys, time
 from pathlib import Path
 from atelier.sweeps.preflight import check_all, check_one
 
@@ -20,6 +20,7 @@ def check(job):
     time.sleep(600)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children ignore it
     context = multiprocessing.get_context("forkserver")
     folder = Path(sys.argv[1])
     if sys.argv[2] == "all":
@@ -45,5 +46,5 @@ def test_no_check_outlives_the_process_that_asked(
     wait_until(lambda: sum(file.stat().st_size > 0 for file in begun.iterdir()) == processes, process)
     checking = [int(file.read_text()) for file in begun.iterdir()]
     process.send_signal(number)
-    process.wait()
+    process.wait(timeout=60)
     wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in checking))

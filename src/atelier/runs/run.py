@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -78,7 +78,6 @@ class Run:
         setting: str,
     ) -> "Run":
         """A new run in a folder just made; `names` are its experiment and study, `setting` its config_hash."""
-        lock = claim(folder.path)
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
         Manifest(folder.manifest, {}).update(
@@ -107,7 +106,7 @@ class Run:
             pid=os.getpid(),
             error=None,
         )
-        return cls(folder, config, lock=lock)
+        return cls(folder, config, lock=claim(folder.path))
 
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
@@ -115,12 +114,14 @@ class Run:
 
         `changed` are the keys of run.json, `overrides` and `config_hash`, that this gives another value.
         """
-        lock = claim(folder.path) if rank() == 0 else None
-        if lock:
-            manifest = Manifest.read(folder.manifest)
-            manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
-            write_yaml(folder.config, config)
-            write_yaml(folder.overrides, manifest["overrides"])
+        with ExitStack() as locked:
+            lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
+            if lock:
+                manifest = Manifest.read(folder.manifest)
+                manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
+                write_yaml(folder.config, config)
+                write_yaml(folder.overrides, manifest["overrides"])
+            locked.pop_all()  # the lock is the run's now
         return cls(folder, config, resumed=True, lock=lock)
 
     @contextmanager
