@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slurm
 Run = Callable[..., Any]
 Process = subprocess.Popen[str]
 SLURM = "hydra/launcher=slurm"
-SWEPT = "optimizer.lr=0.01,0.001,-1,0.0001"  # AdamW does not take -1
+SWEPT = "task.metric=val/loss,val/common_sense_error,val/nothing,val/median_error"  # nothing logs val/nothing
 HELD = "0@7"  # where the job of `begun` waits
 TIMES = ("folder", "seconds.", "steps_per_second", "peak_memory_mb", "pid")
 
@@ -102,7 +102,7 @@ def test_one_failing_job_takes_nothing_along(swept: Watched) -> None:
     assert states == ["completed", "completed", "failed", "completed"]
     last = swept.err.splitlines()
     assert last[0] == "1 of 4 jobs failed:"
-    assert last[1].startswith("  job 2, optimizer.lr=-1: InputError: optimizer: Invalid learning rate: ")
+    assert last[1].startswith("  job 2, task.metric=val/nothing: InputError: task.metric=val/nothing: no such metric; ")
     assert last[2].strip() == str(folder(swept.logs) / "2" / "run.log")
     assert last[3].endswith(f"-m {SLURM} hydra.launcher.jobs=1 sweep.resume={folder(swept.logs)}")
 
