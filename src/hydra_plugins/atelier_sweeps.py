@@ -96,10 +96,11 @@ class GridSweeper(Sweeper):
             from atelier.report.pictures import check_figures  # late: it draws
 
             check_figures(study)
-        words = launcher_words(config)
-        loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)
-        with open_dict(config):
-            config.hydra.launcher = loaded.hydra.launcher
+        if config.sweep.resume is not None:
+            words = launcher_words(config)
+            loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)
+            with open_dict(config):
+                config.hydra.launcher = loaded.hydra.launcher
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )

@@ -14,7 +14,6 @@ import pytest
 from atelier.runs.manifest import Manifest
 from atelier.sweeps import local as local_module
 from atelier.sweeps.local import Local
-from atelier.sweeps.process import start_process
 from atelier.sweeps.run import Loop
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
@@ -131,64 +130,38 @@ def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_loca
     wait_until(lambda: gone(child))
 
 
-class Shot(Lines):
-    """Kills the server that jobs are forked from, once, when there is a file."""
+class Once(Lines):
+    """Sends a signal to a process, once, when there is a file."""
 
-    def __init__(self, sweep: Sweep, file: Path) -> None:
+    def __init__(self, sweep: Sweep, file: Path, number: int, process: Callable[[], int] = os.getpid) -> None:
         super().__init__(sweep)
         self.file: Path | None = file
+        self.number, self.process = number, process
 
     def tick(self) -> None:
         if self.file and self.file.exists():
             self.file = None
-            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
+            os.kill(self.process(), self.number)
+
+
+def fork_server() -> int:
+    return forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
 def test_jobs_that_are_lost_with_their_fork_server_go_on_once_more(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=wait", "do=well")
-    local = make_local(sweep, watcher=Shot(sweep, sweep.path / "0" / "waiting"), jobs=1)
+    shot = Once(sweep, sweep.path / "0" / "waiting", signal.SIGKILL, fork_server)
+    local = make_local(sweep, watcher=shot, jobs=1)
     assert Loop(local).run(iter(sweep.jobs)) == 0
     assert states(sweep) == ["completed", "completed"]
     assert local.attempts == {0: 2, 1: 1}
     assert "Lost: lost with the process that it was forked from" in (sweep.path / "0" / "run.log").read_text()
 
 
-def test_a_fork_server_that_dies_as_a_job_starts_is_started_again() -> None:
-    class Dies:
-        """A context whose first process does not start."""
-
-        started = 0
-
-        def Process(self, target: Any, args: Any) -> Any:
-            return self
-
-        def start(self) -> None:
-            self.started += 1
-            if self.started == 1:
-                raise EOFError
-
-    context = Dies()
-    assert start_process(context, print, ()) is context  # type: ignore[comparison-overlap]
-    assert context.started == 2
-
-
-class CtrlC(Lines):
-    """Sends this process a Ctrl-C, once, when there is a file."""
-
-    def __init__(self, sweep: Sweep, file: Path) -> None:
-        super().__init__(sweep)
-        self.file: Path | None = file
-
-    def tick(self) -> None:
-        if self.file and self.file.exists():
-            self.file = None
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=wait", "do=well")
-    local = make_local(sweep, watcher=CtrlC(sweep, sweep.path / "0" / "waiting"), jobs=1)
+    local = make_local(sweep, watcher=Once(sweep, sweep.path / "0" / "waiting", signal.SIGINT), jobs=1)
     assert Loop(local).run(iter(sweep.jobs)) == signal.SIGINT
     assert states(sweep) == ["interrupted", "waiting"]
     assert sweep.conclude() == "interrupted"

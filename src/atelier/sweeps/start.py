@@ -1,4 +1,4 @@
-"""Which sweep a command is about, a new one or one to go on with; and how it ends."""
+"""Which sweep a command is about, a new one or one to go on with."""
 
 import functools
 import os
