@@ -145,8 +145,8 @@ def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[st
         ("network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
         ("+network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
         ("+mine=7", "mine: of a finished run, trainer, data, task can be changed\n"),
-        ("trainer.devices=1", "trainer: none is chosen; choose trainer=auto or "),
-        ("data=digits", "data: this command chooses none; "),
+        ("trainer.devices=1", "trainer: no option is chosen; choose trainer=auto or "),
+        ("data=digits", "data: this command takes no data=; "),
     ],
 )
 def test_how_a_key_of_the_run_is_changed_is_told(run_verb: Run, trained: Any, override: str, told: str) -> None:

@@ -85,7 +85,7 @@ def test_a_group_that_has_to_be_chosen_lists_its_options(told: Told) -> None:
 
 
 def test_data_that_lacks_what_a_network_needs_is_told(told: Told) -> None:
-    assert told("data=clocks") == "network needs data.num_classes, which is not there; choose another data= or network="
+    assert told("data=clocks") == "network needs data.num_classes, which is missing; choose another data= or network="
 
 
 @pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])
@@ -102,4 +102,4 @@ def test_an_option_without_keys_names_those_that_have_the_key(told: Told) -> Non
 
 
 def test_a_group_of_which_nothing_is_chosen_names_its_options(told: Told) -> None:
-    assert told("encoder.hidden=[3]") == "encoder: none is chosen; choose encoder=conv or mlp"
+    assert told("encoder.hidden=[3]") == "encoder: no option is chosen; choose encoder=conv or mlp"

@@ -20,7 +20,7 @@ def test_a_value_has_the_entry_of_the_least_limit_that_it_does_not_exceed(value:
 
 
 def test_a_value_beyond_all_limits_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^41 is beyond what has a setting here; give at most 40"):
+    with pytest.raises(InputError, match=r"^41 is above every limit of the table; give at most 40"):
         up_to(41, TABLE)
 
 

@@ -169,7 +169,7 @@ def test_a_sampler_needs_a_search(run_verb: Run) -> None:
     outcome = run_verb("train", "-m", "hydra/sweeper/sampler=random", "optimizer=sgd,adam")
     assert (outcome.code, outcome.err) == (
         2,
-        "hydra/sweeper/sampler is a part of hydra/sweeper=optuna: give that too\n",
+        "hydra/sweeper/sampler belongs to hydra/sweeper=optuna: give hydra/sweeper=optuna too\n",
     )
 
 

@@ -1,1 +1,1 @@
-"""From a command line to live objects: configuration checked, composed and built."""
+"""Composes the configuration of a command, checks it and builds its objects."""

@@ -1,4 +1,4 @@
-"""Bounds and choices of what others wrote, whose signatures state none; ours stand in the signatures themselves."""
+"""Bounds and choices for arguments of Lightning's and torch's classes; Atelier's own classes annotate theirs."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 BelowOne = Annotated[float, Interval(ge=0, lt=1)]
 NoLimit = Literal[-1]
 
-# {class: {argument: its annotation}}, for the class and all that are made of it
+# {class: {argument: annotation}}; subclasses inherit the annotations
 STATED: Mapping[str, Mapping[str, Any]] = {
     "lightning.pytorch.trainer.trainer.Trainer": {
         "devices": Count | NoLimit | str | list[Annotated[int, Ge(0)]],
@@ -50,6 +50,6 @@ STATED: Mapping[str, Mapping[str, Any]] = {
 
 
 def stated_for(target: Callable[..., Any]) -> dict[str, Any]:
-    """{argument: annotation} of a class, from STATED."""
+    """The annotations in STATED for a class and its bases: {argument: annotation}."""
     names = [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]
     return {key: hint for name in reversed(names) for key, hint in STATED.get(name, {}).items()}

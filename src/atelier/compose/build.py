@@ -1,4 +1,4 @@
-"""From a composed configuration to live objects, and back from a run's folder."""
+"""Checks the configuration of a run, and builds its task, data and Trainer."""
 
 import functools
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from atelier.runs.generators import seed_generators
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
-ALL = ("auto", -1, "-1")  # of trainer.devices
+ALL = ("auto", -1, "-1")  # values of trainer.devices that mean: every device
 
 
 @dataclass(frozen=True)
 class Options:
-    """What train.py is told beside what it builds: conf/train.yaml says what each is."""
+    """The options of train.py that build no object; conf/train.yaml describes them."""
 
     seed: Annotated[int, Ge(0)]
     train: bool
@@ -40,11 +40,11 @@ class Options:
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
-    """Check what a run's configuration asks for, before anything is made.
+    """Check the configuration of a run before anything is built.
 
     Args:
-        config: the configuration.
-        experiment: that it is of, and the `overrides` that were typed: together they tell where a wrong key is from.
+        experiment: name of the experiment, and the `overrides` that were typed: the message says which of the two sets
+            a wrong key.
 
     Raises:
         InputError: with the key, the value and the choices.
@@ -76,25 +76,21 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
 
 
 def check_targets(config: DictConfig) -> None:
-    """Check everything that the configuration would build."""
+    """Check every `_target_` of the configuration."""
     config = config.copy()
-    if config.trainer.precision == "auto":  # this project's own word, decided when the device is known
+    if config.trainer.precision == "auto":  # no value of Lightning's: `build_trainer` replaces it
         config.trainer.precision = "32-true"
-    config.paths.run = str(config.paths.run)  # the folder of a new run is made after this check
+    config.paths.run = str(config.paths.run)  # null for a new run, whose folder is made after this check
     check(config)
 
 
 def check_networks(config: DictConfig) -> None:
-    """Make the task's networks without their numbers, in 10 to 30 ms: is there a value that they cannot take?
-
-    Raises:
-        InputError: if there is.
-    """
+    """Build the task's networks on the meta device, without memory: an InputError if a constructor refuses a value."""
     for key in config.task:
         node = OmegaConf.select(config, f"task.{key}", throw_on_resolution_failure=False)
         if key == "features" or not OmegaConf.is_dict(node) or "_target_" not in node or "_partial_" in node:
             continue
-        path = key if config.get(key) == node else f"task.{key}"  # where it was chosen
+        path = key if config.get(key) == node else f"task.{key}"  # the key that the user typed
         kind: Any = locate(path, node._target_)
         if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
             continue
@@ -102,25 +98,22 @@ def check_networks(config: DictConfig) -> None:
             with torch.device("meta"):
                 make(path, plain(node))
         except (InputError, RuntimeError):
-            make(path, plain(node))  # one that needs its numbers to be made is no mistake
+            make(path, plain(node))  # some constructors read their weights, which the meta device does not hold
 
 
 def build_task(config: DictConfig) -> Task:
-    """The task with its network; its weights depend on the seed alone."""
+    """The task with its network; the seed alone decides the initial weights."""
     seed_generators(config.seed)
     return build(config.task)
 
 
 def build_data(config: DictConfig) -> TensorData:
-    seed_generators(config.seed)  # for data that draw without a generator of their own
+    seed_generators(config.seed)  # some data sets draw from the global generators
     return build(config.data)
 
 
 def build_trainer(config: DictConfig, run: Run | None = None, output: Path | None = None) -> lightning.Trainer:
-    """The Trainer of a run, which writes into the run's folder.
-
-    Without a run, one that only evaluates, and whose callbacks, if there are any, write into `output`.
-    """
+    """The Trainer of `run`; without a run, a Trainer that only evaluates, and whose callbacks write into `output`."""
     settings = config.trainer.copy()
     ask_no_driver()
     settings.accelerator = accelerator = decide_devices(settings)
@@ -151,10 +144,10 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
 
 
 def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
-    """For a task that steps its optimizers by itself: it clips gradients, and each backward leaves parameters out.
+    """Adapt the Trainer's settings to a task with manual optimization, which clips its gradients itself.
 
     Raises:
-        InputError: for what such a task cannot do.
+        InputError: for gradient accumulation, and for clipping where the task has no `gradient_clip_val`.
     """
     if settings.accumulate_grad_batches != 1:
         raise InputError(
@@ -168,22 +161,22 @@ def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
         )
     settings.gradient_clip_val = None
     if settings.strategy == "ddp":
-        settings.strategy = "ddp_find_unused_parameters_true"
+        settings.strategy = "ddp_find_unused_parameters_true"  # each optimizer steps a part of the parameters
 
 
 def pruning(config: DictConfig, run: Run) -> list[Pruning]:
-    """What ends the run early, if it is a trial of a search that prunes."""
+    """The callback that prunes a trial of a search; an empty list for every other run."""
     trial = OmegaConf.select(config, "sweep.trial")
     if trial is None:
         return []
-    from atelier.runs.judge import Judge  # late: only searches need Optuna
+    from atelier.runs.judge import Judge  # imports Optuna, which only searches need
 
     judge = Judge(run.folder.path.parent, trial, functools.partial(make, "hydra.sweeper.pruner"))
     return [Pruning(judge.hopeless, run.prune)]
 
 
 def build_all(config: DictConfig, group: str) -> list[Any]:
-    """The objects of a group that holds any number of them, each under a name of its own."""
+    """Build each object of a group {name: node}, such as `callbacks` and `logger`."""
     return [build(node) for node in (config.get(group) or {}).values() if node is not None]
 
 
@@ -196,7 +189,7 @@ def pick_accelerator(name: str) -> str:
 
 
 def decide_devices(trainer: DictConfig) -> str:
-    """Set how many devices of this machine `auto` means: they change the batch. Returns the accelerator."""
+    """Set `devices: auto` to this machine's number of devices, which multiplies the batch; return the accelerator."""
     accelerator, devices = pick_accelerator(trainer.accelerator), trainer.devices
     count = torch.cuda.device_count() if accelerator == "cuda" else 1
     if devices in ALL:

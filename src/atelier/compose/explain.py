@@ -1,4 +1,4 @@
-"""Says in one or two lines what is wrong with a command line, from the exceptions of Hydra and OmegaConf."""
+"""Turns the exceptions of Hydra and OmegaConf into messages of one or two lines for the user."""
 
 import re
 import sys
@@ -12,11 +12,11 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from atelier.errors import InputError, not_among
 from atelier.runs.overrides import key_of
 
-CHANGEABLE = ("trainer", "data", "task")  # of a finished run, by eval.py and predict.py
+CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
 def explain(error: BaseException, conf: Path) -> str:
-    """The message for a user: which key, which value, which choices. `conf` is the folder of the groups."""
+    """The message for the user, with key, value and choices; `conf` is the folder of the configuration groups."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -27,9 +27,9 @@ def explain(error: BaseException, conf: Path) -> str:
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         group = match[1].split("/")[-1]
         if group in groups(conf):
-            return f"{group}: this command chooses none; data.KEY=VALUE, task.KEY=VALUE change a run's own"
+            return f"{group}: this command takes no {group}=; data.KEY=VALUE and task.KEY=VALUE change keys of the run"
         if match[1].startswith("hydra/sweeper/"):
-            return f"{match[1]} is a part of hydra/sweeper=optuna: give that too"
+            return f"{match[1]} belongs to hydra/sweeper=optuna: give hydra/sweeper=optuna too"
         return f"{match[1]}: {not_among(group, groups(conf))}"
     if isinstance(error, MissingMandatoryValue):
         return missing_key(str(error.full_key or error.key), conf)
@@ -39,7 +39,7 @@ def explain(error: BaseException, conf: Path) -> str:
         return missing_key(match[1] or match[2], conf)
     if match := re.search(r"Interpolation key '(\w+)\.(\w+)' not found", str(error)):
         group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
-        return f"{group} needs {match[1]}.{match[2]}, which is not there; choose another {match[1]}= or {group}="
+        return f"{group} needs {match[1]}.{match[2]}, which is missing; choose another {match[1]}= or {group}="
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if str(error).startswith("Config group override must be a string"):
@@ -49,7 +49,7 @@ def explain(error: BaseException, conf: Path) -> str:
 
 
 def missing_key(key: str, conf: Path) -> str:
-    """A value that has to be given; of a group, its options."""
+    """The message for a missing value; for a missing group, with its options."""
     if (conf / key).is_dir():
         return f"{key} is missing: choose from: {', '.join(options(key, conf))}"
     return f"{key} is missing: give it as {key}=VALUE"
@@ -62,7 +62,7 @@ def missing_option(file: str, options: Iterable[str]) -> str:
 
 
 def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
-    """A key that the composed configuration does not have, with those that stand in its place."""
+    """The message for a key that the configuration does not have, with the keys that it has at that place."""
     key = error.full_key or str(error.key)
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
@@ -78,21 +78,21 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
 
 
 def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
-    """A key of a group of which nothing is chosen; `of_a_run` tells that the command is about a finished run."""
+    """The message for a key of a group without a chosen option; `of_a_run`: the command opens a finished run."""
     if of_a_run and group not in CHANGEABLE:
         return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
-    return f"{group}: none is chosen; choose {group}={' or '.join(options(group, conf))}"
+    return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"
 
 
 def options(group: str, conf: Path, key: str = "") -> list[str]:
-    """The options of a group; of these, where there are any, those that have the `key`."""
+    """The options of a group; if some of them have the `key`, only these."""
     files = sorted((conf / group).glob("*.yaml"))
     having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
     return [file.stem for file in (having if key and having else files)]
 
 
 def target_name(node: object) -> str:
-    """The class that a configuration node builds, by its last name, or nothing."""
+    """The name of the class that a configuration node builds, without its module; "" if it builds none."""
     target = OmegaConf.select(node, "_target_") if isinstance(node, DictConfig) else None
     return str(target).rpartition(".")[2] if target else ""
 

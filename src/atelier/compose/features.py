@@ -1,4 +1,4 @@
-"""The classifier on whose features made pictures are scored: a finished run, which the user names."""
+"""Opens the finished run of a classifier whose features score generated images."""
 
 import os
 import shlex
@@ -19,14 +19,14 @@ from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
 
-NETWORK = "network."  # what the names of its tensors begin with in a checkpoint
+NETWORK = "network."  # prefix of the network's tensors in a checkpoint
 
 
 def check_features(config: DictConfig) -> None:
-    """Check that the scores of a run have the classifier that they need.
+    """Check that a run which scores its images names a classifier that fits them.
 
     Raises:
-        InputError: if none is named, with the commands that make it and go on; or if it does not fit.
+        InputError: if the run names no classifier, with the commands to train it; or if the classifier does not fit.
     """
     node = config.get("features")
     if node is None or "run" not in node:
@@ -39,17 +39,17 @@ def check_features(config: DictConfig) -> None:
 def trained_classifier(
     run: str | None, experiment: str | None, data_set: str | None, source: str, shape: Sequence[int], crc32: str | None
 ) -> Classifier:
-    """The features of a classifier that has been trained.
+    """The classifier of a finished run, as an extractor of features.
 
     Args:
-        run: its run folder.
-        experiment: what trains such a classifier, for the message that none is named.
-        data_set: what it must have learnt, None: anything; `source`: on the real data set, or "fake" on either.
-        shape: (C, H, W) of the pictures to come.
-        crc32: checksum of its weights; None for any.
+        run: the classifier's run folder; `experiment` trains such a classifier, for the message of `check_features`.
+        data_set: name of the data set that the classifier must have learnt; None: any data set.
+        source: of the generator's data; unless it is "fake", the classifier must have learnt real data.
+        shape: (C, H, W) of the images to score.
+        crc32: checksum of the classifier's weights; None: any weights.
 
     Raises:
-        InputError: if the run has not finished, is none of a classifier of such pictures, or has other weights.
+        InputError: if the run is not completed, trained no such classifier, or has other weights.
     """
     folder = RunFolder(Path(str(run)))
     if not folder.manifest.is_file():
@@ -62,17 +62,17 @@ def trained_classifier(
     config, weights = checkpoint["config"], weights_of(checkpoint)
     learnt = config["data"]
     if "num_classes" not in (config.get("network") or {}):
-        raise InputError(f"features.run={run}: it has trained no classifier")
+        raise InputError(f"features.run={run}: this run has trained no classifier")
     if (name := learnt.get("name") or learnt["_target_"]) != (data_set or name):
-        raise InputError(f"features.run={run}: it was trained on {name}, not {data_set}")
+        raise InputError(f"features.run={run}: this run was trained on {name}, not {data_set}")
     if learnt.get("source") == "fake" != source:
-        raise InputError(f"features.run={run}: it was trained on made-up data")
+        raise InputError(f"features.run={run}: this run was trained on made-up data")
     if list(learnt["shape"]) != list(shape):
-        raise InputError(f"features.run={run}: it was trained on {learnt['shape']}, not {list(shape)}")
+        raise InputError(f"features.run={run}: this run was trained on {learnt['shape']}, not {list(shape)}")
     found = checksum(weights)
     if found != (crc32 or found):
-        raise InputError(f"features.run={run}: the weights are not those of this run's scores ({found}, not {crc32})")
-    with torch.random.fork_rng(devices=[]):  # a run draws the same numbers with scores as without them
+        raise InputError(f"features.run={run}: the scores began with the weights {crc32}, this run has {found}")
+    with torch.random.fork_rng(devices=[]):  # scoring must not change the random numbers of the training
         network = build(OmegaConf.create(config["network"]))
     network.load_state_dict(weights)
     identity = {
@@ -86,7 +86,7 @@ def trained_classifier(
 
 
 def name_classifier(config: DictConfig, scored_by: Mapping[str, Any]) -> None:
-    """In the configuration of a run whose version looked for a classifier by itself, name the one that it took."""
+    """Update the configuration of a run of an earlier version: name the classifier that the run found by itself."""
     for node in (config, config.task):
         if OmegaConf.select(node, "features._target_") == f"{__name__}.of_classifier":
             kept = {key: node.features[key] for key in ("experiment", "shape")}
@@ -95,10 +95,10 @@ def name_classifier(config: DictConfig, scored_by: Mapping[str, Any]) -> None:
 
 
 def weights_crc32(run: str | None) -> str | None:
-    """The checksum of a run's best weights, for `${weights_crc32:run}`; None where there are none."""
+    """The checksum of a run's best weights, for `${weights_crc32:run}`; None if they cannot be read."""
     try:
         return None if run is None else checksum(weights_of(open_checkpoint(RunFolder(Path(run)).checkpoint("best"))))
-    except InputError:  # which `trained_classifier` tells
+    except InputError:  # `trained_classifier` raises it again, with the key
         return None
 
 
@@ -115,7 +115,7 @@ def checksum(weights: dict[str, Tensor]) -> str:
 
 
 def how_to_make(experiment: str | None, logs: Path) -> list[str]:
-    """That no run is named, and the two commands: to train the classifier, unless it is there, and to go on."""
+    """The lines of the message for features.run=null: the commands to train the classifier and to use it."""
     lines = ["features.run is missing: name the run folder of a trained classifier, or choose features=pixels"]
     if experiment is None:
         return lines

@@ -1,4 +1,4 @@
-"""A user's files or texts: which they are, and the answers about them as a table, as JSON and as pictures."""
+"""Loads the inputs of predict.py, files or texts, and shows the predictions as a table, as JSON and as images."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
 
-Named = str | int | float  # a text of digits is a number to YAML
+Named = str | int | float  # YAML reads a text of digits as a number
 
 
 def load_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)], data: TensorData) -> tuple[list[str], Tensor]:
-    """The names of a user's inputs, and the inputs (N, …) as `data` has them: texts as they are, or else files.
+    """The names of the inputs (texts if `data` reads text, else paths), and the inputs (N, …) in the format of `data`.
 
     Raises:
-        InputError: for what is not there or cannot be read.
+        InputError: if an input does not exist or cannot be read.
     """
     given = OmegaConf.to_container(inputs) if OmegaConf.is_list(inputs) else inputs
     check_arguments("", load_inputs, {"inputs": given})
@@ -37,10 +37,10 @@ def load_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)], data: Ten
 
 
 def find_files(names: Sequence[str]) -> list[Path]:
-    """The files that `inputs` names: files as they are, folders by the images directly in them, in order of name.
+    """The files of `inputs`; a folder is replaced by the images directly in it, in order of name.
 
     Raises:
-        InputError: for a path that is not there, or a folder without images.
+        InputError: if a path does not exist, or a folder holds no images.
     """
     files: list[Path] = []
     for name in names:
@@ -64,12 +64,12 @@ def show_answers(
     format: Literal["table", "json"],
     output: str | Path,
 ) -> None:
-    """Print the answers, and draw each picture (uint8, as the network saw it) with its answer under it.
+    """Print the predictions; if the inputs are images, write each with its prediction as a PNG file into `output`.
 
     Args:
-        names: of the inputs: the files of pictures, the texts themselves.
-        inputs: pictures (N, C, H, W) uint8, or anything else, which is not drawn.
-
+        names: the N paths of the images, or the N texts.
+        inputs: (N, C, H, W) uint8 for images; other inputs are not drawn.
+        answers: the N predictions {column: value}.
     """
     pictures = inputs.dim() == 4
     if pictures:

@@ -1,4 +1,4 @@
-"""Which run a command is about: a new one, one to go on with, or a finished one to use again."""
+"""Opens the run of a command: a new run, a run to resume, or a finished run to use again."""
 
 import os
 from pathlib import Path
@@ -20,11 +20,11 @@ from atelier.runs.overrides import key_of
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import setting_hash
 
-FOLDER_OF_RANKS = "ATELIER_RUN"  # environment: where the first process of a run tells the others to look
+FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 
 
 def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
-    """The run that train.py is to do, and its configuration."""
+    """The run of train.py, new or resumed, and its configuration."""
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
     experiment = hydra.runtime.choices.get("experiment") or "default"
@@ -50,7 +50,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
 
 
 def of_the_launcher(override: str, config: DictConfig) -> bool:
-    """Whether a job was given this by the sweep that it belongs to, and not by the user."""
+    """Whether the sweep of a job, and not the user, wrote `override`."""
     return override.startswith("sweep.") or (config.sweep.folder is not None and override.startswith("paths.run="))
 
 
@@ -59,15 +59,13 @@ def project_root() -> Path:
 
 
 def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[DictConfig, dict[str, Any]]:
-    """The configuration of the run in `folder`; composed anew from what was typed then and now, if anything is new.
-
-    Where `data` sets lie now may be new as well: they are looked for there, if that leaves the setting as it was.
+    """The configuration of a run to resume, composed again for new `overrides` or if its `data` folder has moved.
 
     Returns:
-        It, and what changes in run.json.
+        The configuration, and the entries of run.json that change.
 
     Raises:
-        InputError: if something is new and what was typed then no longer gives the setting that the run began with.
+        InputError: if there are new overrides, but the run's own no longer compose to its setting.
     """
     stored = config = stored_config(folder)
     new = [override for override in overrides if key_of(override) != "resume"]
@@ -77,7 +75,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         typed = manifest["overrides"]
         begun = composed(typed, stored)
         if "features" in stored:
-            begun.features = stored.features  # whose run may lie elsewhere now; compared below
+            begun.features = stored.features  # the classifier's folder may have moved; its identity is compared below
         if setting_hash(begun) == manifest["config_hash"]:
             replaced = [key_of(override) for override in new]
             typed = [override for override in typed if key_of(override) not in replaced] + new
@@ -88,7 +86,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             changed = {"overrides": typed, "config_hash": setting_hash(config)}
         elif new:
             raise InputError(
-                f"conf/ or the code has changed since {folder.path} began, so that it would be another setting; "
+                f"conf/ or the code has changed since {folder.path} began, and its command gives another setting now; "
                 f"resume it without {' '.join(new)}"
             )
     config.resume = config.paths.run = str(folder.path)
@@ -96,7 +94,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
 
 
 def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
-    """A checked configuration from what was typed, of the run that has `stored`: its sweep, its number of devices."""
+    """Compose and check `overrides`; the sweep and the number of devices come from the `stored` configuration."""
     config = compose("train", overrides)
     config.sweep = stored.get("sweep") or config.sweep
     if config.trainer.devices in ALL:
@@ -106,16 +104,16 @@ def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
 
 
 def features_of(config: DictConfig) -> dict[str, Any]:
-    """What a run's made pictures are scored on, wherever that lies."""
+    """The options of `features`, without the folder of the classifier's run."""
     features = plain(config.features) if config.get("features") is not None else {}
     return {key: value for key, value in features.items() if key != "run"}
 
 
 def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
-    """A finished run, its configuration with what `options` changes, and the checkpoint to use.
+    """The folder of a finished run, its configuration as changed by `options`, and the path of the checkpoint.
 
-    `options` names the `run` and the `checkpoint`; a `trainer` takes the place of the run's, and keys of `data` and
-    `task` (data.eval_batch_size) are set in the run's own. The run's callbacks give way to those of `options`, if any.
+    `options` name the `run` and the `checkpoint`. Their `callbacks`, and their `trainer` if there is one, replace the
+    run's; their keys of `data` and `task` are merged into the run's.
     """
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
@@ -123,7 +121,7 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
     for override in HydraConfig.get().overrides.task:
-        added = key_of(override).partition(".")[0] if override.startswith("+") else None  # no key of the command itself
+        added = key_of(override).partition(".")[0] if override.startswith("+") else None  # a key of the run
         if added not in (None, "callbacks", *CHANGEABLE):
             raise InputError(f"{added}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
     if options.get("trainer") is not None:
@@ -139,10 +137,10 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
 
 
 def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConfig:
-    """A run's configuration: from a checkpoint that has loaded safely, or before there is one from config.yaml.
+    """The checked configuration of a run: from its checkpoint (loaded with `weights_only`), else from config.yaml.
 
     Raises:
-        InputError: if it asks to build anything that is not allowed.
+        InputError: if a `_target_` is outside `ALLOWED`, or the checkpoint cannot be read.
     """
     source = checkpoint or next((path for path in (folder.last, folder.best) if path.exists()), None)
     content: Any = open_checkpoint(source)["config"] if source else OmegaConf.load(folder.config)

@@ -1,4 +1,4 @@
-"""Everything about a job that can be known before it starts: does it compose, does it fit, is its data there."""
+"""Checks a job of a sweep before it starts: its configuration composes, its arguments fit, its data exist."""
 
 import contextlib
 import io
@@ -20,21 +20,19 @@ from atelier.errors import InputError
 def check_job(
     root: Path, environment: Mapping[str, str], gpus: int | None, swept: Sequence[str], overrides: list[str]
 ) -> dict[str, Any]:
-    """Compose one job of a sweep as it will be composed, and check it.
+    """Compose one job of a sweep and check it.
 
     Args:
         root: the project's folder.
-        environment: variables of the process that starts the sweep.
-        gpus: of the cluster's node that the job will get; None: it runs here, on devices that have to be here.
-        swept: keys whose values are asked for.
-        overrides: the job's command line.
+        environment: the environment variables of the process that starts the sweep.
+        gpus: number of GPUs of a cluster's node; None: the job runs on this machine, whose devices are checked.
+        swept: keys whose values are returned; `overrides`: the job's command line.
 
     Returns:
-        {"problem": message}, or the facts {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus,
-        devices, nodes, epochs, steps, values {swept key: its value as text}} of the job; of epochs and steps the one
-        that it counts, else None.
+        {"problem": message}, or {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus, devices,
+        nodes, epochs, steps, values {swept key: value as text}}; epochs or steps is None, the one not counted.
     """
-    import torch  # late: the process that starts a sweep stays light
+    import torch  # not at the top: the process that starts a sweep does not import torch
 
     from atelier.compose.build import ALL, build_data, check_networks, check_run, decide_devices
     from atelier.compose.verb import register_resolvers
@@ -50,7 +48,7 @@ def check_job(
             experiment = choices.get("experiment") or "default"
             config = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
             OmegaConf.set_struct(config, True)
-            config.sweep.swept = list(swept)  # as the job will have it
+            config.sweep.swept = list(swept)  # as in the job itself
             check_run(config, experiment, overrides)
             build_data(config).check_source()
             check_networks(config)
@@ -78,12 +76,12 @@ def check_job(
 
 
 def composed_value(config: DictConfig, choices: Mapping[str, str | None], key: str) -> str:
-    """What a key composes to, as its job's values tell it: a group's chosen option, or a plain value."""
+    """The value of a key as text: of a group its chosen option."""
     return choices.get(key) or text(OmegaConf.select(config, key))
 
 
 def text(value: Any) -> str:
-    """A value as it is typed; "" for none, and for a node, which has no short name."""
+    """A value as the user would type it; "" for null and for a mapping."""
     if value is None or OmegaConf.is_dict(value):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Checks every `_target_` of a configuration before anything is built: allowed, real, and called with keys it takes."""
+"""Checks and builds the `_target_` nodes of a configuration: the class is allowed and exists, its arguments fit."""
 
 import functools
 import importlib
@@ -13,7 +13,7 @@ from atelier.arguments import WrongValue, check_arguments
 from atelier.compose.bounds import stated_for
 from atelier.errors import InputError, wrong_value
 
-# What a configuration may build. A fork adds its own package here.
+# The packages that a configuration may build from; a fork adds its own package here.
 ALLOWED = (
     "atelier",
     "torch.nn",
@@ -27,7 +27,7 @@ ALLOWED = (
     "optuna.pruners",
 )
 
-# {what a run made before may name: where that is now}
+# {old path that stored configurations name: new path}
 MOVED = {
     **{f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")},
     "atelier.runs.wandb.Wandb": "atelier.loggers.wandb.Wandb",
@@ -36,27 +36,27 @@ MOVED = {
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """A configuration as plain data, resolved."""
+    """A configuration as a dictionary of plain Python data, with its interpolations resolved."""
     content = OmegaConf.to_container(config, resolve=True)
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
 
 
 def build(node: DictConfig, **arguments: Any) -> Any:
-    """Make what a node describes; `arguments` are handed to it as they are.
+    """Build the object of a node; `arguments` are added to its constructor's.
 
-    As `hydra.utils.instantiate` does it, with two differences: only targets that are allowed are called, and
-    `_partial_` gives a plain `functools.partial`. Hydra's own checks its target again at every call, which a function
-    that is called at every step cannot afford.
+    Unlike `hydra.utils.instantiate`, it calls only what is `ALLOWED`, passes `arguments` on unchanged, and raises an
+    InputError for a refused value. `_partial_` gives a `functools.partial`: Hydra's own checks its target at every
+    call, which is too slow in a training step.
     """
     return make("", {**plain(node), **arguments})
 
 
 def make(path: str, value: Any) -> Any:
-    """Plain data with each mapping that has a `_target_` replaced by what that makes, from the inside out.
+    """Replace each mapping with a `_target_` in plain data by the object that it describes, the innermost first.
 
     Raises:
-        InputError: for a value that a constructor refuses.
+        InputError: if a constructor refuses a value; the message names its dotted key, which begins with `path`.
     """
     if isinstance(value, list):
         return [make(f"{path}[{index}]", item) for index, item in enumerate(value)]
@@ -76,8 +76,7 @@ def check(config: DictConfig) -> None:
     """Check every node with a `_target_` in a resolved configuration.
 
     Raises:
-        InputError: for a target outside `ALLOWED` or that does not exist, a key that it does not take, or a value that
-            does not fit its signature.
+        InputError: if a target is outside `ALLOWED` or does not exist, or its signature has no such key or value.
     """
     for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
         target = locate(path, node["_target_"])
@@ -89,7 +88,7 @@ def check(config: DictConfig) -> None:
 
 
 def origin(config: DictConfig, key: str) -> str:
-    """Where a value was written that stands at `key`, which may be an interpolation of that: `${other.key}`.
+    """The key at which the value of `key` is written: it follows interpolations such as `${other.key}`.
 
     >>> origin(OmegaConf.create({"a": {"b": 1}, "c": {"d": "${a}"}, "e": "${c.d.b}"}), "e")
     'a.b'
@@ -106,7 +105,7 @@ def origin(config: DictConfig, key: str) -> str:
 
 
 def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every mapping with a `_target_`, with its dotted path."""
+    """Each mapping that has a `_target_`, with its dotted path."""
     if isinstance(value, dict):
         if "_target_" in value:
             yield path, value
@@ -118,10 +117,10 @@ def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def locate(path: str, name: Any) -> Callable[..., Any]:
-    """The class or function called `name`, if it may be built.
+    """The class or function `name` of a package in `ALLOWED`; `path` is the node's key, for the messages.
 
-    The name is checked before anything is imported, and what it resolves to is checked again, since
-    `torch.nn.modules.os.system` is a path inside torch to something that is not torch's.
+    The name is checked before the import, and the result after it: `torch.nn.modules.os.system` begins with an allowed
+    package, but belongs to `os`.
     """
     if not isinstance(name, str) or not within(name):
         raise InputError(f"{path}._target_={name}: not allowed. A configuration builds from: {', '.join(ALLOWED)}")

@@ -1,4 +1,4 @@
-"""Makes a function a command of the project: `.env` read, Hydra composing, mistakes told in one or two lines."""
+"""Turns a function into a command: reads `.env`, composes with Hydra, reports wrong input in one or two lines."""
 
 import errno
 import functools
@@ -28,8 +28,8 @@ from atelier.runs.folder import stamp
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn `main(config)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
 
-    Wrong input (`InputError`, or a configuration that Hydra cannot compose) is printed without a traceback and ends
-    the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
+    Wrong input (`InputError`, or a configuration that Hydra cannot compose), and a disk that is full or read-only, is
+    printed without a traceback and ends the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -66,7 +66,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             register_resolvers(root)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors reach this function instead of Hydra's own printer
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
             with mistakes_told():
                 hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(job)()
 
@@ -76,13 +76,13 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
 
 def with_plus(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Arguments as Hydra takes them: a verb of a finished run has nothing of its data and task, and adds to them."""
+    """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
     added = ("data.", "task.") if verb in ("eval", "predict", "sample") else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
 
 
 class Wrapping(io.TextIOBase):
-    """Passes text on with lines of many words, such as a group's options, broken at WIDTH characters."""
+    """A text stream that breaks long lists, such as a group's options in `--help`, at WIDTH characters."""
 
     WIDTH = 120
 
@@ -92,7 +92,7 @@ class Wrapping(io.TextIOBase):
     def write(self, text: str) -> int:
         for line in text.splitlines(keepends=True):
             start, _, listed = line.partition(": ")
-            if start.endswith("/base"):  # what several options of a group have in common
+            if start.endswith("/base"):  # holds the defaults of several options, and is no option itself
                 continue
             if len(line) <= self.WIDTH or ", " not in listed:
                 self.out.write(line)
@@ -102,7 +102,7 @@ class Wrapping(io.TextIOBase):
 
 
 def told_by_hydra(error: BaseException) -> bool:
-    """Whether `error` is about the command line; of plain ValueErrors, those that Hydra itself raised."""
+    """Whether `error` concerns the command line; a plain ValueError does if Hydra raised it."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
         return True
     frames = list(traceback.walk_tb(error.__traceback__))
@@ -110,8 +110,8 @@ def told_by_hydra(error: BaseException) -> bool:
 
 
 def register_resolvers(root: Path) -> None:
-    """What conf/ uses: `${project_root:}`, `${stamp:}`, `${divide:a,b}`, `${or:a,b}`, `${minus:a,b}`,
-    `${up_to:value,table}`, `${class_count:classes,folder}`, `${weights_crc32:run}`."""
+    """Register the resolvers of conf/: `${project_root:}`, `${stamp:}`, `${divide:a,b}`, `${or:a,b}`,
+    `${minus:a,b}`, `${up_to:value,table}`, `${class_count:classes,folder}`, `${weights_crc32:run}`."""
     OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
     OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
@@ -123,10 +123,10 @@ def register_resolvers(root: Path) -> None:
 
 
 def divide(a: int, b: int) -> int:
-    """The whole number a / b.
+    """The integer a / b.
 
     Raises:
-        InputError: if b is no whole number that divides a.
+        InputError: if b is not a positive integer that divides a.
     """
     if not isinstance(b, int) or b <= 0 or a % b:
         raise InputError(f"{b} does not divide {a}; give one of its divisors, such as 1, 15 or 30")
@@ -134,37 +134,37 @@ def divide(a: int, b: int) -> int:
 
 
 def up_to(value: float, table: Mapping[float, Any]) -> Any:
-    """The entry of `table` {limit: entry} with the least limit that `value` does not exceed.
+    """The entry of `table` {limit: entry} with the lowest limit of at least `value`.
 
     >>> up_to(20, {15: "low", 20: "middle", 40: "high"})
     'middle'
 
     Raises:
-        InputError: if it exceeds all of them.
+        InputError: if `value` exceeds every limit.
     """
     limits = [limit for limit in table if value <= limit]
     if not limits:
-        raise InputError(f"{value} is beyond what has a setting here; give at most {max(table)}, or the setting itself")
+        raise InputError(f"{value} is above every limit of the table; give at most {max(table)}, or the setting itself")
     return table[min(limits)]
 
 
 def weights_crc32(run: str | None) -> str | None:
-    """The checksum of the weights of a finished run; see `atelier.compose.features`."""
-    from atelier.compose.features import weights_crc32  # late: most commands do not need torch to be composed
+    """The checksum of a finished run's weights; see `atelier.compose.features`."""
+    from atelier.compose.features import weights_crc32  # imports torch, which most commands compose without
 
     return weights_crc32(run)
 
 
 def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
-    """How many classes are named, else how many class folders there are in `images`, or in its `train` beside a `test`.
+    """The number of `classes`; if null, of class folders in `images` or in its `train`, beside a `test`; or `default`.
 
     Raises:
-        InputError: if there are none and there is no default.
+        InputError: if all three are missing.
     """
     if classes is not None:
         return len(classes)
     there = images is not None and Path(images).is_dir()
     count = len(class_folders(split_folders(Path(images))["train"])) if images and there else 0
     if not (count or default):
-        raise InputError(f"data.images={images}: there is no such folder, or no class folders with images in it")
+        raise InputError(f"data.images={images}: there is no such folder, or it holds no class folders with images")
     return count or default

@@ -1,4 +1,4 @@
-"""Imported by the server that jobs are forked from: all that a run imports, and nothing started."""
+"""The imports of the fork server, so that a forked job starts at once: the modules that most runs need."""
 
 import atelier.callbacks.curves
 import atelier.callbacks.extremes
