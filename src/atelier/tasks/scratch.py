@@ -12,11 +12,11 @@ from atelier.errors import InputError
 from atelier.losses.penalty import none
 from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
 from atelier.scratch.module import Module
-from atelier.tasks.by_hand import ByHand, own_optimizer
 from atelier.tasks.classifier import Batch, Classifier, accuracy
 from atelier.tasks.manual import ManualTask
 from atelier.tasks.precision import check_eps
 from atelier.tasks.schedule import Schedule
+from atelier.tasks.scratch_optimizer import ScratchOptimizer, own_optimizer
 
 CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
 
@@ -112,7 +112,7 @@ class Scratch(ManualTask, Classifier):
                 parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
     def configure_optimizers(self) -> Any:
-        optimizer = ByHand(self.network, self.own_optimizer(self.layers.parameters()))
+        optimizer = ScratchOptimizer(self.network, self.own_optimizer(self.layers.parameters()))
         check_eps(getattr(optimizer.inner, "eps", None), next(self.network.parameters()).dtype)
         return self.with_schedulers(optimizer)
 

@@ -19,7 +19,7 @@ OPTIMIZERS: dict[Any, type[Optimizer]] = {
 }
 
 
-class ByHand(torch.optim.Optimizer):
+class ScratchOptimizer(torch.optim.Optimizer):
     """Steps an optimizer of `atelier.scratch`; schedules, checkpoints and Lightning take it for one of torch's.
 
     Args:
