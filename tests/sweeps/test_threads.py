@@ -70,7 +70,7 @@ def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(
         local.run_here(sweep, program, Limits(threads_per_job=2), iter(sweep.jobs))
     assert local.run_here(sweep, program, Limits(threads_per_job=3), iter(sweep.jobs)) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first == "Threads: 3, as it began, for the same numbers; this machine has 2 cores, so it is slower"
+    assert first == "Threads: 3, as at the start, for equal numbers; this machine has 2 cores, so it is slower"
     assert threads_of(sweep) == ["3"]
 
 
@@ -101,5 +101,5 @@ def test_a_run_that_goes_on_computes_with_the_threads_that_it_began_with(
         torch.set_num_threads(before)
     assert again.code == 0, again.err
     assert seen == [many] * 4, "two steps in each of two epochs"
-    assert f"Threads: {many}, as it began, for the same numbers; this machine has {many - 1} cores" in again.out
+    assert f"Threads: {many}, as at the start, for equal numbers; this machine has {many - 1} cores" in again.out
     assert run.manifest["threads"] == many

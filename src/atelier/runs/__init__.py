@@ -1,1 +1,1 @@
-"""The run folder: its manifest, metrics, checkpoints, and how to open one again."""
+"""One run: its folder, manifest, metrics and checkpoints; how it starts, stops and resumes."""

@@ -1,4 +1,4 @@
-"""Checkpoints hold tensors and plain data only, and are opened in no other way than that."""
+"""Opens checkpoints safely: they hold tensors and plain Python data only, and load with `weights_only=True`."""
 
 import pickle
 import zipfile
@@ -16,7 +16,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     """Load a checkpoint of this project on the CPU, with `weights_only=True`.
 
     Raises:
-        InputError: if the file is truncated, holds anything but tensors and plain data, or is another program's.
+        InputError: if the file is missing or damaged, holds other objects, or was written by another program.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint")
@@ -26,7 +26,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
         if zipfile.is_zipfile(path):
             raise InputError(f"{path} holds more than tensors and plain data, so it is not opened") from error
         raise InputError(f"{path} is damaged or no checkpoint") from error
-    except Exception as error:  # what an unpickler makes of arbitrary bytes is arbitrary
+    except Exception as error:  # unpickling a damaged file can raise any exception
         raise InputError(f"{path} is damaged or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
@@ -34,7 +34,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_weights(task: lightning.LightningModule, path: Path) -> None:
-    """Give a task the weights of a checkpoint and what else it keeps there, once it is known to be safe and to fit."""
+    """Load the weights and the task's own state from a checkpoint, after checking that it is safe and fits."""
     checkpoint = open_checkpoint(path)
     check_fits(task, checkpoint, path)
     task.load_state_dict(checkpoint["state_dict"])
@@ -42,7 +42,7 @@ def load_weights(task: lightning.LightningModule, path: Path) -> None:
 
 
 def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
-    """Raise InputError if the checkpoint's tensors are not those of the task's network."""
+    """Raise InputError if names or shapes of the checkpoint's tensors differ from the task's."""
     own = {name: tuple(tensor.shape) for name, tensor in task.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
     if own == found:

@@ -1,4 +1,4 @@
-"""A run's folder: where each thing lies, how a new one is made, how an old one is found."""
+"""The run folder: its paths, and functions that create, lock and find run folders."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from atelier.runs.manifest import write_atomically
 
 @dataclass
 class RunFolder:
-    """The paths inside of `logs/runs/<experiment>/<stamp>/`."""
+    """The paths inside a run folder, `logs/runs/<experiment>/<stamp>/`."""
 
     path: Path
 
@@ -27,7 +27,7 @@ class RunFolder:
         self.best, self.last = self.path / "checkpoints" / "best.ckpt", self.path / "checkpoints" / "last.ckpt"
 
     def checkpoint(self, name: str) -> Path:
-        """`best`, `last`, or the path of any checkpoint; `best` falls back to `last`.
+        """The path of `best`, `last` or another checkpoint; `best` falls back to `last`.
 
         Raises:
             InputError: if there is no such file.
@@ -41,22 +41,22 @@ class RunFolder:
 
 
 def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
-    """A new folder, `path` or one with a stamp of its own; never one that is there already.
+    """Create a run folder: `path`, or `logs/runs/<experiment>/<stamp>` with a new stamp.
 
     Raises:
-        InputError: if `path` exists, or the folder cannot be written.
+        InputError: if `path` exists already, or the folder cannot be written.
     """
     folder = RunFolder(path or logs / "runs" / experiment / stamp())
     try:
         folder.path.parent.mkdir(parents=True, exist_ok=True)
         if not only_logged(folder):
             folder.path.mkdir(exist_ok=False)
-        folder.best.parent.mkdir(exist_ok=False)  # of several that found only a log there, one gets through
+        folder.best.parent.mkdir(exist_ok=False)  # only one of several processes can create it
         folder.figures.mkdir()
     except FileExistsError:
         if path is None:
             return create(logs, experiment)  # another run drew the same stamp
-        raise InputError(f"paths.run={folder.path} is there already; resume={folder.path} goes on with it") from None
+        raise InputError(f"paths.run={folder.path} exists already; resume={folder.path} goes on with it") from None
     except OSError as error:
         raise InputError(
             f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
@@ -65,12 +65,12 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
 
 
 def claim(path: Path) -> TextIO:
-    """The lock of a run or a sweep, which keeps a second process from writing into its folder.
+    """Lock the folder of a run or a sweep, so that no second process writes into it.
 
-    It ends when the returned file is closed, and with this process, however that ends.
+    The lock is released when the returned file is closed, or when this process ends.
 
     Raises:
-        InputError: if another process has it.
+        InputError: if another process holds the lock.
     """
     lock = (path / ".lock").open("a")
     try:
@@ -82,7 +82,7 @@ def claim(path: Path) -> TextIO:
 
 
 def claimed(path: Path) -> bool:
-    """Whether a process, here or where else the file system is mounted, has the lock of a run or a sweep."""
+    """Whether a process, on any machine that mounts the file system, holds the lock of a run or a sweep."""
     try:
         claim(path).close()
     except InputError:
@@ -91,12 +91,12 @@ def claimed(path: Path) -> bool:
 
 
 def stamp() -> str:
-    """A name for a new folder: the time, and what tells two of the same second apart."""
+    """A name for a new folder: the time, and four random hexadecimal digits."""
     return time.strftime("%Y-%m-%d_%H-%M-%S-") + secrets.token_hex(2)
 
 
 def only_logged(folder: RunFolder) -> bool:
-    """Whether a launcher has made the folder for this run, which writes all output into its log."""
+    """Whether the folder holds nothing but run.log, into which a launcher redirects the job's output."""
     return folder.path.is_dir() and [path.name for path in folder.path.iterdir()] == [folder.log.name]
 
 
@@ -104,7 +104,7 @@ def attach(path: Path) -> RunFolder:
     """An existing run folder.
 
     Raises:
-        InputError: if it is none.
+        InputError: if it has no run.json.
     """
     folder = RunFolder(path)
     if not folder.manifest.is_file():
@@ -113,7 +113,7 @@ def attach(path: Path) -> RunFolder:
 
 
 def find(where: str, logs: Path) -> RunFolder:
-    """The run that a user names: its folder, or `latest`."""
+    """The run folder that a user names by its path, or by `latest`."""
     if where != "latest":
         return attach(Path(where))
     manifests = sorted((logs / "runs").glob("*/*/run.json"), key=os.path.getmtime)
@@ -131,5 +131,5 @@ def read_yaml(path: Path) -> Any:
 
 
 def last_two(path: Path) -> str:
-    """What a run's or a sweep's folder is called elsewhere: `<study or experiment>/<stamp>`."""
+    """The short name of a run's or sweep's folder: `<study or experiment>/<stamp>`."""
     return f"{path.parent.name}/{path.name}"

@@ -1,4 +1,4 @@
-"""The random generators of a process: torch's, numpy's and Python's own; seeded, and kept in checkpoints, together."""
+"""Seeds the random generators of a process (torch, NumPy, Python), and saves and restores their states."""
 
 import random
 from typing import Any
@@ -10,9 +10,9 @@ State = dict[str, Any]  # tensors and plain data
 
 
 def seed_generators(seed: int) -> None:
-    """Seed all of them, those of every device too.
+    """Seed all random generators, also those of every device.
 
-    Workers of a DataLoader need nothing more: torch seeds their three with a number that its own generator draws.
+    Workers of a DataLoader follow: torch seeds their generators with a number drawn from its own.
     """
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
@@ -20,7 +20,7 @@ def seed_generators(seed: int) -> None:
 
 
 def random_state(device: torch.device) -> State:
-    """Their states, of torch's the processor's and this process's device's."""
+    """The states of all random generators; of torch's, those of the CPU and of `device`."""
     version, words, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state()
     state: State = {
@@ -37,7 +37,7 @@ def set_random_state(state: State, device: torch.device) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if device.type in state and device.type != "cpu":
         getattr(torch, device.type).set_rng_state(state[device.type].cpu())
-    if "numpy" in state:  # older checkpoints have torch's alone
+    if "numpy" in state:  # checkpoints of earlier versions lack NumPy's and Python's states
         keys, *rest = state["numpy"]
         np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))
         version, words, gauss = state["python"]

@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: finish the step, save, say how to go on.
+"""Handles Ctrl-C and SIGTERM: the run finishes its step, saves a checkpoint and prints the command that resumes it.
 
-Lightning's own connector ends a training on SIGTERM without a checkpoint, and one that hears Ctrl-C with status 1.
+Lightning's own signal connector saves no checkpoint on SIGTERM, and ends with exit status 1 on Ctrl-C.
 """
 
 import os
@@ -15,7 +15,7 @@ import torch.distributed
 
 
 class Interrupted(Exception):
-    """A run was asked to stop and has saved what it needs to go on."""
+    """Raised to end a run on a signal, after its checkpoint was saved."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal.Signals(signal_number).name)
@@ -30,7 +30,7 @@ class StopRequest:
         self.before: dict[int, Any] = {}
 
     def listen(self) -> None:
-        """Install the handlers; again, if something else (Lightning) has put its own in place."""
+        """Install the signal handlers; called again after Lightning has installed its own."""
         for number in (signal.SIGINT, signal.SIGTERM):
             current = signal.signal(number, self.handle)
             if current != self.handle:
@@ -48,7 +48,7 @@ class StopRequest:
             print("\nStopping after this step (Ctrl-C again: at once) ...", file=sys.stderr)
 
     def agreed(self, trainer: lightning.Trainer) -> int:
-        """The signal that any process of the run received, or 0; all processes must ask together."""
+        """The signal that any process of the run received, or 0; a collective call of all processes."""
         if trainer.world_size == 1:
             return self.received
         numbers = torch.tensor(self.received, device=trainer.strategy.root_device)

@@ -1,8 +1,7 @@
-"""A run's own view of the search that it is a trial of: it reports values and hears whether to go on.
+"""Connects a trial's run to its search: it reports the objective and asks Optuna's pruner whether to stop.
 
-The search lies in a file of the sweep's folder: what was drawn, reported and told, line after line. Several processes,
-on several machines, may write to it; a lock beside it keeps them apart. Optuna breaks the lock of a process that was
-killed after half a minute.
+The search is stored in an Optuna journal in the sweep's folder. Processes on several machines may append to it, under
+the lock file beside it; Optuna removes the lock of a killed process after half a minute.
 """
 
 import json
@@ -19,29 +18,29 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 JOURNAL = "search.journal"
-STUDY = "search"  # name of the one study in it
+STUDY = "search"  # name of the journal's only Optuna study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # whoever chose such a sampler wants it
+warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the user chose the experimental sampler
 
 
 class Judge:
-    """Decides by the search's pruner, from what all trials have reported, whether one of them has no hope.
+    """Asks the search's pruner, which compares the values that all trials reported, whether to end a trial early.
 
     Args:
         folder: the sweep's folder.
         trial: the trial's number.
-        build: makes the pruner from its node in sweep.json.
+        build: builds the pruner from its node in sweep.json.
     """
 
     def __init__(self, folder: Path, trial: int, build: Callable[[Any], BasePruner]) -> None:
         self.folder, self.trial, self.build = folder, trial, build
 
     def hopeless(self, step: int, value: float) -> bool:
-        """Report the objective's value after `step` steps of the pruner, and hear whether the trial should end.
+        """Report the objective's value at the pruner's step `step`; return whether the trial should end.
 
-        A step that was reported before, by a run that was stopped and resumed, is not reported again. A trial whose
-        search is over, or has lost its journal, is told to go on.
+        A resumed run does not report a step again. If the trial has ended in the journal, or the journal is lost, the
+        run goes on.
         """
         if not (self.folder / JOURNAL).exists():
             return False
@@ -52,7 +51,7 @@ class Judge:
         if step not in frozen.intermediate_values:
             self.storage.set_trial_intermediate_value(trial, step, value)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of a trial that has reported no number so far
+            warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, for a trial that has reported only NaN
             return self.study.pruner.prune(self.study, self.storage.get_trial(trial))
 
     @cached_property
@@ -62,7 +61,7 @@ class Judge:
     @cached_property
     def study(self) -> optuna.Study:
         node = json.loads((self.folder / "sweep.json").read_text(encoding="utf-8"))["search"]["pruner"]
-        pruner = self.build(node) if isinstance(node, dict) else NopPruner()  # a name: that of an earlier version
+        pruner = self.build(node) if isinstance(node, dict) else NopPruner()  # earlier versions stored a name
         return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=pruner)
 
 
@@ -71,17 +70,17 @@ def open_journal(folder: Path) -> JournalStorage:
 
 
 def id_of(storage: JournalStorage, trial: int) -> int:
-    """What the storage calls the trial of that number."""
+    """The storage's identifier of the trial with number `trial`."""
     return storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(STUDY), trial)
 
 
 def mend(folder: Path) -> None:
-    """Cut off a last line that a killed process left unfinished: what is appended to it could not be read."""
+    """Cut off an unfinished last line of the journal, which a killed process left; the next line would join it."""
     path = folder / JOURNAL
     if not path.exists():
         return
     lock = JournalFileSymlinkLock(str(path))
-    lock.acquire()  # jobs of the search may still be running elsewhere
+    lock.acquire()  # jobs of the search may still append
     try:
         os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
     finally:

@@ -1,4 +1,4 @@
-"""Keeps a run while it trains: the checkpoints, the best score, the manifest's progress, and what a resume needs."""
+"""A callback that writes the checkpoints and the progress in run.json, and restores a resumed run exactly."""
 
 import math
 import os
@@ -18,31 +18,30 @@ from atelier.runs.generators import State, random_state, seed_generators, set_ra
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.manifest import Manifest
 
-CONSULT_EVERY = 16  # steps, between two times that several processes ask each other whether to stop
+CONSULT_EVERY = 16  # steps between two collective checks of several processes for a signal
 
 
 class Keeper(Checkpoint):
     """Writes `last.ckpt` before an epoch and at the end, and `best.ckpt` when the objective improves.
 
-    Lightning's own ModelCheckpoint saves while an epoch's schedules and loggers are still to come, and without the
-    random generators. Here `last.ckpt` is written where the next epoch begins: all that the finished epoch logged and
-    scheduled is done by then, so that a run killed at any moment and resumed from it repeats exactly what it would have
-    done. Epochs shorter than the configuration's `save_every` seconds do not each begin with a checkpoint. A validation
-    inside of an epoch is followed by one too, as seldom.
+    Lightning's ModelCheckpoint saves before an epoch's schedulers and loggers have run, and without the states of the
+    random generators. Keeper writes `last.ckpt` at the start of the next epoch, when both are done, so that a run which
+    is killed and resumed from it gives the same numbers as an uninterrupted run. It also saves after a validation in
+    the middle of an epoch. Both save only if the last checkpoint is at least `save_every` seconds old.
 
     Args:
         folder: the run's folder.
-        manifest: its run.json.
-        config: the resolved configuration, kept in every checkpoint.
-        stop: tells when to stop.
+        manifest: the folder's run.json.
+        config: the resolved configuration, saved in every checkpoint.
+        stop: the signal handler, which says whether to stop.
     """
 
     def __init__(self, folder: RunFolder, manifest: Manifest, config: dict[str, Any], stop: StopRequest) -> None:
         self.folder, self.manifest, self.config, self.stop = folder, manifest, config, stop
-        self.best: dict[str, Any] = dict.fromkeys(("best", "best_epoch", "best_step"))  # best_step: steps done by then
-        self.random: list[State] = []  # of each process, as the checkpoint has them
+        self.best: dict[str, Any] = dict.fromkeys(("best", "best_epoch", "best_step"))  # best_step: steps done
+        self.random: list[State] = []  # the loaded checkpoint's random states, by rank
         self.saved = -math.inf  # clock when last.ckpt was written
-        self.unsaved = False  # a validation inside of an epoch asks for a checkpoint after the step
+        self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
 
     # ------------------------------------------------------------------ training
@@ -50,12 +49,12 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)
-        if trainer.is_global_zero:  # only now is it known: Lightning shares the cores out among a run's processes
+        if trainer.is_global_zero:  # not earlier: Lightning first divides the cores among the run's processes
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         resume_exactly(trainer)
         if trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
-        elif trainer.global_rank > 0:  # processes that share weights need not share dropout
+        elif trainer.global_rank > 0:  # ranks draw different dropout masks
             seed_generators(torch.initial_seed() + trainer.global_rank)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: Any) -> None:
@@ -70,12 +69,12 @@ class Keeper(Checkpoint):
         self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return  # a checkpoint has no gradients, which the next step needs
+            return  # a checkpoint does not hold the accumulated gradients
         several = trainer.world_size > 1
         if not self.unsaved and (trainer.global_step % CONSULT_EVERY if several else not self.stop.received):
             return
         if validation_follows(trainer):
-            return  # the state in between is none to resume from
+            return  # a run cannot be resumed between a step and its validation
         if 0 < trainer.max_steps <= trainer.global_step:
             return  # the training is over
         asked = self.stop.agreed(trainer)
@@ -87,7 +86,7 @@ class Keeper(Checkpoint):
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.state.fn == "fit":
-            if task.counts_steps or not task.metric.startswith("train/"):  # else the end of the epoch judges
+            if task.counts_steps or not task.metric.startswith("train/"):  # training metrics: `on_train_epoch_end`
                 self.judge(trainer, task)
             self.unsaved = not trainer.is_last_batch and self.due(trainer)
             if task.counts_steps:
@@ -112,11 +111,11 @@ class Keeper(Checkpoint):
             raise Interrupted(self.stop.received)
 
     def due(self, trainer: lightning.Trainer) -> bool:
-        """Whether `save_every` seconds have passed since last.ckpt was written, by the first process's clock."""
+        """Whether `save_every` seconds have passed since last.ckpt was written, by the clock of rank 0."""
         return trainer.strategy.broadcast(time.monotonic() - self.saved >= self.config.get("save_every", 0))
 
     def judge(self, trainer: lightning.Trainer, task: Any) -> None:
-        """Compare the objective with the best so far; a task may have the last epoch count instead."""
+        """Save best.ckpt if the objective improves, or if the task keeps the last epoch (`keep: last`)."""
         if task.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
             raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
@@ -128,7 +127,7 @@ class Keeper(Checkpoint):
             self.save(trainer, self.folder.best)
 
     def report(self, trainer: lightning.Trainer) -> None:
-        """The manifest's account of how far the run is."""
+        """Write the progress into run.json: epochs, steps, steps per second, best value."""
         if not trainer.is_global_zero:
             return
         clock, step = self.started
@@ -142,7 +141,7 @@ class Keeper(Checkpoint):
     # ------------------------------------------------------------------ checkpoints
 
     def save(self, trainer: lightning.Trainer, path: Path) -> None:
-        """Write beside `path`, then rename: a checkpoint is whole or not there."""
+        """Write the checkpoint to a temporary file, then rename it to `path`, which is never half-written."""
         part = path.with_suffix(".part")
         if path == self.folder.last:
             self.saved = time.monotonic()
@@ -155,7 +154,7 @@ class Keeper(Checkpoint):
         return self.best
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best = {**self.best, **state}  # older runs did not note the step
+        self.best = {**self.best, **state}  # checkpoints of earlier versions lack best_step
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config

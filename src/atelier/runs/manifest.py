@@ -1,4 +1,4 @@
-"""run.json: what a run is, how it stands (running, completed, failed or interrupted) and what came out."""
+"""The manifest, run.json: a run's description, its status (running, completed, failed, interrupted), its results."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Manifest:
-    """The contents of a run.json, written whole and atomically at every `update`."""
+    """The contents of a run.json; each `update` writes the whole file atomically."""
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
@@ -25,9 +25,9 @@ class Manifest:
         return self.content.get(key)
 
     def update(self, **changes: Any) -> None:
-        """Set keys and write the file; a dictionary is merged into the one that is there.
+        """Set keys and write the file; a dictionary is merged into the key's present dictionary.
 
-        What another process of the run has written meanwhile stays.
+        The file is read again first, so that changes by other processes of the run are kept.
         """
         if self.path.exists():
             self.content = json.loads(self.path.read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ class Manifest:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """A reader finds the old file or the new one, never a part."""
+    """Write a temporary file and rename it: a reader finds the old or the new file, never a part."""
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""metrics.csv: one row per logging event, appended; nothing is lost on a crash or by resuming."""
+"""Writes metrics.csv: each logging event appends a row, so that a crash or a resume loses none."""
 
 import csv
 import io
@@ -15,29 +15,26 @@ from atelier.runs.rows import read_rows
 
 
 class RunLogger(Logger):
-    """Base of the loggers here. Each writes into one run's folder, where the configuration is, and is ended by the run.
+    """Base class of Atelier's loggers, which write into a run's folder.
 
-    Lightning calls `finalize` after the training and again after the test; a run calls `finish` once, at its very end.
+    Lightning calls `finalize` after the training and again after the test; the run calls `finish` once, at its end.
     """
 
-    version = ""  # Lightning's word for one of several runs in a folder
+    version = ""  # Lightning numbers several runs in a folder; here each run has its own folder
 
     @property
     def name(self) -> str:
         return type(self).__name__.lower()
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the folder has them."""
+        """Does nothing: config.yaml holds them."""
 
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
-        """End what is open, with the run's exit status, its best value and what testing gave."""
+        """Close the logger; `summary` holds the objective's best value and the test metrics."""
 
 
 class MetricsFile(RunLogger):
-    """Lightning's view of metrics.csv.
-
-    A metric that appears for the first time adds a column, for which the file is written anew, atomically.
-    """
+    """A Lightning logger that appends to metrics.csv; a new metric adds a column and rewrites the file atomically."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -59,7 +56,7 @@ class MetricsFile(RunLogger):
             self.write()
 
     def forget_after(self, step: int) -> None:
-        """Drop the rows of steps that a resumed run is going to do again."""
+        """Drop the rows from step `step` on, which a resumed run logs again."""
         self.rows = [row for row in self.rows if int(float(row["step"])) < step]
         self.write()
 

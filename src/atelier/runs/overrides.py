@@ -1,4 +1,4 @@
-"""What is typed, `+key=value`, taken apart as text; `atelier.sweeps.grid` reads what a value means."""
+"""Splits overrides such as `+key=value` into key and value, as text; `atelier.sweeps.grid` parses the values."""
 
 
 def key_of(override: str) -> str:

@@ -1,4 +1,4 @@
-"""What a number came from: the code's commit, the versions, the machine, and its threads, which change last digits."""
+"""The provenance of a run's numbers: commit, package versions, device, memory and number of threads."""
 
 import importlib.metadata
 import os
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the process that starts a sweep stays light
+if TYPE_CHECKING:  # the process that starts a sweep does not import torch
     import torch
 
 PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def git_state(root: Path) -> dict[str, Any]:
-    """{commit, dirty} of the project; both None where there is no repository or no git."""
+    """{commit, dirty} of the project's repository; both None without git or a repository."""
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
         status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
@@ -44,7 +44,7 @@ def device_name(device: "torch.device") -> str:
 
 
 def peak_memory_mb(device: "torch.device") -> float:
-    """Peak memory of the GPU's tensors, or of this process."""
+    """Peak memory in MiB: of the tensors on the GPU, else of this process."""
     import torch
 
     if device.type == "cuda":
@@ -54,12 +54,12 @@ def peak_memory_mb(device: "torch.device") -> float:
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compute_with(threads: int) -> None:
-    """Take so many threads from here on, in this process and those that it starts."""
+    """Set the number of threads of torch in this process and in processes that it starts."""
     import torch
 
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -67,8 +67,8 @@ def compute_with(threads: int) -> None:
 
 
 def told_if_scarce(threads: int | None, here: int | None = None) -> str:
-    """A line where fewer cores are `here`, of this machine if nothing is said, than that; else nothing."""
+    """A message if there are more threads than cores, else ""; `here`: number of cores, None: this machine's."""
     here = here or cores()
     if threads is None or threads <= here:
         return ""
-    return f"Threads: {threads}, as it began, for the same numbers; this machine has {here} cores, so it is slower"
+    return f"Threads: {threads}, as at the start, for equal numbers; this machine has {here} cores, so it is slower"

@@ -1,4 +1,4 @@
-"""Reads metrics.csv: its rows, its curves, and how much better a run is on what it trained on than elsewhere."""
+"""Reads metrics.csv: its rows, its curves, and the validation and generalisation gaps."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ GAPS = ("validation_gap", "generalisation_gap")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file as text; a last line that was cut off by a crash is left out."""
+    """The rows of a metrics file as text, without a last line that a crash cut off."""
     if not path.exists():
         return []
     text = path.read_text()
@@ -18,21 +18,21 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
-    """The rows as numbers: only the metrics that were logged in each, with `epoch` and `step`."""
+    """The rows as numbers: `epoch`, `step` and the metrics that were logged in the row."""
     return [{name: float(value) for name, value in row.items() if value not in ("", None)} for row in read_rows(path)]
 
 
 def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
-    """{metric: {epoch or step counted from 0: the last value that was logged in it}}, such as `val/loss`.
+    """{metric such as `val/loss`: {epoch or step, counted from 0: last value logged in it}}.
 
-    What testing a checkpoint logged after all of them has no place on a curve.
+    A final test, logged after the last epoch or step, is left out.
 
     Args:
-        unit: epoch or step.
+        unit: "epoch" or "step".
     """
     found: dict[str, dict[int, float]] = {}
     for row in read_metrics(path):
-        if row.get("epoch", -1) >= 0:  # what has no epoch has no place on a curve
+        if row.get("epoch", -1) >= 0:
             for name, value in row.items():
                 if "/" in name:
                     found.setdefault(name, {})[int(row[unit])] = value
@@ -41,23 +41,23 @@ def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:
 
 
 def gaps(metrics: Path, objective: Mapping[str, Any], unit: str, tested: Mapping[str, float]) -> dict[str, float]:
-    """Both at the best validation, for errors and losses the other way round; one without its values is left out.
+    """The gaps at the best validation, with the opposite sign for errors and losses; a gap without values is left out.
 
     `validation_gap`: training minus validation. Training is `train/clean_<name>` if measured, else `train/<name>`.
-    `generalisation_gap` (as IFT6135 has it): training minus test. Training is `train/clean_<name>` and nothing else.
+    `generalisation_gap` (defined as in IFT6135): training minus test. Training is `train/clean_<name>` only.
 
     Args:
         metrics: the run's metrics.csv.
-        objective: of its run.json: metric, mode, best, and best_epoch or best_step.
-        unit: epoch or step, as the run counts.
-        tested: what testing the best checkpoint gave, by name; nothing if another was tested.
+        objective: of run.json: metric, mode, best, and best_epoch or best_step.
+        unit: "epoch" or "step", as the run counts.
+        tested: test metrics of the best checkpoint by name; empty if another checkpoint was tested.
     """
     split, _, name = objective["metric"].partition("/")
     best, place = objective["best"], objective.get(f"best_{unit}")
     if split != "val" or best is None or place is None:
         return {}
     curves = read_curves(metrics, unit)
-    row = place - 1 if unit == "step" else place  # rows count steps from 0, and the manifest those that are done
+    row = place - 1 if unit == "step" else place  # rows count steps from 0; best_step counts finished steps
     clean = curves.get(f"train/clean_{name}", {}).get(row)
     trained = clean if clean is not None else curves.get(f"train/{name}", {}).get(row)
     sign = 1 if objective["mode"] == "max" else -1

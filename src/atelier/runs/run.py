@@ -1,14 +1,14 @@
-"""One run from its first line to its last: what train.py calls, in the order in which it does.
+"""One run from start to end; its methods stand in the order in which train.py calls them.
 
-Lightning trains, validates and tests, and calls the callbacks and loggers. A run adds what Lightning does not give:
+Lightning trains, validates and tests, and calls the callbacks and loggers. `Run` adds:
 
-- Going on in the middle of an epoch, to the last digit. `Keeper` saves where all that is done is in the checkpoint,
-  with the random generators of every process and the sums of unfinished metrics.
-- Files written whole. run.json and checkpoints are written beside and renamed, so that a run killed at any moment can
-  be read and resumed; metrics.csv only grows, where Lightning's CSVLogger begins anew.
-- An honest last word. Whatever ends a run, run.json says completed, failed (and why) or interrupted, run.log has the
-  traceback, no process stays behind, loggers are told, and the exit status agrees. Ctrl-C and SIGTERM end a run after
-  its step, with a checkpoint, and the command that goes on with it.
+- Exact resuming, also in the middle of an epoch: `Keeper` saves the states of every process's random generators and of
+  unfinished metrics, so that a resumed run gives the same numbers to the last digit.
+- Whole files: run.json and checkpoints are written to a temporary file and renamed, so that a run killed at any moment
+  can be read and resumed; a resumed run keeps metrics.csv, which Lightning's CSVLogger would delete.
+- A true status: however a run ends, run.json says completed, failed (with the error) or interrupted, run.log has the
+  traceback, all processes end, loggers get the exit status. Ctrl-C and SIGTERM end a run after its step, with a
+  checkpoint and the command that resumes it.
 """
 
 import os
@@ -41,13 +41,13 @@ from atelier.runs.terminal import print_if_fake, print_plan, quieten_lightning, 
 
 
 class Run:
-    """A run being done, by one of its processes.
+    """A run, as one of its processes executes it.
 
     Args:
         folder: the run's folder, with its run.json.
         config: the resolved configuration as plain data.
-        resumed: whether the run was begun before.
-        lock: of its folder, which the first of its processes holds.
+        resumed: whether this process resumes the run.
+        lock: the lock of the folder, which rank 0 holds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Run:
         root: Path,
         setting: str,
     ) -> "Run":
-        """A new run in a folder just made; `names` are its experiment and study, `setting` its config_hash."""
+        """Start a new run in a new folder; `names`: {experiment, study}; `setting`: its config_hash."""
         write_yaml(folder.config, config)
         write_yaml(folder.overrides, overrides)
         Manifest(folder.manifest, {}).update(
@@ -110,10 +110,7 @@ class Run:
 
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
-        """Go on with a run in its own folder, under `config` (its own, with what the user changed).
-
-        `changed` are the keys of run.json, `overrides` and `config_hash`, that this gives another value.
-        """
+        """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash)."""
         with ExitStack() as locked:
             lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
             if lock:
@@ -121,12 +118,12 @@ class Run:
                 manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
                 write_yaml(folder.config, config)
                 write_yaml(folder.overrides, manifest["overrides"])
-            locked.pop_all()  # the lock is the run's now
+            locked.pop_all()  # the run keeps the lock
         return cls(folder, config, resumed=True, lock=lock)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Around all that the run does: run.log has what the terminal shows, and run.json the last word."""
+        """The context of the whole run: copies the terminal into run.log, and writes the final status into run.json."""
         quieten_lightning()
         ended: BaseException | None = None
         with recording(self.folder.log) if self.main else nullcontext():
@@ -150,7 +147,7 @@ class Run:
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
-        """Add the seconds of the block to the manifest's `seconds`, however it ends."""
+        """Add the seconds of the block to the manifest's `seconds`, also if the block raises."""
         began = time.perf_counter()
         try:
             yield
@@ -160,13 +157,13 @@ class Run:
                 self.manifest.update(seconds={part: round(seconds, 3)})
 
     def describe(self, task: Any, trainer: lightning.Trainer) -> None:
-        """Tell the terminal and the manifest what is about to be trained, and on what."""
+        """Print and record the run's network, device and precision."""
         self.trainer = trainer
         if not self.main:
             return
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
         device = trainer.strategy.root_device
-        features = getattr(task, "scored_by", None)  # of a task that makes pictures
+        features = getattr(task, "scored_by", None)  # of a generative task
         self.manifest.update(
             parameters=parameters,
             device=provenance.device_name(device),
@@ -181,7 +178,7 @@ class Run:
             print(told)
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
-        """The checkpoint to go on from, once it is known to be safe and to fit."""
+        """The checkpoint to resume from, after checking that it is safe and fits; None for a new run."""
         if not self.resumed or not self.folder.last.exists():
             return None
         checkpoint = open_checkpoint(self.folder.last)
@@ -191,11 +188,11 @@ class Run:
         return self.folder.last
 
     def prune(self) -> None:
-        """Note that a search ended the training early; such a run is completed and not tested."""
+        """Record that a search ended the training early; the run counts as completed, and is not tested."""
         self.pruned = True
 
     def to_test(self, task: lightning.LightningModule) -> Path:
-        """The checkpoint to test: the given one, else the best, else the last; safe, and of this network."""
+        """The checkpoint to test: the configuration's, else the best, else the last; checked to be safe and to fit."""
         path = self.folder.checkpoint(self.config["checkpoint"] or "best")
         check_fits(task, open_checkpoint(path), path)
         return path
@@ -213,7 +210,7 @@ class Run:
     # ------------------------------------------------------------------ how it ends
 
     def conclude(self) -> None:
-        """Well: say what came out."""
+        """End a run that succeeded: record and print its results."""
         if not self.main or self.trainer is None:
             return
         objective, tested = self.manifest["objective"], self.manifest["test"]
@@ -228,7 +225,7 @@ class Run:
         for name, gap in found.items():
             table.add_row(name.replace("_", " "), f"{gap:.4g}")
         for name, value in sorted(tested.items()):
-            if "/" not in name:  # those of single classes are in run.json
+            if "/" not in name:  # metrics of single classes stand in run.json only
                 table.add_row(f"test/{name}", f"{value:.4g}")
         table.add_row("training", f"{self.manifest['seconds']['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
         if self.pruned:
@@ -237,7 +234,7 @@ class Run:
         print(f"Everything is in {self.folder.path}")
 
     def end(self, error: BaseException) -> None:
-        """Otherwise: let no process wait for the others, and say that the run was stopped, or what failed."""
+        """End a run that was interrupted or failed: stop its other processes, and record the reason."""
         if self.trainer:
             end_processes(self.trainer)
         status = self.exit_status(error)
@@ -245,37 +242,37 @@ class Run:
             self.record_failure(error)
             return
         if not self.main:
-            sys.exit(0)  # Lightning kills a run one of whose other processes ends with another status
-        if Manifest.read(self.folder.manifest)["status"] != "failed":  # the signal may come because another one failed
+            sys.exit(0)  # on another status of this rank, Lightning would kill rank 0
+        if Manifest.read(self.folder.manifest)["status"] != "failed":  # another rank's failure may cause the signal
             self.manifest.update(status="interrupted")
         print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
         sys.exit(status)
 
     def record_failure(self, error: BaseException) -> None:
-        """The traceback into run.log, from whichever process failed, and the manifest's status."""
+        """Write the traceback into run.log and the error into run.json, from whichever process failed."""
         try:
             if not shows_in(self.folder.log):
                 with self.folder.log.open("a", encoding="utf-8") as log:
                     log.write("".join(traceback.format_exception(error)))
             manifest = Manifest.read(self.folder.manifest)
-            if manifest["status"] != "failed":  # when one process fails, the others do for want of it
+            if manifest["status"] != "failed":  # keep the first error: the other processes fail because of it
                 message = str(error) or repr(error)
                 manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
-        except OSError as second:  # a full disk; the first error is still on its way
+        except OSError as second:  # such as a full disk; the caller raises the first error
             print(f"{self.folder.manifest} could not be written: {second}", file=sys.stderr)
         if self.main and not isinstance(error, InputError):
             print(f"Failed; the traceback is in {self.folder.log}", file=sys.stderr)
 
     def exit_status(self, error: BaseException | None) -> int:
-        """What the process ends with."""
+        """The exit status of this process: 0, 1 for an error, 2 for wrong input, 128 + n for signal n."""
         if isinstance(error, Interrupted):
             return error.exit_status
         if isinstance(error, KeyboardInterrupt) or (self.stop.received and isinstance(error, SystemExit)):
-            return 130  # Lightning makes a SystemExit of the one that it hears
+            return 130  # Lightning turns a KeyboardInterrupt into a SystemExit
         return 2 if isinstance(error, InputError) else int(error is not None)
 
     def finish_loggers(self, exit_status: int) -> None:
-        """End what a logger holds open, with the run's own outcome; its best and its test values are the summary."""
+        """Close the loggers with the run's exit status, its best value and its test metrics."""
         objective = self.manifest["objective"]
         best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
         tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
@@ -285,5 +282,5 @@ class Run:
 
 
 def rank() -> int:
-    """This process's number among those of its run."""
+    """The rank of this process in its run."""
     return int(rank_zero_only.rank)  # type: ignore[attr-defined]

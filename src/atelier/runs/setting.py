@@ -1,12 +1,12 @@
-"""What identifies a setting: the runs of one are repeats of each other, and one row of a table.
+"""The hash of a setting: runs with equal hashes are repeats of each other, and share a row of a table.
 
-All that a configuration asks for counts, except for what this page names: `REPEATS`, over which means are taken;
-`ASIDE`, which is not meant to change a number; callbacks that say of themselves that they only watch (`only_watches`);
-and paths, with all that is made from them by interpolation (`data.folder`, a data set's `images`). What a sweep varies
-counts in that sweep, whatever it is: who sweeps over precisions, or over trainers, wants a row for each. Of any other
-group that it varies counts what counts anyway, so that its runs are repeats of those by hand.
+All keys of a configuration count, except: `REPEATS`, over which means are taken; `ASIDE`, which do not change numbers
+by intent; callbacks with `only_watches = True`; and paths, with the values that interpolate them (`data.folder`, a data
+set's `images`). A key that a sweep varies counts in that sweep even if it is in `ASIDE`: a sweep over precisions has a
+row for each. So do all keys of `trainer`, if the sweep varies that group; in another varied group, only keys that count
+anyway, so that a sweep's runs are repeats of runs started by hand.
 
-run.json keeps a setting's hash as `config_hash`. A run of an earlier version keeps the hash that it was given then.
+run.json holds the hash as `config_hash`; a run of an earlier version keeps the hash of that version.
 """
 
 import hashlib
@@ -20,25 +20,25 @@ from omegaconf.errors import InterpolationResolutionError
 
 from atelier.runs.overrides import bare
 
-# {key: what several of its values are called}
+# {key: plural for its values}
 REPEATS = {"seed": "seeds", "data.fold": "folds", "data.draw": "draws"}
-# Keys, with all below them. Where they have a part in the last digits or in the time, run.json records it.
+# Keys that do not count, with the keys below them. run.json records those that change last digits or time.
 ASIDE = (
-    *("paths", "logger"),  # where things lie, who is told
-    *("train", "test", "checkpoint", "resume", "save_every"),  # which part of a run is done now
-    *("study", "budget", "quick", "sweep"),  # what a run belongs to; what that changes stands in the keys it changes
+    *("paths", "logger"),  # places of files; logging
+    *("train", "test", "checkpoint", "resume", "save_every"),  # stages of a run
+    *("study", "budget", "quick", "sweep"),  # membership; the keys that a study or budget changes count themselves
     *("trainer.accelerator", "trainer.strategy", "trainer.precision"),  # a table says when a row mixes them
-    *("trainer.deterministic", "trainer.benchmark"),  # which of a GPU's equal ways is taken
-    *("trainer.log_every_n_steps", "trainer.profiler", "trainer.detect_anomaly"),  # what is told about the training
+    *("trainer.deterministic", "trainer.benchmark"),  # choice of GPU kernels
+    *("trainer.log_every_n_steps", "trainer.profiler", "trainer.detect_anomaly"),  # monitoring
     *("data.eval_batch_size", "data.resident"),  # speed and memory
-    *("data.rebuild", "data.download"),  # how the data came here
-    *("features.run", "task.features.run"),  # where a classifier lies; its weights' checksum counts
-    "task.clean_train_accuracy",  # one more measurement
+    *("data.rebuild", "data.download"),  # source of the data file
+    *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
+    "task.clean_train_accuracy",  # an additional measurement
 )
 
 
 def is_aside(key: str, varied: Iterable[str] = ()) -> bool:
-    """Whether a dotted key is left out of a setting, if it is none of those that its sweep has `varied`."""
+    """Whether a dotted key does not count in a setting whose sweep has `varied` these keys."""
     aside = any(within(key, one) for one in ASIDE)
     return aside and not any(within(v, key) or (within(key, v) and (v == "trainer" or is_aside(v))) for v in varied)
 
@@ -48,34 +48,34 @@ def within(key: str, above: str) -> bool:
 
 
 def setting_hash(config: DictConfig) -> str:
-    """Twelve hexadecimal digits, equal for the runs of one setting."""
+    """The hash of a setting: twelve hexadecimal digits, equal for all its runs."""
     return hashlib.sha256(json.dumps(setting_of(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def setting_of(config: DictConfig) -> dict[str, Any]:
-    """What of a configuration counts, as plain data.
+    """The part of a configuration that counts, as plain data.
 
     Args:
-        config: as it was composed, with its interpolations, and checked: its callbacks are imported here.
+        config: the composed configuration with its interpolations; checked, since its callbacks are imported here.
     """
     masked = config.copy()
     for key in masked.get("paths") or ():
         masked.paths[key] = f"<{key}>"
     for key in REPEATS:
         if OmegaConf.select(masked, key) is not None:
-            OmegaConf.update(masked, key, -1)  # no run can ask for it
+            OmegaConf.update(masked, key, -1)  # a value that no run can have
     varied = [bare(str(key)) for key in OmegaConf.select(config, "sweep.swept") or ()]
     setting = without_aside(resolved(masked, config), varied)
     if not any(within(key, "callbacks") for key in varied):
         callbacks = (setting.get("callbacks") or {}).items()
         setting["callbacks"] = {name: node for name, node in callbacks if node and not only_watches(node)}
     if isinstance(devices := setting.get("trainer", {}).get("devices"), list):
-        setting["trainer"]["devices"] = len(devices)  # how many change the batch; which of them changes nothing
+        setting["trainer"]["devices"] = len(devices)  # only the number of devices changes the batch
     return setting
 
 
 def resolved(node: DictConfig, real: DictConfig) -> dict[str, Any]:
-    """A node with placeholders as plain data; what cannot be made from these, a folder's number of classes, is real."""
+    """A masked node as plain data; a value that needs real paths (the number of class folders) comes from `real`."""
     content: dict[str, Any] = {}
     for key in node:
         try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Statistic:
-    """What is known of a number that several runs gave.
+    """The finite values of a number over several runs, with their mean and standard deviation.
 
-    `mean` is None where no run gave a finite one, `std` (that of a sample, with n − 1) where fewer than two did.
+    `mean` is None without values, `std` (of a sample, divided by n − 1) with fewer than two.
     """
 
     values: tuple[float, ...]
@@ -18,7 +18,7 @@ class Statistic:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Statistic":
-        """Of the finite ones among `values`; None, NaN and infinities are left out.
+        """The statistic of the finite values; None, NaN and infinities are left out.
 
         >>> Statistic.of([1.0, None, 3.0])
         Statistic(values=(1.0, 3.0), mean=2.0, std=1.4142135623730951)

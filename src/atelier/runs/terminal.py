@@ -1,4 +1,4 @@
-"""Everything the terminal shows, shown and kept: standard output and error copied into run.log, without colours."""
+"""Copies standard output and error into run.log, without colours, and prints a run's plan and metrics."""
 
 import logging
 import os
@@ -19,18 +19,18 @@ from torch import nn
 
 FAKE = "data.source=fake: noise in the place of the data, so that the numbers mean nothing"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
-# Advice of Lightning's that does not hold here, by the start of its text.
+# Warnings that do not apply to Atelier, as regular expressions.
 NOT_OURS = (
-    ".*does not have many workers",  # the data is in memory: a batch is one index, workers would only copy it
+    ".*does not have many workers",  # the data are in memory, and a batch is one tensor index: workers would only copy
     r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
-    r".*It is recommended to use `self.log\(.*sync_dist=True",  # metrics are brought together before they are logged
-    r".*The `srun` command is available",  # a login node of a cluster; runs start there, too
-    r".*isinstance\(treespec, LeafSpec\)",  # torch's, of a call that Lightning makes
+    r".*It is recommended to use `self.log\(.*sync_dist=True",  # metrics are reduced over ranks before they are logged
+    r".*The `srun` command is available",  # runs may start on the login node of a cluster, too
+    r".*isinstance\(treespec, LeafSpec\)",  # a deprecated call inside Lightning
 )
 
 
 class Tee:
-    """A text stream that writes to the terminal and to a log; above a live display, if there is one."""
+    """A text stream that writes to the terminal, above a live display if there is one, and to a log."""
 
     def __init__(self, terminal: TextIO, log: TextIO) -> None:
         self.terminal, self.log = terminal, log
@@ -38,14 +38,14 @@ class Tee:
         self.pending = ""
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the terminal's."""
+        """Other attributes are the terminal's."""
         return getattr(self.terminal, name)
 
     def write(self, text: str) -> int:
         self.note(CONTROL.sub("", text), end="")
         if self.live is None:
             self.terminal.write(text)
-        else:  # whole lines only, so that the display is not torn
+        else:  # a partial line would tear the live display
             *lines, self.pending = (self.pending + text).split("\n")
             for line in lines:
                 self.live.print(Text.from_ansi(line))
@@ -55,22 +55,22 @@ class Tee:
         self.write("".join(lines))
 
     def note(self, text: str, end: str = "\n") -> None:
-        """Into the log alone."""
+        """Write to the log only."""
         if not self.log.closed:
             print(text, end=end, file=self.log, flush=True)
 
 
 def shows_in(path: Path) -> bool:
-    """Whether what this process writes to standard error lands in that file anyway, as it does in a sweep's job."""
+    """Whether standard error of this process is redirected to the file `path`, as in a job of a sweep."""
     try:
         return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
-    except (OSError, ValueError):  # no such file, or a stream without a descriptor
+    except (OSError, ValueError):  # no such file, or a stream without a file descriptor
         return False
 
 
 @contextmanager
 def recording(path: Path) -> Iterator[None]:
-    """Within, what goes to standard output and error goes into the log at `path` as well."""
+    """Inside this context, copy standard output and error into the log at `path`."""
     if shows_in(path):
         yield
         return
@@ -82,7 +82,7 @@ def recording(path: Path) -> Iterator[None]:
 
 
 def quieten_lightning() -> None:
-    """Silence Lightning's chatter, and those of its warnings that are wrong here."""
+    """Silence Lightning's information messages, and the warnings in NOT_OURS."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in NOT_OURS:
@@ -90,13 +90,13 @@ def quieten_lightning() -> None:
 
 
 def print_if_fake(config: Mapping[str, Any], file: TextIO | None = None) -> None:
-    """Say of a run on made-up data, wherever its numbers are shown, that they mean nothing."""
+    """Print a warning if the configuration uses made-up data."""
     if config["data"].get("source") == "fake":
         print(FAKE, file=file or sys.stdout)
 
 
 def print_metrics(metrics: Mapping[str, float], split: str) -> None:
-    """A table of test metrics, under the name of the split that they were measured on."""
+    """Print a table of test metrics, each prefixed with the split on which it was measured."""
     table = Table("metric", "value")
     for name, value in sorted(metrics.items()):
         table.add_row(f"{split}/{name.removeprefix('test/')}", str(float(value)))
@@ -104,11 +104,11 @@ def print_metrics(metrics: Mapping[str, float], split: str) -> None:
 
 
 def print_plan(config: dict[str, Any], network: nn.Module) -> None:
-    """On a terminal, the configuration and the layers of the network, with how many parameters each has."""
+    """On a terminal, print the configuration and the network's layers with their numbers of parameters."""
     console = Console()
     if not console.is_terminal:
         return
-    own = {key: value for key, value in config["task"].items() if not isinstance(value, dict)}  # the rest is told above
+    own = {key: value for key, value in config["task"].items() if not isinstance(value, dict)}  # nodes are shown above
     told = yaml.safe_dump({**config, "task": own}, sort_keys=False, allow_unicode=True, default_flow_style=None)
     console.print(Syntax(told, "yaml", background_color="default"))
     table = Table("layer", "kind", "parameters", title=type(network).__name__, title_justify="left")

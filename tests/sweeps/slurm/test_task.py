@@ -156,7 +156,7 @@ def test_where_nothing_is_asked_for_the_first_job_that_begins_decides(
     assert (inside.note["threads"], capsys.readouterr().out) == (str(first), "")
     inside.environment(SLURM_CPUS_PER_TASK=1)
     inside.run()
-    told = f"Threads: {first}, as it began, for the same numbers; this machine has 1 cores, so it is slower\n"
+    told = f"Threads: {first}, as at the start, for equal numbers; this machine has 1 cores, so it is slower\n"
     assert (inside.note["threads"], capsys.readouterr().out) == (str(first), told)
     resumed = Sweep.open(str(inside.sweep.path), Path())
     assert resumed.threads == first
