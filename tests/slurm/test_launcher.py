@@ -236,5 +236,5 @@ def test_what_sbatch_says_is_told(start_verb: Run, ended: Run, fast: list[str], 
     process = start_verb("train", "-m", SLURM, "hydra.launcher.partition=none", *fast, logs=tmp_path)
     code, _, err = ended(process)
     assert code == 2
-    assert err.startswith("Slurm does not take the jobs: sbatch: error: invalid partition specified: none\n")
+    assert err.startswith("Slurm refuses the jobs: sbatch: error: invalid partition specified: none\n")
     assert "Traceback" not in err

@@ -129,7 +129,7 @@ def test_jobs_that_became_equal_are_done_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "message"), [("huge", "budget=huge: give one of: full, quick"), ("quick", "budget=quick: only a study")]
+    ("budget", "message"), [("huge", "budget=huge: give one of: full, quick"), ("quick", "budget=quick: needs a study")]
 )
 def test_a_budget_that_means_nothing_is_refused(budget: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

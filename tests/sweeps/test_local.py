@@ -156,7 +156,7 @@ def test_jobs_that_are_lost_with_their_fork_server_go_on_once_more(make_sweep: M
     assert Loop(local).run(iter(sweep.jobs)) == 0
     assert states(sweep) == ["completed", "completed"]
     assert local.attempts == {0: 2, 1: 1}
-    assert "Lost: lost with the process that it was forked from" in (sweep.path / "0" / "run.log").read_text()
+    assert "Lost: ended together with its fork server" in (sweep.path / "0" / "run.log").read_text()
 
 
 def test_ctrl_c_lets_the_jobs_save_and_starts_no_other(make_sweep: Make, make_local: RunLocal) -> None:

@@ -132,7 +132,7 @@ def test_data_that_is_not_there_is_told(run_verb: Run) -> None:
         ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry: give one of: continue, stop"),
         ("+hydra.launcher.job=2", "hydra.launcher.job: no 'job'; choose from: jobs, "),
         ("hydra/launcher=basic", "hydra/launcher: choose from: local, slurm"),
-        ("budget=quick", "budget=quick: only a study or an experiment with a `quick` part knows what that is"),
+        ("budget=quick", "budget=quick: needs a study or an experiment with a `quick` part"),
         ("sweep.resume=latest", "there is no sweep under "),
         ("sweep.resume=/nowhere", "/nowhere is no sweep's folder: it has no sweep.json"),
     ],

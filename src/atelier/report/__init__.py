@@ -1,1 +1,1 @@
-"""Finished runs in; tables, figures and one HTML page out."""
+"""Reports of finished runs: tables, figures and an HTML page."""

@@ -1,4 +1,4 @@
-"""A W&B workspace for a sweep: best values and curves by setting with bands over seeds, pictures, the table of runs."""
+"""Builds a W&B workspace for a sweep: best values, curves with bands over seeds, figures, and the table of runs."""
 
 import csv
 import json
@@ -12,24 +12,23 @@ from atelier.errors import InputError
 from atelier.report.notes import claim_words
 from atelier.runs.folder import last_two, read_yaml
 
-BY_SETTING = "JobType"  # runs of one setting share their W&B job type
+BY_SETTING = "JobType"  # runs of a setting share their W&B job type
 FILE = "dashboard.json"  # in the sweep's folder
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What a workspace shows of a sweep.
+    """The content of a workspace.
 
     Args:
         folder: the sweep's folder.
-        project: W&B project of its runs.
-        group: W&B group of its runs.
-        text: its question and claim, as Markdown.
+        project, group: W&B project and group of the sweep's runs.
+        text: question and claims of the study, as Markdown.
         metric: the objective, such as val/loss.
-        mode: whether a good objective is small ("min") or large ("max").
-        metrics: what its runs logged, the objective first.
-        figures: names of the pictures that its runs drew.
-        jobs: how many runs it has.
+        mode: "min" or "max": whether a small or a large objective is better.
+        metrics: the logged metrics, the objective first.
+        figures: names of the figures that the runs drew.
+        jobs: number of runs.
     """
 
     folder: Path
@@ -44,7 +43,7 @@ class Overview:
 
 
 def describe(folder: Path) -> Overview:
-    """What the sweep's folder tells.
+    """The content of the workspace, read from a sweep's folder.
 
     Raises:
         InputError: if its runs were not logged to W&B.
@@ -59,7 +58,7 @@ def describe(folder: Path) -> Overview:
     return Overview(
         folder=folder,
         project=job["logger"]["wandb"]["project"],
-        group=last_two(Path(job["sweep"]["folder"])),  # as it was called then; it may have been moved since
+        group=last_two(Path(job["sweep"]["folder"])),  # the name at training time; the folder may have moved since
         text="\n\n".join(paragraphs(sweep)),
         metric=metric,
         mode=sweep["objective"]["mode"],
@@ -88,14 +87,14 @@ def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
 
 
 def workspace(sweep: Overview, entity: str | None = None) -> Any:
-    """The workspace, as wandb-workspaces has it; `entity` is whose it is.
+    """The `Workspace` object of wandb-workspaces; `entity`: the W&B user or team.
 
     Raises:
         InputError: if wandb-workspaces is not installed.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # it is written for an older pydantic
+            warnings.simplefilter("ignore", DeprecationWarning)  # the package was written for an older pydantic
             import wandb_workspaces.reports.v2 as wr
             import wandb_workspaces.workspaces as ws
             from wandb_workspaces import expr
@@ -110,7 +109,7 @@ def workspace(sweep: Overview, entity: str | None = None) -> Any:
     def bars(title: str, name: str) -> Any:
         return wr.BarPlot(title=title, metrics=[name], max_bars_to_show=sweep.jobs, **mean)
 
-    tested = [name for name in sweep.metrics if name.startswith("test/") and name.count("/") == 1]  # none of one class
+    tested = [name for name in sweep.metrics if name.startswith("test/") and name.count("/") == 1]  # no single classes
     others = [name for name in sweep.metrics[1:] if not name.startswith("test/")]
     results = [
         wr.MarkdownPanel(markdown=sweep.text),
@@ -142,7 +141,7 @@ def workspace(sweep: Overview, entity: str | None = None) -> Any:
 
 
 def publish(workspace: Any, folder: Path) -> str:
-    """Save the workspace on W&B, or where that cannot be done write its definition into `folder`; says which."""
+    """Save the workspace on W&B, or, if that fails, write its definition into `folder`; return the message to print."""
     import wandb
 
     try:
@@ -151,7 +150,7 @@ def publish(workspace: Any, folder: Path) -> str:
             workspace.entity = workspace.entity or wandb.Api().default_entity
             return f"The workspace is on W&B: {workspace.save().url}"
         why = "there is no W&B login"
-    except Exception as error:  # whatever W&B and the network raise
+    except Exception as error:  # W&B and the network raise many kinds
         why = f"W&B failed ({error})"
     definition = workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
     file = folder / FILE

@@ -1,4 +1,4 @@
-"""From aggregated settings to what the figures draw."""
+"""Converts aggregated settings into the groups that the figures draw."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from atelier.sweeps.records import Record
 
 
 def groups(results: Results) -> list[Group]:
-    """A group for each setting, in the order of `Results`, with a label of its own."""
+    """A group for each setting, in the order of `Results`, with a unique label."""
     base = base_of(results)
     labels = [label(setting, base) for setting in results.settings]
     unit = unit_of(results.records)
@@ -23,25 +23,25 @@ def groups(results: Results) -> list[Group]:
 
 
 def base_of(results: Results) -> Setting | None:
-    """The setting from which the others of a study differ in one thing each."""
+    """The base setting of a study's `settings`, from which the others differ; None if there is none."""
     if len(results.sweeps) != 1 or not begins_with_base(results.sweeps[0].content.get("presentation") or {}):
         return None
     return next((s for s in results.settings if any(record.job.get("number") == 0 for record in s.records)), None)
 
 
 def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
-    """{key: value} of what is not as in the base."""
+    """The values in which a setting differs from the base: {key: value}."""
     return {key: value for key, value in setting.values.items() if value != base.values[key]}
 
 
 def unit_of(records: Sequence[Record]) -> str:
-    """What curves are drawn over: steps where all runs count them, else epochs."""
+    """The x-axis of curves: "step" if all runs count steps, else "epoch"."""
     counts = {record.get("counts") for record in records if record.status != "waiting"}
     return "step" if counts == {"steps"} else "epoch"
 
 
 def label(setting: Setting, base: Setting | None) -> str:
-    """The setting's values in words, with a base those that it changes; where nothing was swept, the experiment."""
+    """The setting's values in words; with a base, only the changed values; if nothing varies, the experiment."""
     if base is None:
         told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
     else:
@@ -52,13 +52,13 @@ def label(setting: Setting, base: Setting | None) -> str:
 
 
 def best_place(record: Record, unit: str) -> int | None:
-    """The epoch or step of a run's best, counted from 0 as the rows of metrics.csv do; None where there is none."""
+    """The epoch or step of a run's best value, counted from 0 as in metrics.csv; None if there is none."""
     best = record.get("objective", f"best_{unit}")
     return best - 1 if unit == "step" and best is not None else best
 
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
-    """Scores are those of completed runs; a setting that has none shows the curves of the others."""
+    """The group of a setting: scores and curves of its completed runs; without any, the curves of all its runs."""
     curves = {id(record): record.curves(unit) for record in setting.records}
     scores: dict[str, list[float | None]] = {}
     runs = []
@@ -76,14 +76,14 @@ def group(name: str, setting: Setting, unit: str, base: Setting | None, objectiv
 
 
 def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:
-    """What figures can draw of a run: its objective's best, test metrics, and the others as they were at its best."""
+    """The scores of a run: the objective's best value, the other metrics at that epoch or step, and test metrics."""
     best = best_place(record, unit)
     scores: dict[str, float | None] = {}
     for name, values in curve.items():
         at = [place for place in values if best is None or place <= best]
         if at and not name.startswith("test/"):
             scores[name] = values[max(at)]
-    scores |= record.get("at_best") or {}  # of a run whose curves were thinned
+    scores |= record.get("at_best") or {}  # only in records whose curves were thinned
     scores |= {f"test/{name}": value for name, value in (record.get("test") or {}).items()}
     if metric := record.get("objective", "metric"):
         scores[metric] = record.get("objective", "best")

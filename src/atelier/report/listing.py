@@ -1,4 +1,4 @@
-"""What there is to report on: sweeps and single runs, newest first."""
+"""Lists the sweeps and single runs that can be reported, newest first."""
 
 import time
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def entries(logs: Path, limit: int) -> list[Entry]:
 
 
 def found(logs: Path, below: str, name: str) -> list[tuple[float, Path]]:
-    """(time of change, file), the newest first."""
+    """(modification time in seconds since 1970, file), the newest first."""
     return sorted(((file.stat().st_mtime, file) for file in (logs / below).glob(f"*/*/{name}")), reverse=True)
 
 
@@ -49,7 +49,7 @@ def run_entry(folder: Path, changed: float) -> Entry:
 
 
 def sweep_entry(folder: Path, changed: float) -> Entry:
-    """A sweep with how many of its jobs are done, and its best setting's mean."""
+    """The entry of a sweep, with the number of its finished jobs and the mean of its best setting."""
     try:
         results = aggregate([folder])
     except InputError:
@@ -64,7 +64,7 @@ def sweep_entry(folder: Path, changed: float) -> Entry:
 
 
 def fake(records: Sequence[Record]) -> str:
-    """What stands beside the status of runs on made-up data."""
+    """The mark beside the status of runs on made-up data, else ""."""
     return ", fake" if any(record.value("data.source") == "fake" for record in records) else ""
 
 
@@ -79,7 +79,7 @@ def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
         return
     console = Console()
     if not console.is_terminal:
-        console = Console(width=500)  # a file has room: no cell is broken
+        console = Console(width=500)  # in a file, no cell is wrapped
     table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
     for entry in listed:
@@ -90,6 +90,6 @@ def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
 
 
 def shortest(folder: Path) -> str:
-    """As seen from here, where it lies below."""
+    """The path relative to the working directory, if the folder lies below it."""
     here = Path.cwd()
     return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)

@@ -1,4 +1,4 @@
-"""What a reader has to know before believing a table: the study, its claim, the budget, and what looks doubtful."""
+"""The texts of a report: heading, caption, and cautions against numbers that cannot be trusted."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,16 +8,18 @@ from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
-# {key of run.json: what several of its values are called}: with these, runs are still of one setting.
+# {key of run.json: plural for its values}: runs of a setting may differ in these keys.
 MIXED = {"device": "devices", "precision": "precisions", "processes": "numbers of processes", "threads": "threads"}
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Args:
-    title: the study and its title, else the experiment.
-    question, claim: the study's own words, or empty.
-    command: what was typed after `-m`, for each sweep.
+    """The heading of a report.
+
+    Args:
+        title: the study and its title, else the experiment.
+        question, claim: texts of the study, or "".
+        command: the overrides typed after `-m`, for each sweep.
     """
 
     title: str
@@ -41,20 +43,20 @@ def heading(results: Results) -> Heading:
 
 
 def claim_words(study: dict[str, Any]) -> str:
-    """What a study's claims say, one after the other; a sweep of an earlier version has them in one piece."""
+    """The texts of a study's claims, joined; a sweep of an earlier version stores them as one text."""
     told = [str(one["says"]) for one in study.get("claims") or []] or [str(study.get("claim") or "")]
     return " ".join(text.strip() for text in told)
 
 
 def name(content: dict[str, Any]) -> str:
-    """What a sweep or a run is called: its study with its title, else its experiment."""
+    """The name of a sweep or a run: its study with the title, else its experiment."""
     title = (content.get("presentation") or {}).get("title")
     known = str(content.get("study") or content.get("experiment") or "runs")
     return f"{known}: {title}" if title else known
 
 
 def caption(results: Results) -> str:
-    """What the numbers are over: runs, seeds, and what a quick budget changed."""
+    """The caption of the table: numbers of settings and runs, seeds, and the changes of a quick budget."""
     repeats = repeats_of(results)
     parts = [f"{count(len(results.settings), 'setting')}, {count(len(results.records), 'run')}"]
     parts += [f"{word[:-1] if len(values) == 1 else word} {', '.join(values)}" for word, values in repeats.items()]
@@ -72,7 +74,7 @@ def caption(results: Results) -> str:
 
 
 def mixed(results: Results) -> list[str]:
-    """What runs of one row do not have in common though their last digits or their time depend on it."""
+    """Sentences on rows whose runs differ in device, precision, processes or threads, which change digits and time."""
     told = []
     for key, words in MIXED.items():
         found = [{str(value) for record in one.completed if (value := record.get(key))} for one in results.settings]
@@ -83,20 +85,20 @@ def mixed(results: Results) -> list[str]:
 
 
 def repeats_of(results: Results) -> dict[str, list[str]]:
-    """{seeds, folds or draws: their values}: the seeds always, the others where there are several."""
+    """{seeds, folds or draws: their values}; folds and draws only if there are several."""
     found = {word: {repeat(record, key) for record in results.records} - {""} for key, word in REPEATS.items()}
     told = {word: values for word, values in found.items() if len(values) > 1 or (values and word == "seeds")}
     return {word: sorted(values, key=natural) for word, values in told.items()}
 
 
 def repeat(record: Record, key: str) -> str:
-    """The run's seed, fold or draw; empty if it is not known or there is none."""
+    """The run's seed, fold or draw as text; "" if it has none."""
     told = record.get("seed") if key == "seed" else record.value(key)
     return "" if told is None else str(told)
 
 
 def quick(sweep: dict[str, Any]) -> str:
-    """What the quick budget of a sweep changed; nothing for a full one."""
+    """The values that the quick budget of a sweep changed; "" for a full budget."""
     if sweep.get("budget") != "quick":
         return ""
     return ", ".join(f"{key}={value}" for key, value in (sweep.get("quick") or {}).items()) or "see the runs"
@@ -115,7 +117,7 @@ def count(number: int, noun: str) -> str:
 
 
 def cautions(results: Results) -> list[str]:
-    """One line for each thing that makes the numbers less than they seem."""
+    """Warnings about the numbers, a sentence for each: missing runs, made-up data, repeated seeds, changed code."""
     told = []
     records = results.records
     for status, words in (
@@ -138,7 +140,7 @@ def cautions(results: Results) -> list[str]:
     if (number := sum(str(r.value("data._target_")).endswith(".RandomImages") for r in records)) > 0:
         told.append(f"data=random_images in {count(number, 'run')}: noise, so that the numbers mean nothing.")
     for option in sorted({record.overrides["debug"] for record in records if "debug" in record.overrides} - {"null"}):
-        told.append(f"debug={option}: trained for trying things out, not to the end.")
+        told.append(f"debug={option}: a trial of the code, not a full training.")
     for setting in results.settings:
         runs = Counter(tuple(repeat(record, key) for key in REPEATS) for record in setting.completed)
         if twice := [seed for (seed, *_), n in runs.items() if n > 1 and seed]:
@@ -147,7 +149,7 @@ def cautions(results: Results) -> list[str]:
 
 
 def origins(results: Results) -> list[str]:
-    """Whether all came from one state of the code, and measured one thing."""
+    """Warnings about runs with different commits, uncommitted changes, or different objectives."""
     told = []
     if len(commits := {c[:7] for record in results.records if (c := record.get("git", "commit"))}) > 1:
         told.append(f"From different commits: {', '.join(sorted(commits))}.")
@@ -155,5 +157,5 @@ def origins(results: Results) -> list[str]:
         told.append("The code had changes that were not committed.")
     others = {m for record in results.records if (m := record.get("objective", "metric"))} - {results.metric}
     if others:
-        told.append(f"Runs with another objective have no place here: {', '.join(sorted(others))}.")
+        told.append(f"Runs with another objective are left out: {', '.join(sorted(others))}.")
     return told

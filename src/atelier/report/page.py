@@ -1,4 +1,4 @@
-"""report.html: one page that holds everything, and asks for nothing from anywhere."""
+"""Writes report.html, a single page that contains its figures, styles and scripts, and loads no other file."""
 
 import base64
 import math
@@ -19,7 +19,7 @@ from atelier.report.table import Cell, Column, Table, duration, key_titles, valu
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
-# page.html is the page, of which page.css and page.js are parts. Whatever text a run or a study has is escaped.
+# page.html includes page.css and page.js. Texts of runs and studies are escaped.
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -34,10 +34,10 @@ class Row:
     """A run in the table of runs.
 
     Args:
-        folder: the way to it from the page, if it has begun.
-        status, error: how it ended.
-        cells: what is told of it in the columns after these.
-        facts: what is folded away, of which empty ones are left out.
+        folder: path from the page to the run's folder, if the run has started.
+        status, error: the run's status, and its error.
+        cells: the cells of the columns after the status.
+        facts: {name: value} of the folded details; the page leaves out empty values.
     """
 
     folder: Cell
@@ -48,7 +48,7 @@ class Row:
 
 
 def page(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str], output: Path) -> str:
-    """The whole page; links lead from `output` to the runs' folders."""
+    """The HTML text of the page; links are relative to `output`."""
     head = heading(results)
     return TEMPLATES.get_template("page.html").render(
         heading=head,
@@ -64,7 +64,7 @@ def page(results: Results, table: Table, pictures: Sequence[Picture], problems: 
 
 
 def origin(records: Sequence[Record]) -> list[str]:
-    """The commits and versions that the runs are of."""
+    """The commits and package versions of the runs."""
     commits = dict.fromkeys(str(c)[:12] for record in records if (c := record.get("git", "commit")))
     versions: dict[str, set[str]] = {}
     for record in records:
@@ -75,7 +75,7 @@ def origin(records: Sequence[Record]) -> list[str]:
 
 
 def as_data(picture: Picture) -> str:
-    """The SVG as a URL, so that the page needs no other file; it links to nothing."""
+    """The SVG file of a figure as a data URL."""
     svg = picture.path.with_name(f"{picture.path.name}.svg").read_bytes()
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 

@@ -1,4 +1,4 @@
-"""Which figures a sweep gets, and their files: what its study asks for, else what fits the keys that it swept."""
+"""Draws the figures of a report: those of the study, else figures that suit the swept keys."""
 
 import importlib
 from collections.abc import Container, Mapping, Sequence
@@ -16,17 +16,17 @@ from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.grid import has
 
-Wanted = Mapping[str, Any]  # the keys of `Wish`, and options of the kind: what its `gather` takes
+Wanted = Mapping[str, Any]  # the keys of `Wish`, and the arguments of the kind's `gather`
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What can be said of a figure of every kind.
+    """The options of figures of all kinds.
 
     Args:
-        kind: a file of figures/kinds/.
-        caption: what its reader should know.
-        of: {swept key: value} of the settings that are drawn, or a list of such; {} for all.
+        kind: the name of a module in figures/kinds/.
+        caption: the study's text below the figure.
+        of: {swept key: value}, or a list of them: draw only settings with these values; {}: all settings.
     """
 
     kind: str
@@ -39,12 +39,12 @@ OF_ALL = tuple(Wish.__annotations__)
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that was drawn: `path`.png and `path`.svg.
+    """A drawn figure: the files `path`.png and `path`.svg.
 
     Args:
-        caption: what is to be seen, for everyone.
-        alternative: its numbers in words, for who cannot see it.
-        wide: whether it has several panels in a row.
+        caption: the text below the figure.
+        alternative: the numbers of the figure in words, for readers who cannot see it.
+        wide: whether the figure has several panels in a row.
     """
 
     path: Path
@@ -54,10 +54,10 @@ class Picture:
 
 
 def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> tuple[list[Picture], list[str]]:
-    """Draw figures into `folder`. Returns them, and why others could not be drawn, in words.
+    """Draw figures into `folder`; return them, and messages for figures that could not be drawn.
 
     Args:
-        wanted: what the study asks for; without any, figures are chosen.
+        wanted: the figures of the study; if empty, `choose` selects figures.
     """
     drawn: list[Picture] = []
     problems: list[str] = []
@@ -66,7 +66,7 @@ def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> t
     for number, one in enumerate(wanted or choose(results, found), start=1):
         try:
             drawn.append(draw_picture(one, found, results, folder, {picture.path.name for picture in drawn}))
-        except Exception as error:  # one figure gone wrong takes neither the others nor the tables along
+        except Exception as error:  # an error in a figure must not prevent the other figures and the tables
             told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             problems.append(f"Figure {number} ({one.get('kind')}) was not drawn: {told}")
     return drawn, problems
@@ -77,7 +77,7 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
     options = {key: value for key, value in wanted.items() if key not in OF_ALL}
     if results.metric is None:
         raise InputError("no run has an objective yet")
-    # Curves are drawn in training and validation.
+    # Curves draw a metric of training and validation, without the split.
     options.setdefault("metric", results.metric.partition("/")[2] if wanted["kind"] == "curves" else results.metric)
     kind = load(wanted["kind"])
     with look():
@@ -86,18 +86,18 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
         path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
         figure = kind.draw(data)
         save(figure, path)
-    # What a study says of its figure comes before what is to be known of any such one.
+    # The study's text, then the general caption of the kind.
     caption = " ".join(filter(None, (str(wanted.get("caption") or "").strip(), kind.caption(data))))
     return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
 
 
 def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Group]:
-    """The settings that have these values, called by their others alone.
+    """The settings with the values `of`, labelled by their other keys.
 
-    Of several choices, those that have one of them, called by what the choices name.
+    If `of` is a list, the settings that match one of its mappings, labelled by the keys of the mappings.
 
     Raises:
-        InputError: if there is none.
+        InputError: if no setting matches.
     """
     wanted = [of] if isinstance(of, Mapping) else of
     chosen = [one for one in found if any(has(one.values, values) for values in wanted)]
@@ -108,7 +108,7 @@ def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, A
 
 
 def called_by(group: Group, keys: Container[str]) -> Group:
-    """With the values and the words of these keys alone, which tell what is drawn apart."""
+    """The group with the values of these keys only, and a label of these values."""
     rest = {key: value for key, value in group.values.items() if key in keys}
     told, left = describe_values(group.values), describe_values(rest)
     return replace(group, values=rest, label=group.label.replace(told, left) if told else group.label)
@@ -138,7 +138,7 @@ def choose(results: Results, found: list[Group]) -> list[Wanted]:
 
 
 def cells(values: Sequence[Mapping[str, str | None]], keys: Sequence[str]) -> int:
-    """How many settings a full grid of these values would have."""
+    """The number of settings in a full grid of these values."""
     count = 1
     for key in keys:
         count *= len({one[key] for one in values})
@@ -148,7 +148,7 @@ def cells(values: Sequence[Mapping[str, str | None]], keys: Sequence[str]) -> in
 def check_figures(study: Mapping[str, Any]) -> None:
     """
     Raises:
-        InputError: for a figure of a `study` node that cannot be drawn whatever its runs give.
+        InputError: for a figure of a `study` node with an unknown kind, or with wrong options.
     """
     for number, one in enumerate(study.get("figures") or []):
         check_figure(one, f"study.figures[{number}]")
@@ -157,7 +157,7 @@ def check_figures(study: Mapping[str, Any]) -> None:
 def check_figure(wanted: Wanted, where: str) -> None:
     """
     Raises:
-        InputError: if there is no such kind of figure, or it takes no such option or value.
+        InputError: for an unknown kind of figure, an unknown option, or a wrong value.
     """
     check_complete(where, Wish, {key: value for key, value in wanted.items() if key in OF_ALL})
     if wanted["kind"] not in kind_names():
@@ -167,7 +167,7 @@ def check_figure(wanted: Wanted, where: str) -> None:
 
 
 def kind_names() -> list[str]:
-    """Every file of figures/kinds/."""
+    """The names of the modules in figures/kinds/."""
     return sorted(file.stem for file in Path(kinds.__path__[0]).glob("*.py") if file.stem != "__init__")
 
 

@@ -1,4 +1,4 @@
-"""summary.csv, every run with all its keys, and summary.md, the table of settings."""
+"""Writes summary.csv, a row for each run, and summary.md, the table of settings."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from atelier.sweeps.records import Record
 
 
 def summary_csv(results: Results, output: Path) -> str:
-    """One line for each run; its columns are the swept keys and all keys of run.json, `objective.best` and such."""
+    """A row for each run; the columns are the swept keys and all keys of run.json, such as `objective.best`."""
     rows = [run_row(record, results.keys, output) for record in results.records]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
@@ -41,7 +41,7 @@ def flatten(content: dict[str, Any], prefix: str, into: dict[str, Any]) -> None:
 
 
 def relative(folder: Path | None, output: Path) -> str | None:
-    """The way from the report's folder to a run's, for links."""
+    """The relative path from the report's folder to a run's folder, for links."""
     return None if folder is None else Path(os.path.relpath(folder.resolve(), output.resolve())).as_posix()
 
 
@@ -58,7 +58,7 @@ def summary_md(results: Results, table: Table, pictures: Sequence[Picture], prob
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
-    """A table in Markdown, its numbers to the right."""
+    """The lines of a Markdown table, with numbers aligned to the right."""
     yield line(column.title for column in columns)
     yield line("--:" if column.numeric else "---" for column in columns)
     yield from (line(cell.text for cell in row) for row in rows)

@@ -1,4 +1,4 @@
-"""The table of settings, one row each, as the terminal, summary.md and the page show it."""
+"""Builds the table of settings for the terminal, summary.md and report.html."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Sort = float | str | None
 
 @dataclass(frozen=True)
 class Cell:
-    """A text, and the value that it is sorted by; None goes last."""
+    """A text, and the value by which a column is sorted; None comes last."""
 
     text: str
     sort: Sort
@@ -22,11 +22,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """Args:
-    title: its heading.
-    numeric: whether its values are numbers.
-    main: whether it is shown where there is little room.
-    sortable: whether a table can be sorted by it.
+    """A column of a table.
+
+    Args:
+        title: the heading.
+        numeric: whether the values are numbers.
+        main: whether the narrow table of the terminal has the column, too.
+        sortable: whether the page can sort by the column.
     """
 
     title: str
@@ -41,13 +43,13 @@ class Table:
     rows: list[list[Cell]]
 
     def main(self) -> "Table":
-        """Without the columns that need much room."""
+        """The table with its main columns only."""
         kept = [index for index, column in enumerate(self.columns) if column.main]
         return Table([self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows])
 
 
 def settings_table(results: Results) -> Table:
-    """Swept keys, the objective, where it was best and its gaps, test metrics and so on; in the order of `Results`."""
+    """The table of settings, in the order of `Results`."""
     titles = key_titles(results.keys)
     columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
     if not results.keys:
@@ -81,13 +83,13 @@ def known_gaps(results: Results) -> list[str]:
 
 
 def best_at(setting: Setting, unit: str) -> Statistic:
-    """Of the epochs or steps, counted from 1, at which the objective was best."""
+    """The statistic of the epochs or steps, counted from 1, at which the objective was best."""
     places = (best_place(record, unit) for record in setting.completed)
     return Statistic.of(None if place is None else place + 1 for place in places)
 
 
 def key_titles(keys: list[str]) -> dict[str, str]:
-    """{key: its words, or itself where two keys have the same words}."""
+    """{key: its words}; keys with equal words keep their own names."""
     words = [key_words(key) for key in keys]
     return {key: key if words.count(key_words(key)) > 1 else key_words(key) for key in keys}
 
@@ -109,9 +111,10 @@ def statistic_cell(one: Statistic) -> Cell:
 
 
 def runs_told(setting: Setting) -> str:
-    """How many runs completed, and what became of the others: `3`, or `incomplete: 1 of 3, 2 failed`.
+    """The number of completed runs, and the statuses of the others: `3`, or `incomplete: 1 of 3, 2 failed`.
 
-    A completed run whose objective was never a number is one `without a value`. What has no value at all is not marked.
+    A completed run whose objective is not a number counts as `without a value`. A setting in which no run has a value
+    is not marked as incomplete.
     """
     counts = setting.counts
     done = counts.pop("completed", 0)

@@ -1,4 +1,4 @@
-"""Writes the report of a sweep, or of several: summary.csv, summary.md, figures/ and report.html."""
+"""Writes the report of sweeps and runs: summary.csv, summary.md, figures/ and report.html."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,15 +17,15 @@ from atelier.sweeps.study import presentation
 
 
 def write_report(folders: Path | Sequence[Path], output: Path | None = None, conf: Path | None = None) -> Results:
-    """Write and print what is known of a sweep, finished or not; never runs anything.
+    """Write and print the report of finished or unfinished sweeps and runs; it trains nothing.
 
     Args:
-        folders: a sweep's folder, or several of sweeps and runs.
-        output: where the report goes; for one sweep its own folder unless said otherwise.
-        conf: where studies are as they are now; None: each sweep is told by its own copy of its study.
+        folders: a sweep's folder, or several folders of sweeps and runs.
+        output: the folder of the report; None: the folder of the only sweep.
+        conf: the folder of the present studies; None: use the copy of the study in each sweep.json.
 
     Raises:
-        InputError: if a folder holds no run, it is not known where to write, or a study is not as it should be.
+        InputError: if a folder holds no run, `output` is missing or cannot be written, or a study's file is wrong.
     """
     folders = [folders] if isinstance(folders, Path) else list(folders)
     results = aggregate(folders)
@@ -34,7 +34,7 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
             sweep.content["presentation"] = presentation(sweep, conf)
     if output is None:
         if len(folders) != 1 or not (folders[0] / "sweep.json").is_file():
-            raise InputError("output is missing: give output=FOLDER for what is not one sweep's folder")
+            raise InputError("output is missing: give output=FOLDER, unless sweep= names the folder of one sweep")
         output = folders[0]
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def write(results: Results, output: Path) -> None:
     write_atomically(output / "summary.csv", summary_csv(results, output))
     print_table(results, table)
 
-    from atelier.report.page import page  # after the table is to be seen: drawing takes a second
+    from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second
     from atelier.report.pictures import draw_pictures
     from atelier.report.summary import summary_md
 
@@ -64,7 +64,7 @@ def write(results: Results, output: Path) -> None:
 
 
 def wanted(results: Results) -> list[dict[str, object]]:
-    """The figures that the studies ask for, each once."""
+    """The figures of all studies, without duplicates."""
     asked = [one for s in results.sweeps for one in (s.content.get("presentation") or {}).get("figures") or []]
     return [one for index, one in enumerate(asked) if one not in asked[:index]]
 
@@ -72,7 +72,7 @@ def wanted(results: Results) -> list[dict[str, object]]:
 def print_table(results: Results, table: Table) -> None:
     console = Console()
     if not console.is_terminal:
-        console = Console(width=500)  # a file has room: no cell is broken
+        console = Console(width=500)  # in a file, no cell is wrapped
     table = table.main()
     shown = Shown(box=SIMPLE_HEAD, title=heading(results).title, title_justify="left")
     for column in table.columns:

@@ -1,1 +1,1 @@
-"""Many runs by one command: started side by side, resumed, and brought together over their seeds."""
+"""Sweeps: starts many runs with one command, resumes them and aggregates their results over seeds."""

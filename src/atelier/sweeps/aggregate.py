@@ -1,4 +1,4 @@
-"""Brings runs together: those that differ in seed, fold or draw alone are one setting, with mean and deviation."""
+"""Groups runs into settings, which differ only in seed, fold or draw, and computes means and standard deviations."""
 
 import os
 from collections import Counter
@@ -19,16 +19,16 @@ from atelier.sweeps.sweep import Sweep
 
 @dataclass(frozen=True)
 class Setting:
-    """Runs of one `config_hash`. The statistics are over those that completed.
+    """The runs of one `config_hash`, with statistics over the completed runs.
 
     Args:
-        values: {swept key: its value as text, or None where it is not known}.
-        records: all of its runs, by seed.
-        objective: of the best values of the task's metric.
-        gaps: {name: of how much better training was than validation or test}, of those that are known.
-        test: {metric without `test/`: of its values}.
-        seconds: of the time that training took.
-        parameters: of the network's size, equal for all runs as a rule.
+        values: {swept key: value as text, or None if unknown}.
+        records: all runs of the setting, in order of seed.
+        objective: statistic of the runs' best values of the task's metric.
+        gaps: {gap: statistic}, of validation and generalisation gaps with known values.
+        test: {metric without `test/`: statistic}.
+        seconds: statistic of the training times, in seconds.
+        parameters: statistic of the numbers of parameters, over all runs.
     """
 
     config_hash: str
@@ -46,7 +46,7 @@ class Setting:
 
     @property
     def complete(self) -> bool:
-        """Whether every run has a value; the mean of the others may have lost the worst."""
+        """Whether every run has a value; otherwise the mean may lack the worst runs."""
         return self.objective.n == len(self.records)
 
     @property
@@ -57,15 +57,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class Results:
-    """All that is known of some runs.
+    """The aggregated results of several runs.
 
     Args:
-        keys: what varies over the settings.
-        metric: the objective, such as `val/loss`; None where no run says.
-        mode: min or max.
-        settings: the complete ones first, those without a value last; among equals the best first.
-        records: every run.
-        sweeps: the sweeps that the runs are from.
+        keys: the keys that vary between the settings.
+        metric: the objective, such as `val/loss`; None if no run states it.
+        mode: "min" or "max".
+        settings: complete settings first, settings without a value last; the best first within each kind.
+        records: all runs.
+        sweeps: the sweeps of the runs.
     """
 
     keys: list[str]
@@ -77,14 +77,14 @@ class Results:
 
     @property
     def tests(self) -> list[str]:
-        """The test metrics of all settings, the one that is named like the objective first; not those of a class."""
+        """The test metrics of all settings, without those of single classes; first the objective's."""
         names = dict.fromkeys(name for setting in self.settings for name in setting.test if "/" not in name)
         own = (self.metric or "").partition("/")[2]
         return sorted(names, key=lambda name: name != own)
 
 
 def aggregate(folders: Sequence[Path]) -> Results:
-    """Group the runs under `folders` (of sweeps, of runs, or folders that hold such) by their `config_hash`.
+    """Group the runs in `folders` (sweeps, runs, or folders that contain them) by `config_hash`.
 
     Raises:
         InputError: if a folder holds no run.
@@ -94,10 +94,10 @@ def aggregate(folders: Sequence[Path]) -> Results:
 
 
 def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
-    """The runs and the sweeps under `folders`; each is a sweep's folder, a run's, or one that holds such.
+    """The runs and the sweeps in `folders`: sweeps, runs, or folders that contain them.
 
     Raises:
-        InputError: if one of them is no folder, or holds neither.
+        InputError: if a folder does not exist, or contains no run and no sweep.
     """
     records: list[Record] = []
     sweeps: list[Sweep] = []
@@ -121,13 +121,13 @@ def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
 
 
 def recorded(folder: Path) -> list[Path]:
-    """The folders of sweeps and of single runs at `folder` and under it, in the order of their names."""
+    """`folder` and the folders below it that are sweeps or single runs, in order of name."""
     found = []
     for place, inner, files in os.walk(folder):
         inner.sort()
         if "sweep.json" in files or "run.json" in files:
             found.append(Path(place))
-            inner.clear()  # what lies in there belongs to it
+            inner.clear()  # a sweep's runs belong to the sweep
     return found
 
 
@@ -161,31 +161,31 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
 
 
 def first(values: Iterable[str | None]) -> str | None:
-    """The first that is known."""
+    """The first value that is not None."""
     return next((value for value in values if value is not None), None)
 
 
 def only_tests(record: Record) -> bool:
-    """Whether it tests the weights of another run, which would count twice; such runs alone are settings as well."""
+    """Whether a run tests a given checkpoint of another run, and would count that run twice."""
     return record.overrides.get("checkpoint", "null") != "null"
 
 
 def identity(record: Record) -> str:
-    """The `config_hash`; a run that died before it had one goes by what was typed."""
+    """The `config_hash` of a run; for a run that failed before it had a hash, its overrides."""
     known: Any = record.get("config_hash") or record.job.get("config_hash")
     return str(known) if known else " ".join(f"{key}={value}" for key, value in typed(record).items())
 
 
 def typed(record: Record) -> dict[str, str]:
-    """The overrides that say what the setting is."""
+    """The overrides of a run that count in its setting."""
     overrides = {key: value for key, value in record.overrides.items() if key not in REPEATS}
     return {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
 
 
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
-    """What varies: as the one sweep says that all runs are from, else the overrides whose values differ.
+    """The keys that vary: those of the sweep, if all runs are from one; else the overrides that tell settings apart.
 
-    A key that differs inside of a setting, such as its device, is no part of what it is.
+    A key that varies within a setting, such as the device, does not tell settings apart.
     """
     records = [record for runs in settings for record in runs]
     if len(sweeps) == 1 and all(record.job for record in records):

@@ -1,4 +1,4 @@
-"""From a command line and a study to the jobs of a sweep: every combination of the values that vary."""
+"""Expands a command line and a study into the jobs of a sweep: every combination of the values that vary."""
 
 import itertools
 import json
@@ -17,23 +17,23 @@ from atelier.errors import InputError
 from atelier.runs.overrides import bare, key_of, value_of
 from atelier.runs.setting import REPEATS
 
-# What belongs to the sweep and not to its jobs.
+# Prefixes of keys that configure the sweep, and are not passed to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
 Budget = Literal["full", "quick"]
-NOTHING = ("", "null", "none")  # `none` is the name of options that are nothing, such as a penalty
+NOTHING = ("", "null", "none")  # `none` is the empty option of a group, such as penalty=none
 
-Choice = list[str]  # overrides that go together
+Choice = list[str]  # overrides that vary together
 Axis = list[Choice]
 
 
 @dataclass
 class Grid:
-    """Jobs as lists of overrides, and what varies between them.
+    """Jobs as lists of overrides, and the keys that vary between them.
 
     Args:
         jobs: the overrides of each job.
-        values: for each job, its value of each key of `swept`, as text ("" where it is not set).
-        swept: the keys that vary, in the order of the grid; seeds, folds and draws are not among them.
+        values: for each job {swept key: value as text}, "" if the job does not set the key.
+        swept: the keys that vary, in the order of the grid, without seeds, folds and draws.
     """
 
     jobs: list[list[str]]
@@ -50,19 +50,19 @@ class Grid:
 def expand(
     arguments: Sequence[str], study: Mapping[str, Any] | None = None, budget: Budget = "full"
 ) -> tuple[Grid, dict[str, str]]:
-    """All combinations of what the command line and the study let vary, and what `budget=quick` changed.
+    """All combinations of the values of the command line and the study, and the values that `budget=quick` changed.
 
-    The command line wins over the budget, and the budget over the study. What does not vary comes first; the rest is in
-    the order of nested loops, the study's axes outermost.
+    The command line takes precedence over the budget, and the budget over the study. Keys with a single value come
+    first; the others are nested loops, the study's axes outermost.
 
     Args:
-        arguments: overrides as they were typed after -m.
-        study: the `study` node: `grid` {key: values}, `settings` (a list of mappings of overrides that go together),
+        arguments: the overrides that were typed after -m.
+        study: the `study` node: `grid` {key: values}, `settings` (a list of mappings of overrides that vary together),
             `quick` {key: value or values}.
-        budget: full or quick.
+        budget: "full" or "quick".
 
     Raises:
-        InputError: for a budget that does not exist, or quick where no study says what that is.
+        InputError: for another budget, or for "quick" if the study has no `quick` part.
     """
     typed = {key: axis for key, axis in map(parse, arguments) if not key.startswith(OF_THE_SWEEP)}
     axes, shown = axes_of(typed, study or {}, budget)
@@ -73,16 +73,14 @@ def expand(
 def axes_of(
     typed: Mapping[str, Axis], study: Mapping[str, Any], budget: Budget
 ) -> tuple[dict[str, Axis], dict[str, str]]:
-    """All axes by name, those of one value first, and what `budget=quick` changed; as `expand` says.
+    """The axes of `expand` by name, those of a single value first, and the values that `budget=quick` changed.
 
     Args:
-        typed: what the command line gives to each key.
+        typed: the axes of the command line, by key.
     """
     check_arguments("", axes_of, {"budget": budget})
     if budget == "quick" and not study.get("quick"):
-        raise InputError(
-            "budget=quick: only a study or an experiment with a `quick` part knows what that is; give study=NAME"
-        )
+        raise InputError("budget=quick: needs a study or an experiment with a `quick` part; give study=NAME")
     quick = {key: axis_of(key, value) for key, value in (study.get("quick") or {}).items()} if budget == "quick" else {}
     grid_of_study = study.get("grid") or {}
     axes: dict[str, Axis] = {key: axis for key, axis in typed.items() if len(axis) == 1 and key not in grid_of_study}
@@ -109,28 +107,28 @@ def parse(argument: str) -> tuple[str, Axis]:
 
 
 def parsed(argument: str) -> Override:
-    """An override as Hydra reads it; `glob` looks into conf/, where there is a running Hydra that knows it."""
+    """An override as Hydra parses it; `glob` needs an initialized Hydra, which knows conf/."""
     hydra = GlobalHydra.instance()
     loader = hydra.config_loader() if hydra.is_initialized() else None
     return OverridesParser.create(config_loader=loader).parse_override(argument)
 
 
 def meaning(text: str | None) -> str:
-    """What a typed value means, in one form to compare it by.
+    """A typed value as JSON, so that values with equal meaning compare equal.
 
     >>> [meaning(text) for text in ("1e-1", "0.10", "True", "[1,2]", "sgd")]
     ['0.1', '0.1', 'true', '[1, 2]', '"sgd"']
     """
     try:
         value = None if text is None else parsed(f"key={text}").value()
-    except HydraException:  # such as words with blanks, that the configuration holds and nobody typed
+    except HydraException:  # such as a text with blanks from a configuration
         value = text
     return json.dumps(value, sort_keys=True, default=str)
 
 
-@cache  # Hydra takes its time
+@cache  # Hydra's parser is slow
 def value_meant(text: str | None) -> Any:
-    """What a typed value is, None for each way to say that there is none.
+    """A typed value as plain data; None for each of NOTHING.
 
     >>> value_meant("1e-1") == value_meant("0.10"), value_meant("[100, 100]"), value_meant("sgd")
     (True, [100, 100], 'sgd')
@@ -139,12 +137,12 @@ def value_meant(text: str | None) -> Any:
 
 
 def has(setting: Mapping[str, str | None], wanted: Mapping[str, Any]) -> bool:
-    """Whether a setting {key: its value as text} has the wanted values, compared as what they are."""
+    """Whether a setting {key: value as text} has the wanted values, compared by meaning."""
     return all(value_meant(setting.get(key)) == value_meant(text_of(value)) for key, value in wanted.items())
 
 
 def begins_with_base(study: Mapping[str, Any]) -> bool:
-    """Whether the first setting of a study changes nothing, so that the others differ from it in one thing each."""
+    """Whether the first of a study's `settings` is {}, the base from which the others differ."""
     return (study.get("settings") or [None])[0] == {}
 
 
@@ -153,14 +151,14 @@ def axis_of(key: str, values: Any) -> Axis:
 
 
 def text_of(value: Any) -> str:
-    """A plain value as it is typed on a command line."""
+    """A plain value as a user would type it on a command line."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def job_of(chosen: Mapping[str, Choice], typed: Container[str]) -> list[str]:
-    """The overrides of a job that has these choices {axis: choice}: one for each key, in order.
+    """The overrides of a job with the choices {axis: choice}: one override for each key, in order.
 
-    What stands among `typed` is as its own axis gives it; of the rest the last counts.
+    A key of `typed` takes the value of its own axis; for another key the last choice counts.
     """
     job: dict[str, str] = {}
     for axis, choice in chosen.items():
@@ -175,7 +173,7 @@ def unique(jobs: Iterable[list[str]]) -> Iterable[list[str]]:
 
 
 def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> str:
-    """What two lists of jobs do not have in common, in one or two lines; empty if they are equal."""
+    """The differences between two lists of jobs, in one or two lines; "" if they are equal."""
     gone = [" ".join(job) for job in before if job not in after]
     new = [" ".join(job) for job in after if job not in before]
     named: Callable[[list[str]], str] = lambda jobs: "; ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")  # noqa: E731

@@ -1,4 +1,4 @@
-"""Runs jobs on this machine: so many at once for each GPU or for so many cores, each in a process of its own."""
+"""Runs the jobs of a sweep on this machine, several at once, each in its own process."""
 
 import os
 import signal
@@ -21,21 +21,21 @@ from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines, watch
 
-LOST = 255  # what multiprocessing says of a process when the fork server, which would know its end, is gone
-GRACE = 60.0  # seconds that a job has to save before it is killed
+LOST = 255  # multiprocessing's exit code of a process whose fork server has died
+GRACE = 60.0  # seconds in which a job saves its checkpoint, before it is killed
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How jobs are run.
+    """The keys of hydra/launcher=local.
 
     Args:
-        jobs: at most so many at once; None fills the machine.
-        jobs_per_gpu: at most so many at once on one GPU.
-        threads_per_job: processor cores for each process of a job; None: OMP_NUM_THREADS, else an equal share.
-        timeout: seconds for one attempt, or None.
-        retries: how often a failed job is tried again.
-        on_failure: "continue" with the others, or "stop" them.
+        jobs: maximum number of jobs at once; None fills the machine.
+        jobs_per_gpu: maximum number of jobs at once on a GPU.
+        threads_per_job: threads of each process of a job; None: OMP_NUM_THREADS, else an equal share of the cores.
+        timeout: time limit of an attempt in seconds, or None.
+        retries: number of further attempts for a failed job.
+        on_failure: "continue" with the other jobs, or "stop" them.
     """
 
     jobs: Annotated[int, Ge(1)] | None = None
@@ -52,17 +52,16 @@ class Running:
     process: BaseProcess
     places: list[str]
     began: float
-    asked: float | None = None  # when it was asked to stop
+    asked: float | None = None  # clock when the job was told to stop
     timed_out: bool = False
 
 
 class Local(Executor):
-    """Args:
-    sweep: whose jobs.
-    watcher: is told when a job starts.
-    script: the program of a job, `src/train.py`.
-    limits: how many at once, and for how long.
-    cores: processor cores of this machine.
+    """The executor of this machine. A job occupies a place for each of its devices.
+
+    Args:
+        script: the program of a job, `src/train.py`.
+        cores: number of CPU cores of this machine.
     """
 
     def __init__(self, sweep: Sweep, watcher: Lines, script: Path, limits: Limits, cores: int) -> None:
@@ -70,7 +69,7 @@ class Local(Executor):
         self.script, self.limits, self.cores = script, limits, cores
         self.context: Any = warm_context()
         self.running: list[Running] = []
-        self.taken: dict[int, list[str]] = {}  # places of the jobs that are started next
+        self.taken: dict[int, list[str]] = {}  # places reserved for the jobs that start next
         self.places: dict[str, list[str]] = {}  # free places by kind of accelerator
         self.total: dict[str, int] = {}  # all places by kind
 
@@ -82,11 +81,11 @@ class Local(Executor):
         return bool(self.places) and not any(self.places.values())
 
     def take(self, job: Job) -> bool:
-        """Places for the devices of a job, if there are enough."""
+        """Reserve places for the devices of a job, if enough are free."""
         kind = self.open_places(job)
         devices = job.facts.get("devices", 1)
         free = self.places[kind]
-        chosen = list(dict.fromkeys(free)) if kind == "cuda" else list(free)  # no GPU twice
+        chosen = list(dict.fromkeys(free)) if kind == "cuda" else list(free)  # a job uses each GPU once
         per_device = self.limits.jobs_per_gpu if kind == "cuda" else 1
         wanted = min(devices if isinstance(devices, int) else 1, self.total[kind] // per_device)
         if len(chosen) < wanted:
@@ -97,7 +96,7 @@ class Local(Executor):
         return True
 
     def open_places(self, job: Job) -> str:
-        """The kind of accelerator that the job runs on, whose places are laid out at the first job."""
+        """The kind of accelerator of the job; its first job creates the places of that kind."""
         kind = job.facts.get("accelerator", "cpu")
         if kind not in self.places:
             if kind == "cuda":
@@ -113,7 +112,7 @@ class Local(Executor):
         return kind
 
     def threads(self, job: Job) -> int:
-        """Of each process of a job, decided at the sweep's first one."""
+        """Threads of each process of a job; the first job of the sweep decides the number for all."""
         if self.sweep.threads is None:
             kind = job.facts.get("accelerator", "cpu")
             at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
@@ -121,7 +120,7 @@ class Local(Executor):
             self.sweep.manifest.update(threads=asked or max(1, self.cores // max(1, at_once)))
         return self.sweep.threads or 1
 
-    # ------------------------------------------------------------------ a job's life
+    # ------------------------------------------------------------------ jobs
 
     def start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -143,14 +142,14 @@ class Local(Executor):
         for running in [one for one in self.running if not one.process.is_alive()]:
             job, process = running.job, running.process
             process.join()
-            end_group(process.pid or 0, signal.SIGKILL)  # processes of a job that outlived its first one
+            end_group(process.pid or 0, signal.SIGKILL)  # child processes that outlived the job's main process
             self.running.remove(running)
             self.places[job.facts.get("accelerator", "cpu")] += running.places
             if running.timed_out:
                 told = f"ran longer than hydra.launcher.timeout={self.limits.timeout:g} seconds"
                 yield End(job, "Timeout", told, overdue=True)
             elif process.exitcode == LOST:
-                yield End(job, "Lost", "lost with the process that it was forked from (out of memory?)", lost=True)
+                yield End(job, "Lost", "ended together with its fork server (out of memory?)", lost=True)
             else:
                 yield End(job, *cause(process.exitcode or 0, self.sweep.folder(job).log))
         for running in self.running:
@@ -170,7 +169,7 @@ class Local(Executor):
 
 
 def ask(running: Running) -> None:
-    """Ask a job to save and stop; kill one that was asked and does not."""
+    """Tell a job to save and stop with SIGTERM; kill it if it has not ended GRACE seconds later."""
     if running.asked is None:
         running.asked = time.monotonic()
         os.kill(running.process.pid or 0, signal.SIGTERM)
@@ -179,7 +178,7 @@ def ask(running: Running) -> None:
 
 
 def cause(exit_code: int, log: Path) -> tuple[str, str]:
-    """Why a job ended that did not say so itself."""
+    """Error of a job that recorded none, (kind, message), from its exit code and the last line of its log."""
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         return "Killed", f"ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
@@ -190,10 +189,10 @@ def cause(exit_code: int, log: Path) -> tuple[str, str]:
 def run_here(
     sweep: Sweep, script: Path, limits: Limits, jobs: Iterable[Job], done: Done = lambda job, status: None
 ) -> int:
-    """Do the jobs of a sweep; the signal that ended it before its time, or 0.
+    """Run the jobs of a sweep on this machine; return the signal that interrupted the sweep, or 0.
 
     Raises:
-        InputError: if some of them are in the queue of a cluster, or other threads are asked for than it began with.
+        InputError: if jobs are still in Slurm's queue, or `threads_per_job` differs from that of the sweep's start.
     """
     if queued := jobs_in_queue(sweep):
         named = ", ".join(map(str, sorted(queued)))
@@ -217,7 +216,7 @@ def checked_limits(given: dict[str, Any]) -> Limits:
     """The launcher's settings.
 
     Raises:
-        InputError: if one does not exist or has no sensible value.
+        InputError: for an unknown key or a wrong value.
     """
     check_arguments("hydra.launcher", Limits, given, owner="")
     return Limits(**given)

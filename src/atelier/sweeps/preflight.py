@@ -1,4 +1,4 @@
-"""All jobs of a sweep are checked before the first one starts, and every mistake is told at once."""
+"""Checks all jobs of a sweep before the first job starts, and reports every error at once."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,10 +12,10 @@ Check = Callable[[list[str]], dict[str, Any]]  # overrides to facts, or to {"pro
 
 
 def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, processes: int) -> list[dict[str, Any]]:
-    """What `check` finds about each job.
+    """The facts that `check` returns for each job; it runs in several processes.
 
     Raises:
-        InputError: that lists every problem with the jobs that have it, and what the first of them is.
+        InputError: if jobs have problems; the message lists each problem with its jobs, and the first one's overrides.
     """
     found = check_all(check, jobs, context, processes)
     problems: dict[str, list[int]] = {}
@@ -35,7 +35,7 @@ def check_all(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
 
 
 def check_one(check: Check, context: BaseContext, job: list[str]) -> dict[str, Any]:
-    """What `check` finds about a job of a sweep that runs already, whose Ctrl-C is not for this check."""
+    """The facts that `check` returns for a job of a running sweep; a Ctrl-C does not interrupt this check."""
     with ProcessPoolExecutor(1, mp_context=context, initializer=begin_check, initargs=(False,)) as pool:
         return pool.submit(check, job).result()
 

@@ -1,4 +1,4 @@
-"""A job's process: forked from a server that has the imports behind it, then the same as the command typed by hand."""
+"""The process of a job: forked from a server that has imported the libraries, it runs `src/train.py`."""
 
 import contextlib
 import faulthandler
@@ -16,9 +16,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-AUTOGROUP = Path("/proc/self/autogroup")  # how patient this session is, on Linux
+AUTOGROUP = Path("/proc/self/autogroup")  # the nice value of this session, on Linux
 DYING = 30.0  # seconds that a killed fork server may take to free its memory
-# What a job would import first of all, and what takes long.
+# Modules that are slow to import and that most jobs need.
 PRELOAD = (
     "lightning.pytorch",
     "torchmetrics",
@@ -30,7 +30,7 @@ PRELOAD = (
 
 
 def warm_context() -> BaseContext:
-    """Where processes are forked from a server that has `PRELOAD` imported; fresh ones where there is no such thing."""
+    """The multiprocessing context of a fork server that has imported `PRELOAD`; `spawn` where there is no fork."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -39,31 +39,31 @@ def warm_context() -> BaseContext:
 
 
 def start_process(context: Any, target: Callable[..., Any], arguments: Sequence[Any]) -> BaseProcess:
-    """A process that calls `target`, from a new fork server if the one that there was has died."""
+    """Start a process that calls `target`; a fork server that has died is replaced."""
     end = time.monotonic() + DYING
     while True:
         try:
             process = context.Process(target=target, args=arguments)
             process.start()
             return process
-        except (EOFError, ConnectionError):  # it takes no more, and for a moment it is still there
+        except (EOFError, ConnectionError):  # the dying server refuses the request until it is gone
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
 
 
 def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapping[str, str], threads: int) -> None:
-    """Be `python <script> <arguments>`, with all output in `log`, until it ends.
+    """Run `python <script> <arguments>` in this process, with all output in `log`.
 
-    The process leads a group of its own, so that a Ctrl-C at the terminal reaches the sweep alone and all processes of
-    a job can be ended together. If the sweep dies, the job saves and stops.
+    The process leads its own process group: a Ctrl-C at the terminal reaches only the sweep, and all processes of a job
+    can be ended together. If the sweep dies, the job saves and stops.
     """
     lead_session()
     redirect(log)
     faulthandler.enable()
     os.environ.clear()
     os.environ.update(environment, OMP_NUM_THREADS=str(threads))
-    if "torch" in sys.modules:  # it has read its environment already
+    if "torch" in sys.modules:  # torch read OMP_NUM_THREADS when the fork server imported it
         sys.modules["torch"].set_num_threads(threads)
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
     sys.argv = [str(script), *arguments]
@@ -71,21 +71,21 @@ def run_job(script: Path, arguments: Sequence[str], log: Path, environment: Mapp
 
 
 def lead_session() -> None:
-    """Lead a session of its own that is as patient as the one before: Linux shares the processor between sessions."""
-    before = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []  # '/autogroup-31 nice 19'; empty if turned off
+    """Start a session with the nice value of the present one: Linux divides the CPU between sessions."""
+    before = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []  # '/autogroup-31 nice 19'; empty if disabled
     os.setsid()
     give_way(int(before[-1]) if before else 0)
 
 
 def give_way(nice: int) -> None:
-    """Let the other sessions go first, where the kernel has such groups: 0 is as all others, 19 the most patient."""
+    """Set the session's nice value, if the kernel has autogroups: 0 is normal, 19 the lowest priority."""
     with contextlib.suppress(OSError):
         if nice and AUTOGROUP.exists():
             AUTOGROUP.write_text(str(nice))
 
 
 def redirect(log: Path) -> None:
-    """Standard input from nowhere, output and errors into `log`, for this process and those it starts."""
+    """Redirect standard output and error to `log`, and input from /dev/null, for this process and its children."""
     sys.stdout.flush()
     sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_RDONLY)
@@ -97,7 +97,7 @@ def redirect(log: Path) -> None:
 
 
 def end_with_parent(end: Callable[[], object]) -> None:
-    """Call `end` when the process that asked for this one has died: the fork server, its parent, lives on."""
+    """Call `end` when the process that started this one has died; the fork server may outlive it."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -109,14 +109,14 @@ def end_with_parent(end: Callable[[], object]) -> None:
 
 
 def begin_check(interrupted: bool) -> None:
-    """Begin a process that checks jobs, which dies with the one that asked; `interrupted`: a Ctrl-C is for it, too."""
+    """Initialize a process that checks jobs and ends with its parent; `interrupted`: whether a Ctrl-C ends it, too."""
     if not interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(lambda: os._exit(1))
 
 
 def end_group(leader: int, number: int) -> None:
-    """Send a signal to all processes of a job that are still there."""
+    """Send a signal to all processes of a job that still run."""
     try:
         os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):

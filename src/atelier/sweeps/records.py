@@ -1,4 +1,4 @@
-"""Reads what a run recorded; its folder's name means nothing."""
+"""Reads the record of a run: its run.json, configuration and curves, and its job in sweep.json."""
 
 import json
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ import yaml
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads a configuration in 3 ms instead of 30
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run as its run.json tells it, or a job of a sweep that has not begun.
+    """A run, or a job of a sweep that has not started.
 
     Args:
-        folder: the run's folder; None for a job that has not begun.
-        manifest: run.json.
-        job: what its sweep's sweep.json says of it, or {}.
+        folder: the run's folder; None for a job that has not started.
+        manifest: the content of run.json.
+        job: the job's entry in sweep.json; {} for a single run.
     """
 
     folder: Path | None
@@ -36,19 +36,19 @@ class Record:
 
     @cached_property
     def overrides(self) -> dict[str, str]:
-        """{key: value as text}; of a key that was given twice, the last."""
+        """{key: value as text}; if a key was given twice, the last value."""
         given = self.manifest.get("overrides") or self.job.get("overrides") or []
         return {key_of(str(override)): value_of(str(override)) for override in given}
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """config.yaml, or {} where the run died before it was written."""
+        """The content of config.yaml; {} if the run failed before it was written."""
         if self.folder is None or not (self.folder / "config.yaml").is_file():
             return {}
         return yaml.load((self.folder / "config.yaml").read_text(encoding="utf-8"), LOADER) or {}
 
     def value(self, key: str) -> str | None:
-        """What a key was in this run, as text: as typed, else as the configuration has it, else None."""
+        """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
         if key in self.overrides:
             return self.overrides[key]
         if known := self.job.get("values", {}).get(key):
@@ -61,18 +61,18 @@ class Record:
         return None if node is None or isinstance(node, dict) else str(node)
 
     def curves(self, unit: str) -> dict[str, dict[int, float]]:
-        """What it logged over its epochs or steps: `atelier.runs.rows.read_curves`."""
+        """The curves of the run over its epochs or steps: `atelier.runs.rows.read_curves`."""
         if self.folder and unit not in self.read:
             self.read[unit] = read_curves(self.folder / "metrics.csv", unit)
         return self.read.get(unit, {})
 
     @cached_property
     def read(self) -> dict[str, dict[str, dict[int, float]]]:
-        """{unit: the curves over it}, each read from metrics.csv once."""
+        """Cache of `curves`: {unit: curves}."""
         return {}
 
     def get(self, *path: str) -> Any:
-        """A value of the manifest, `get("objective", "best")`; None where it is missing."""
+        """A value of the manifest, such as `get("objective", "best")`; None if it is missing."""
         node: Any = self.manifest
         for part in path:
             node = node.get(part) if isinstance(node, dict) else None
@@ -80,7 +80,7 @@ class Record:
 
 
 def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
-    """A run; one whose run.json cannot be read counts as failed, so that it does not hide the others."""
+    """The record of a run; if its run.json cannot be read, the run counts as failed."""
     try:
         manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -90,7 +90,7 @@ def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
 
 
 def waiting(job: dict[str, Any], sweep: dict[str, Any]) -> dict[str, Any]:
-    """What is known for a run.json of a job that has not begun; both arguments are as sweep.json has them."""
+    """A manifest for a job that has not started, from the job's entry in sweep.json and the whole `sweep`."""
     known = job.get("facts") or {}
     objective = known.get("objective") or sweep.get("objective") or {"metric": None, "mode": None}
     return {

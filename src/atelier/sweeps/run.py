@@ -1,4 +1,4 @@
-"""One loop does the jobs of a sweep, wherever they run: an executor starts them and tells which have ended."""
+"""The loop over the jobs of a sweep; an executor starts the jobs on a machine or a cluster and reports their ends."""
 
 import signal
 from collections import Counter
@@ -12,20 +12,19 @@ from atelier.runs.manifest import Manifest
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
 
-Done = Callable[[Job, str], None]  # hears of the end of a job, and of its status
+Done = Callable[[Job, str], None]  # called with a job that has ended, and its status
 ENDS = ("completed", "failed", "interrupted")
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of a job, as its executor saw it.
+    """The end of a job, as its executor reports it.
 
     Args:
-        job: which.
-        kind, message: the error of a job that could not write one itself.
-        cancelled: whether a user took it out, so that it has not failed.
-        overdue: whether it was stopped for its time, which is an error whatever it wrote of that.
-        lost: whether it was ended by no fault of its own, so that it is tried once more.
+        kind, message: the error, for a job that could not record its own.
+        cancelled: whether a user cancelled the job, which then has not failed.
+        overdue: whether the job was stopped at its time limit, which is an error even if the job recorded none.
+        lost: whether the job ended without its own fault, and gets a further attempt.
     """
 
     job: Job
@@ -37,66 +36,66 @@ class End:
 
 
 class Executor:
-    """Where the jobs of a sweep run. A kind of cluster is a subclass with these methods.
+    """Runs the jobs of a sweep. A subclass with these methods adds a cluster system.
 
     Args:
-        sweep: whose jobs.
-        watcher: is told when a job starts.
+        sweep: the sweep of the jobs.
+        watcher: shows the progress; the executor calls its `started`.
     """
 
     def __init__(self, sweep: Sweep, watcher: Lines) -> None:
         self.sweep, self.watcher = sweep, watcher
-        self.attempts: Counter[int] = Counter()  # by the job's number
-        self.before: dict[int, dict[str, Any]] = {}  # what each job's run.json was when it was started
+        self.attempts: Counter[int] = Counter()  # {job number: attempts}
+        self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
         self.adopted: set[int] = set()
 
     def adopt(self) -> None:
-        """Take over jobs that an earlier process left running."""
+        """Take over jobs that still run from an earlier process of the sweep."""
 
     def full(self) -> bool:
-        """Whether there is no place for a job, whatever it needs."""
+        """Whether there is no place for any further job."""
         raise NotImplementedError
 
     def take(self, job: Job) -> bool:
-        """Keep a place for a job that is started next; False if there is none now."""
+        """Reserve a place for a job, which is started next; False if there is none now."""
         raise NotImplementedError
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """Start the jobs that have a place."""
+        """Start jobs whose places are reserved."""
         raise NotImplementedError
 
     def busy(self) -> bool:
-        """Whether a job is not over, and is waited for."""
+        """Whether the loop must wait for a job."""
         raise NotImplementedError
 
     def ended(self) -> Iterator[End]:
-        """The jobs that have ended since, after a moment's wait."""
+        """The jobs that have ended since the last call, after a short wait."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Have all jobs save and end; called again and again until they are over."""
+        """Tell all jobs to save and end; called repeatedly until they have ended."""
         raise NotImplementedError
 
     def give_up(self) -> None:
-        """A second Ctrl-C: do not wait for that."""
+        """Stop waiting for the jobs, after a second Ctrl-C."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """End what must not outlive the loop, if something went wrong in it."""
+        """End jobs that must not outlive the loop; called when the loop ends."""
 
     def said(self, job: Job) -> bool:
-        """Whether a job has written itself how it ended."""
+        """Whether a job has recorded its own end in run.json."""
         record = self.sweep.record(job)
         return record.get("status") in ENDS and record != self.before.get(job.number)
 
 
 class Loop:
-    """Does jobs until there are none left.
+    """Runs jobs until none is left.
 
     Args:
-        executor: where they run.
-        retries: how often a failed job is tried again.
-        on_failure: "continue" with the others, or "stop" them.
+        executor: starts the jobs.
+        retries: number of further attempts for a failed job.
+        on_failure: "continue" with the other jobs, or "stop" them.
     """
 
     def __init__(
@@ -104,14 +103,14 @@ class Loop:
     ) -> None:
         self.executor, self.retries, self.on_failure = executor, retries, on_failure
         self.sweep, self.watcher = executor.sweep, executor.watcher
-        self.todo: list[Job] = []  # asked for, or to be tried again
-        self.stopping = False  # whether no further job begins, and those that run save and end
-        self.signal = 0  # that ends the sweep
+        self.todo: list[Job] = []  # jobs that wait for a place, or for a further attempt
+        self.stopping = False  # whether no further job starts, and the running jobs save and end
+        self.signal = 0  # the signal that ends the sweep
 
     def run(self, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
-        """Do all jobs; the signal that ended the sweep before its time, or 0.
+        """Run all jobs; return the signal that interrupted the sweep, or 0.
 
-        The next job is asked for when there is a place for it; `done` hears of each one's end before that.
+        The next job is drawn from `jobs` when there is a place for it, after `done` was called for each ended job.
         """
         more = iter(jobs)
         before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -133,7 +132,7 @@ class Loop:
         return self.signal
 
     def fill(self, more: Iterator[Job]) -> bool:
-        """Start what there are places for; whether that was any."""
+        """Start as many jobs as there are places; return whether any started."""
         begun: list[Job] = []
         while not self.stopping and not self.executor.full():
             new = (job for job in more if job.number not in self.executor.adopted)
@@ -151,13 +150,13 @@ class Loop:
         return bool(begun)
 
     def finish(self, end: End, done: Done) -> None:
-        """Record how a job ended, as far as it could not do so itself, and what follows from it."""
+        """Record the end of a job that could not record it itself; then retry the job, go on, or stop the sweep."""
         job, status = end.job, self.sweep.status(end.job)
         if end.overdue:
             if status != "completed":
                 self.sweep.fail(job, end.kind, end.message)
         elif self.stopping or end.cancelled:
-            if status == "running":  # it was killed before it had saved
+            if status == "running":  # the job was killed before it had saved
                 Manifest.read(self.sweep.folder(job).manifest).update(status="interrupted")
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
@@ -177,7 +176,7 @@ class Loop:
             self.stopping = True
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-C: all jobs save and stop; the second time they are not waited for."""
+        """Handle Ctrl-C and SIGTERM: all jobs save and stop; after a second signal the loop does not wait for them."""
         if self.signal:
             self.executor.give_up()
         self.stopping, self.signal = True, number

@@ -1,4 +1,4 @@
-"""A search: the sweep's jobs are the trials of an Optuna study, each drawn by what the others gave."""
+"""A search over settings: each job of the sweep is a trial of an Optuna study."""
 
 import math
 import shlex
@@ -31,7 +31,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class Options:
-    """The keys of hydra/sweeper=optuna, as sweep.json keeps them: sampler and pruner are nodes with a `_target_`."""
+    """The keys of hydra/sweeper=optuna, as sweep.json holds them: sampler and pruner are nodes with a `_target_`."""
 
     trials: Annotated[int, Ge(1)]
     seed: Annotated[int, Ge(0)]
@@ -39,14 +39,14 @@ class Options:
     pruner: dict[str, Any] | None
 
     def make_sampler(self, trial: int) -> BaseSampler:
-        """The sampler for the trial of that number.
+        """The sampler for the trial with number `trial`.
 
-        Each trial's random numbers follow from the seed and its own number alone, so that a search that was stopped and
-        resumed draws what it would have drawn.
+        Its random numbers depend only on the seed and the trial's number, so that a resumed search draws the same
+        values as an uninterrupted one.
         """
         seed = int(np.random.SeedSequence([self.seed, trial]).generate_state(1)[0])
         own: dict[str, Any] = {"seed": seed}
-        if self.sampler["_target_"].endswith("QMCSampler"):  # its trials are one sequence, which the seed fixes
+        if self.sampler["_target_"].endswith("QMCSampler"):  # the seed fixes the sequence of all trials
             own = {"seed": self.seed, "independent_sampler": RandomSampler(seed)}
         return make("hydra.sweeper.sampler", {**self.sampler, **own})
 
@@ -55,19 +55,19 @@ class Options:
 
 
 class Search:
-    """Gives a launcher its jobs, one when there is a place, and hears how they end.
+    """Draws a job whenever the launcher has a place for one, and tells Optuna the job's result.
 
-    A job has the number of its trial. Of all that can happen between two lines of this file, a kill included, each
-    leaves the journal and sweep.json in a state from which a search of the same folder goes on.
+    A job has the number of its trial. The search can be resumed after a kill between any two lines of this file, from
+    the journal and sweep.json.
 
     Args:
-        sweep: the sweep's folder, claimed by this process; it says what is searched, and how.
+        sweep: the sweep, locked by this process; its sweep.json holds the space and the options.
         check: the preflight of one job.
     """
 
     def __init__(self, sweep: Sweep, check: Check) -> None:
         self.sweep, self.check, about = sweep, check, sweep.manifest
-        self.options = Options(**{key.name: sweep.search[key.name] for key in fields(Options)})  # once there were more
+        self.options = Options(**{key.name: sweep.search[key.name] for key in fields(Options)})  # old sweeps hold more
         self.space = Space(about["command"], about["presentation"], about["budget"])
         mend(sweep.path)
         self.storage = open_journal(sweep.path)
@@ -79,10 +79,10 @@ class Search:
             load_if_exists=True,
         )
 
-    # ------------------------------------------------------------------ what a launcher calls
+    # ------------------------------------------------------------------ called by the launcher
 
     def jobs(self) -> Iterator[Job]:
-        """What an earlier process left unfinished, then new trials until there are enough."""
+        """The unfinished jobs of an earlier process, then new trials until there are `trials` of them."""
         yield from self.left_over()
         while (number := self.next_number()) < self.options.trials:
             self.study.sampler = self.options.make_sampler(number)
@@ -90,13 +90,13 @@ class Search:
                 yield job
 
     def done(self, job: Job, status: str) -> None:
-        """Tell Optuna how a job ended; of one that was interrupted there is nothing to tell yet."""
+        """Tell Optuna the result of a completed or failed job."""
         if status in ("completed", "failed"):
             state, value = outcome(self.sweep.record(job))
             self.study.tell(job.number, value, state, skip_if_finished=True)
 
     def begin(self, trial: optuna.Trial) -> Job | None:
-        """The job of a trial; None if that is over at once: done before, or unable to run."""
+        """The job of a trial; None if its setting was trained before, or cannot run."""
         overrides = self.space.job(trial.params)
         if (earlier := self.same(overrides)) is not None:
             state, value = outcome(self.sweep.record(earlier))
@@ -116,12 +116,12 @@ class Search:
         return job
 
     def same(self, overrides: list[str]) -> Job | None:
-        """A completed job of the same setting: training it again would give the same."""
+        """A completed job with the same overrides, whose result is used again."""
         jobs = self.sweep.jobs
         return next((job for job in jobs if job.overrides == overrides and self.sweep.status(job) == "completed"), None)
 
     def left_over(self) -> Iterator[Job]:
-        """The jobs that are to go on; what ended unheard is told, and a trial without its job waits to be asked for."""
+        """The jobs to resume; tells Optuna of jobs that have ended, and lets it draw trials without a job again."""
         jobs = {job.number: job for job in self.sweep.jobs}
         for trial in self.trials(TrialState.RUNNING):
             if (job := jobs.get(trial.number)) is None:
@@ -134,14 +134,14 @@ class Search:
     def next_number(self) -> int:
         return min([trial.number for trial in self.trials(TrialState.WAITING)], default=len(self.trials()))
 
-    # ------------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------------ status
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Those in these states; of no state all."""
+        """The trials in these states; without arguments, all trials."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def counts(self) -> Counter[str]:
-        """How many trials are completed, pruned, failed, or unfinished."""
+        """The numbers of trials that are completed, pruned, failed, and unfinished."""
         return Counter(STATES[trial.state] for trial in self.trials())
 
     def best(self) -> Job | None:
@@ -152,7 +152,7 @@ class Search:
         return next(job for job in self.sweep.jobs if job.number == number)
 
     def conclude(self) -> str:
-        """The sweep's status: completed if all trials are over and one of them has a value, however others failed."""
+        """Record the sweep's status: completed if all trials have ended and at least one has a value."""
         counts = self.counts()
         over = counts.total() - counts["unfinished"] >= self.options.trials
         status = "interrupted" if not over or counts["unfinished"] else "completed" if counts["completed"] else "failed"
@@ -160,7 +160,7 @@ class Search:
         return status
 
     def result(self) -> list[str]:
-        """How the trials ended, which had no result, which is the best, and the command that trains it again."""
+        """The lines printed at the end: numbers of trials, trials without a value, the best, and how to train it."""
         counts, metric = self.counts(), self.sweep.manifest["objective"]["metric"]
         told = ", ".join(f"{counts[state]} {state}" for state in dict.fromkeys(STATES.values()) if counts[state])
         missing = f" of {self.options.trials}" if counts.total() < self.options.trials else ""
@@ -180,7 +180,7 @@ class Search:
 
 
 def outcome(record: dict[str, Any]) -> tuple[TrialState, float | None]:
-    """What Optuna is told of a run: the objective at its best epoch; a run without a finite one has failed."""
+    """State and value of a run's trial: the best value of the objective; a run without a finite value has failed."""
     if record.get("status") == "completed":
         if record.get("pruned"):
             return TrialState.PRUNED, None

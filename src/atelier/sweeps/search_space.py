@@ -1,4 +1,4 @@
-"""What a search draws from: Hydra's grammar for sweeps, read as Optuna's distributions."""
+"""The space of a search: Hydra's syntax for sweeps, translated into Optuna's distributions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,21 +11,21 @@ from atelier.runs.overrides import bare, key_of, value_of
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import OF_THE_SWEEP, Axis, Budget, Choice, Grid, axes_of, job_of, parse, parsed, unique
 
-DIGITS = 6  # of a drawn number, so that it can be read and typed again
+DIGITS = 6  # significant digits of a drawn number, so that a user can type it
 
 
 class Space:
     """All settings that a search may try; the arguments are those of `atelier.sweeps.grid.expand`.
 
     Attributes:
-        axes: {name: choices}, each choice a list of overrides that go together; of a range of numbers its two ends.
-        distributions: {name: what Optuna draws}, of the axes that vary; a choice is drawn by its label.
-        quick: what `budget=quick` changed.
-        ends: jobs that have each choice and each end once, with the first choices of the other axes.
+        axes: {name: choices}, a choice being a list of overrides that vary together; for a range, its two ends.
+        distributions: {name: Optuna's distribution} of the axes that vary; a choice is drawn by its label.
+        quick: the values that `budget=quick` changed.
+        ends: jobs that cover each choice and each end, with the first choices of the other axes.
         swept: the keys that vary.
 
     Raises:
-        InputError: if nothing varies, the seed or a fold does, or a range makes no sense.
+        InputError: if nothing varies, or a seed, fold or draw varies, or a range is empty or invalid.
     """
 
     def __init__(self, arguments: Sequence[str], study: Mapping[str, Any], budget: Budget) -> None:
@@ -33,7 +33,7 @@ class Space:
         self.typed = {name: axis for name, (axis, _) in found.items()}
         axes, self.quick = axes_of(self.typed, study, budget)
         every = {name: list(unique(axis)) for name, axis in axes.items()}
-        self.axes = dict(sorted(every.items(), key=lambda item: len(item[1]) > 1))  # what does not vary comes first
+        self.axes = dict(sorted(every.items(), key=lambda item: len(item[1]) > 1))  # axes of a single choice first
         ranges = {name: numbers for name, (_, numbers) in found.items() if numbers is not None}
         self.distributions: dict[str, BaseDistribution] = {
             name: ranges.get(name) or CategoricalDistribution([label(choice) for choice in axis])
@@ -69,11 +69,11 @@ class Space:
         axis, distribution = self.axes[name], self.distributions[name]
         if isinstance(distribution, CategoricalDistribution):
             return axis[distribution.choices.index(drawn)]
-        key = axis[0][0].partition("=")[0]  # as it was typed, perhaps with a + before it
+        key = axis[0][0].partition("=")[0]  # as typed, possibly with a leading +
         return [f"{key}={drawn if isinstance(drawn, int) else float(f'{drawn:.{DIGITS}g}')}"]
 
     def values(self, job: Sequence[str]) -> dict[str, str]:
-        """A job's values of the keys that vary; "" where one is not set."""
+        """The job's value of each key that varies; "" if the job does not set the key."""
         given = {key_of(override): value_of(override) for override in job}
         return {key: given.get(key, "") for key in self.swept}
 
@@ -83,11 +83,11 @@ def label(choice: Choice) -> str:
 
 
 def read(argument: str) -> tuple[str, tuple[Axis, FloatDistribution | IntDistribution | None]]:
-    """The name of an override's axis, its choices or ends, and of a range of numbers its distribution."""
+    """The name of an override's axis, its choices or ends, and for a range of numbers its distribution."""
     override = parsed(argument)
     value, key = override.value(), override.get_key_element()
     if getattr(value, "shuffle", False):
-        raise InputError(f"{argument}: a search draws in an order of its own; leave out shuffle")
+        raise InputError(f"{argument}: a search ignores the order of the values; leave out shuffle")
     if not isinstance(value, (IntervalSweep, RangeSweep)):
         name, axis = parse(argument)
         return name, (axis, None)
@@ -99,14 +99,14 @@ def read(argument: str) -> tuple[str, tuple[Axis, FloatDistribution | IntDistrib
 
 
 def distribution_of(value: IntervalSweep | RangeSweep) -> FloatDistribution | IntDistribution:
-    """Of an interval both ends belong to it, of a range its stop does not, as everywhere in Hydra and Python.
+    """Optuna's distribution of an interval, with both ends, or of a range, without its stop.
 
     Raises:
-        ValueError: if there is no number in it, or it is on a logarithmic scale and begins at 0 or has steps.
+        ValueError: if it is empty, or logarithmic and begins at 0 or has steps.
     """
     found: list[Any] = [value.start, value.end] if isinstance(value, IntervalSweep) else sorted(value.range())
     if not found:
-        raise ValueError("there is no number in it")
+        raise ValueError("the range is empty")
     low, high, log = round(found[0], 12), round(found[-1], 12), "log" in value.tags
     step: Any = abs(value.step) if isinstance(value, RangeSweep) else None
     return (

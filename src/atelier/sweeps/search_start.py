@@ -1,4 +1,4 @@
-"""Which search a command is about, a new one or one to go on with, and with what options."""
+"""Opens the search of a command, a new search or one to resume, and checks its options."""
 
 import functools
 import importlib.util
@@ -30,10 +30,10 @@ from atelier.sweeps.sweep import Sweep, wait_for_leftovers
 
 
 def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None) -> Search:
-    """The search that `train.py -m` is to do; the arguments are those of `open_sweep`.
+    """The search of `train.py -m`; the arguments are those of `open_sweep`.
 
     Raises:
-        InputError: if an option or the space makes no sense, a value cannot run, or a search to go on with is another.
+        InputError: if an option or a range is invalid, a job cannot run, or the search to resume has another command.
     """
     check_a_job = functools.partial(check_job, root, dict(os.environ), gpus, ())
     given = {key: value for key, value in plain(config.hydra.sweeper).items() if not key.startswith("_")}
@@ -41,7 +41,7 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
     if config.sweep.resume is None:
         sweep = begun(config, [*typed, *arguments], checked(given), check_a_job)
     else:
-        parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # of a sampler or pruner, all counts
+        parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
         sweep = resumed(config, arguments, options, root / "conf" / "hydra" / "sweeper")
     return Search(sweep, functools.partial(check_one, check_a_job, warm_context()))
@@ -61,7 +61,7 @@ def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_
 
 
 def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], conf: Path) -> Sweep:
-    """The search as it began, with the options that are typed now."""
+    """The sweep of the search to resume, with the options that are typed now."""
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if not sweep.search:
         raise InputError(f"{sweep.path} is a grid; resume it without hydra/sweeper=optuna")
@@ -80,21 +80,21 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
 
 
 def as_nodes(search: Mapping[str, Any], conf: Path) -> dict[str, Any]:
-    """Stored options; an earlier version gave the names of sampler and pruner, with the arguments beside them."""
+    """The stored options; earlier versions stored names of sampler and pruner, and their arguments separately."""
     options = {key: value for key, value in search.items() if not key.endswith("_options")}
     for part in ("sampler", "pruner"):
         if isinstance(name := options[part], str):
-            file = conf / part / f"{name}.yaml"  # there is none of the pruner that was called none
+            file = conf / part / f"{name}.yaml"  # none.yaml does not exist: no pruner
             node: Any = OmegaConf.to_object(OmegaConf.load(file)) if file.exists() else None
             options[part] = node and {**node, **(search[f"{part}_options"] or {})}
     return options
 
 
 def checked(given: Mapping[str, Any]) -> Options:
-    """The options of a search; a seed that is null is drawn.
+    """The options of a search; `seed: null` is replaced by a random seed.
 
     Raises:
-        InputError: if one does not exist or has no sensible value.
+        InputError: for an unknown key, a wrong value, or a missing package.
     """
     for part in ("sampler", "pruner"):
         if isinstance(name := given[part], str):
@@ -109,6 +109,6 @@ def checked(given: Mapping[str, Any]) -> Options:
         raise InputError("hydra/sweeper/sampler=cmaes needs the package cmaes: pip install cmaes")
     try:
         options.make_sampler(0), options.make_pruner()
-    except TypeError as error:  # of arguments that do not go together
+    except TypeError as error:  # arguments that contradict each other
         raise InputError(f"hydra.sweeper: {error}") from error
     return options

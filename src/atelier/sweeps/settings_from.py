@@ -1,4 +1,4 @@
-"""The second stage of a study: its jobs take the values that an earlier sweep found best."""
+"""The second stage of a study: its jobs use the best setting of an earlier sweep."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,17 +10,17 @@ from atelier.sweeps.grid import Grid, meaning
 
 
 def with_settings_from(folder: Path, grid: Grid) -> Grid:
-    """The jobs of `grid`, each with the best setting of an earlier sweep added to it.
+    """Add the best setting of an earlier sweep to each job of `grid`.
 
-    Of the keys that the earlier sweep varied, those that a job sets itself say which of the settings are meant; the
-    others take the values of the best of these. Best is the mean of the objective over the seeds, folds and draws; a
-    setting with a run that has no value is left out.
+    Keys of the earlier sweep that a job sets itself select among the earlier settings; the job takes its other values
+    from the best of the selected settings. The best setting has the best mean of the objective over seeds, folds and
+    draws; settings with a run without a value are left out.
 
     Args:
-        folder: the earlier sweep's folder, or one that holds several.
+        folder: the earlier sweep's folder, or a folder of several sweeps.
 
     Raises:
-        InputError: if there are no runs, or none with a job's values.
+        InputError: if there are no runs, or no complete setting with the job's values.
     """
     results = aggregate([folder])
     settings = [one for one in results.settings if one.complete]
@@ -28,7 +28,7 @@ def with_settings_from(folder: Path, grid: Grid) -> Grid:
 
 
 def best_for(job: Sequence[str], settings: Sequence[Setting], keys: Sequence[str], folder: Path) -> list[str]:
-    """The overrides that the first of the settings, the best first, adds to a job."""
+    """The overrides that a job takes from the best matching setting; `settings` are sorted, the best first."""
     own = {key_of(override): value_of(override) for override in job}
     shared = {key: own[key] for key in keys if key in own}
     for setting in settings:

@@ -1,4 +1,4 @@
-"""Runs jobs on a cluster: submits them to Slurm and sees, with no database of Slurm's, how they end."""
+"""Runs the jobs of a sweep on a Slurm cluster, and finds out how they end without Slurm's accounting database."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +23,9 @@ from atelier.sweeps.slurm_queue import (
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines, watch
 
-ASK_EVERY = 2.0  # seconds between two squeue
-SETTLE = 5.0  # seconds for a file that a job wrote last to be seen here, and for a job that Slurm requeues to be back
-USUAL = ("None", "JobArrayTaskLimit")  # reasons to wait that say nothing new
+ASK_EVERY = 2.0  # seconds between two calls of squeue
+SETTLE = 5.0  # seconds until a job's last file is visible here, and until a requeued job is in the queue again
+USUAL = ("None", "JobArrayTaskLimit")  # reasons to wait that are not shown
 
 
 @dataclass
@@ -33,11 +33,10 @@ class Submitted:
     """A job in Slurm's queue.
 
     Args:
-        job: which.
-        logged: bytes in its log when it was submitted.
-        running: whether it has a place.
-        reason: why it has none.
-        over: when it was first seen to be over.
+        logged: size of the job's log in bytes when it was submitted.
+        running: whether the job runs.
+        reason: Slurm's reason why the job waits.
+        over: clock when the job was first seen to have ended.
     """
 
     job: Job
@@ -50,10 +49,10 @@ class Submitted:
 def run_on_slurm(
     sweep: Sweep, script: Path, settings: SlurmSettings, jobs: Iterable[Job], done: Done = lambda job, status: None
 ) -> int:
-    """Do the jobs of a sweep; the signal that ended it before its time, or 0.
+    """Run the jobs of a sweep on Slurm; return the signal that interrupted the sweep, or 0.
 
     Raises:
-        InputError: if Slurm does not take the jobs, or does not answer.
+        InputError: if Slurm does not accept the jobs, or does not answer.
     """
     if sweep.threads is None and settings.cpus_per_task:
         sweep.manifest.update(threads=settings.cpus_per_task)
@@ -63,26 +62,24 @@ def run_on_slurm(
 
 
 class Slurm(Executor):
-    """What Slurm calls each job is kept in sweep.json, so that jobs in its queue outlive this process: whoever resumes
-    the sweep waits for them.
+    """The executor of a Slurm cluster.
+
+    sweep.json holds Slurm's name of each job, so that a resumed sweep waits for jobs that are still in the queue.
 
     Args:
-        sweep: whose jobs.
-        watcher: is told.
-        settings: how many at once.
-        queue: where they are submitted.
-        all_known: whether all jobs are known from the start, so that those that need the same are submitted at once,
-            as an array that keeps to the limit; of a search, a job is asked for when there is a place for it.
+        queue: submits the jobs.
+        all_known: whether all jobs are known from the start, as for a grid: jobs with equal needs are submitted
+            together, as an array under the limit. A search draws a job when there is a place for it.
     """
 
     def __init__(self, sweep: Sweep, watcher: Lines, settings: SlurmSettings, queue: Queue, all_known: bool) -> None:
         super().__init__(sweep, watcher)
         self.queue = queue
-        self.limit = settings.jobs if all_known else settings.jobs or 1  # None: as many as Slurm takes
-        self.first = all_known  # whether nothing was submitted yet
+        self.limit = settings.jobs if all_known else settings.jobs or 1  # None: no limit
+        self.first = all_known  # whether the next submission is the first
         self.settings = settings
-        self.taken: list[Job] = []  # to be submitted next
-        self.submitted: dict[str, Submitted] = {}  # by Slurm's name, until they are over
+        self.taken: list[Job] = []  # jobs to submit next
+        self.submitted: dict[str, Submitted] = {}  # {Slurm's name: job}, until the job has ended
         self.cancelled = self.left = False
         self.asked = -ASK_EVERY
 
@@ -91,7 +88,7 @@ class Slurm(Executor):
         for name, (number, state) in left_in_queue(self.sweep).items():
             self.submitted[name] = Submitted(jobs[number])
             self.adopted.add(number)
-            self.attempts[number] = 0 if state == COMPLETING else 1  # what is ending already goes on afterwards
+            self.attempts[number] = 0 if state == COMPLETING else 1  # an interrupted job that is ending runs again
             self.watcher.say(f"job {number} is in Slurm's queue already ({name}): {jobs[number].name}")
             self.first = False
 
@@ -101,7 +98,7 @@ class Slurm(Executor):
         return self.limit is not None and not self.first and len(self.submitted) + len(self.taken) >= self.limit
 
     def take(self, job: Job) -> bool:
-        """Under a limit the first array is of jobs that need the same; what needs something else waits for places."""
+        """Accept a job; under a limit the first array takes only jobs with equal needs, and the others wait."""
         if self.limit is not None and self.taken and self.needs(job) != self.needs(self.taken[0]) and self.first:
             return False
         self.taken.append(job)
@@ -111,7 +108,7 @@ class Slurm(Executor):
         return needs_of(job, self.settings)
 
     def start(self, jobs: Sequence[Job]) -> None:
-        """An array for each kind. Slurm's names for its jobs are in sweep.json before anything else happens."""
+        """Submit an array for each kind of needs, and write Slurm's names of the jobs into sweep.json at once."""
         self.taken, self.first = [], False
         kinds: dict[Needs, list[Job]] = {}
         for job in jobs:
@@ -163,13 +160,13 @@ class Slurm(Executor):
             self.watcher.say(f"job {one.job.number} is in Slurm's queue again and will go on: {one.job.name}")
 
     def settled(self, one: Submitted) -> bool:
-        """Whether a job that is over can be judged: it has said how it ended, or has had the time to."""
+        """Whether the end of a job is certain: the job has recorded it, or SETTLE seconds have passed."""
         one.over = one.over or time.monotonic()
-        said = self.said(one.job) and self.sweep.status(one.job) != "interrupted"  # which Slurm may bring back
+        said = self.said(one.job) and self.sweep.status(one.job) != "interrupted"  # Slurm may requeue such a job
         return said or time.monotonic() - one.over >= SETTLE
 
     def cause(self, name: str, one: Submitted, state: str) -> tuple[str, str]:
-        """Why a job ended that did not say so itself: Slurm's word for it, srun's, and the last of its own."""
+        """Error of a job that recorded none, (kind, message): Slurm's state, srun's error, the last line of the log."""
         if state == "TIMEOUT":
             return "Timeout", "ended by Slurm at its time limit, hydra.launcher.time"
         told = self.queue.output(name)
@@ -181,7 +178,7 @@ class Slurm(Executor):
         return "Slurm", ": ".join([word, *errors[-1:], *last[-1:]])
 
     def stop(self) -> None:
-        """Running jobs save and stop, those that wait are dropped."""
+        """Cancel all jobs: running jobs save and stop, waiting jobs leave the queue."""
         if not self.cancelled:
             self.queue.cancel(self.submitted)
             self.cancelled = True

@@ -1,4 +1,4 @@
-"""Slurm from the outside: jobs go in through submitit's sbatch, squeue tells how they stand, scancel takes them out."""
+"""The interface to Slurm: submits jobs with submitit, asks squeue for their states, cancels them with scancel."""
 
 import contextlib
 import importlib.util
@@ -22,34 +22,33 @@ from atelier.sweeps.slurm_task import run_task
 from atelier.sweeps.sweep import Job, Sweep
 
 PENDING, RUNNING, COMPLETING, CANCELLED, GONE = "PENDING", "RUNNING", "COMPLETING", "CANCELLED", "GONE"
-# What squeue calls jobs that are over; it forgets them after a while, 5 minutes as a rule.
+# States of jobs that have ended; squeue lists such jobs for a while, by default 5 minutes.
 OVER = ("COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
-# Of a job or a run that this process may be part of itself. MASTER_ADDR stays: only a user sets it outside of a job.
+# Environment variables of a job or run that this process may be part of, hidden from new jobs. MASTER_ADDR is passed
+# on, since outside a job only the user sets it.
 INHERITED = re.compile(
     r"SLURM_(?!CONF$)|SLURMD_|SBATCH_|SRUN_|SUBMITIT_|(RANK|LOCAL_RANK|NODE_RANK|WORLD_SIZE|MASTER_PORT|ATELIER_RUN)$"
 )
-SAVE_BEFORE = 120  # seconds before the end of its time that a job is asked to save; Slurm may ask up to 60 s earlier
-SHORTEST = 2 * SAVE_BEFORE // 60  # minutes: what is left of less would not do
+SAVE_BEFORE = 120  # seconds before the time limit when a job is told to save; Slurm may signal up to 60 s earlier
+SHORTEST = 2 * SAVE_BEFORE // 60  # shortest time limit, in minutes
 
 
 @dataclass(frozen=True)
 class SlurmSettings:
-    """What is asked of Slurm for each job of a sweep; None leaves it to Slurm.
+    """The keys of hydra/launcher=slurm, for each job of a sweep; None: Slurm's default.
 
     Args:
-        jobs: at most so many at once; None: as many as Slurm grants, of a search one.
-        partition: as for sbatch.
-        account: as for sbatch.
-        qos: as for sbatch.
-        time: as for sbatch: minutes, or hours:minutes:seconds, or days-hours.
-        cpus_per_task: processor cores for each process of a job.
-        memory: for each node, as for sbatch.
-        gpus_per_node: None: of a job on GPUs as many as its `trainer.devices`, of any other none.
-        setup: shell commands that precede a job on its node.
-        options: further options of sbatch, {constraint: a100}.
-        retries: how often a failed job is tried again.
-        requeues: how often a job that was preempted, or ran out of its time, comes back.
-        on_failure: "continue" with the others, or "stop" them.
+        jobs: maximum number of jobs at once; None: no limit for a grid, 1 for a search.
+        partition, account, qos: as for sbatch.
+        time: time limit, as for sbatch: minutes, or hours:minutes:seconds, or days-hours.
+        cpus_per_task: CPU cores for each process of a job.
+        memory: memory of each node, as for sbatch.
+        gpus_per_node: None: the job's `trainer.devices` on GPUs, else 0.
+        setup: shell commands that run on the node before the job.
+        options: further options of sbatch, such as {constraint: a100}.
+        retries: number of further attempts for a failed job.
+        requeues: number of times that a job is requeued after preemption or at its time limit.
+        on_failure: "continue" with the other jobs, or "stop" them.
     """
 
     jobs: Annotated[int, Ge(1)] | None = None
@@ -68,17 +67,17 @@ class SlurmSettings:
 
 
 def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
-    """The launcher's settings, where there is a Slurm to use them.
+    """The launcher's settings.
 
     Raises:
-        InputError: if one does not exist or has no sensible value, or if Slurm or submitit are not here.
+        InputError: for an unknown key or a wrong value, or if Slurm or submitit is not installed.
     """
     values: Any = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
     check_arguments("hydra.launcher", SlurmSettings, values, owner="")
     settings = SlurmSettings(**values)
     if isinstance(settings.time, int) and 0 < settings.time < SHORTEST:
         raise InputError(
-            f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, the last of which are for saving"
+            f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, since a job needs time to save"
         )
     if importlib.util.find_spec("submitit") is None:
         raise InputError("hydra/launcher=slurm needs the package submitit: pip install 'atelier[slurm]'")
@@ -90,7 +89,7 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
 
 @dataclass(frozen=True)
 class Needs:
-    """What all jobs of an array have in common: nodes, and on each of them so many processes and GPUs."""
+    """The resources of each job of an array: number of nodes, and processes and GPUs on each node."""
 
     nodes: int
     processes: int
@@ -98,7 +97,7 @@ class Needs:
 
 
 def needs_of(job: Job, settings: SlurmSettings) -> Needs:
-    """From the job's `trainer` as the preflight found it."""
+    """The needs of a job, from its `trainer` as the preflight composed it."""
     devices, kind = job.facts.get("devices", 1), job.facts.get("accelerator", "cpu")
     own = devices if kind in ("gpu", "cuda") else 0
     gpus = 0 if kind == "cpu" else own if settings.gpus_per_node is None else settings.gpus_per_node
@@ -109,23 +108,21 @@ class Queue:
     """The jobs of one sweep in Slurm's queue.
 
     Args:
-        sweep: whose jobs.
         script: the program of a job, `src/train.py`.
-        settings: what is asked of Slurm.
     """
 
     def __init__(self, sweep: Sweep, script: Path, settings: SlurmSettings) -> None:
         self.sweep, self.script, self.settings = sweep, script, settings
-        self.folder = sweep.path / "slurm"  # scripts, and what Slurm itself says about a job
+        self.folder = sweep.path / "slurm"  # submitit's scripts, and Slurm's output of each job
 
     def submit(self, needs: Needs, jobs: Sequence[Job], at_once: int) -> list[str]:
-        """Submit one array, of which Slurm runs at most `at_once` together.
+        """Submit an array of jobs, of which Slurm runs at most `at_once` at the same time.
 
         Returns:
-            Slurm's names for the jobs: `<array>_<task>`, of a single job its number.
+            Slurm's names of the jobs: `<array>_<task>`; for a single job its number.
 
         Raises:
-            InputError: with what sbatch said, if it does not take them.
+            InputError: with the message of sbatch, if it refuses the jobs.
         """
         import submitit  # extra `slurm`
         from submitit.core.utils import FailedJobError, FailedSubmissionError
@@ -138,11 +135,11 @@ class Queue:
                 with executor.batch():
                     submitted = [executor.submit(run_task, job.number, *arguments) for job in jobs]
         except (FailedJobError, FailedSubmissionError) as error:
-            raise InputError(f"Slurm does not take the jobs: {str(error).strip()}") from error
+            raise InputError(f"Slurm refuses the jobs: {str(error).strip()}") from error
         return [str(one.job_id) for one in submitted]
 
     def parameters(self, needs: Needs) -> dict[str, Any]:
-        """What submitit writes into the script of sbatch; of what is None, nothing."""
+        """The parameters that submitit writes into the sbatch script; None: no line."""
         settings = self.settings
         options = {key: value for key, value in settings.options.items() if value not in (None, False)}
         cores = settings.cpus_per_task
@@ -160,28 +157,28 @@ class Queue:
             "wckey": None,
             "setup": settings.setup or None,
             "stderr_to_stdout": True,
-            # A process that dies takes its run along; and srun does not ask sbatch for the cores, from 22.05 on.
+            # srun ends a run if a process fails; from version 22.05 on, it does not inherit --cpus-per-task of sbatch.
             "srun_args": ["--kill-on-bad-exit=1"] + [f"--cpus-per-task={cores}"] * (cores is not None),
             "additional_parameters": {"requeue": True, "signal": f"TERM@{SAVE_BEFORE}", **options},
         }
 
     def states(self, names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
-        """{name: state and reason} of the jobs that Slurm knows still; None if it does not answer."""
+        """{name: (state, reason)} of the jobs that squeue still lists; None if it does not answer."""
         return ask_squeue(names)
 
     def cancel(self, names: Iterable[str]) -> None:
-        """Have running jobs save and stop, and drop those that wait."""
+        """Cancel jobs: running jobs save and stop, waiting jobs leave the queue."""
         command(["scancel", *arrays_of(names)])
 
     def output(self, name: str) -> list[str]:
-        """The lines that the first process of a job wrote before it had a log, and what srun said of its end."""
+        """The lines that rank 0 of a job printed before it opened its log, and the messages of srun."""
         path = self.folder / f"{name}_0_log.out"
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         return [line for line in text.splitlines() if line.strip()]
 
 
 def left_in_queue(sweep: Sweep) -> dict[str, tuple[int, str]]:
-    """{Slurm's name: the job's number and its state} of the jobs of a sweep that are not over yet.
+    """{Slurm's name: (job number, state)} of the jobs of a sweep that have not ended.
 
     Raises:
         InputError: if Slurm does not answer.
@@ -196,7 +193,7 @@ def left_in_queue(sweep: Sweep) -> dict[str, tuple[int, str]]:
 
 
 def jobs_in_queue(sweep: Sweep) -> set[int]:
-    """The numbers of those jobs."""
+    """The numbers of the jobs of a sweep that are still in Slurm's queue."""
     return {number for number, _ in left_in_queue(sweep).values()}
 
 
@@ -226,7 +223,7 @@ def arrays_of(names: Iterable[str]) -> list[str]:
 
 
 def command(words: list[str]) -> subprocess.CompletedProcess[str] | None:
-    """Run one of Slurm's commands, which a Ctrl-C at the terminal does not reach; None if it cannot answer."""
+    """Run a command of Slurm, protected from a Ctrl-C at the terminal; None if it cannot start, or after 60 s."""
     try:
         return subprocess.run(words, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -235,7 +232,7 @@ def command(words: list[str]) -> subprocess.CompletedProcess[str] | None:
 
 @contextlib.contextmanager
 def outside_of_jobs() -> Iterator[None]:
-    """Without the variables of a job: sbatch takes some as its options, and hands all of them on."""
+    """Hide the environment variables of a job: sbatch reads some as options, and passes all of them on."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if INHERITED.match(name)}
     try:
         yield
@@ -245,7 +242,7 @@ def outside_of_jobs() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C waits until an sbatch is over, which would else have submitted jobs that nobody knows of."""
+    """Delay a Ctrl-C until sbatch has ended, so that every submitted job is recorded."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield

@@ -1,4 +1,4 @@
-"""What each process of a Slurm job does: begin its run or go on with it, and come back when it was interrupted."""
+"""The program of each process of a Slurm job: it starts or resumes the run, and requeues an interrupted job."""
 
 import faulthandler
 import json
@@ -20,14 +20,14 @@ from atelier.sweeps.process import redirect
 from atelier.sweeps.sweep import Job, Sweep
 
 ASKED_TO_STOP = 128 + signal.SIGTERM  # exit status
-PATIENCE = 600.0  # seconds that the other processes wait for the first one
+PATIENCE = 600.0  # seconds for which the other ranks wait for rank 0
 
 
 def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
-    """Be `python <script> …` for job `number` of the sweep in `path`, in one of the processes that srun has started.
+    """Run `python <script> …` for job `number` of the sweep in `path`, in a process that srun has started.
 
-    The first process decides whether the run begins or goes on, since another one could find a run.json that the
-    first has just written. A run that was asked to stop puts itself back into the queue, at most `requeues` times.
+    Rank 0 decides whether the run is new or resumed, since another rank could find a run.json that rank 0 has just
+    written. A run that was told to stop requeues its job, at most `requeues` times.
     """
     logging.getLogger("submitit").setLevel(logging.CRITICAL)
     faulthandler.enable()
@@ -35,7 +35,7 @@ def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
     sweep = Sweep.open(str(path), path)
     job = next(job for job in sweep.jobs if job.number == number)
     folder = sweep.folder(job)
-    os.environ["ATELIER_RUN"] = str(folder.path)  # where processes but the first find their run
+    os.environ["ATELIER_RUN"] = str(folder.path)  # the run folder, for the other ranks
     os.environ["OMP_NUM_THREADS"] = str(sweep.decide_threads(int(os.environ.get("OMP_NUM_THREADS") or cores())))
     if int(os.environ["SLURM_PROCID"]) > 0:
         be(script, told_by_the_first(start_file(path), folder))
@@ -53,11 +53,11 @@ def be(script: Path, arguments: list[str]) -> None:
     try:
         runpy.run_path(str(script), run_name="__main__")
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what was to be saved is
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the run has saved
 
 
 def begin(sweep: Sweep, job: Job, requeues: int) -> list[str]:
-    """The command line that this start of a job takes, told to its other processes; output goes into its log."""
+    """The command line of this start of the job, also written for the other ranks; output goes into the job's log."""
     sweep.prepare(job)
     redirect(sweep.folder(job).log)
     if told := told_if_scarce(sweep.threads, cores()):
@@ -71,7 +71,7 @@ def begin(sweep: Sweep, job: Job, requeues: int) -> list[str]:
 
 
 def start_file(path: Path) -> Path:
-    """Where the first process tells the others how this start of the job goes."""
+    """The file by which rank 0 passes the command line of this start to the other ranks."""
     return path / "slurm" / f"{job_name()}_start_{restarts()}.json"
 
 
@@ -85,11 +85,11 @@ def wait_for(path: Path) -> None:
     end = time.monotonic() + PATIENCE
     while not path.exists():
         if time.monotonic() > end:
-            sys.exit(f"the first process of this job has not written {path} in {PATIENCE:g} seconds")
+            sys.exit(f"rank 0 of this job has not written {path} in {PATIENCE:g} seconds")
         time.sleep(0.2)
 
 
-# ---------------------------------------------------------------------- what Slurm says about this job
+# ---------------------------------------------------------------------- Slurm's view of this job
 
 
 def restarts() -> int:
@@ -97,13 +97,13 @@ def restarts() -> int:
 
 
 def job_name() -> str:
-    """How Slurm's commands call this job. SLURM_JOB_ID of an array's last job is that of the whole array."""
+    """Slurm's name of this job; not SLURM_JOB_ID, which for an array's last job names the whole array."""
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
 
 
 def cores() -> int:
-    """Processor cores for each process of this job."""
+    """Number of CPU cores for each process of this job."""
     if each := os.environ.get("SLURM_CPUS_PER_TASK"):
         return int(each)
     on_node = int(os.environ.get("SLURM_CPUS_ON_NODE", "1"))
@@ -111,10 +111,10 @@ def cores() -> int:
 
 
 def set_signals() -> None:
-    """Until the run listens itself, SIGTERM ends the process; SIGUSR1 and SIGUSR2 count as SIGTERM.
+    """Let SIGTERM end the process until the run installs its handler, and turn SIGUSR1 and SIGUSR2 into SIGTERM.
 
-    Those two are how some clusters warn a job. Submitit, and Lightning where it finds no handler, would requeue the job
-    by themselves then.
+    Some clusters warn a job with SIGUSR1 or SIGUSR2; submitit, and Lightning without a handler, would requeue the job
+    themselves.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -130,7 +130,7 @@ def set_signals() -> None:
 
 
 def come_back(requeues: int) -> None:
-    """Into the queue again, unless the job was cancelled or Slurm has put it there itself."""
+    """Requeue the job, unless it was cancelled or Slurm has requeued it."""
     if restarts() >= requeues:
         print(too_often(), file=sys.stderr, flush=True)
     elif job_state() == "RUNNING":
@@ -139,11 +139,11 @@ def come_back(requeues: int) -> None:
 
 
 def too_often() -> str:
-    return f"Slurm has started this job again {restarts()} times, so it does not come back: hydra.launcher.requeues"
+    return f"Slurm has restarted this job {restarts()} times, so it is not requeued: hydra.launcher.requeues"
 
 
 def job_state() -> str:
-    for _ in range(5):  # a signal that Slurm sends to the job ends scontrol, too
+    for _ in range(5):  # a signal from Slurm to the job also ends scontrol
         shown = subprocess.run(["scontrol", "show", "job", job_name()], capture_output=True, text=True, check=False)
         if found := re.search(r"JobState=(\w+)", shown.stdout):
             return found[1]

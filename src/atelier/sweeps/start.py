@@ -1,4 +1,4 @@
-"""Which sweep a command is about, a new one or one to go on with."""
+"""Opens the sweep of a command: a new sweep, or a sweep to resume."""
 
 import functools
 import os
@@ -28,16 +28,16 @@ OF_THE_LIMITS = [f"hydra.launcher.{field.name}" for field in fields(Limits)]
 
 
 def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None = None) -> Sweep:
-    """The sweep that `train.py -m` is to do, with its jobs checked.
+    """The sweep of `train.py -m`, with its jobs checked.
 
     Args:
-        config: Hydra's configuration of the sweep, its own part included.
-        arguments: what was typed after -m.
+        config: the sweep's configuration, with its `hydra` node.
+        arguments: the overrides that were typed after -m.
         root: the project's folder.
-        gpus: of a cluster's node for each job; None: the jobs run on this machine.
+        gpus: number of GPUs of a cluster's node; None: the jobs run on this machine.
 
     Raises:
-        InputError: if a job cannot run, or a sweep to go on with has another grid.
+        InputError: if a job cannot run, or the sweep to resume has another grid.
     """
     study = study_of(config)
     if config.sweep.resume is not None:
@@ -48,20 +48,20 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: i
     facts = preflight(check, grid.jobs, warm_context(), cores())
     jobs = []
     for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True)):
-        known = found.pop("values")  # of a key that this job does not set, what it composes to
+        known = found.pop("values")  # the composed values, for keys that this job does not set
         jobs.append(Job(number, overrides, {key: value or known[key] for key, value in values.items()}, found))
     objective = facts[0]["objective"]
     return new_sweep(config, arguments, jobs, objective=objective, swept=grid.swept, presentation=study, quick=quick)
 
 
 def study_of(config: DictConfig) -> dict[str, Any]:
-    """The study, with the experiment's `quick` where it has none of its own."""
+    """The `study` node; if it has no `quick` part, with the experiment's."""
     study: dict[str, Any] = plain(config.study) if config.study is not None else {}
     return study if config.quick is None else {"quick": plain(config.quick), **study}
 
 
 def jobs_of(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> tuple[Grid, dict[str, str]]:
-    """The jobs of a grid, with what an earlier sweep found for them, and what `budget=quick` changed."""
+    """The jobs of a grid, with the best settings of `sweep.settings_from`, and the values that budget=quick changed."""
     grid, quick = expand(arguments, study, config.budget)
     if config.sweep.settings_from is not None:
         earlier = Sweep.find(str(config.sweep.settings_from), Path(config.paths.logs))
@@ -86,17 +86,17 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
 
 
 def typed_launcher(config: DictConfig) -> list[str]:
-    """What was typed about the launcher."""
+    """The overrides of the launcher that were typed."""
     return [str(one) for one in config.hydra.overrides.hydra if bare(str(one)).startswith(LAUNCHER)]
 
 
 def launcher_words(config: DictConfig) -> list[str]:
-    """What was typed about the launcher: now, and of a sweep on this machine that goes on, when it began."""
+    """The overrides of the launcher; a resumed sweep on this machine keeps those of its start."""
     now = typed_launcher(config)
     if config.sweep.resume is None:
         return now
     before = Sweep.open(str(config.sweep.resume), Path(config.paths.logs)).content.get("launcher") or []
-    if any(key_of(one) not in OF_THE_LIMITS for one in (*before, *now)):  # a cluster's, whose commands are to be typed
+    if any(key_of(one) not in OF_THE_LIMITS for one in (*before, *now)):  # a cluster's are typed again
         return now
     return list({key_of(one): one for one in (*before, *now)}.values())
 

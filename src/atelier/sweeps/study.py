@@ -1,4 +1,4 @@
-"""What may stand under `study:` in conf/study/*.yaml, and the file as it is now."""
+"""The schema of the `study:` node in conf/study/*.yaml, and functions that read it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from atelier.sweeps.records import LOADER
 from atelier.sweeps.sweep import Sweep
 
 Values = Mapping[str, Any]  # {key: value}
-SHOWN = ("title", "question", "claims", "figures")  # how a sweep is told, whatever of it has run
+SHOWN = ("title", "question", "claims", "figures")  # keys of the presentation, which do not change the jobs
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Study:
     """The keys of a study.
 
     Args:
-        title, question: what it is, and what it asks.
-        grid: {key: values}, of which every combination is a job.
-        settings: further values that vary together, a mapping for each; {} first is the base of the others.
+        title, question: the study's title, and the question that it answers.
+        grid: {key: values}; every combination is a job.
+        settings: values that vary together, a mapping for each setting; a first {} is the base of the others.
         quick: {key: value or values} that budget=quick changes.
-        figures: how to draw it, each {kind, …}; `atelier.report.pictures.check_figure` says what else.
-        claims: what the report says of it; `atelier.results.claims` says how.
-        tables: {name: anything} that the study's own configuration looks values up in.
+        figures: the figures, each {kind, …}; see `atelier.report.pictures.check_figure`.
+        claims: the claims of the report; see `atelier.results.claims`.
+        tables: {name: table} for lookups in the study's own configuration.
     """
 
     title: str | None = None
@@ -44,16 +44,16 @@ class Study:
 def check_study(node: Any) -> None:
     """
     Raises:
-        InputError: for a key of a study that there is not, or a value of another kind.
+        InputError: for an unknown key of a study, or a wrong value.
     """
     check_complete("study", Study, node)
 
 
 def written(conf: Path, name: str) -> dict[str, Any] | None:
-    """The `study` node of a file in `conf`/study/ as it is now, checked; None if there is no such file.
+    """The checked `study` node of the file `conf`/study/`name`.yaml; None if there is no such file.
 
     Raises:
-        InputError: if it cannot be read, or is not as it should be.
+        InputError: if the file cannot be read, or its study has a wrong key or value.
     """
     file = conf / "study" / f"{name}.yaml"
     try:
@@ -67,9 +67,9 @@ def written(conf: Path, name: str) -> dict[str, Any] | None:
 
 
 def presentation(sweep: Sweep, conf: Path) -> dict[str, Any]:
-    """A sweep's study, told as its file says now: its title, question, claims and figures.
+    """A sweep's study, with title, question, claims and figures from the study's present file.
 
-    Where the file is gone, or something of the study was typed, all is as it was when the sweep began.
+    If the file is gone, or the sweep's command changed the study, the study is that of the sweep's start.
     """
     stored = sweep.content.get("presentation") or {}
     typed = any(key_of(str(one)).startswith("study.") for one in sweep.content.get("command") or [])

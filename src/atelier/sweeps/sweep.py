@@ -1,4 +1,4 @@
-"""A sweep's folder: sweep.json with the jobs and how they stand, one run folder for each job."""
+"""The folder of a sweep: sweep.json with its jobs, and a run folder for each job."""
 
 import json
 import os
@@ -25,11 +25,11 @@ class Job:
     """One run of a sweep.
 
     Args:
-        number: its place in the sweep, and its folder's name.
-        overrides: what a user would type for it.
-        values: its values of the keys that vary.
-        facts: what the preflight found: config_hash, seed, experiment, objective, accelerator, devices, epochs,
-            steps.
+        number: the job's index in the sweep, and the name of its folder.
+        overrides: the overrides of its command line.
+        values: {swept key: value as text}.
+        facts: the preflight's result: config_hash, seed, experiment, objective, accelerator, gpus, devices, nodes,
+            epochs, steps.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """How the job differs from the others, for people."""
+        """The values that distinguish the job from the others, for messages."""
         repeats = [override for override in self.overrides if key_of(override) in REPEATS]
         return " ".join([f"{key}={value}" for key, value in self.values.items()] + repeats) or f"job {self.number}"
 
@@ -58,15 +58,15 @@ class Sweep:
 
     @classmethod
     def create(cls, path: Path, jobs: list[Job], **content: Any) -> "Sweep":
-        """A new sweep; `content` is what sweep.json says besides the jobs.
+        """Create the folder of a new sweep; `content`: the keys of sweep.json besides the jobs.
 
         Raises:
-            InputError: if there is a sweep in `path` already, or it cannot be written.
+            InputError: if `path` exists already, or cannot be written.
         """
         try:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError:
-            raise InputError(f"{path} is there already; sweep.resume={path} goes on with it") from None
+            raise InputError(f"{path} exists already; sweep.resume={path} goes on with it") from None
         except OSError as error:
             raise InputError(
                 f"cannot write the sweep's folder {path}: {error.strerror} (paths.logs, LOG_DIR)"
@@ -78,10 +78,10 @@ class Sweep:
 
     @classmethod
     def open(cls, where: str, logs: Path) -> "Sweep":
-        """The sweep that a user names: its folder, or `latest`.
+        """The sweep that a user names by its folder, or by `latest`.
 
         Raises:
-            InputError: if it is none.
+            InputError: if the folder has no readable sweep.json.
         """
         path = cls.find(where, logs)
         if not (path / "sweep.json").is_file():
@@ -115,7 +115,7 @@ class Sweep:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What its sweep.json says."""
+        """The content of sweep.json."""
         return self.manifest.content
 
     @cached_property
@@ -123,7 +123,7 @@ class Sweep:
         return [Job(job["number"], job["overrides"], job["values"], job["facts"]) for job in self.content["jobs"]]
 
     def records(self) -> list[Record]:
-        """Its jobs in their order: those that have begun with their run.json, the others waiting."""
+        """The records of all jobs, in order of number; jobs without a run.json are waiting."""
         jobs = {str(job["number"]): job for job in self.content.get("jobs", [])}
         begun = [folder for folder in sorted(self.path.iterdir()) if (folder / "run.json").is_file()]
         records = [read_run(folder, jobs.pop(folder.name, {})) for folder in begun]
@@ -131,7 +131,7 @@ class Sweep:
         return sorted(records, key=lambda record: record.job.get("number", len(records)))
 
     def add(self, job: Job) -> None:
-        """A job that was not known at the beginning (a trial of a search)."""
+        """Add a job that was not known at the start: a trial of a search."""
         self.jobs.append(job)
         self.manifest.update(jobs=[described(job) for job in self.jobs])
 
@@ -139,7 +139,7 @@ class Sweep:
         return RunFolder(self.path / str(job.number))
 
     def arguments(self, job: Job) -> list[str]:
-        """The command line of a job: from its beginning, or to go on with what it has done."""
+        """The command line that starts a job, or resumes it if its run has started before."""
         folder = self.folder(job)
         if folder.manifest.exists() and folder.config.exists():
             return [f"resume={quoted(folder.path)}"]
@@ -150,7 +150,7 @@ class Sweep:
         return [*job.overrides, *own]
 
     def prepare(self, job: Job) -> None:
-        """Leave of an earlier attempt that never became a run nothing but its log."""
+        """Create the job's folder; if an earlier attempt failed before its run started, delete all but its log."""
         folder = self.folder(job)
         folder.path.mkdir(exist_ok=True)
         if not (folder.manifest.exists() and folder.config.exists()):
@@ -162,12 +162,12 @@ class Sweep:
 
     @property
     def threads(self) -> int | None:
-        """Threads of each process of a job, for as long as the sweep lives and wherever it goes on, once decided."""
+        """Threads of each process of a job, equal for the whole sweep, also when it is resumed; None: not decided."""
         decided = self.path / "threads"
         return self.manifest.get("threads") or (int(decided.read_text()) if decided.exists() else None)
 
     def decide_threads(self, asked: int) -> int:
-        """Threads of a job that begins: of those that begin at once on a cluster, one decides for all."""
+        """Threads of a starting job; if several jobs start at once on a cluster, the first decides for all."""
         if self.threads is None:
             with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=".threads.") as part, suppress(FileExistsError):
                 print(asked, file=part, flush=True)
@@ -178,18 +178,18 @@ class Sweep:
 
     @property
     def search(self) -> dict[str, Any]:
-        """How its jobs are searched for: `atelier.sweeps.search.Options`; empty for a grid."""
+        """The options of a search, `atelier.sweeps.search.Options`; empty for a grid."""
         return self.content.get("search") or {}
 
     @property
     def planned(self) -> int:
-        """How many jobs there will be."""
+        """The number of jobs when the sweep is complete."""
         return max(len(self.jobs), self.search.get("trials", 0))
 
-    # ------------------------------------------------------------------ how the jobs stand
+    # ------------------------------------------------------------------ status of the jobs
 
     def record(self, job: Job) -> dict[str, Any]:
-        """The job's run.json; empty if it has none."""
+        """The content of the job's run.json; empty if it has none."""
         path = self.folder(job).manifest
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
@@ -200,7 +200,7 @@ class Sweep:
         return [job for job in self.jobs if self.status(job) != "completed"]
 
     def fail(self, job: Job, kind: str, message: str) -> None:
-        """Write into the job's run.json that it failed, for a job that could not do so itself."""
+        """Record in run.json and the log that a job failed, for a job that could not record it itself."""
         folder = self.folder(job)
         began = folder.manifest.exists()
         manifest = (
@@ -213,7 +213,7 @@ class Sweep:
             log.write(f"{kind}: {message}\n")
 
     def conclude(self) -> str:
-        """The sweep's own status, from those of its jobs."""
+        """Record and return the sweep's status, derived from the statuses of its jobs."""
         found = {self.status(job) for job in self.jobs}
         status = next(
             (state for state in ("failed", "interrupted", "running", "waiting") if state in found), "completed"
@@ -229,7 +229,7 @@ def described(job: Job) -> dict[str, Any]:
 
 
 def quoted(value: object) -> str:
-    """Text as Hydra reads it back, whatever is in it.
+    """A value in quotes, with escapes, so that Hydra's parser reads it back unchanged.
 
     >>> print(quoted("a = {b}"))
     'a = {b}'
@@ -239,10 +239,10 @@ def quoted(value: object) -> str:
 
 
 def wait_for_leftovers(sweep: Sweep, queued: Container[int] = (), seconds: float = 60) -> None:
-    """Jobs of a sweep that was killed are still saving: let them end, but for those `queued` on a cluster.
+    """Wait until jobs of a killed sweep have saved and ended, except for jobs `queued` on a cluster.
 
     Raises:
-        InputError: if one runs on.
+        InputError: if a job still runs after `seconds`.
     """
     end = time.monotonic() + seconds
     for job in sweep.jobs:

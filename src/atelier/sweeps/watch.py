@@ -1,4 +1,4 @@
-"""How a sweep goes on: a live table on a terminal, a line for each event elsewhere."""
+"""Shows the progress of a sweep: a live table on a terminal, a line for each event elsewhere."""
 
 import shlex
 import sys
@@ -19,12 +19,12 @@ ORDER = ("running", "failed", "interrupted", "completed", "waiting")
 
 
 def watch(sweep: Sweep) -> "Lines":
-    """What suits the terminal that is there."""
+    """A `LiveTable` if standard error is a terminal, else `Lines`."""
     return LiveTable(sweep) if sys.stderr.isatty() else Lines(sweep)
 
 
 class Lines:
-    """One line for each event."""
+    """Prints a line for each event."""
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
@@ -50,7 +50,7 @@ class Lines:
         self.say(f"job {job.number} {status}: {job.name}: {said + ', ' if said else ''}{seconds:.1f} s{log}{retry}")
 
     def queued(self, why: str) -> None:
-        """Why jobs wait that a cluster could run; "" if none does."""
+        """Show why jobs wait in a cluster's queue; "": no job waits."""
         if why and why != self.why:
             self.say(why)
         self.why = why
@@ -63,7 +63,7 @@ class Lines:
 
 
 class LiveTable(Lines):
-    """The jobs in a table that stays at the bottom of the terminal, with a bar for the sweep."""
+    """A table of the jobs at the bottom of the terminal, with a progress bar of the sweep."""
 
     def __init__(self, sweep: Sweep) -> None:
         super().__init__(sweep)
@@ -79,7 +79,7 @@ class LiveTable(Lines):
         self.live.stop()
 
     def say(self, text: str) -> None:
-        """Failures stay on the screen; all else is in the table."""
+        """Print failures above the table, which shows all other events."""
         if " failed: " in text:
             self.console.print(Text(text, style="red"))
 
@@ -89,7 +89,7 @@ class LiveTable(Lines):
             self.live.update(self.picture(), refresh=True)
 
     def picture(self) -> Group:
-        """The table of the jobs, as many as there is room for, the running ones first, over the bar of the sweep."""
+        """The table of as many jobs as fit the terminal, running jobs first, and the progress bar of the sweep."""
         records = {job.number: self.sweep.record(job) for job in self.sweep.jobs}
         states = {number: record.get("status", "waiting") for number, record in records.items()}
         room = max(3, self.console.height - 6)
@@ -126,7 +126,7 @@ class LiveTable(Lines):
         return line
 
     def time_left(self, job: Job, record: dict[str, Any]) -> float | None:
-        """Seconds, from how long the epochs or steps took that are done."""
+        """Estimated remaining seconds of a job, from the mean time of its finished epochs or steps."""
         unit, limit = length(job)
         done = record.get(unit) or 0
         if limit is None or not done or job.number not in self.began:
@@ -135,14 +135,14 @@ class LiveTable(Lines):
 
 
 def length(job: Job) -> tuple[str, int | None]:
-    """What a job counts, epochs or steps, and how many it will do, if that is known."""
+    """The unit that a job counts, epochs or steps, and its planned number, None if unknown."""
     unit = "steps" if job.facts.get("steps") is not None else "epochs"
     limit = job.facts.get(unit)
     return unit, limit if isinstance(limit, int) and limit > 0 else None
 
 
 def progress(job: Job, record: dict[str, Any]) -> str:
-    """Such as 'epoch 3/20' or 'step 500/5,500'; nothing for a job that has not begun."""
+    """The progress of a job, such as 'epoch 3/20' or 'step 500/5,500'; "" before it starts."""
     if not record:
         return ""
     unit, limit = length(job)
@@ -156,7 +156,7 @@ def best(record: dict[str, Any]) -> str:
 
 
 def pruned(record: dict[str, Any]) -> bool:
-    """Whether a run was ended early by the search that it belongs to."""
+    """Whether its search ended a run early."""
     return record.get("status") == "completed" and bool(record.get("pruned"))
 
 
@@ -167,7 +167,7 @@ def failure(record: dict[str, Any]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for people.
+    """A time in seconds as text.
 
     >>> duration(8.2), duration(75), duration(7300)
     ('8 s', '1:15', '2:01:40')
@@ -182,7 +182,7 @@ def duration(seconds: float | None) -> str:
 
 
 def last_words(sweep: Sweep) -> list[str]:
-    """What a sweep that did not end well says last: which jobs failed and where their logs are, and how to go on."""
+    """The last lines of an unfinished sweep: the failed jobs with their logs, and the command that resumes it."""
     failed = [job for job in sweep.jobs if sweep.status(job) == "failed"]
     lines = [f"{len(failed)} of {len(sweep.jobs)} jobs failed:"] * bool(failed)
     for job in failed:
@@ -194,6 +194,6 @@ def last_words(sweep: Sweep) -> list[str]:
 
 
 def how_to_go_on(sweep: Sweep) -> str:
-    """The command that resumes a sweep, on the cluster where it began, with what was typed of its launcher."""
+    """The line with the command that resumes a sweep, with its overrides of the launcher."""
     words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), f"sweep.resume={sweep.path}"]
     return f"Go on with: python src/train.py -m {' '.join(words)}"

@@ -113,13 +113,13 @@ def test_jobs_stay_when_slurm_takes_no_more(make_sweep: Make, fake_queue: Any, r
     class Refusing(fake_queue):
         def submit(self, needs: Needs, jobs: list[Job], at_once: int) -> list[str]:
             if self.arrays:
-                raise InputError("Slurm does not take the jobs: too many")
+                raise InputError("Slurm refuses the jobs: too many")
             return super().submit(needs, jobs, at_once)
 
     with pytest.raises(InputError) as error:
         run(sweep, queue := Refusing("1_0 RUNNING None\n1_1 RUNNING None"))
     first, second = str(error.value).splitlines()
-    assert first == "Slurm does not take the jobs: too many"
+    assert first == "Slurm refuses the jobs: too many"
     assert second == f"2 jobs stay in Slurm's queue; sweep.resume={sweep.path} hydra/launcher=slurm waits for them"
     assert queue.cancelled == []
 

@@ -111,7 +111,7 @@ def test_variables_come_back_even_after_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_what_sbatch_says_is_told(make_sweep: Make, told: Callable[[], dict[str, str]], tmp_path: Path) -> None:
     (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: no such partition' >&2\nexit 1\n")
-    with pytest.raises(InputError, match=r"^Slurm does not take the jobs: sbatch: error: no such partition$"):
+    with pytest.raises(InputError, match=r"^Slurm refuses the jobs: sbatch: error: no such partition$"):
         submitted(make_sweep("do=well"), Needs(1, 1, 0))
 
 

@@ -229,7 +229,7 @@ def test_any_other_job_does_not_come_back(inside: Inside, state: str, status: st
 
 def test_a_job_that_was_started_too_often_does_nothing(inside: Inside) -> None:
     inside.environment(SLURM_RESTART_COUNT=4)
-    assert str(inside.run(requeues=3)).startswith("Slurm has started this job again 4 times")
+    assert str(inside.run(requeues=3)).startswith("Slurm has restarted this job 4 times")
     assert not (inside.sweep.path / "note.json").exists()
 
 
@@ -248,4 +248,4 @@ def test_further_processes_do_as_the_first_one_does(inside: Inside) -> None:
 def test_further_processes_do_not_wait_for_ever(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm_task, "PATIENCE", 0.0)
     inside.environment(SLURM_NTASKS=2, SLURM_PROCID=1)
-    assert str(inside.run()).startswith("the first process of this job has not written ")
+    assert str(inside.run()).startswith("rank 0 of this job has not written ")
