@@ -75,6 +75,16 @@ class Thing(Base):
     def __init__(self, share: Annotated[float, Interval(ge=0, le=1)], **options: Any) -> None: ...
 
 
+class Fixed(Base):
+    """Gives the size by itself."""
+
+    def __init__(self, size: int, /, **options: Any) -> None: ...
+
+
+class Below(Fixed):
+    def __init__(self, **options: Any) -> None: ...
+
+
 class Unread:
     """Annotated with a name that only a type checker imports."""
 
@@ -91,6 +101,14 @@ def test_what_a_class_hands_on_to_its_base_is_checked_too() -> None:
     assert (error.value.key, error.value.value) == ("data.size", 0)
     with pytest.raises(UnknownArgument, match=r"^data\.nam: Thing has no 'nam'; choose from: name, "):
         check_arguments("data", Thing, {"nam": "b"})
+
+
+def test_what_a_class_gives_its_base_by_itself_has_no_key() -> None:
+    check_arguments("data", Fixed, {"name": "b"})
+    with pytest.raises(UnknownArgument, match=r"^data\.size: Fixed has no 'size'; choose from: name$"):
+        check_arguments("data", Fixed, {"size": 1})
+    with pytest.raises(UnknownArgument, match=r"^data\.size: Below has no 'size'; choose from: name$"):
+        check_arguments("data", Below, {"size": 1})
 
 
 def test_what_stands_by_itself_has_no_owner() -> None:

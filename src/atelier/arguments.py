@@ -87,14 +87,17 @@ def check_complete(path: str, target: Callable[..., Any], arguments: Any) -> Non
 def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
     """The parameters and annotations of `target`, and whether it takes any others.
 
-    A class that hands `**options` on to its base takes what the base takes.
+    A class that hands `**options` on to its base takes what the base takes. What is positional-only has no key, in a
+    base neither: there the class gives it.
     """
     parameters: dict[str, inspect.Parameter] = {}
     hints: dict[str, Any] = {}
+    keyless: set[str] = set()
     owners = [base for base in target.__mro__ if "__init__" in vars(base)] if isinstance(target, type) else [target]
     for owner in owners:
         given = inspect.signature(owner).parameters.items()
-        own = {name: one for name, one in given if one.kind is not one.POSITIONAL_ONLY}  # those have no key
+        keyless |= {name for name, one in given if one.kind is one.POSITIONAL_ONLY}
+        own = {name: one for name, one in given if name not in keyless}
         open_ended = [name for name, parameter in own.items() if parameter.kind is parameter.VAR_KEYWORD]
         parameters = {**own, **parameters}
         hints = {**hints_of(owner), **hints}

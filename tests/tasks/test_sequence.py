@@ -73,7 +73,12 @@ def test_answers_are_the_most_probable_classes() -> None:
     from atelier.tasks.sequence import SequencePredictor
 
     task = SequencePredictor(
-        torch.nn.Identity(), partial(torch.optim.SGD, lr=0.1), Schedule(None), none, "val/accuracy", "max"
+        none,
+        network=torch.nn.Identity(),
+        optimizer=partial(torch.optim.SGD, lr=0.1),
+        schedule=Schedule(None),
+        metric="val/accuracy",
+        mode="max",
     )
     logits = torch.tensor([[0.0, 0.75, 0.25], [0.5, 0.25, 0.25]]).log()
     assert task.answers(logits) == [{"class": 1, "probability": 0.75}, {"class": 0, "probability": 0.5}]

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.metrics.calibration import CalibrationError
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies
 from atelier.metrics.mean import Mean
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
@@ -25,7 +23,6 @@ class Classifier(Task):
     Testing measures the accuracy of each class (`test/accuracy/<class>`) and the expected calibration error too.
 
     Args:
-        network: inputs (N, …) to logits (N, num_classes).
         penalty: added to the training loss.
         num_classes: how many there are.
         label_smoothing: the share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
@@ -33,7 +30,7 @@ class Classifier(Task):
         clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, or of a run
             that counts steps with a validation, over the whole training set, without dropout and augmentation.
             `train/accuracy` and `train/loss` are with them, and with the weights of each step.
-        optimizer, schedule, metric, mode, keep: see `Task`.
+        **options: see `Task`; `network` makes logits (N, num_classes) of inputs (N, …).
 
     Raises:
         InputError: if label_smoothing is no share.
@@ -41,18 +38,13 @@ class Classifier(Task):
 
     def __init__(
         self,
-        network: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
         num_classes: Annotated[int, Ge(1)],
         label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
         clean_train_accuracy: bool = False,
-        keep: Literal["best", "last"] = "best",
+        **options: Any,
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode, keep)
+        super().__init__(**options)
         self.penalty = penalty
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing

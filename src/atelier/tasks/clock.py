@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 from atelier.metrics.mean import Mean
 from atelier.tasks.encodings import Encoding, minutes_of
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # pictures (N, 1, H, W), times (N, 2) as hour and minute
@@ -23,27 +21,22 @@ class ClockReader(Task):
     Outputs that are not all finite numbers are no time: their error is the largest there is, 360 minutes.
 
     Args:
-        network: pictures (N, 1, H, W) to outputs (N, Σencoding.outputs).
         encoding: the loss of outputs, and the minutes that they mean.
         penalty: added to the training loss.
         quarter_turns: in testing and predicting, take the mean of what is read from a picture and its three quarter
             turns, as the encoding has it. A turned clock shows the same time, and is seldom misread in the same way.
             Validation reads a picture once, as training does.
-        optimizer, schedule, metric, mode: see `Task`.
+        **options: see `Task`; `network` makes outputs (N, Σencoding.outputs) of pictures (N, 1, H, W).
     """
 
     def __init__(
         self,
-        network: nn.Module,
         encoding: Encoding,
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
         quarter_turns: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode)
+        super().__init__(**options)
         self.encoding = encoding
         self.quarter_turns = quarter_turns
         self.penalty = penalty

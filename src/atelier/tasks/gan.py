@@ -8,15 +8,12 @@ from typing import Annotated, Any, Literal
 import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.losses.adversarial import LOSSES, gradient_penalty
-from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.manual import ManualTask
-from atelier.tasks.schedule import Schedule
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
 
@@ -38,8 +35,7 @@ class GAN(ManualTask, GenerativeTask):
             for no average.
         gradient_clip_val: largest norm of each network's gradient; None for any.
         penalty: added to the training loss of each network.
-        latent_size, mean, std, features, reference_size: see `GenerativeTask`.
-        optimizer, schedule, metric, mode: see `Task`.
+        **options: see `GenerativeTask`.
 
     Raises:
         InputError: for a loss that does not exist, or a number out of its range.
@@ -56,19 +52,10 @@ class GAN(ManualTask, GenerativeTask):
         discriminator_lr: Annotated[float, Ge(0)],
         average: Annotated[float, Interval(ge=0, lt=1)] | None,
         gradient_clip_val: Annotated[float, Gt(0)] | None,
-        latent_size: Annotated[int, Ge(1)],
-        mean: float,
-        std: Annotated[float, Gt(0)],
-        features: Features | None,
-        reference_size: Annotated[int, Ge(2)],
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
+        **options: Any,
     ) -> None:
-        networks = {"generator": generator, "discriminator": discriminator}
-        super().__init__(networks, latent_size, mean, std, features, reference_size, optimizer, schedule, metric, mode)
+        super().__init__({"generator": generator, "discriminator": discriminator}, **options)
         self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
         self.discriminator_steps = discriminator_steps
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr

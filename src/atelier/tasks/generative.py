@@ -1,16 +1,15 @@
 """What tasks that make pictures share: latents, and how good the pictures made of them are."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.metrics.features import Features
 from atelier.metrics.sample_quality import SampleQuality
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
 FIXED = 64  # latents that are watched over the training
@@ -23,30 +22,28 @@ class GenerativeTask(Task):
     same latents.
 
     Args:
-        networks: by name; all are trained.
+        network: the networks by name; all are trained.
         latent_size: size of a latent; latents are drawn from the standard normal distribution.
         mean, std: with which the data are normalised: normalised · std + mean is a value in 0–1.
         features: tells pictures apart, for the scores; None leaves them out.
         reference_size: real training pictures that made ones are compared with, at most.
-        optimizer, schedule, metric, mode: see `Task`.
+        **options: see `Task`.
     """
 
     latents: Tensor
 
     def __init__(
         self,
-        networks: Mapping[str, nn.Module],
-        latent_size: int,
+        network: Mapping[str, nn.Module],
+        /,
+        latent_size: Annotated[int, Ge(1)],
         mean: float,
-        std: float,
+        std: Annotated[float, Gt(0)],
         features: Features | None,
-        reference_size: int,
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
-        metric: str,
-        mode: Literal["min", "max"],
+        reference_size: Annotated[int, Ge(2)],
+        **options: Any,
     ) -> None:
-        super().__init__(nn.ModuleDict(networks), optimizer, schedule, metric, mode)
+        super().__init__(nn.ModuleDict(network), **options)
         self.latent_size, self.mean, self.std = latent_size, mean, std
         self.quality = None if features is None else SampleQuality(features)
         self.reference_size = reference_size

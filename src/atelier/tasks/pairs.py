@@ -1,16 +1,14 @@
 """Tell whether the first of two digits is at most the second (EE559 report)."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.metrics.mean import Mean
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3) of whether first ≤ second, and both classes
@@ -41,24 +39,18 @@ class PairComparer(Task):
     single digits.
 
     Args:
-        network: pairs (N, 2, H, W) to logits (N, 2 + 2 · C), as `PairNetwork` does it.
         auxiliary_weight: of each digit's cross-entropy beside that of the comparison.
         penalty: added to the training loss.
-        optimizer, schedule, metric, mode, keep: see `Task`.
+        **options: see `Task`; `network` makes logits (N, 2 + 2 · C) of pairs (N, 2, H, W), as `PairNetwork` does it.
     """
 
     def __init__(
         self,
-        network: nn.Module,
         auxiliary_weight: Annotated[float, Ge(0)],
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
-        keep: Literal["best", "last"] = "best",
+        **options: Any,
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode, keep)
+        super().__init__(**options)
         self.auxiliary_weight = auxiliary_weight
         self.penalty = penalty
         for stage in STAGES:

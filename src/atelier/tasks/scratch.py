@@ -1,12 +1,10 @@
 """Tell which of several classes an input belongs to, trained by the framework without autograd (EE559 report)."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch.strategies import FSDPStrategy
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.losses.penalty import none
@@ -15,7 +13,6 @@ from atelier.scratch.module import Module
 from atelier.tasks.classifier import Batch, Classifier, accuracy
 from atelier.tasks.manual import ManualTask
 from atelier.tasks.precision import check_eps
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.scratch_optimizer import ScratchOptimizer, own_optimizer
 
 CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
@@ -28,11 +25,11 @@ class Scratch(ManualTask, Classifier):
     the learning rate. All is computed with the precision of the weights, whatever the run's mixed precision.
 
     Args:
-        network: has in `layers` a network of `atelier.scratch`, which computes its forward.
         criterion: the loss: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
         gradient_clip_val: must be None.
-        penalty: must be `losses.penalty.none`; optimizers have weight decay.
-        optimizer, schedule, metric, mode, num_classes, clean_train_accuracy, keep: see `Classifier`.
+        label_smoothing: must be 0.
+        **options: see `Classifier`; `network` has in `layers` a network of `atelier.scratch`, which computes its
+            forward, and `penalty` must be `losses.penalty.none`: optimizers have weight decay.
 
     Raises:
         InputError: for what the framework does not have.
@@ -40,40 +37,23 @@ class Scratch(ManualTask, Classifier):
 
     def __init__(
         self,
-        network: nn.Module,
         criterion: Literal["cross_entropy", "mse"],
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
-        penalty: Callable[[nn.Module], Tensor | float],
         gradient_clip_val: float | None,
-        metric: str,
-        mode: Literal["min", "max"],
-        num_classes: int,
-        clean_train_accuracy: bool = False,
-        keep: Literal["best", "last"] = "best",
+        label_smoothing: Literal[0] = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            network,
-            optimizer,
-            schedule,
-            penalty,
-            metric,
-            mode,
-            num_classes,
-            clean_train_accuracy=clean_train_accuracy,
-            keep=keep,
-        )
-        layers = getattr(network, "layers", None)
+        super().__init__(**options)
+        layers = getattr(self.network, "layers", None)
         if not isinstance(layers, Module):
-            raise InputError(f"task=scratch cannot train a {type(network).__name__}: choose network=scratch_mlp")
-        if getattr(penalty, "func", penalty) is not none:
+            raise InputError(f"task=scratch cannot train a {type(self.network).__name__}: choose network=scratch_mlp")
+        if getattr(self.penalty, "func", self.penalty) is not none:
             raise InputError("penalty: task=scratch has none; set optimizer.weight_decay")
         if gradient_clip_val is not None:
             raise InputError(
                 f"trainer.gradient_clip_val={gradient_clip_val}: task=scratch does not clip; set it to null"
             )
         self.layers = layers
-        self.own_optimizer = own_optimizer(optimizer)
+        self.own_optimizer = own_optimizer(self.optimizer)
         self.loss = CRITERIA[criterion]()
 
     def setup(self, stage: str) -> None:

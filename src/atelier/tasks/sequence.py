@@ -1,7 +1,7 @@
 """Tell which class a sequence belongs to once all of it has been read (asci and ELEC576 reports)."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +11,6 @@ from torch.optim import Optimizer
 from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.tasks.classifier import accuracy
-from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
@@ -24,22 +23,12 @@ class SequencePredictor(Task):
     where gradients explode, it is seen there. They are clipped as trainer.gradient_clip_val says.
 
     Args:
-        network: sequences (N, T, …) to logits (N, num_classes).
         penalty: added to the training loss.
-        optimizer, schedule, metric, mode, keep: see `Task`.
+        **options: see `Task`; `network` makes logits (N, num_classes) of sequences (N, T, …).
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
-        penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
-        keep: Literal["best", "last"] = "best",
-    ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode, keep)
+    def __init__(self, penalty: Callable[[nn.Module], Tensor | float], **options: Any) -> None:
+        super().__init__(**options)
         self.penalty = penalty
         self.train_loss, self.train_accuracy, self.train_gradient_norm = Mean(), Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()

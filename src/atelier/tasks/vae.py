@@ -1,20 +1,17 @@
 """A variational autoencoder: inputs to a distribution of latents and back (Kingma and Welling 2014)."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from atelier.errors import InputError
 from atelier.losses import likelihood
 from atelier.losses.precision import full
-from atelier.metrics.features import Features
 from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
-from atelier.tasks.schedule import Schedule
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
 LEVELS = 256  # values that a stored pixel has
@@ -40,8 +37,7 @@ class VAE(GenerativeTask):
         warmup_epochs: over which the weight rises from 0 to beta.
         importance_samples: of the estimate of log p(x) in testing; 0 leaves it out.
         penalty: added to the training loss.
-        latent_size, mean, std, features, reference_size: see `GenerativeTask`.
-        optimizer, schedule, metric, mode: see `Task`.
+        **options: see `GenerativeTask`.
 
     Raises:
         InputError: for a likelihood that does not exist, or a number out of its range.
@@ -56,19 +52,10 @@ class VAE(GenerativeTask):
         beta: Annotated[float, Ge(0)],
         warmup_epochs: Annotated[float, Ge(0)],
         importance_samples: Annotated[int, Ge(0)],
-        latent_size: Annotated[int, Ge(1)],
-        mean: float,
-        std: Annotated[float, Gt(0)],
-        features: Features | None,
-        reference_size: Annotated[int, Ge(2)],
-        optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
         penalty: Callable[[nn.Module], Tensor | float],
-        metric: str,
-        mode: Literal["min", "max"],
+        **options: Any,
     ) -> None:
-        networks = {"encoder": encoder, "decoder": decoder}
-        super().__init__(networks, latent_size, mean, std, features, reference_size, optimizer, schedule, metric, mode)
+        super().__init__({"encoder": encoder, "decoder": decoder}, **options)
         if binarise and likelihood != "bernoulli":
             raise InputError("task.binarise=true: only with task.likelihood=bernoulli")
         self.gaussian, self.binarise = likelihood == "gaussian", binarise
