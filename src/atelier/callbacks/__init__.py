@@ -1,1 +1,1 @@
-"""What watches a run."""
+"""Lightning callbacks that draw figures, write numbers and show progress during a run."""

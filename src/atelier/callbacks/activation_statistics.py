@@ -1,4 +1,4 @@
-"""What the convolutions of a network do on the test set (ELEC576 report's tables): how much, how often, which never."""
+"""Statistics of the activations of convolutions on the test set (tables of the ELEC576 report)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +21,15 @@ COLUMNS = ("layer", "measured after", "channels", "mean", "std", "sparsity", "de
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of all activations of a layer, over samples, channels and places.
+    """Statistics of all activations of a layer, over samples, channels and positions.
 
     Args:
         layer: the convolution's name.
-        after: the kind of layer whose output was measured: the activation, or the convolution itself.
-        channels: how many.
-        std: standard deviation, with n and not n − 1.
-        sparsity: the share that is exactly zero.
-        dead: channels that are zero everywhere in every sample.
+        after: class of the layer whose output was measured: the activation, or the convolution itself.
+        channels: number of channels.
+        std: standard deviation, divided by n.
+        sparsity: share of exact zeros, 0 to 1.
+        dead: number of channels that are zero at all positions of all samples.
     """
 
     layer: str
@@ -44,7 +44,7 @@ class Statistics:
 class ActivationStatistics(Watcher):
     """Prints a table, writes `activation_statistics.csv` and draws `activation_statistics.png` after testing.
 
-    Activations are read behind the activation function that follows a convolution.
+    The activations of a convolution are the outputs of the activation function that follows it.
 
     Raises:
         InputError: if the network has no convolutions.
@@ -52,7 +52,7 @@ class ActivationStatistics(Watcher):
 
     def __init__(self) -> None:
         self.sites: list[Site] = []
-        self.parts: list[list[Tensor]] = []  # for each layer and batch what `sums` gives
+        self.parts: list[list[Tensor]] = []  # for each layer and batch the result of `sums`
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         convolutions(task.network, "activation_statistics")
@@ -90,7 +90,7 @@ class ActivationStatistics(Watcher):
 
 
 def sums(activations: Tensor) -> Tensor:
-    """Of activations (N, C, H, W), for each channel: (C, 4) number, sum, sum of squares, zeros."""
+    """Count, sum, sum of squares and number of zeros of each channel, (C, 4), for activations (N, C, H, W)."""
     precise = torch.float32 if activations.device.type == "mps" else torch.float64
     values = activations.detach().transpose(0, 1).flatten(1)  # (C, N·H·W)
     number = torch.full((len(values),), values.shape[1], device=values.device)
@@ -99,7 +99,7 @@ def sums(activations: Tensor) -> Tensor:
 
 
 def summary(site: Site, total: Tensor) -> Statistics:
-    """The statistics of a layer from the `sums` (C, 4) of all its activations."""
+    """The statistics of a layer, from the `sums` (C, 4) of all its activations."""
     number, values, squares, zeros = total.sum(0).tolist()
     mean = values / number
     return Statistics(
@@ -122,7 +122,7 @@ def show(found: list[Statistics]) -> None:
 
 
 def draw(found: list[Statistics], path: Path) -> None:
-    """Mean ± standard deviation, sparsity, and share of dead channels, a bar for each layer from the input on."""
+    """Draw mean ± standard deviation, sparsity and the share of dead channels, a row for each layer."""
     from matplotlib.figure import Figure
 
     layers = [one.layer for one in found]

@@ -1,4 +1,4 @@
-"""Draws both losses of a GAN when its training ends."""
+"""A callback that draws the losses of a GAN when its training ends."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from atelier.figures.losses import draw_losses
 
 
 class AdversarialLosses(Watcher):
-    """Draws `losses.png` from metrics.csv, where a generator and a discriminator were trained."""
+    """Draws `losses.png`, the losses of generator and discriminator, from metrics.csv."""
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.is_global_zero:

@@ -1,4 +1,4 @@
-"""Which classes a classifier takes for which, as a picture and as numbers."""
+"""A callback that draws the confusion matrix of a classifier and writes its counts."""
 
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from atelier.figures.numbers import write_numbers
 
 
 class Confusion(Watcher):
-    """Draws `confusion.png` and writes `confusion.csv` after testing a task that counts in `test_confusion`.
+    """Draws `confusion.png` and writes `confusion.csv` after testing a task that has a metric `test_confusion`.
 
-    The picture shows shares of each true class, the file numbers of samples.
+    The figure shows shares of each true class, the file numbers of samples.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Confusion(Watcher):
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if hasattr(task, "test_confusion"):
-            self.counts = task.test_confusion.compute().cpu()  # on every process; the task itself computes it next
+            self.counts = task.test_confusion.compute().cpu()  # collective: called on all ranks
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if self.counts is None or not trainer.is_global_zero:
@@ -35,5 +35,5 @@ class Confusion(Watcher):
 
 
 def range_of(counts: Tensor) -> Tensor:
-    """The number of every class."""
+    """The class numbers 0, 1, … (C,)."""
     return counts.new_ones(len(counts)).cumsum(0) - 1

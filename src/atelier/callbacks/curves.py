@@ -1,4 +1,4 @@
-"""Draws the curves of a run when its training ends."""
+"""A callback that draws the curves of a run when its training ends."""
 
 from pathlib import Path
 from typing import Any

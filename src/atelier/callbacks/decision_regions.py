@@ -1,4 +1,4 @@
-"""What a classifier of points in the plane says about every place, over its training (EE559 report, figure 4)."""
+"""A callback that draws the decision regions of a classifier of points in the plane (EE559 report, figure 4)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +17,19 @@ from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
 from atelier.figures.panels import grid, legend_below
 
-SIDE = 51  # places of the picture, each way
+SIDE = 51  # points of the grid along each axis
 WORDS = {"train": "training", "val": "validation"}
 
 
 class DecisionRegions(Watcher):
-    """Draws `decision_regions.png` when training ends or is interrupted: the training points, then the regions of the
-    classes over the training, at last with the validation points that are wrong, or where none are set aside the
-    training points. The regions' numbers, the probability
-    of class 1 at each place, are in `decision_regions.csv`.
+    """Draws `decision_regions.png` when training ends or is interrupted.
 
-    Does nothing for other data than points of the plane in two classes.
+    The figure shows the training points, then the regions of the classes during the training. The last panel marks the
+    misclassified validation points, or training points if there is no validation set. `decision_regions.csv` has the
+    probability of class 1 at each grid point. Other data than points of the plane in two classes are ignored.
 
     Args:
-        frames: how many regions of a whole run: before it, and after numbers of epochs that grow by a constant factor.
+        frames: number of panels with regions: before training, and after epochs that grow by a constant factor.
     """
 
     def __init__(self, frames: Annotated[int, Ge(2)]) -> None:
@@ -47,7 +46,7 @@ class DecisionRegions(Watcher):
             self.take(trainer, task, done)
 
     def take(self, trainer: lightning.Trainer, task: Any, done: int) -> None:
-        """Note the regions after so many epochs."""
+        """Store the regions after `done` epochs."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if suits(data):
             with looking(task):
@@ -84,12 +83,12 @@ class DecisionRegions(Watcher):
 
 
 def suits(data: Any) -> bool:
-    """Whether a data set is of points of the plane in two classes."""
+    """Whether a data set consists of points of the plane in two classes."""
     return (tuple(getattr(data, "shape", ())), getattr(data, "num_classes", None)) == ((2,), 2)
 
 
 def due_epochs(epochs: int, frames: int) -> set[int]:
-    """After how many of a run's epochs its regions are noted; they change most in the beginning.
+    """The numbers of finished epochs after which regions are stored; early regions change most.
 
     >>> sorted(due_epochs(100, frames=4))
     [1, 10, 100]
@@ -104,7 +103,7 @@ def stored(data: Any, split: str) -> tuple[Tensor, Tensor]:
 
 
 def places(data: Any) -> Tensor:
-    """A grid (SIDE · SIDE, 2) over where the training points are, row by row."""
+    """A grid of points (SIDE · SIDE, 2) over the range of the training points, row by row."""
     points, _ = stored(data, "train")
     lines = [
         torch.linspace(*limits, SIDE) for limits in zip(points.amin(0).tolist(), points.amax(0).tolist(), strict=True)
@@ -114,12 +113,12 @@ def places(data: Any) -> Tensor:
 
 
 def marked(data: Any) -> str:
-    """The split whose mistakes are marked: val, or train where no points are set aside to validate."""
+    """The split whose misclassified points are marked: "val", or "train" if there is no validation set."""
     return "train" if torch.equal(data.sets["train"].rows, data.sets["val"].rows) else "val"
 
 
 def wrong(data: Any, task: Any, split: str) -> Tensor:
-    """The points (n, 2) of a split that the classifier has wrong."""
+    """The misclassified points (n, 2) of a split."""
     points, classes = stored(data, split)
     with looking(task):
         predicted = task(data.normalise(points.to(task.device))).argmax(1)
@@ -150,7 +149,7 @@ def draw(
 
 
 def shade(panel: Axes, region: Tensor, extent: tuple[float, float, float, float]) -> None:
-    """Colour a panel by the probability of class 1, with a line where it is a half."""
+    """Colour a panel by the probability of class 1, with a contour line at 0.5."""
     shades = LinearSegmentedColormap.from_list("classes", [COLORS[0], "white", COLORS[1]])
     numbers = region.numpy()
     panel.imshow(numbers, shades, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")

@@ -1,4 +1,4 @@
-"""The strongest activations of a convolution led back to pixels (Zeiler and Fergus 2014; ELEC576 report, part 2)."""
+"""A callback that projects strong activations of a convolution to pixels (Zeiler and Fergus 2014; ELEC576, part 2)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,14 @@ from atelier.figures.palette import look
 
 @dataclass(frozen=True)
 class Peak:
-    """The strongest place of a channel in a picture.
+    """The strongest activation of a channel in an image.
 
     Args:
-        sample: its number in the tested set, from 0.
-        y, x: the place in the channel's map.
-        box: the part of the picture that it sees.
-        patch: that part, (C, h, w) in 0–1.
-        projection: the activation led back to the same part, (C, h, w).
+        sample: index of the image in the tested set, from 0.
+        y, x: position in the channel's map.
+        box: the receptive field, a part of the image.
+        patch: pixels of the box, (C, h, w), 0 to 1.
+        projection: the activation projected to the pixels of the box, (C, h, w).
     """
 
     channel: int
@@ -42,17 +42,17 @@ class Peak:
 
 
 class Deconvolution(Watcher):
-    """Draws `deconvolution_<layer>.png` and writes `.csv` after testing: picture patches beside their projections.
+    """Draws `deconvolution_<layer>.png` and writes `.csv` after testing: image patches above their projections.
 
-    The test pictures are ranked by a channel's largest activation in them.
+    The test images are ranked by a channel's largest activation.
 
     Args:
-        layer: a convolution, counted from 0 in the order of a forward pass; -1 is the last.
-        channels: numbers of its channels, or how many of those with the strongest activations.
-        count: pictures for each channel.
+        layer: index of a convolution, from 0 in the order of a forward pass; -1 is the last.
+        channels: indices of channels, or a number of channels, those with the strongest activations.
+        count: number of images for each channel.
 
     Raises:
-        InputError: if the network has no such convolution or channels, or no plain chain of layers leads to it.
+        InputError: if the network lacks the convolution or the channels, or the layers before it are no plain chain.
     """
 
     def __init__(self, layer: int, channels: int | list[int], count: Annotated[int, Ge(1)]) -> None:
@@ -61,7 +61,7 @@ class Deconvolution(Watcher):
         self.found: Tensor | None = None  # (count, channels, 3): activation, sample, place
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
-        """Say before the training what could not be drawn after it."""
+        """Check the options and the network before the training starts."""
         raw = stored(trainer, torch.tensor([0])).to(task.device)
         training = task.network.training
         task.network.eval()
@@ -85,11 +85,11 @@ class Deconvolution(Watcher):
             task.network(images)
 
     def locate(self, task: Any, image: Tensor) -> Site:
-        """Where to listen, once it is known that one can go back from there."""
+        """The layer whose output is recorded, after checking that its activations can be projected to pixels."""
         if not are_pictures(image):
             raise InputError("callbacks.deconvolution: only for pictures of one or three channels")
         convolutions(task.network, "deconvolution")
-        image = image.to(task.dtype)  # the tensor that the first layer is given: the chain begins with it
+        image = image.to(task.dtype)  # `chain_to` compares this tensor with the first layer's input
         calls = trace(task.network, image)
         site = pick(sites(calls), self.layer, "callbacks.deconvolution.layer")
         chain_to(calls, image, site.layer)
@@ -100,19 +100,19 @@ class Deconvolution(Watcher):
         return site
 
     def keep(self, output: Tensor, rows: Tensor) -> None:
-        """Of each channel the strongest pictures so far. `output` is (N, C, H, W), `rows` are its N samples."""
+        """Keep the strongest images of each channel. `output`: (N, C, H, W); `rows`: indices of the N samples."""
         activation, place = output.detach().float().flatten(2).max(2)
         new = torch.stack([activation, rows[:, None].expand_as(place), place], 2)
         self.found = self.strongest(new if self.found is None else torch.cat([self.found, new]))
 
     def strongest(self, found: Tensor) -> Tensor:
-        """The `count` highest of each channel, (count, C, 3); fewer if there are fewer."""
+        """The `count` highest entries of each channel, (count, C, 3), or all if there are fewer."""
         order = found[..., 0].sort(dim=0, descending=True, stable=True).indices[: self.count]
         return found.gather(0, order[..., None].expand(-1, -1, 3))
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if self.found is not None and trainer.world_size > 1:
-            missing = self.count - len(self.found)  # every process gives equally many
+            missing = self.count - len(self.found)  # all ranks gather tensors of equal shape
             padded = F.pad(self.found, (0, 0, 0, 0, 0, missing), value=-torch.inf)
             self.found = self.strongest(from_all(trainer, padded).flatten(0, 1))
 
@@ -128,7 +128,7 @@ class Deconvolution(Watcher):
         self.site = self.found = None
 
     def peaks(self, trainer: lightning.Trainer, task: Any, site: Site, found: Tensor) -> list[Peak]:
-        """The chosen channels' strongest activations, channel by channel, led back to the pictures."""
+        """The strongest activations of the chosen channels, channel by channel, projected to pixels."""
         chosen = self.chosen(found)
         found = found[:, chosen].transpose(0, 1)  # (channels, count, 3)
         known = found[..., 0].isfinite()
@@ -162,14 +162,14 @@ class Deconvolution(Watcher):
         return peaks
 
     def chosen(self, found: Tensor) -> Tensor:
-        """The channels to show; of a number of them, those with the strongest activations in `found` (count, C, 3)."""
+        """Indices of the channels to show; for a number, those with the strongest activations in `found`."""
         if isinstance(self.channels, int):
             return found[0, :, 0].sort(dim=0, descending=True, stable=True).indices[: self.channels]
         return torch.tensor(self.channels, device=found.device)
 
 
 def draw(peaks: list[Peak], name: str, path: Path) -> None:
-    """A row for each channel: patches, and under each its projection, scaled to its own largest value; zero is grey."""
+    """Draw a row for each channel: patches, and below each its projection, scaled by its largest value; 0 is grey."""
     from matplotlib.figure import Figure
 
     channels = list(dict.fromkeys(peak.channel for peak in peaks))

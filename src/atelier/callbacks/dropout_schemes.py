@@ -1,6 +1,6 @@
-"""Three ways to use a network that was trained with dropout (IFT6135 report, figure 3), against the number of masks.
+"""A callback that compares three ways to evaluate a network with dropout (IFT6135 report, figure 3).
 
-Scale the weights and drop nothing; average the outputs before the softmax over several masks; average those after it.
+They are: scaled weights without dropout; the mean over masks of the logits; the mean over masks of the probabilities.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,17 +24,17 @@ SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
 
 
 class DropoutSchemes(Watcher):
-    """Draws `dropout_schemes.png`, the accuracy of each scheme, after testing; `dropout_schemes.csv` has its error.
+    """Draws `dropout_schemes.png`, the accuracy of each scheme, after testing; `dropout_schemes.csv` has the errors.
 
-    `test/before_softmax/<n>` and `test/after_softmax/<n>` are the accuracies of means over n masks, beside
+    It logs `test/before_softmax/<n>` and `test/after_softmax/<n>`, the accuracies of means over n masks, beside
     `test/accuracy` with scaled weights.
 
-    Torch's dropout scales the kept units in training, so that scaled weights are what any evaluation uses. Every sample
-    has masks of its own. All other layers stay as in evaluation.
+    Torch's dropout scales the kept units in training, so that every ordinary evaluation uses scaled weights. Each
+    sample has its own masks. All other layers stay in evaluation mode.
 
     Args:
-        masks: numbers of masks to average over.
-        seed: of the masks; they depend on the batches too.
+        masks: numbers of masks over which means are taken.
+        seed: seed of the masks, which also depend on the batches.
 
     Raises:
         InputError: if the network has no dropout, or the task is no classifier.
@@ -87,17 +87,17 @@ class DropoutSchemes(Watcher):
 
 
 def dropouts(network: nn.Module) -> list[nn.Module]:
-    """The layers that drop something."""
+    """The dropout layers with a rate above 0."""
     return [layer for layer in network.modules() if isinstance(layer, DROPOUTS) and layer.p > 0]
 
 
 def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[int]) -> Tensor:
-    """Numbers of wrong predictions (len(masks), 3), a column for each of SCHEMES; the first is left at zero.
+    """Numbers of wrong predictions (len(masks), 3), a column for each of SCHEMES; the first column stays 0.
 
     Args:
-        network: in evaluation mode: inputs (N, …) to logits (N, C).
-        classes: (N,) the true ones.
-        masks: rising numbers of masks; each average goes on with the masks of the one before it.
+        network: in evaluation mode; maps inputs (N, …) to logits (N, C).
+        classes: (N,) true classes.
+        masks: increasing numbers of masks; a mean over more masks includes the masks of the smaller means.
     """
     wrong = torch.zeros(len(masks), len(SCHEMES), device=classes.device)
     before = after = torch.zeros((), device=classes.device)
@@ -113,7 +113,7 @@ def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[
 
 @contextmanager
 def dropping(network: nn.Module) -> Iterator[None]:
-    """Inside, dropout drops as in training."""
+    """Inside this context, dropout is active as in training."""
     layers = dropouts(network)
     for layer in layers:
         layer.train()
@@ -126,7 +126,7 @@ def dropping(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Inside, random numbers begin with `seed`; afterwards they go on as if nothing had been drawn."""
+    """Inside this context, random numbers start from `seed`; afterwards the previous state is restored."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
@@ -141,7 +141,7 @@ def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) ->
         axes = figure.subplots()
         for index, (scheme, values) in enumerate(zip(SCHEMES, zip(*shares, strict=True), strict=True)):
             percents = [100 * (1 - value) for value in values]
-            if index == 0:  # it has no masks to count
+            if index == 0:  # scaled weights use no masks
                 axes.axhline(percents[0], label=scheme, color=COLORS[6], linestyle=DASHES[0])
             else:
                 axes.plot(masks, percents, label=scheme, color=COLORS[index - 1], marker=MARKERS[index - 1])

@@ -1,4 +1,4 @@
-"""What callbacks ask about the set that is tested: is it classified, which samples are in a batch, how do they look."""
+"""Functions for callbacks that look at the tested set: its logits, the samples of a batch, their stored images."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
 
 
 def rows_of(trainer: lightning.Trainer, batch_index: int, count: int) -> Tensor:
-    """The numbers of a batch's `count` samples in the tested set, whichever process has the batch."""
+    """The indices (count,) of a batch's samples in the tested set, on any rank."""
     first = batch_index * trainer.datamodule.eval_batch_size  # type: ignore[attr-defined]
     return (first + torch.arange(count)) * trainer.world_size + trainer.global_rank
 
 
 def from_all(trainer: lightning.Trainer, own: Tensor) -> Tensor:
-    """What every process has of a tensor that has one shape in all of them: (processes, …)."""
+    """Gather a tensor, of equal shape on all ranks, from all ranks: (ranks, …)."""
     if trainer.world_size == 1:
         return own[None]
     parts = [torch.empty_like(own) for _ in range(trainer.world_size)]
@@ -44,11 +44,11 @@ def from_all(trainer: lightning.Trainer, own: Tensor) -> Tensor:
 
 
 def stored(trainer: lightning.Trainer, rows: Tensor) -> Tensor:
-    """Samples of the tested set as they are stored."""
+    """Samples of the tested set as stored, before normalisation."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     return data.sets[data.test_split][rows.cpu()][0]
 
 
 def are_pictures(inputs: Tensor) -> bool:
-    """Whether inputs (N, …) can be shown as gray or coloured pictures (N, 1 or 3, H, W)."""
+    """Whether inputs (N, …) are grey or colour images (N, 1 or 3, H, W)."""
     return inputs.ndim == 4 and inputs.shape[1] in (1, 3)

@@ -1,4 +1,4 @@
-"""The test pictures that a network gets most right and most wrong, for tasks that measure an error per sample."""
+"""A callback that draws the test images with the smallest and the largest errors."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,12 @@ from atelier.figures.sheet import draw_sheet
 
 
 class Extremes(Watcher):
-    """Draws `best_and_worst.png`, where `test_step` returns `error` (N,), `predicted` and `true` (labels, N first).
+    """Draws `best_and_worst.png` for tasks whose `test_step` returns `error` (N,), and labels `predicted` and `true`.
 
-    In a run of several processes it shows the pictures of the first one.
+    With several processes, it shows images of rank 0 only.
 
     Args:
-        count: how many of each.
+        count: number of best and of worst images.
     """
 
     def __init__(self, count: Annotated[int, Ge(1)]) -> None:
@@ -40,7 +40,7 @@ class Extremes(Watcher):
             self.seen = [self.keep(*(part.cpu() for part in found))]
 
     def keep(self, *found: Tensor) -> tuple[Tensor, ...]:
-        """The smallest and the largest errors of all that was seen, in rising order."""
+        """The samples with the smallest and the largest errors so far, in order of error."""
         everything = [torch.cat(parts) for parts in zip(*self.seen, found, strict=True)]
         order = everything[0].argsort(stable=True)
         if len(order) > 2 * self.count:

@@ -1,4 +1,4 @@
-"""The filters of convolutions as grids (IFT6135 report, figure 6; ELEC576 report, figures 2 and 4)."""
+"""A callback that draws the filters of convolutions (IFT6135 report, figure 6; ELEC576 report, figures 2 and 4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,21 +13,21 @@ from atelier.callbacks.watcher import Watcher
 from atelier.figures.palette import look
 from atelier.figures.tiles import tiles
 
-SLICES = 16  # of a deep layer, so many filters and so many of their input channels
+SLICES = 16  # maximum number of filters, and of their input channels, of a deeper layer
 
 
 class Filters(Watcher):
-    """Draws `filters_<layer>.png` when training ends, and again after testing: then of the tested checkpoint.
+    """Draws `filters_<layer>.png` when training ends, and again after testing, with the tested checkpoint's weights.
 
-    Filters on a picture's own channels are shown as pictures. Of a deeper layer each row is a filter, each column its
-    weights for one input channel. Zero is white, or mid-grey in coloured ones.
+    Filters of 1 or 3 input channels are drawn as images. For a deeper layer, a row is a filter, and a column holds its
+    weights for an input channel. Zero is white, or mid-grey in colour images.
 
     Args:
-        layers: convolutions, counted from 0 in the order of the network; -1 is the last.
-        count: at most so many filters of a layer on pictures; of deeper ones 16.
+        layers: indices of convolutions, from 0 in the order of the network; -1 is the last.
+        count: maximum number of filters with 1 or 3 input channels; deeper layers show 16.
 
     Raises:
-        InputError: if the network has no convolutions, or not so many.
+        InputError: if the network has no convolution with such an index.
     """
 
     def __init__(self, layers: Sequence[int], count: Annotated[int, Ge(1)]) -> None:
@@ -52,7 +52,7 @@ class Filters(Watcher):
 
 
 def grid(weights: Tensor, count: int) -> tuple[Tensor, str]:
-    """What is drawn of weights (filters, input channels, h, w): values (H, W, 1 or 3), and what they are, in words."""
+    """The image (H, W, 1 or 3) of weights (filters, input channels, h, w), and its description."""
     filters, channels = weights.shape[:2]
     if channels in (1, 3):
         shown = weights[:count]

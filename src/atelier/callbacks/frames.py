@@ -1,4 +1,4 @@
-"""When a picture is drawn during a training, and how a task draws one without leaving a trace in it."""
+"""Functions for callbacks that draw a figure repeatedly during a training."""
 
 import math
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from atelier.figures.gallery import animate, read
 
 
 def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int) -> bool:
-    """Whether a picture is drawn after so many epochs: of the last one, the middle one, and those in between.
+    """Whether a figure is due after `done` epochs: regularly, and after the middle and the last epoch.
 
     Args:
-        done: epochs that are over.
-        every: so many epochs apart; None spreads `frames` pictures over the run.
+        done: number of finished epochs.
+        every: interval in epochs; None spreads about `frames` figures over the run.
     """
     epochs = trainer.max_epochs or -1
     if epochs <= 0:
@@ -27,7 +27,7 @@ def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int
 
 @contextmanager
 def looking(task: Any) -> Iterator[None]:
-    """Within, the task is in evaluation mode and computes no gradients."""
+    """Inside this context, the task is in evaluation mode and computes no gradients."""
     training = task.training
     task.eval()
     try:
@@ -43,7 +43,7 @@ def frame_path(folder: Path, epochs: int) -> Path:
 
 
 def animate_folder(folder: Path) -> None:
-    """All pictures of a folder, in order, as a GIF beside it."""
+    """Write all figures of a folder, in order, as a GIF beside the folder."""
     files = sorted(folder.glob("epoch_*.png"))
     if len(files) > 1:
         animate([read(file) for file in files], folder.with_suffix(".gif"))

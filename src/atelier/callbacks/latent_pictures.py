@@ -1,4 +1,4 @@
-"""What a generator makes of the same latents, over the training."""
+"""A callback that draws images generated from fixed latents during the training."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +14,15 @@ COLUMNS = 5
 
 
 class LatentPictures(Watcher):
-    """Draws `latents/epoch_NNNN.png` before the training and during it; at its end all of them as `latents.gif`, and
-    the first, the middle and the last as `latents.png`.
+    """Draws `latents/epoch_NNNN.png` before and during the training; at its end, all of them as `latents.gif`, and the
+    first, the middle and the last as `latents.png`.
 
-    A run that is resumed goes on with the same latents, which its checkpoint keeps.
+    A resumed run uses the same latents, which the checkpoint holds.
 
     Args:
-        count: how many latents, at most 64.
-        every: a picture every so many epochs; None spreads `frames` of them over the run.
-        frames: how many about, where `every` is None.
+        count: number of latents, at most 64.
+        every: interval in epochs; None spreads `frames` figures over the run.
+        frames: approximate number of figures, if `every` is None.
     """
 
     def __init__(

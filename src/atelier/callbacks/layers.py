@@ -1,4 +1,4 @@
-"""Finds the convolutions of a network, and where what they found can be read."""
+"""Finds the convolutions of a network and the layers that output their activations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 
 Kind = TypeVar("Kind")
-# What may stand between a convolution and its activation.
+# Layers that may stand between a convolution and its activation function.
 BETWEEN = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.InstanceNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A layer without parts of its own, as a forward pass went through it: (N, …) in, (N, …) out."""
+    """A call of a layer without children in a forward pass: input (N, …), output (N, …)."""
 
     name: str
     layer: nn.Module
@@ -27,11 +27,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Site:
-    """A convolution, and the layer whose output are its activations.
+    """A convolution, and the layer that outputs its activations.
 
     Args:
-        name: of the convolution, as `named_modules` has it.
-        layer: the activation that follows, with at most normalisation or dropout in between; else the convolution.
+        name: the convolution's name in `named_modules`.
+        layer: the activation function that follows, possibly after normalisation or dropout; else the convolution.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Site:
 
 
 def convolutions(network: nn.Module, asker: str) -> list[tuple[str, nn.Conv2d]]:
-    """The convolutions of a network with their names, in the order in which it holds them.
+    """The convolutions of a network with their names, in the order of `named_modules`.
 
     Raises:
-        InputError: if it has none; `asker` is the callback that wants some.
+        InputError: if the network has none; the message names the callback `asker`.
     """
     found = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)]
     if not found:
@@ -52,10 +52,10 @@ def convolutions(network: nn.Module, asker: str) -> list[tuple[str, nn.Conv2d]]:
 
 
 def pick(items: Sequence[Kind], index: int, key: str) -> Kind:
-    """The item at an index that counts from 0, or from the end as -1, -2, …
+    """The item at an index, from 0, or from the end as -1, -2, …
 
     Raises:
-        InputError: if there is no such one; `key` is where the user gave the index.
+        InputError: if there is no such item; `key` is the key of the index.
     """
     if not -len(items) <= index < len(items):
         raise InputError(f"{key}={index}: the network has {len(items)} convolutions; give 0 to {len(items) - 1}, or -1")
@@ -63,7 +63,7 @@ def pick(items: Sequence[Kind], index: int, key: str) -> Kind:
 
 
 def trace(network: nn.Module, inputs: Tensor) -> list[Call]:
-    """Do a forward pass and tell every layer that it went through, in order."""
+    """Run a forward pass; return the calls of all layers without children, in order."""
     names = {layer: name for name, layer in network.named_modules()}
     calls: list[Call] = []
 
@@ -83,7 +83,7 @@ def trace(network: nn.Module, inputs: Tensor) -> list[Call]:
 
 
 def sites(calls: Sequence[Call]) -> list[Site]:
-    """Each convolution that a forward pass went through, with the layer whose output are its activations."""
+    """The convolutions among the calls of a forward pass, each with the layer that outputs its activations."""
     found = []
     for index, call in enumerate(calls):
         if isinstance(call.layer, nn.Conv2d):
@@ -99,7 +99,7 @@ def is_activation(layer: nn.Module) -> bool:
 
 @contextmanager
 def listening(layers: Sequence[nn.Module], hear: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Inside, the output of the layer at each index of `layers` is told as `hear(index, output)`."""
+    """Inside this context, each output of `layers[index]` is passed to `hear(index, output)`."""
 
     def hook(index: int) -> Any:
         return lambda layer, given, output: hear(index, output)

@@ -1,4 +1,4 @@
-"""What a finished GAN or VAE makes: neighbours and interpolations, as `src/sample.py` draws them."""
+"""A callback that draws the figures of `src/sample.py`, such as interpolations, after the test of a GAN or VAE."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from atelier.figures.made import Kind, Sampler, draw
 
 
 class MadePictures(Watcher):
-    """Draws figures after testing a task that makes pictures, each with its numbers in a JSON file.
+    """Draws figures after testing a generative task, each with its numbers in a JSON file.
 
     Args:
-        kinds: which: grid, interpolation, neighbours, reconstructions, walk.
-        seed: of the latents.
+        kinds: kinds of figures: grid, interpolation, neighbours, reconstructions, walk.
+        seed: seed of the latents.
     """
 
     def __init__(self, kinds: Sequence[Kind], seed: Annotated[int, Ge(0)]) -> None:

@@ -1,4 +1,4 @@
-"""The test pictures that a classifier gets wrong and is surest about (IFT6135 report, figure 7)."""
+"""A callback that draws the misclassified test images with the highest confidence (IFT6135 report, figure 7)."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,17 +15,17 @@ from atelier.figures.sheet import draw_sheet
 
 
 class Mistakes(Watcher):
-    """Draws `mistakes.png` and writes `mistakes.csv` after testing a classifier of pictures that made any.
+    """Draws `mistakes.png` and writes `mistakes.csv` after testing a classifier of images.
 
-    The numbers of samples in the file are those in the tested set, from 0.
+    The column `sample` is the index in the tested set, from 0. Without misclassified images, nothing is written.
 
     Args:
-        count: how many, the surest first.
+        count: maximum number of images, in order of falling confidence.
     """
 
     def __init__(self, count: Annotated[int, Ge(1)]) -> None:
         self.count = count
-        self.found: Tensor | None = None  # (count, 4): confidence or −1 for none, sample, true, predicted class
+        self.found: Tensor | None = None  # (count, 4): confidence (−1: empty row), sample, true, predicted class
 
     def on_test_batch_end(
         self,

@@ -1,4 +1,4 @@
-"""How far training is: a live bar on a terminal, elsewhere lines. Refreshed by time, not by the step."""
+"""A callback that shows the progress of a training: a live bar on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -13,10 +13,10 @@ REFRESH = 0.1  # seconds
 
 
 class TrainingProgress(Callback):
-    """Loss, objective and time left.
+    """Shows loss, objective and remaining time.
 
-    On a terminal one bar spans the whole run. Elsewhere each epoch ends in a line, or where the run counts steps each
-    validation; at most one a second.
+    On a terminal, a bar spans the whole run; it is refreshed by time, and not at every step, which would be slow.
+    Elsewhere, a line follows each epoch (each validation if the run counts steps), at most every second.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class TrainingProgress(Callback):
         self.last = 0.0
         self.loss = ""
         self.began = 0.0
-        self.told = 0  # the step of the last line
+        self.told = 0  # step of the last line
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.began, self.first_step = time.monotonic(), trainer.global_step
@@ -80,7 +80,7 @@ class TrainingProgress(Callback):
         self.close()
 
     def tell(self, trainer: lightning.Trainer, place: str, last: bool = False) -> None:
-        """The line about what is done, once all of it is logged: of an epoch that is when the next begins."""
+        """Print the line of a finished epoch or validation; called when all its metrics are logged."""
         done, now = trainer.global_step - self.first_step, time.monotonic()
         if not trainer.is_global_zero or trainer.global_step == self.told:
             return
@@ -123,7 +123,7 @@ def objective(trainer: lightning.Trainer, task: Any) -> str:
 
 
 def live_bar(*more: ProgressColumn) -> Progress:
-    """A bar on the terminal itself; what is printed meanwhile comes through `attach_streams`."""
+    """A progress bar on the terminal; `attach_streams` shows printed text above it."""
     terminal = getattr(sys.stderr, "terminal", sys.stderr)
     columns = (TextColumn("{task.description}"), BarColumn(15), *more, TimeRemainingColumn(), TextColumn("left"))
     console = Console(file=terminal)
@@ -131,7 +131,7 @@ def live_bar(*more: ProgressColumn) -> Progress:
 
 
 def attach_streams(console: Console | None) -> None:
-    """Send what the program prints above the live display of `console`."""
+    """Print the output of the program above the live display of `console`."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "live"):
             stream.live = console

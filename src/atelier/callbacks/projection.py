@@ -1,8 +1,8 @@
-"""A deconvolutional network: what of a picture makes a unit active (Zeiler and Fergus 2014, arXiv:1311.2901).
+"""The deconvolutional network of Zeiler and Fergus (2014, arXiv:1311.2901): projects an activation to pixels.
 
-An activation is led back through the layers that it came from: pools put it where their maximum was (the 'switches'),
-rectifiers let only what is positive through, convolutions apply their filters transposed. Biases are left out. Batch
-norm, in evaluation a scale and a shift of each channel, keeps its scale and drops its shift.
+The signal passes backwards through the layers: max-pooling moves it to the position of the maximum (the 'switches'),
+rectifiers set negative values to 0, convolutions apply their transposed filters. Biases are left out. Batch
+normalisation, in evaluation a scale and a shift of each channel, applies its scale without the shift.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from atelier.callbacks.layers import Call, is_activation
 from atelier.errors import InputError
 
-# Activations that hold back what is negative; the others pass the signal on as it is.
+# Activations whose backward pass sets negative values to 0; other activations pass the signal on unchanged.
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish)
 UNCHANGED = (nn.Dropout, nn.Dropout2d, nn.Identity)
 Box = tuple[int, int, int, int]  # top, left, bottom, right, the last two exclusive: pixels
 
 
 def chain_to(calls: Sequence[Call], images: Tensor, layer: nn.Module) -> list[Call]:
-    """The calls from the images to `layer`, each of which takes what the one before gave.
+    """The calls from the images to `layer`, each with the output of the previous call as its input.
 
     Raises:
-        InputError: if the way there is no plain chain, or leads through a layer that nothing leads back through.
+        InputError: if the layers are no plain chain, or a layer cannot be passed backwards.
     """
     end = next(index for index, call in enumerate(calls) if call.layer is layer)
     chain = list(calls[: end + 1])
@@ -48,14 +48,14 @@ def leads_back(layer: nn.Module) -> bool:
 
 
 def project(chain: Sequence[Call], signal: Tensor) -> Tensor:
-    """Lead a signal (N, C, H, W) in the place of the last layer's output back to the images: (N, channels, H, W)."""
+    """Project a signal (N, C, H, W) at the last layer's output to the images: (N, channels, H, W)."""
     for call in reversed(chain):
         signal = back(call.layer, call.input, signal)
     return signal
 
 
 def back(layer: nn.Module, given: Tensor, signal: Tensor) -> Tensor:
-    """Lead a signal in the place of a layer's output back to the place of its input, which was `given`."""
+    """Project a signal from a layer's output to its input, whose value in the forward pass was `given`."""
     if isinstance(layer, nn.Conv2d):
         return transposed(layer, given, signal)
     if isinstance(layer, nn.MaxPool2d):
@@ -68,7 +68,7 @@ def back(layer: nn.Module, given: Tensor, signal: Tensor) -> Tensor:
 
 
 def transposed(layer: nn.Conv2d, given: Tensor, signal: Tensor) -> Tensor:
-    """A convolution's filters applied transposed; its stride may have left over rows and columns of its input."""
+    """Apply the transposed filters of a convolution; `left_over`: input rows and columns that the stride skipped."""
     stride, padding, dilation, kernel = windows(layer)
     left_over = []
     for axis in (0, 1):
@@ -79,7 +79,7 @@ def transposed(layer: nn.Conv2d, given: Tensor, signal: Tensor) -> Tensor:
 
 
 def unpooled(layer: nn.MaxPool2d, given: Tensor, signal: Tensor) -> Tensor:
-    """Each value put where the maximum was that the pool took; where windows overlap they add up."""
+    """Move each value to the position of its window's maximum; values of overlapping windows are added."""
     _, switches = F.max_pool2d(
         given, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode, return_indices=True
     )
@@ -88,7 +88,7 @@ def unpooled(layer: nn.MaxPool2d, given: Tensor, signal: Tensor) -> Tensor:
 
 
 def field(chain: Sequence[Call], y: int, x: int) -> Box:
-    """The part of the images that the last layer's output at (y, x) can depend on."""
+    """The receptive field in the images of the last layer's output at (y, x)."""
     first, last = [y, x], [y, x]
     for call in reversed(chain):
         if isinstance(call.layer, (nn.Conv2d, nn.MaxPool2d)):
@@ -101,12 +101,12 @@ def field(chain: Sequence[Call], y: int, x: int) -> Box:
 
 
 def windows(layer: nn.Conv2d | nn.MaxPool2d) -> tuple[tuple[int, int], ...]:
-    """Stride, padding, dilation and size of a layer's windows, each by height and width."""
+    """Stride, padding, dilation and kernel size of a layer, each as (height, width)."""
     return pair(layer.stride), pair(layer.padding), pair(layer.dilation), pair(layer.kernel_size)
 
 
 def pair(value: int | str | tuple[int, ...]) -> tuple[int, int]:
-    """What torch takes for both sides at once, for each of them."""
+    """A size of torch's, a number or a pair, as the pair (height, width)."""
     assert not isinstance(value, str), "leads_back"
     first, second = (value, value) if isinstance(value, int) else value
     return first, second

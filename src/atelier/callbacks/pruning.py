@@ -1,4 +1,4 @@
-"""Ends a run early when the search that it belongs to sees no hope in it."""
+"""A callback that ends a trial of a search early if the search's pruner decides so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +8,13 @@ from lightning.pytorch.callbacks import Checkpoint
 
 
 class Pruning(Checkpoint):
-    """Reports the objective after each validation, and stops the training when told to.
+    """Reports the objective after each validation, and stops the training if the pruner decides so.
 
-    To Lightning it is a `Checkpoint`: those are called once the task has logged what it has to say of an epoch.
+    It is a `Checkpoint`, since Lightning calls these after the task has logged the metrics of an epoch.
 
     Args:
-        hopeless: told (step, objective), whether the run should end; asked in the run's first process alone.
-        pruned: called in every process if so.
+        hopeless: (step, objective) to whether the run should end; called on rank 0 only.
+        pruned: called on all ranks if the run ends.
     """
 
     def __init__(self, hopeless: Callable[[int, float], bool], pruned: Callable[[], None]) -> None:
@@ -29,8 +29,8 @@ class Pruning(Checkpoint):
             self.ask(trainer, task)
 
     def ask(self, trainer: lightning.Trainer, task: Any) -> None:
-        """A run that is at its end anyway is reported, since others are compared with it, and not pruned."""
-        if task.metric not in trainer.callback_metrics:  # what is wrong then is told by the run's keeper
+        """Report the objective; at the end of its training, a run is reported, but not pruned."""
+        if task.metric not in trainer.callback_metrics:  # `Keeper` raises the InputError
             return
         hopeless = False
         if trainer.is_global_zero:
@@ -41,7 +41,7 @@ class Pruning(Checkpoint):
 
 
 def step(trainer: lightning.Trainer) -> int:
-    """How far the training is, counted from 0: in epochs, or in steps where these limit it or tell when to validate."""
+    """The epoch, from 0; or the step, if steps limit the training or define the validation interval."""
     limited, every = trainer.max_steps > 0, trainer.check_val_every_n_epoch
     by_steps = limited or every is None or trainer.val_check_batch != trainer.num_training_batches
     return trainer.global_step if by_steps else trainer.current_epoch

@@ -1,4 +1,4 @@
-"""How good made pictures were in the test, with the network that judged them."""
+"""A callback that writes the scores of generated images, and the network whose features gave them."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ NAMES = ("frechet_distance", "frechet_floor", "precision", "recall", "classes_fo
 
 
 class Quality(Watcher):
-    """Writes `figures/quality.json` after testing a task that makes pictures and scores them: the scores, the share of
-    each class among the pictures, and which features they are of."""
+    """Writes `figures/quality.json` after testing a generative task that scores its images: the scores, the share of
+    each class among the images, and the identity of the features."""
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         quality = getattr(task, "quality", None)

@@ -1,4 +1,4 @@
-"""Pictures of the validation set beside what an autoencoder makes of them, over the training."""
+"""A callback that draws validation images and their reconstructions during the training."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,13 +15,13 @@ COLUMNS = 8
 
 
 class Reconstructions(Watcher):
-    """Draws `reconstructions/epoch_NNNN.png` during the training of a task that reconstructs: each line of pictures
-    above the line of what became of them; at its end all of them as `reconstructions.gif`.
+    """Draws `reconstructions/epoch_NNNN.png` during the training of a task with `reconstruct`: rows of images, each
+    above the row of its reconstructions; at the end, all of them as `reconstructions.gif`.
 
     Args:
-        count: how many pictures.
-        every: a picture every so many epochs; None spreads `frames` of them over the run.
-        frames: how many about, where `every` is None.
+        count: number of images.
+        every: interval in epochs; None spreads `frames` figures over the run.
+        frames: approximate number of figures, if `every` is None.
     """
 
     def __init__(

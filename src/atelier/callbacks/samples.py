@@ -1,4 +1,4 @@
-"""What the network is shown: a sheet of training pictures with their labels, at the start of a run."""
+"""A callback that draws training images with their labels at the start of a run."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +12,10 @@ from atelier.figures.sheet import draw_sheet
 
 
 class Samples(Watcher):
-    """Draws `samples.png` into the figures of a run: training pictures as stored, before augmentation.
+    """Draws `samples.png`: training images as stored, before augmentation.
 
     Args:
-        count: how many.
+        count: number of images.
     """
 
     def __init__(self, count: Annotated[int, Ge(1)]) -> None:
@@ -28,6 +28,6 @@ class Samples(Watcher):
         rows = torch.linspace(0, len(data) - 1, min(self.count, len(data))).long()
         images, labels = data[rows]
         if images.dim() != 4:
-            return  # sequences, points: nothing to look at
+            return  # sequences and points are not drawn
         path = Path(trainer.default_root_dir) / "figures" / "samples.png"
         draw_sheet(images / 255, task.captions(labels), path, title="training pictures")

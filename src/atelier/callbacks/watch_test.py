@@ -1,4 +1,4 @@
-"""The test set after every epoch, for reports that draw it over the training. Nothing is chosen by it."""
+"""A callback that measures the test set after every epoch, for reports that draw it; no choice depends on it."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from atelier.errors import InputError
 
 
 class WatchTest(Watcher):
-    """Logs `test/<name>` beside each `val/<name>`, measured alike. All other numbers are as without it.
+    """Logs `test/<name>` beside each `val/<name>`, measured in the same way; it changes no other number.
 
     Raises:
-        InputError: if the run would choose by the test set, or makes pictures.
+        InputError: if `task.metric` is a test metric, or the task is generative.
     """
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:

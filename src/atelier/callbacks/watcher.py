@@ -1,12 +1,12 @@
-"""What a callback is that only looks at a run, and what is none."""
+"""The base class of callbacks that only observe a run."""
 
 from lightning.pytorch.callbacks import Callback
 
 
 class Watcher(Callback):
-    """With it or without it, a run has the same numbers, so that both are one setting (`atelier.runs.setting`).
+    """A callback that changes no number of a run, and does not count in its setting (`atelier.runs.setting`).
 
-    A callback that changes a training (early stopping, averaged weights) is Lightning's plain `Callback`.
+    A callback that changes the training (early stopping, averaged weights) derives from Lightning's `Callback`.
     """
 
     only_watches = True

@@ -1,4 +1,4 @@
-"""The L2 norm of all weights after every update (IFT6135 report, figure 2): what weight decay keeps small."""
+"""A callback that records the L2 norm of all weights after every update (IFT6135 report, figure 2)."""
 
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,23 @@ from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, look
 
-FOLD = 1000  # norms kept apart before they are joined to one tensor
+FOLD = 1000  # number of scalar norms that are joined into a tensor
 
 
 class WeightNorms(Watcher):
     """Draws `weight_norms.png` and writes `weight_norms.csv` (update, norm) when training ends or is interrupted.
 
-    The norms stay on the device until then; a checkpoint holds those so far. Wherever training metrics are logged, the
-    last one is too, as `train/weight_norm`.
+    Until then the norms stay on the device; a checkpoint holds the norms so far. The last norm is logged together with
+    the training metrics, as `train/weight_norm`.
 
     Raises:
-        InputError: where each process has only a part of the weights.
+        InputError: with FSDP, where each process has only a part of the weights.
     """
 
     def __init__(self) -> None:
         self.parts: list[Tensor] = []  # (n,) each
         self.recent: list[Tensor] = []  # scalars
-        self.first = 0  # the update of the first norm: not 0 if the callback joined a run later
+        self.first = 0  # update of the first norm; above 0 if a resumed run adds the callback
         self.step = 0
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
@@ -46,7 +46,7 @@ class WeightNorms(Watcher):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, task: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if trainer.global_step == self.step:  # gradients of several batches make one update
+        if trainer.global_step == self.step:  # gradient accumulation: no update after this batch
             return
         self.step = trainer.global_step
         self.recent.append(norm(self.weights))
@@ -59,7 +59,7 @@ class WeightNorms(Watcher):
 
     @property
     def norms(self) -> Tensor:
-        """All norms so far, in order, on the processor."""
+        """All norms so far, in order, on the CPU."""
         if self.recent:
             self.fold()
         return torch.cat([part.cpu() for part in self.parts])
@@ -95,7 +95,7 @@ class WeightNorms(Watcher):
 
 
 def norm(weights: list[Tensor]) -> Tensor:
-    """√Σw² over all weights, summed in 64 bits: a scalar on their device."""
+    """√Σw² over all weights, summed in 64 bits (32 on MPS): a scalar on their device."""
     with torch.no_grad():
         precise = torch.float32 if weights[0].device.type == "mps" else torch.float64
         parts = [torch.linalg.vector_norm(weight, dtype=precise) for weight in weights]

@@ -1,1 +1,1 @@
-"""Run folders and tensors in, pictures out."""
+"""Draws figures from run folders and tensors."""

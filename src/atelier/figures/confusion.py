@@ -1,4 +1,4 @@
-"""A confusion matrix: the share of each true class (row) that is taken for each class (column)."""
+"""Draws a confusion matrix: for each true class (row), the share predicted as each class (column)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +7,12 @@ from torch import Tensor
 
 from atelier.figures.palette import look
 
-MOST_LETTERED = 20  # classes; with more, the numbers do not fit into their cells
-MOST_NAMED = 50
+MOST_LETTERED = 20  # classes; with more classes, numbers do not fit into the cells
+MOST_NAMED = 50  # labels on an axis
 
 
 def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw counts (C, C) of samples by true (row) and predicted class into a PNG file, in percent of each row."""
+    """Draw counts (C, C) of samples, true class by predicted class, into a PNG file, in percent of each row."""
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
@@ -22,7 +22,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
     with look():
         figure = Figure(figsize=(side + 0.8, side), layout="constrained")
         axes = figure.subplots()
-        # Errors are small beside what is right: the root makes them visible.
+        # Off-diagonal shares are small: the square root makes them visible.
         image = axes.imshow(shares.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0, 100))
         for row, column in counts.nonzero().tolist() if size <= MOST_LETTERED else ():
             ink = "white" if shares[row, column] > 25 else "black"

@@ -1,4 +1,4 @@
-"""Loss and metrics of one run over its epochs or steps, training solid, validation dotted, test dashed."""
+"""Draws loss and metrics of a run over its epochs or steps: training solid, validation dotted, test dashed."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ Series = dict[str, tuple[list[int], list[float]]]  # split: (epochs or steps, va
 STYLES = {
     "train": {"color": "#0072b2", "linestyle": "-"},
     "val": {"color": "#d55e00", "linestyle": ":"},
-    "test": {"color": "#009e73", "linestyle": "--"},  # only of a run that watched it
+    "test": {"color": "#009e73", "linestyle": "--"},  # only with callbacks.watch_test
 }
 
 
 def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
-    """A metrics.csv as {metric: {split: (places counted from 1, values)}}.
+    """A metrics.csv as {metric: {split: (epochs or steps, counted from 1; values)}}.
 
     Args:
-        unit: what the places are: epoch or step.
+        unit: "epoch" or "step".
     """
     found: dict[str, Series] = {}
     for name, curve in read_curves(path, unit).items():
@@ -28,10 +28,10 @@ def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
 
 
 def draw_curves(run: Path, unit: str = "epoch") -> None:
-    """One panel per metric in `metrics.csv` of a run's folder, into `figures/curves.png`; nothing if there is none.
+    """Draw a panel for each metric in `metrics.csv` of a run's folder into `figures/curves.png`, if there are any.
 
     Args:
-        unit: what the curves are drawn over: epoch or step.
+        unit: "epoch" or "step", the x-axis.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""Pictures that a network has made: in a grid, in named panels side by side, and moving."""
+"""Arranges generated images in grids, in named panels, and as animations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ from torch import Tensor
 
 from atelier.figures.tiles import tiles
 
-LEAST_SIDE = 56  # pixels of a picture on paper; smaller ones are enlarged by a whole number
-GAP = 2  # pixels between two, besides that of `tiles`
+LEAST_SIDE = 56  # pixels; smaller images are enlarged by an integer to about this width
+GAP = 2  # pixels between images, added to the gap of `tiles`
 
 
 def frame(pictures: Tensor, columns: int) -> Image.Image:
-    """Pictures (N, C, H, W) with values in 0–1, gray or coloured, row by row in one image with white gaps."""
+    """Images (N, C, H, W), grey or colour, values 0 to 1, in rows of `columns` in an image with white gaps."""
     scale = max(1, round(LEAST_SIDE / pictures.shape[-1]))
     large = pictures.detach().float().cpu().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
     spaced = F.pad(large.clamp(0, 1), (0, GAP, 0, GAP), value=1.0)
@@ -25,13 +25,13 @@ def frame(pictures: Tensor, columns: int) -> Image.Image:
 
 
 def read(path: Path) -> Image.Image:
-    """A picture that was saved."""
+    """Load an image file."""
     with Image.open(path) as image:
         return image.convert("RGB")
 
 
 def animate(frames: Sequence[Image.Image], path: Path, seconds: float = 0.25) -> None:
-    """Write images of one size as a GIF that begins anew at its end, where it stays for a while."""
+    """Write images of equal size as a GIF that repeats, and shows its last image for 1.5 seconds."""
     durations = [int(1000 * seconds)] * (len(frames) - 1) + [1500]
     first, *rest = [image.quantize(64) for image in frames]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
@@ -43,7 +43,7 @@ def draw_panels(panels: Sequence[tuple[str, Image.Image]], path: Path, columns: 
 
     rows = -(-len(panels) // columns)
     width, height = (max(image.size[side] for _, image in panels) for side in (0, 1))
-    wide = max(3.0, min(10.0, width / 110)) if columns == 1 else 3.2  # inches of one
+    wide = max(3.0, min(10.0, width / 110)) if columns == 1 else 3.2  # inches of a panel
     size = (wide * columns, (wide * height / width + 0.35) * rows + (0.4 if title else 0))
     figure = Figure(figsize=size, layout="constrained")
     axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
@@ -58,9 +58,9 @@ def draw_panels(panels: Sequence[tuple[str, Image.Image]], path: Path, columns: 
 
 
 def interleave(*rows: Tensor, columns: int) -> Tensor:
-    """Several sets of pictures (N, C, H, W) as lines under each other: `columns` of the first, those of the second, …
+    """Arrange sets of images (N, C, H, W) in alternating rows: `columns` images of each set in turn.
 
-    A last line that is not full is filled with white.
+    The last rows are filled with white.
     """
     parts = []
     for start in range(0, len(rows[0]), columns):

@@ -1,4 +1,4 @@
-"""One setting as the figures see it."""
+"""The data of a setting that figures draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ Curve = Mapping[str, Mapping[int, float]]  # {metric with its split: {epoch or s
 
 @dataclass(frozen=True)
 class Run:
-    """How one run ended.
+    """The result of a run.
 
     Args:
-        number: its place in its sweep.
+        number: the run's index in its sweep.
         status: completed, pruned, failed, interrupted, running or waiting.
-        scores: {metric: its value}, however the run ended.
+        scores: {metric: value}, also of runs that did not complete.
     """
 
     number: int
@@ -27,18 +27,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one setting.
+    """The runs of a setting.
 
     Args:
-        label: what to call it.
-        values: {swept key: its value as text, or None}.
-        scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: one value for each run that has it}.
-        curves: what each run logged over its epochs or steps.
-        runs: all of them, in the order of their numbers.
-        unit: what the curves are over: epoch or step.
-        folders: those of the runs that are drawn.
-        changed: the keys in which it differs from its study's base, none for the base itself; None without a base.
-        objective: the metric by which runs are compared, and whether it is good when small (min) or large (max).
+        label: the setting's name in figures.
+        values: {swept key: value as text, or None}.
+        scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: values of the runs that have it}.
+        curves: the curves of each run.
+        runs: all runs, in order of number.
+        unit: "epoch" or "step", the x-axis of the curves.
+        folders: folders of the drawn runs.
+        changed: the keys in which the setting differs from the study's base, [] for the base; None without a base.
+        objective: the metric by which runs are compared, and its mode, "min" or "max".
     """
 
     label: str
@@ -56,14 +56,14 @@ class Group:
 
 
 def as_listed(groups: Sequence[Group]) -> list[Group]:
-    """The settings in the order of their first runs, which is that of the study, and not of how good they are."""
+    """The settings in order of their first runs' numbers, the order of the study, and not in order of quality."""
     return sorted(groups, key=lambda group: min((run.number for run in group.runs), default=0))
 
 
 def check_metric(groups: Sequence[Group], metric: str) -> None:
     """
     Raises:
-        InputError: if no run has a score of that name.
+        InputError: if no run has a score `metric`.
     """
     known = sorted({name for group in groups for name, values in group.scores.items() if any_known(values)})
     if metric not in known:

@@ -1,4 +1,4 @@
-"""What a generator and its discriminator lost over the epochs of a run, in one panel."""
+"""Draws the training losses of a generator and its discriminator over the epochs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
 
 
 def draw_losses(run: Path) -> None:
-    """Both training losses of metrics.csv into `figures/losses.png`; nothing if they are not there."""
+    """Draw both training losses of metrics.csv into `figures/losses.png`, if metrics.csv has them."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""Pictures from a trained GAN or VAE, and numbers about them: a function for each kind that `src/sample.py` draws."""
+"""The figures of `src/sample.py`: images from a trained GAN or VAE, with numbers; a function for each kind."""
 
 import json
 import math
@@ -14,22 +14,22 @@ from torch import Tensor
 from atelier.errors import InputError
 from atelier.figures.gallery import animate, draw_panels, frame, interleave
 
-STEPS = 9  # pictures from one latent to another, both included
-PART = 500  # pictures made at once
+STEPS = 9  # images from a latent to another, both included
+PART = 500  # images generated at once
 
 Kind = Literal["grid", "interpolation", "neighbours", "reconstructions", "walk"]
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """What the functions below share.
+    """The common arguments of the functions below.
 
     Args:
         task: a GAN or VAE (`atelier.tasks.generative`) in evaluation mode.
-        data: its images (`atelier.data.images`), set up.
-        n: how many pictures, pairs or stations; None for what suits.
-        seed: of the latents.
-        path: of the picture to draw, a PNG file.
+        data: the task's images (`atelier.data.images`), set up.
+        n: number of images, pairs or stations; None: the default of the kind.
+        seed: seed of the latents.
+        path: the PNG file to write.
     """
 
     task: Any
@@ -42,12 +42,12 @@ class Sampler:
         return self.task.draw_latents(count, self.seed)
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """Latents (N, L) to pictures (N, C, H, W) in 0–1 on the processor."""
+        """Generate images (N, C, H, W), values 0 to 1, on the CPU, from latents (N, L)."""
         return torch.cat([self.task.pictures(part).cpu() for part in latents.split(PART)])
 
 
 def grid(sampler: Sampler) -> dict[str, Any]:
-    """Made pictures; the share of each class among them, where the run's features know classes."""
+    """Draw generated images; count their classes, if the run's features come from a classifier."""
     count = sampler.n or 25
     pictures = sampler.pictures(sampler.latents(count))
     frame(pictures, columns=math.ceil(math.sqrt(count))).save(sampler.path)
@@ -63,7 +63,7 @@ def grid(sampler: Sampler) -> dict[str, Any]:
 
 
 def interpolation(sampler: Sampler) -> dict[str, Any]:
-    """From one latent to another in nine steps, straight and along the sphere."""
+    """Draw nine images from a latent to another, with linear and with spherical interpolation."""
     pairs = sampler.n or 1
     ends = sampler.latents(2 * pairs).view(pairs, 2, -1)
     ways = {"linear": straight, "spherical": on_sphere}
@@ -83,7 +83,7 @@ def interpolation(sampler: Sampler) -> dict[str, Any]:
 
 
 def neighbours(sampler: Sampler) -> dict[str, Any]:
-    """Each made picture above the training image that is nearest to it, pixel by pixel; is it a copy?"""
+    """Draw each generated image above its nearest training image, by Euclidean distance, to find copies."""
     made = sampler.pictures(sampler.latents(sampler.n or 8))
     distances, rows = nearest(sampler, made)
     shown = train_pictures(sampler, rows)
@@ -102,10 +102,10 @@ def neighbours(sampler: Sampler) -> dict[str, Any]:
 
 
 def reconstructions(sampler: Sampler) -> dict[str, Any]:
-    """Test images above what an autoencoder makes of them.
+    """Draw test images above their reconstructions.
 
     Raises:
-        InputError: if the task is none.
+        InputError: if the task is no autoencoder.
     """
     task, test = sampler.task, sampler.data.sets["test"]
     if not hasattr(task, "reconstruct"):
@@ -122,7 +122,7 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
 
 
 def walk(sampler: Sampler) -> dict[str, Any]:
-    """Round a closed way through several latents: a line of pictures from each to the next, and all of them moving."""
+    """Draw a closed path through several latents: a row of images from each to the next, and a GIF of the path."""
     stations = sampler.n or 6
     ends = sampler.latents(stations)
     parts = [on_sphere(ends[k], ends[(k + 1) % stations], STEPS)[:-1] for k in range(stations)]
@@ -143,7 +143,7 @@ KINDS: dict[Kind, Callable[[Sampler], dict[str, Any]]] = {
 
 
 def draw(what: Kind, sampler: Sampler, **more: Any) -> None:
-    """Draw one of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
+    """Draw a figure of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
     numbers = KINDS[what](sampler)
     content = {"what": what, "n": sampler.n, "seed": sampler.seed, **more, **numbers}
     text = json.dumps(content, indent=2, ensure_ascii=False)
@@ -151,26 +151,26 @@ def draw(what: Kind, sampler: Sampler, **more: Any) -> None:
 
 
 def straight(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Latents (steps, L) at equal distances on the line between two (L)."""
+    """Latents (steps, L) at equal distances on the line between two latents (L)."""
     share = torch.linspace(0, 1, steps, device=first.device)[:, None]
     return first + share * (last - first)
 
 
 def on_sphere(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    """Latents (steps, L) at equal angles between two (L), their lengths in between: as long as latents are."""
+    """Latents (steps, L) at equal angles between two latents (L), with linearly interpolated norms."""
     share = torch.linspace(0, 1, steps, device=first.device)[:, None]
     lengths = first.norm() + share * (last.norm() - first.norm())
     one, other = first / first.norm(), last / last.norm()
     angle = torch.arccos((one @ other).clamp(-1, 1))
-    if angle.sin().abs() < 1e-6:  # in one direction
+    if angle.sin().abs() < 1e-6:  # parallel latents
         return lengths * one
     return lengths * (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / angle.sin()
 
 
 def nearest(sampler: Sampler, pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """The smallest Euclidean distance of each picture (N, …) to a training image, and whose it is: (N,) each."""
+    """The Euclidean distance (N,) of each image (N, …) to its nearest training image, and that image's row (N,)."""
     count = len(sampler.data.sets["train"])
-    pictures = pictures.flatten(1).double()  # in 32 bits a copy of a training image would seem to be away from it
+    pictures = pictures.flatten(1).double()  # in 32 bits, the distance of a copy would not be 0
     best, found = pictures.new_full((len(pictures),), torch.inf), torch.zeros(len(pictures), dtype=torch.int64)
     for rows in torch.arange(count).split(2000):
         distance = torch.cdist(pictures, train_pictures(sampler, rows).flatten(1).double())  # (N, rows)
@@ -185,5 +185,5 @@ def train_pictures(sampler: Sampler, rows: Tensor) -> Tensor:
 
 
 def as_pictures(sampler: Sampler, stored: Tensor) -> Tensor:
-    """Stored images to pictures in 0–1 on the processor."""
+    """Stored images as images with values 0 to 1, on the CPU."""
     return sampler.task.as_pictures(sampler.data.normalise(stored)).cpu()

@@ -1,4 +1,4 @@
-"""The numbers that a figure shows, in a file beside it."""
+"""Writes the numbers of a figure into a CSV file beside it."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_numbers(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows under a line of column names into a CSV file."""
+    """Write a header and rows into a CSV file."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)

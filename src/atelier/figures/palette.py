@@ -1,4 +1,4 @@
-"""Colours that differ for every kind of colour vision (Okabe and Ito, 2008), and how a figure looks and is saved."""
+"""The common style of figures, with colours that suit every kind of colour vision (Okabe and Ito, 2008)."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-# Okabe and Ito's, without their yellow, which is lost on white; a grey in its place.
+# Okabe and Ito's colours, with grey in the place of yellow, which is invisible on white.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#000000", "#7f7f7f")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ((0, (6, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
-# Letters of 12 points on a page 7 inches wide are still read at half that width.
+# Text of 12 points in a figure 7 inches wide is legible at half that width.
 LOOK = {
     "font.size": 12,
     "axes.titlesize": 12,
@@ -31,26 +31,26 @@ LOOK = {
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and marker of the setting at `index`; from the ninth on, all colours but the first again, marked anew."""
+    """Colour and marker of the setting at `index`; from the ninth on, colours 2 to 8 repeat with other markers."""
     place = index if index < len(COLORS) else 1 + (index - len(COLORS)) % (len(COLORS) - 1)
     return {"color": COLORS[place], "marker": MARKERS[(index + 3 * (index // len(COLORS))) % len(MARKERS)]}
 
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Figures made and saved in here look alike."""
+    """Inside this context, figures have the common style."""
     with rc_context(LOOK):  # type: ignore[arg-type]
         yield
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `path`.png, at 150 dots per inch, and `path`.svg."""
+    """Write `path`.png (150 dots per inch) and `path`.svg."""
     figure.savefig(path.with_suffix(".png"), dpi=150)
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
 
 
 def wide_range(metric: str, values: list[float]) -> bool:
-    """Whether a logarithmic axis shows these values better: of a share, one reads the distance to 1.
+    """Whether a logarithmic axis suits these values of a metric; never for shares, such as accuracies.
 
     >>> wide_range("val/loss", [2.3, 0.05]), wide_range("val/accuracy", [0.03, 0.85])
     (True, False)
@@ -60,7 +60,7 @@ def wide_range(metric: str, values: list[float]) -> bool:
 
 
 def scale_upright(axes: Axes, metric: str, values: list[float]) -> bool:
-    """Make the upright axis logarithmic, with plain numbers, where the metric's `values` need that; tells whether."""
+    """Make the y-axis logarithmic, with plain numbers, if the metric's `values` need it; return whether they do."""
     if wide := wide_range(metric, values):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -68,7 +68,7 @@ def scale_upright(axes: Axes, metric: str, values: list[float]) -> bool:
 
 
 def draw_references(axes: Axes, reference: Mapping[str, float], upright: bool = False) -> None:
-    """A dashed line at each value, with its name for the legend."""
+    """Draw a dashed line at each value {name for the legend: value}; `upright`: vertical lines."""
     for index, (label, value) in enumerate(reference.items()):
         line = axes.axvline if upright else axes.axhline
         line(value, label=str(label), color="#444444", linestyle=DASHES[index % len(DASHES)], linewidth=1.4, zorder=1.5)

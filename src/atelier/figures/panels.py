@@ -1,4 +1,4 @@
-"""Small multiples: which settings share a panel when there are too many for one."""
+"""Small multiples: divides settings into panels if there are too many for a single panel."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,23 +10,23 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from atelier.figures.words import describe_values
 
-MOST = 8  # settings in one panel: as many as there are colours
-PANELS = 12  # by one key; with more, the panels get too small
-WIDEST = 15.0  # inches of a figure, beyond which its letters are lost on a page
-SMALL = 3.2  # inches, the width of a small panel
-TITLE = 26  # letters over it
+MOST = 8  # settings in a panel, the number of colours
+PANELS = 12  # values of a key that divides the settings; more panels would be too small
+WIDEST = 15.0  # inches, width of a figure; the text of a wider figure is illegible on a page
+SMALL = 3.2  # inches, width of a small panel
+TITLE = 26  # characters of a small panel's title in a line
 
 
 def partition(
     values: Sequence[Mapping[str, str | None]], apart: str | None = None
 ) -> list[tuple[str | None, list[int]]]:
-    """The settings with these values as [(the key that tells the panels apart, settings of one panel), …].
+    """Divide the settings with these values into panels: [(key whose value the panel has, indices of settings), …].
 
-    One panel where they fit; else a panel for each value of the key that needs the fewest; else one for each setting
-    (then the key is None, as it is for a single panel).
+    All settings are in a single panel if they fit; else there is a panel for each value of the key that needs the
+    fewest panels; else a panel for each setting. The key is None for a single panel, and for a panel of each setting.
 
     Args:
-        apart: a key that has a panel for each value, however many fit into one; or `setting`: one panel for each.
+        apart: a key: always draw a panel for each of its values; or "setting": always a panel for each setting.
     """
     everything = list(range(len(values)))
     if apart == "setting":
@@ -47,7 +47,7 @@ def partition(
 
 
 def by_value(values: Sequence[Mapping[str, str | None]], key: str) -> dict[str | None, list[int]]:
-    """{value of the key: the settings that have it}."""
+    """{value of the key: indices of its settings}."""
     split: dict[str | None, list[int]] = {}
     for index, one in enumerate(values):
         split.setdefault(one.get(key), []).append(index)
@@ -59,7 +59,7 @@ def without(values: Mapping[str, str | None], key: str | None) -> dict[str, str 
 
 
 def title(values: Mapping[str, str | None], key: str | None) -> str:
-    """What a panel for one value of `key` is called."""
+    """The title of a panel for a value of `key`."""
     return describe_values({key: values.get(key)}) if key else ""
 
 
@@ -69,12 +69,12 @@ def grid(
     size: tuple[float, float] = (7.0, 4.2),
     small: tuple[float, float] = (SMALL, 2.8),
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes: one of `size` inches, or several `small` ones.
+    """A figure of `count` panels with common axes: a panel of `size` inches, or several panels of `small` inches.
 
-    Up to four stand in a row, and no more than WIDEST has room for.
+    A row has up to four panels, and is at most WIDEST inches wide.
 
     Args:
-        legend: the labels that will stand below; the figure is made higher for them.
+        legend: labels of the legend below, for which the figure gets higher.
     """
     columns = 1 if count == 1 else 2 if count in (2, 4) else 3 if count <= 9 else 4
     columns = min(columns, max(1, int(WIDEST / small[0])))
@@ -90,7 +90,7 @@ def grid(
 
 
 def name_panel(axis: Axes, title: str) -> None:
-    """A title over a panel, in lines that do not run into its neighbours' titles."""
+    """Set the title of a panel, broken into lines that do not overlap the titles of its neighbours."""
     spec = axis.get_subplotspec()
     figure = axis.get_figure()
     width = figure.get_figwidth() / spec.get_gridspec().ncols if spec and isinstance(figure, Figure) else SMALL
@@ -98,10 +98,10 @@ def name_panel(axis: Axes, title: str) -> None:
 
 
 def name_axes(axes: Sequence[Axes], x: str, y: str) -> None:
-    """Name the lowest axis of each column and the upright one of each row."""
+    """Label the x-axis of the lowest panel in each column, and the y-axis of the first panel in each row."""
     spec = axes[0].get_subplotspec()
     columns = spec.get_gridspec().ncols if spec else 1
-    for lowest in axes[-columns:]:  # where the last row is not full, one further up
+    for lowest in axes[-columns:]:  # includes panels above the empty places of the last row
         lowest.tick_params(labelbottom=True)
         lowest.set_xlabel(x)
     for first in axes[::columns]:
@@ -109,7 +109,7 @@ def name_axes(axes: Sequence[Axes], x: str, y: str) -> None:
 
 
 def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend for all panels, each name once, in as many columns as fit."""
+    """Draw a common legend of all panels, without duplicates, in as many columns as fit."""
     found: dict[str, Any] = {}
     for panel in axes:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
@@ -120,6 +120,6 @@ def legend_below(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
-    """How many columns of these labels a figure of so many inches holds, at most four."""
-    longest = max(len(label) for label in labels) * 0.095 + 0.65  # inches: letters of 12 points, and the line before
+    """The number of columns, at most four, of a legend with these labels in a figure `width` inches wide."""
+    longest = max(len(label) for label in labels) * 0.095 + 0.65  # inches: text of 12 points, and the line's sample
     return max(1, min(4, int(width / longest), len(labels)))

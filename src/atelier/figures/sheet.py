@@ -1,4 +1,4 @@
-"""A sheet of pictures, each with a caption; by Pillow, with which a sheet takes a tenth of the time of axes."""
+"""Draws a sheet of images with captions, with Pillow, which takes a tenth of Matplotlib's time."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-CELL = 192  # pixels across a picture and the space beside it
-GAP = 8  # pixels on each side of a picture
-POINT = 120 / 72  # pixels: a sheet is read at 120 dots per inch
+CELL = 192  # pixels, width of an image with its gaps
+GAP = 8  # pixels on each side of an image
+POINT = 120 / 72  # pixels of a point, at 120 dots per inch
 
 
 def draw_sheet(
@@ -23,10 +23,10 @@ def draw_sheet(
     colors: Sequence[str] | None = None,
     font: float = 10,
 ) -> None:
-    """Draw images (N, C, H, W) with values in 0–1 in rows of `columns`, each over its caption, into a PNG file.
+    """Draw images (N, C, H, W), values 0 to 1, in rows of `columns`, each above its caption, into a PNG file.
 
-    Channels that are neither gray nor colours stand side by side. `font` is the size of the captions in points, for
-    captions that are too wide less.
+    If C is neither 1 nor 3, the channels are drawn side by side. `font` is the size of the captions in points; it is
+    reduced if a caption is too wide.
     """
     if images.shape[1] not in (1, 3):
         images = torch.cat(list(F.pad(images, (0, 1), value=1.0).split(1, dim=1)), dim=3)
@@ -56,8 +56,8 @@ def draw_sheet(
 
 
 def letters(size: float, texts: Sequence[str] = (), room: float = 0) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans in `size` pixels, or in the size at which the widest line of the texts has `room`."""
-    from matplotlib import get_data_path  # it brings the font along
+    """DejaVu Sans of `size` pixels, or smaller, so that the widest line of the texts fits into `room` pixels."""
+    from matplotlib import get_data_path  # Matplotlib contains the font
 
     file = f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf"
     font = ImageFont.truetype(file, size)

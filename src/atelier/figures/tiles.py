@@ -1,13 +1,13 @@
-"""Many small pictures of one size as one: a grid with gaps, for filters and the like."""
+"""Arranges small images of equal size, such as filters, in a grid with gaps."""
 
 import torch
 from torch import Tensor
 
-GAP = 1  # pixels between two
+GAP = 1  # pixels between images
 
 
 def tiles(images: Tensor, columns: int) -> Tensor:
-    """Images (N, C, h, w) row by row in a grid, as (H, W, C); gaps and empty places are NaN.
+    """Images (N, C, h, w) in rows of `columns`, as an image (H, W, C); gaps and empty places are NaN.
 
     >>> tiles(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1, 1), columns=2)[..., 0]
     tensor([[1., nan, 2.],

@@ -1,4 +1,4 @@
-"""The words for metrics and keys on axes, in legends and in tables."""
+"""The names of metrics and keys on axes, in legends and in tables."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -39,18 +39,18 @@ def key_words(key: str) -> str:
 
 
 def describe_values(values: Mapping[str, str | None]) -> str:
-    """The values of the swept keys as a label; an option of a group speaks for itself.
+    """The values of the swept keys as a label; an option of a group stands without its key.
 
     >>> describe_values({"optimizer": "sgd", "optimizer.lr": "0.01"})
     'sgd, learning rate 0.01'
     """
     known = [(key, value) for key, value in values.items() if value is not None]
-    known = known or [(key, "not set") for key in values]  # what is not set goes without saying beside what is
+    known = known or [(key, "not set") for key in values]  # only if no key is set
     return ", ".join(f"{key_words(key)} {value}" if "." in key or len(value) < 3 else value for key, value in known)
 
 
 def number(value: float | None, std: float | None = None) -> str:
-    """A number to four digits, or with the digits that its deviation (to two) leaves it.
+    """A number with four digits, or with its deviation of two digits and as many decimals as the deviation has.
 
     >>> number(14.19512), number(14.19512, 1.234), number(0.98211, 0.00312), number(57060), number(None)
     ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
@@ -69,7 +69,7 @@ def number(value: float | None, std: float | None = None) -> str:
 
 
 def whole_number(value: float | None, std: float | None = None) -> str:
-    """The same with the zeros that belong to its four digits, for numbers that stand among others.
+    """`number` with trailing zeros up to four digits, for columns of numbers.
 
     >>> whole_number(0.82), whole_number(14.2, 1.234), whole_number(57060), whole_number(1.0)
     ('0.8200', '14.2 ± 1.2', '57,060', '1.000')
@@ -80,7 +80,7 @@ def whole_number(value: float | None, std: float | None = None) -> str:
 
 
 def sample(counts: Iterable[int]) -> str:
-    """How many runs numbers are of.
+    """The number of runs behind each value, as text.
 
     >>> sample([3, 3]), sample([3, 0, 2])
     ('n = 3', 'n = 2 to 3')
@@ -90,7 +90,7 @@ def sample(counts: Iterable[int]) -> str:
 
 
 def as_number(text: str | None) -> float | None:
-    """The number that a value is, or None."""
+    """The value as a number; None if it is no number."""
     try:
         return float(text) if text is not None else None
     except ValueError:

@@ -1,1 +1,1 @@
-"""Pure functions of predictions and targets."""
+"""Losses, as pure functions of predictions and targets."""

@@ -1,9 +1,9 @@
-"""The losses of a generator and a discriminator, from the discriminator's scores (N, 1) of real and of made inputs.
+"""The losses of a generator and a discriminator, functions of the scores (N, 1) of real and of generated inputs.
 
-A score is a logit: the larger, the more real. Each function gives a scalar to be made small.
+A score is a logit: a larger score means more real. Each function returns a scalar to minimise.
 
 - bce: cross-entropy; the generator maximises log D(G(z)) (Goodfellow et al. 2014, arXiv:1406.2661)
-- lsgan: squared distance of the score to 1 for real and to 0 for made (Mao et al. 2017, arXiv:1611.04076)
+- lsgan: squared distance of the score to 1 for real and to 0 for generated inputs (Mao et al. 2017, arXiv:1611.04076)
 - hinge: margins of 1 (Lim and Ye 2017, arXiv:1705.02894)
 - wgan_gp: difference of the mean scores, with `gradient_penalty` (Gulrajani et al. 2017, arXiv:1704.00028)
 """
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 
 class Adversarial(NamedTuple):
-    """What each side minimises."""
+    """The losses of both networks."""
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]  # scores of real and of made inputs
-    generator: Callable[[Tensor], Tensor]  # scores of made inputs
+    discriminator: Callable[[Tensor, Tensor], Tensor]  # of the scores of real and of generated inputs
+    generator: Callable[[Tensor], Tensor]  # of the scores of generated inputs
 
 
 def bce_discriminator(real: Tensor, made: Tensor) -> Tensor:
@@ -71,9 +71,9 @@ LOSSES = {
 
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-    """E (‖∇D(x̂)‖ - 1)², a scalar, with x̂ at random places on the lines between real and made inputs (N, …)."""
+    """E (‖∇D(x̂)‖ - 1)², a scalar, with x̂ at random points of the lines between real and generated inputs (N, …)."""
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
     between = made.detach().lerp(real, share).requires_grad_()
-    score = discriminator(between).sum()  # of each input, the gradient of the sum is that of its own score
+    score = discriminator(between).sum()  # the sum's gradient for an input is that of the input's own score
     (gradient,) = torch.autograd.grad(score, between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,4 +1,4 @@
-"""Penalties on a network's weights, added to the training loss; biases and normalization scales are free."""
+"""Penalties on a network's weights, added to the training loss; biases and normalization scales are not penalized."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -11,7 +11,7 @@ from atelier.losses.precision import full
 
 
 def weights(network: nn.Module) -> Iterator[Tensor]:
-    """Parameters of two or more dimensions, those of linear, convolutional and recurrent layers; in 32 bits or more."""
+    """The weights of linear, convolutional and recurrent layers (two or more dimensions), in 32 bits or more."""
     return (full(parameter) for parameter in network.parameters() if parameter.dim() > 1)
 
 
@@ -43,5 +43,5 @@ def l2(network: nn.Module, strength: Annotated[float, Ge(0)]) -> Tensor:
 
 
 def total(sums: list[Tensor]) -> Tensor:
-    """Of scalars; 0 where a network has no weights."""
+    """The sum of scalars; 0 for a network without weights."""
     return torch.stack(sums).sum() if sums else torch.zeros(())

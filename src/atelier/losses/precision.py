@@ -1,11 +1,11 @@
-"""In how many bits the numbers around a network are."""
+"""Converts outputs of a network in half precision to 32 bits."""
 
 import torch
 from torch import Tensor
 
 
 def full(values: Tensor) -> Tensor:
-    """Real numbers of 16 bits in 32; others as they are, of any shape.
+    """Convert 16-bit floating-point values to 32 bits; leave other values unchanged; any shape.
 
     >>> half = torch.tensor([0.1], dtype=torch.bfloat16)
     >>> full(half).dtype, full(half.double()).dtype, full(half.long()).dtype

@@ -1,1 +1,1 @@
-"""Pure functions, and the thin torchmetrics classes over them."""
+"""Metrics: pure functions, and thin torchmetrics classes that call them."""

@@ -1,4 +1,4 @@
-"""Expected calibration error: how far a classifier's confidence is from its accuracy.
+"""Expected calibration error: the difference between a classifier's confidence and its accuracy.
 
 After Guo et al. 2017, 'On Calibration of Modern Neural Networks' (arXiv:1706.04599).
 """
@@ -11,14 +11,14 @@ BINS = 15  # as in the paper
 
 
 def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = BINS) -> Tensor:
-    """Σ over bins of (samples in it / all samples) · |accuracy in it − mean confidence in it|: a scalar in [0, 1].
+    """Σ over bins of (samples in the bin / all samples) · |accuracy − mean confidence in the bin|, a scalar in [0, 1].
 
-    The bins cut the confidences into ranges of equal width, each with its upper end and without its lower one.
+    The bins divide the confidences into ranges of equal width, each with its upper and without its lower end.
 
     Args:
-        confidence: (N,) the probability of the predicted class.
-        correct: (N,) whether that is the true one.
-        bins: how many.
+        confidence: (N,) probability of the predicted class.
+        correct: (N,) whether the predicted class is the true class.
+        bins: number of bins.
 
     >>> expected_calibration_error(torch.tensor([0.9, 0.9, 0.6]), torch.tensor([True, False, True]))
     tensor(0.4000, dtype=torch.float64)
@@ -26,18 +26,18 @@ def expected_calibration_error(confidence: Tensor, correct: Tensor, bins: int = 
     confidence, correct = confidence.double(), correct.double()
     place = (confidence * bins).ceil().long().sub(1).clamp(0, bins - 1)
     surplus = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
-    surplus.index_add_(0, place, correct - confidence)  # of each bin, samples · (accuracy − mean confidence)
+    surplus.index_add_(0, place, correct - confidence)  # per bin: samples · (accuracy − mean confidence)
     return surplus.abs().sum() / len(confidence)
 
 
 class CalibrationError(Metric):
     """Expected calibration error of all samples, over all processes.
 
-    What counts of each sample is kept on the device: sums there would depend on the order of additions.
+    Confidence and correctness of each sample stay on the device; sums there would depend on the order of additions.
 
     >>> metric = CalibrationError()
     >>> metric.update(torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
-    >>> metric.compute()  # half sure and half right
+    >>> metric.compute()  # confidence 0.5, accuracy 0.5
     tensor(0., dtype=torch.float64)
     """
 
@@ -61,5 +61,5 @@ class CalibrationError(Metric):
 
 
 def joined(parts: list[Tensor] | Tensor) -> Tensor:
-    """What was kept, on the processor; several processes' parts are put together already."""
+    """Concatenate a state on the CPU; after a reduction over processes, it is a single tensor."""
     return (torch.cat(list(parts)) if isinstance(parts, list) else parts).cpu()

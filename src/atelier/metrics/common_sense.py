@@ -1,4 +1,4 @@
-"""Common-sense error (Leiden report 'Tell the time'): how far off a time is on the 12-hour circle, in minutes."""
+"""Common-sense error (Leiden report 'Tell the time'): the distance of two times on the 12-hour circle, in minutes."""
 
 import torch
 from torch import Tensor
@@ -8,10 +8,10 @@ HALF_DAY = 720  # minutes
 
 
 def common_sense_error(predicted: Tensor, true: Tensor) -> Tensor:
-    """The shorter way round the clock between two times in minutes, of any shape: values in [0, 360].
+    """The shorter distance on the clock between two times in minutes, any shape: values in [0, 360].
 
-    What is predicted as NaN is no time, and counts as wrong as can be. So a broken network is worse than one that
-    guesses (180), and one broken prediction does not hide how the others are.
+    A prediction of NaN has the largest error, 360. A broken network is therefore worse than a guessing one (180 on
+    average), and a single NaN does not make the mean NaN.
 
     >>> common_sense_error(torch.tensor([719.0, 10.0, torch.nan]), torch.tensor([1.0, 370.0, 1.0]))
     tensor([  2., 360., 360.])
@@ -23,7 +23,7 @@ def common_sense_error(predicted: Tensor, true: Tensor) -> Tensor:
 class CommonSenseError(Metric):
     """Mean and median common-sense error in minutes, and the share of samples within 5 minutes.
 
-    The errors of all samples are kept, since a median needs them; on several processes those of all of them.
+    The metric keeps the errors of all samples, of all processes, since a median needs them.
 
     >>> metric = CommonSenseError()
     >>> metric.update(torch.tensor([719.0, 10.0, 100.0]), torch.tensor([1.0, 370.0, 104.0]))
@@ -39,12 +39,12 @@ class CommonSenseError(Metric):
         self.add_state("errors", default=[], dist_reduce_fx="cat")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
-        """Add the times of one batch, (N,) minutes each."""
+        """Add a batch: predicted and true times (N,) in minutes."""
         self.errors.append(common_sense_error(predicted, true))
 
     def compute(self) -> dict[str, Tensor]:
         errors = torch.cat(list(self.errors)) if isinstance(self.errors, list) else self.errors
-        # Sorted and in 64 bits, the mean does not depend on which process saw which sample.
+        # With sorted values in 64 bits, the mean does not depend on the distribution of samples over processes.
         errors = errors.cpu().double().sort().values
         return {
             "common_sense_error": errors.mean(),

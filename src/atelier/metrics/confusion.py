@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The confusion matrix of a classifier, and the accuracy of each class."""
 
 import torch
 from torch import Tensor
@@ -6,12 +6,12 @@ from torchmetrics import Metric
 
 
 class ConfusionMatrix(Metric):
-    """How many samples of each true class (rows) were predicted as each class (columns), over all processes.
+    """Numbers of samples (C, C) of each true class (row) predicted as each class (column), over all processes.
 
-    Unlike `torch.bincount`, counting here never waits for a GPU.
+    Unlike `torch.bincount`, the update does not synchronise with the GPU.
 
     Args:
-        num_classes: C.
+        num_classes: number of classes C.
 
     >>> metric = ConfusionMatrix(2)
     >>> metric.update(predicted=torch.tensor([0, 1, 1]), true=torch.tensor([0, 0, 1]))
@@ -32,20 +32,20 @@ class ConfusionMatrix(Metric):
         """Add a batch of classes, (N,) each.
 
         Raises:
-            RuntimeError, IndexError: from torch, if one is none of the classes; a GPU stops at it a little later.
+            RuntimeError, IndexError: from torch, for a class outside 0 to C − 1; on a GPU the error comes later.
         """
         marked = torch.zeros(len(predicted), self.num_classes, dtype=torch.long, device=predicted.device)
-        self.counts.index_add_(0, true, marked.scatter_(1, predicted[:, None], 1))  # both look at their indices
+        self.counts.index_add_(0, true, marked.scatter_(1, predicted[:, None], 1))  # both check their indices
 
     def compute(self) -> Tensor:
         return self.counts
 
 
 def class_accuracies(counts: Tensor) -> Tensor:
-    """The share of each class's samples that are predicted right, (C,): NaN where a class has none.
+    """The accuracy on the samples of each class, (C,); NaN for a class without samples.
 
     Args:
-        counts: (C, C) as `ConfusionMatrix` gives them.
+        counts: (C, C) from `ConfusionMatrix`.
 
     >>> class_accuracies(torch.tensor([[3, 1], [0, 0]]))
     tensor([0.7500,    nan])

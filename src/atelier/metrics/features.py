@@ -1,4 +1,4 @@
-"""Fixed networks that tell pictures apart, for the scores of made ones: plain pixels, a classifier, Inception."""
+"""Feature extractors for the scores of generated images: plain pixels, a classifier, Inception."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 
 
-@runtime_checkable  # configurations are checked against it
+@runtime_checkable  # the check of configurations needs it
 class Features(Protocol):
-    """A fixed network that tells pictures apart."""
+    """A fixed feature extractor for images."""
 
     num_features: int
-    num_classes: int | None  # None: it knows no classes
-    identity: dict[str, object]  # which network it is, in plain data
+    num_classes: int | None  # None: no classifier
+    identity: dict[str, object]  # description of the network, in plain data
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, C, H, W) with values in 0–1 to features (N, num_features)."""
+        """Images (N, C, H, W), values 0 to 1, to features (N, num_features)."""
 
     def classes(self, features: Tensor) -> Tensor:
         """Features (N, num_features) to classes (N,)."""
 
 
 class Pixels(nn.Module):
-    """Pictures scaled down: features that need no network, for trying things out. They know no classes.
+    """The pixels of a reduced image as features, without a network and without classes, for quick trials.
 
     Args:
-        shape: (C, H, W) of a picture, or the shape of what is no picture, which is taken as it is.
-        side: of the small picture, pixels.
+        shape: (C, H, W) of an image; inputs of another number of dimensions are flattened unchanged.
+        side: side of the reduced image in pixels.
     """
 
     def __init__(self, shape: Sequence[int], side: int) -> None:
@@ -51,12 +51,12 @@ class Pixels(nn.Module):
 
 
 class Classifier(nn.Module):
-    """What the last linear layer of a trained classifier is given.
+    """The inputs of the last linear layer of a trained classifier as features.
 
     Args:
-        network: images to logits; its last module of the kind nn.Linear makes these.
-        mean, std: with which its images were normalised.
-        identity: where it is from, in plain data.
+        network: maps images to logits; its last nn.Linear computes the logits.
+        mean, std: mean and standard deviation with which the classifier's images were normalised.
+        identity: description of the classifier's run, in plain data.
     """
 
     def __init__(self, network: nn.Module, mean: float, std: float, identity: dict[str, object]) -> None:
@@ -77,13 +77,13 @@ class Classifier(nn.Module):
 
 
 class Inception(nn.Module):
-    """The network of the published Fréchet Inception distances, for who has its weights.
+    """The Inception network of published Fréchet Inception distances; the user provides its weights.
 
     Args:
-        weights: its file, as the package torch-fidelity keeps it.
+        weights: path of the weights' file, in the format of the package torch-fidelity.
 
     Raises:
-        InputError: without the package or the file.
+        InputError: if the package or the file is missing.
     """
 
     def __init__(self, weights: str) -> None:

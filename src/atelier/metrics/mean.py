@@ -1,4 +1,4 @@
-"""A running mean that costs two additions per step and no synchronisation until it is read."""
+"""A running mean that needs two additions per step, and no synchronisation before `compute`."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from atelier.metrics.sums import Summed
 
 
 class Mean(Summed):
-    """The mean over samples of a value given per batch, over all processes: summed in 64 bits.
+    """The mean over samples of a value given per batch, over all processes, summed in 64 bits.
 
     >>> mean = Mean()
     >>> mean.update(torch.tensor(2.0), 3)
@@ -25,7 +25,7 @@ class Mean(Summed):
         self.add_state("count", default=torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, mean: Tensor, count: int) -> None:
-        """Add a batch: the mean over it, and the number of its samples."""
+        """Add a batch: its mean, and its number of samples."""
         self.total.add_(mean.detach(), alpha=count)
         self.count.add_(count)
 

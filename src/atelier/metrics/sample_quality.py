@@ -1,4 +1,4 @@
-"""How good generated pictures are, on the features of a fixed network: no download, no person to ask."""
+"""Scores of generated images, computed on the features of a fixed network."""
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +9,11 @@ from atelier.metrics.features import Features
 from atelier.metrics.manifold import precision_and_recall
 
 NEIGHBOUR = 3  # k of precision and recall
-MOST = 5000  # features of each kind that precision and recall are taken of: they cost the square of it
+MOST = 5000  # samples of each kind for precision and recall, whose cost is quadratic
 
 
 class Given(nn.Module):
-    """Stands for a feature network where the features are at hand already."""
+    """A feature network that returns its inputs, for torchmetrics' distance on given features."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -24,16 +24,16 @@ class Given(nn.Module):
 
 
 class SampleQuality:
-    """Compares made pictures with real ones, in several processes with those of all of them.
+    """Compares generated images with real images, over all processes.
 
-    - `frechet_distance` of the made pictures' features to those of a reference, real training pictures (Heusel et al.
-      2017, arXiv:1706.08500); `frechet_floor`, that of as many real pictures which are not among the reference: what
-      perfect samples would score.
-    - `precision` and `recall` of the made pictures (`precision_and_recall`).
-    - `classes_found`: how many classes at least a tenth of the even share of made pictures are of; `smallest_share`: of
-      the rarest class among them. Only with features that know classes.
+    - `frechet_distance`: distance between the features of generated images and of a reference, real training images
+      (Heusel et al. 2017, arXiv:1706.08500); `frechet_floor`: the distance of as many real images outside the
+      reference, the score of perfect samples.
+    - `precision` and `recall` of the generated images (`precision_and_recall`).
+    - `classes_found`: number of classes with at least a tenth of their even share of the generated images;
+      `smallest_share`: share of the rarest class. Only with features of a classifier.
 
-    It is no module, so that a task that holds one does not take the feature network for its own.
+    It is no nn.Module, so that a task does not register the feature network as its own.
 
     Args:
         features: the fixed network.
@@ -47,7 +47,7 @@ class SampleQuality:
         )
         self.made_features, self.real_features = CatMetric(), CatMetric()
         self.shares = None if features.num_classes is None else ClassCounts(features.num_classes)
-        self.class_shares: Tensor | None = None  # of the last full scores
+        self.class_shares: Tensor | None = None  # shares of the last `compute` with real images
         self.device = torch.device("cpu")
         self.has_reference = False
 
@@ -58,18 +58,18 @@ class SampleQuality:
     def to(self, device: torch.device) -> None:
         if isinstance(self.features, nn.Module):
             self.features.to(device).eval()
-        self.device = torch.device("cpu") if device.type == "mps" else device  # which has no 64 bits
+        self.device = torch.device("cpu") if device.type == "mps" else device  # MPS has no 64-bit numbers
         for metric in self.metrics():
             metric.to(self.device)
 
     def of(self, pictures: Tensor) -> Tensor:
-        """The features of pictures, in 32 bits whatever the precision of the run."""
+        """The features of images, in 32 bits, at any precision of the run."""
         with torch.autocast(pictures.device.type, enabled=False):
             return self.features(pictures.float()).to(self.device)
 
     @torch.no_grad()
     def add_reference(self, pictures: Tensor) -> None:
-        """Add real training pictures (N, …) to what both kinds are compared with."""
+        """Add real training images (N, …) to the reference."""
         features = self.of(pictures)
         for metric in (self.made, self.real):
             metric.update(features, real=True)
@@ -77,9 +77,9 @@ class SampleQuality:
 
     @torch.no_grad()
     def add(self, made: Tensor, real: Tensor | None = None) -> None:
-        """Add made pictures (N, …); with `real`, that are not among the reference, for all that `compute` can tell.
+        """Add generated images (N, …); with `real` images outside the reference, `compute` returns all scores.
 
-        Nothing of it is in fewer than 32 bits: neither are the features, nor what tells their classes.
+        Features and classes are computed in at least 32 bits.
         """
         with torch.autocast(made.device.type, enabled=False):
             features = self.of(made)
@@ -94,9 +94,9 @@ class SampleQuality:
             self.real_features.update(features)
 
     def compute(self) -> dict[str, Tensor]:
-        """The scores of what was added, and begin anew: `frechet_distance`, with real pictures also the rest.
+        """Return the scores of the added images and reset: `frechet_distance`, and with real images the others.
 
-        Empty where there are too few pictures for a distance.
+        The result is empty if there are too few images.
         """
         scores: dict[str, Tensor] = {}
         if self.made.fake_features_num_samples > 1:

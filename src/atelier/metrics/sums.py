@@ -1,4 +1,4 @@
-"""In what running sums are kept: one in 32 bits stops growing once it is 2^24 times what is added."""
+"""The precision of running sums: a sum in 32 bits stops growing at 2^24 times the size of its summands."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,20 +10,20 @@ from torchmetrics import Metric
 
 
 def precise(device: torch.device) -> torch.dtype:
-    """float64, where the device has it."""
+    """float64 if the device supports it, else float32."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 class Summed(Metric):
-    """Base of metrics whose states are sums: float64 where they have fractions, int64 where they count.
+    """Base class of metrics whose states are sums, which stay float64 (counts: int64) at any precision of the run.
 
-    They stay so whatever precision the run has. On a device without 64 bits they are kept in 32, with a warning.
+    On a device without 64-bit floats, the sums are float32, with a warning.
     """
 
     full_state_update = False
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
-        """What moves a module to a device, or changes the precision of its weights."""
+        """Move to a device; a change of precision does not apply to the states."""
         device = fn(torch.empty(0)).device
         kind = precise(device)
         if kind != torch.float64 and device != self.device:

@@ -1,1 +1,1 @@
-"""Network architectures, one per file."""
+"""Network architectures, each in its own module."""

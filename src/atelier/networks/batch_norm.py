@@ -1,21 +1,21 @@
-"""Batch norm with PyTorch's defaults or with Keras's, which a report that used Keras means where it says no more."""
+"""Batch normalisation with PyTorch's defaults or with Keras's, for reports whose networks were built with Keras."""
 
 from typing import Literal
 
 from torch import nn
 
-BatchNorm = bool | Literal["keras"]  # none, PyTorch's, Keras's
+BatchNorm = bool | Literal["keras"]  # False: none; True: PyTorch's defaults; "keras": Keras's defaults
 
 
 def norm(kind: BatchNorm, layer: type[nn.BatchNorm1d | nn.BatchNorm2d], width: int) -> list[nn.Module]:
-    """A layer for `width` channels in a list, which is empty for `kind` false.
+    """A list with a batch norm layer for `width` channels; an empty list if `kind` is False.
 
-    At each update PyTorch's running statistics move by 0.1 of the way, Keras's by 0.01; ε is 1e-5 and 1e-3.
+    The momentum of the running statistics is 0.1 in PyTorch and 0.01 in Keras, ε is 1e-5 and 1e-3.
 
     >>> (layer,) = norm("keras", nn.BatchNorm1d, 8)
     >>> layer.eps, layer.momentum
     (0.001, 0.01)
     """
     if kind == "keras":
-        return [layer(width, eps=1e-3, momentum=0.01)]  # Keras calls this momentum 0.99: the share that is kept
+        return [layer(width, eps=1e-3, momentum=0.01)]  # Keras's momentum 0.99 is the weight of the old value
     return [layer(width)] if kind else []

@@ -1,4 +1,4 @@
-"""The convolutional part of a network: blocks of convolutions, each block with a max pool at its end."""
+"""The convolutional part of a network: blocks of convolutions, each of which ends with max-pooling."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from atelier.networks.batch_norm import BatchNorm, norm
 
 @dataclass(frozen=True)
 class Block:
-    """Convolutions with 'same' padding, one for each of `widths`, then a max pool of 2.
+    """Convolutions with 'same' padding, then max-pooling of size 2.
 
     Args:
         widths: number of channels of each convolution.
-        kernel: side of the convolutions' filters, odd.
-        stride: of the first convolution.
+        kernel: side of the filters, odd.
+        stride: stride of the first convolution.
     """
 
     widths: Sequence[int]
@@ -27,11 +27,11 @@ class Block:
 
 
 class PictureClassifier(nn.Module):
-    """A convolutional part, then a dense one: pictures (N, C, H, W) in, logits (N, num_classes) out.
+    """A convolutional part, then a dense part: images (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
         features: the convolutional part.
-        classifier: the dense part, from what `features` makes.
+        classifier: the dense part, which takes the output of `features`.
         initializer: initializes both, once.
     """
 
@@ -42,7 +42,7 @@ class PictureClassifier(nn.Module):
         self.features = features
         self.classifier = classifier
         initializer(self)
-        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a processor
+        self.to(memory_format=torch.channels_last)  # a step takes 0.7 to 0.9 of the time on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier(self.features(images))
@@ -55,17 +55,17 @@ def convolutions(
     batch_norm: BatchNorm,
     activation: Callable[[], nn.Module],
 ) -> tuple[nn.Sequential, int]:
-    """The blocks as a module for pictures (N, *in_shape), and how many values it makes of one picture.
+    """The blocks as a module for images (N, *in_shape), and the number of output values for an image.
 
     Args:
-        network: its name, for the message.
-        in_shape: (C, H, W) of a picture.
-        blocks: from the input on.
+        network: name of the network, for the message.
+        in_shape: (C, H, W) of an image.
+        blocks: the blocks, from the input on.
         batch_norm: batch norm after every convolution, before its activation: true, or keras for Keras's defaults.
         activation: makes an activation.
 
     Raises:
-        InputError: if the picture is too small for so many pools.
+        InputError: if the images are too small for the number of pools.
     """
     check_picture(network, in_shape, least_side(blocks))
     layers: list[nn.Module] = []
@@ -82,7 +82,7 @@ def convolutions(
 
 
 def least_side(blocks: Sequence[Block]) -> int:
-    """The smallest side of a picture of which the blocks leave something: pixels.
+    """The smallest side of an image, in pixels, for which the blocks have an output.
 
     >>> least_side([Block([8]), Block([8]), Block([8])])
     8
@@ -94,7 +94,7 @@ def least_side(blocks: Sequence[Block]) -> int:
 
 
 def check_picture(network: str, in_shape: Sequence[int], least: int) -> None:
-    """Check that inputs are pictures (C, H, W) with sides of at least `least` pixels.
+    """Check that inputs are images (C, H, W) with sides of at least `least` pixels.
 
     Raises:
         InputError: if they are not.

@@ -1,7 +1,7 @@
 """The Leiden course's CNN for telling the time: its Fashion-MNIST CNN with larger strides in the early layers.
 
 Convolutions 64 7×7, 2× 128 3×3 and 2× 256 3×3 with 'same' padding, max pooling after each group, then a dense branch
-per output, each with two hidden layers. The report does not give the strides; ours are in the configuration.
+for each output, with two hidden layers. The report does not state the strides; the configuration sets them.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class ClockCNN(nn.Module):
-    """Pictures (N, C, H, W) in, outputs (N, Σoutputs) out.
+    """Images (N, C, H, W) in, outputs (N, Σoutputs) out.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         outputs: size of each dense branch's output; the branches are concatenated.
         strides: stride of the first convolution in each of the three groups.
         hidden: sizes of a dense branch's hidden layers.
@@ -33,7 +33,7 @@ class ClockCNN(nn.Module):
         output: makes the activation of the outputs; None leaves them linear.
 
     Raises:
-        InputError: if the pictures are too small for the strides and pools.
+        InputError: if the images are too small for the strides and pools.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ClockCNN(nn.Module):
         self.branches = nn.ModuleList(dense(size, hidden, width, dropout, dense_activation) for width in outputs)
         self.output = output() if output else nn.Identity()
         initializer(self)
-        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)

@@ -1,4 +1,4 @@
-"""A compact CNN for telling the time on two processor cores: blocks of convolution, pooling and batch norm."""
+"""A compact CNN for telling the time, small enough for two CPU cores: blocks of convolution, pooling and batch norm."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class SmallClockCNN(nn.Module):
-    """Pictures (N, C, H, W) in, outputs (N, Σoutputs) out.
+    """Images (N, C, H, W) in, outputs (N, Σoutputs) out.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         outputs: size of each dense branch's output; the branches are concatenated.
         channels: width of each block: Conv 3×3, max pool 2, batch norm, activation.
         hidden: sizes of a dense branch's hidden layers.
@@ -25,7 +25,7 @@ class SmallClockCNN(nn.Module):
         dense_activation: makes an activation of the dense part; None makes `activation`.
 
     Raises:
-        InputError: if the pictures are too small for so many pools.
+        InputError: if the images are too small for the number of pools.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SmallClockCNN(nn.Module):
         layers: list[nn.Module] = []
         depth, *sides = in_shape
         for width in channels:
-            # Batch norm has a bias of its own; after the pool it and the activation have a quarter of the work.
+            # Batch norm has its own bias; after the pool, it and the activation process a quarter of the values.
             layers += [nn.Conv2d(depth, width, 3, padding=1, bias=False), nn.MaxPool2d(2)]
             layers += [nn.BatchNorm2d(width), activation()]
             depth, sides = width, [side // 2 for side in sides]
@@ -53,7 +53,7 @@ class SmallClockCNN(nn.Module):
         dense_activation = dense_activation or activation
         self.branches = nn.ModuleList(dense(size, hidden, output, dropout, dense_activation) for output in outputs)
         initializer(self)
-        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)

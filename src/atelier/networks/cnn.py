@@ -1,7 +1,7 @@
 """The Leiden course's CNN for Fashion-MNIST: convolutions 64 7×7, 2× 128 3×3 and 2× 256 3×3, then a dense part.
 
-The report says 'no padding', which is impossible on 28×28: the last convolution would see a map of one pixel. Ours
-pads ('same').
+The report says 'no padding', which is impossible on 28×28: the last convolution would have an input of one pixel. This
+network uses 'same' padding.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ BLOCKS = (Block((64,), kernel=7), Block((128, 128)), Block((256, 256)))
 
 
 class CNN(PictureClassifier):
-    """Pictures (N, C, H, W) in, logits (N, num_classes) out.
+    """Images (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         num_classes: size of the output.
         hidden: sizes of the dense part's hidden layers.
         dropout: share of a hidden layer's units dropped in training.
@@ -30,7 +30,7 @@ class CNN(PictureClassifier):
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the pictures are too small for three pools.
+        InputError: if the images are too small for three pools.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Blocks of 3×3 convolutions with batch norm: IFT6135's networks for dogs vs. cats, and ASCI's of VGG's kind."""
+"""Blocks of 3×3 convolutions with batch norm: IFT6135's networks for dogs vs. cats, and ASCI's VGG-like networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,10 +11,10 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class ConvBlocks(PictureClassifier):
-    """Pictures (N, C, H, W) in, logits (N, num_classes) out.
+    """Images (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         num_classes: size of the output.
         blocks: for each block the number of channels of its convolution, or a list of them for several convolutions;
             a max pool of 2 ends each block.
@@ -26,7 +26,7 @@ class ConvBlocks(PictureClassifier):
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the pictures are too small for so many pools.
+        InputError: if the images are too small for the number of pools.
     """
 
     def __init__(

@@ -12,18 +12,18 @@ from atelier.networks.strided import GaussianNoise, check_picture, strided
 
 
 class ConvDiscriminator(nn.Module):
-    """Pictures (N, *in_shape) in, scores (N, 1) out: 3×3 convolutions of stride 2, noise after each, a dense layer.
+    """Images (N, *in_shape) in, scores (N, 1) out: 3×3 convolutions of stride 2, noise after each, a dense layer.
 
     Args:
-        in_shape: (C, H, W) of a picture.
-        channels: filters of each convolution.
-        depth: how many convolutions; each halves the sides.
-        noise: standard deviation of the Gaussian noise after every layer but the input, in training.
+        in_shape: (C, H, W) of an image.
+        channels: number of filters of each convolution.
+        depth: number of convolutions; each halves the sides.
+        noise: standard deviation of the Gaussian noise after every layer, in training.
         activation: makes an activation.
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the pictures are too small for the depth.
+        InputError: if the images are too small for the depth.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class ConvDiscriminator(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """Pictures (N, *in_shape) in, mean and log-variance of their latents side by side (N, 2·latent_size) out.
+    """Images (N, *in_shape) in, mean and log-variance of their latents side by side (N, 2·latent_size) out.
 
-    The discriminator's convolutions without noise, a dense layer, then the two.
+    The layers are the discriminator's convolutions without noise, a dense layer, and the output layer.
 
     Args:
         latent_size: size of a latent.

@@ -1,4 +1,4 @@
-"""The Leiden report's convolutional generator, which is its decoder too."""
+"""The Leiden report's convolutional generator, which is also the report's decoder."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -12,24 +12,24 @@ from atelier.networks.strided import check_picture, halved
 
 
 class ConvGenerator(nn.Module):
-    """Latents (N, latent_size) in, pictures (N, *out_shape) out.
+    """Latents (N, latent_size) in, images (N, *out_shape) out.
 
-    A dense layer to a small picture, transposed 3×3 convolutions that each double its sides (less a pixel where the
-    wanted side is odd), and a 3×3 convolution to the colours.
+    The layers are a dense layer to a small feature map, transposed 3×3 convolutions that each double its sides (minus
+    a pixel if the target side is odd), and a 3×3 convolution to the image's channels.
 
     Args:
         latent_size: size of a latent.
-        out_shape: (C, H, W) of a picture.
-        first_channels: of the small picture.
-        channels: of each transposed convolution.
-        depth: how many of these there are.
+        out_shape: (C, H, W) of an image.
+        first_channels: channels of the small feature map.
+        channels: channels of each transposed convolution.
+        depth: number of transposed convolutions.
         batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
         output: makes the last activation.
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the pictures are too small for the depth.
+        InputError: if the images are too small for the depth.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ConvGenerator(nn.Module):
         layers: list[nn.Module] = [nn.Linear(latent_size, before * height * width), activation()]
         layers.append(nn.Unflatten(1, (before, height, width)))
         for (height, width), (next_height, next_width) in itertools.pairwise(sides):
-            rest = (next_height - (2 * height - 1), next_width - (2 * width - 1))  # 1, or 0 where the side is odd
+            rest = (next_height - (2 * height - 1), next_width - (2 * width - 1))  # 1, or 0 if the side is odd
             layers.append(nn.ConvTranspose2d(before, channels, 3, stride=2, padding=1, output_padding=rest))
             layers += [*norm(batch_norm, nn.BatchNorm2d, channels), activation()]
             before = channels

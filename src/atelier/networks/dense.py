@@ -1,4 +1,4 @@
-"""The dense end of a network: hidden layers, then one linear output."""
+"""The dense part of a network: hidden layers, then a linear output."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,10 +15,10 @@ def dense(
     activation: Callable[[], nn.Module],
     batch_norm: BatchNorm = False,
 ) -> nn.Sequential:
-    """Linear, batch norm if told, activation and dropout for each hidden size, then a linear output.
+    """Linear, optional batch norm, activation and dropout for each hidden size, then a linear output.
 
     Args:
-        size: of an input: (N, size) in, (N, outputs) out.
+        size: size of an input: (N, size) in, (N, outputs) out.
         hidden: sizes of the hidden layers.
         outputs: size of the output.
         dropout: share of each hidden layer's units dropped in training.

@@ -1,4 +1,4 @@
-"""Fully connected networks between latents and images (ASCI report: its GAN on MNIST)."""
+"""Fully connected generator, discriminator and encoder (ASCI report: GAN on MNIST)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from atelier.networks.sizes import Size
 
 
 class MLPGenerator(nn.Module):
-    """Latents (N, latent_size) in, inputs (N, *out_shape) out; the decoder of an autoencoder too.
+    """Latents (N, latent_size) in, generated inputs (N, *out_shape) out; also the decoder of an autoencoder.
 
     Args:
         latent_size: size of a latent.
-        out_shape: shape of what is made of one.
+        out_shape: shape of a generated input.
         hidden: sizes of the hidden layers.
         batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.
@@ -50,7 +50,7 @@ class MLPDiscriminator(nn.Module):
     """Inputs (N, *in_shape) in, scores (N, outputs) out.
 
     Args:
-        in_shape: shape of one input.
+        in_shape: shape of an input.
         hidden: sizes of the hidden layers.
         batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.

@@ -1,4 +1,4 @@
-"""Weight initialization, applied to any network: one rule for its weights, and zero for their biases unless told."""
+"""Weight initialization of any network: a function for the weights, and zero for the biases by default."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from torch.nn.modules.conv import _ConvNd
 
 
 class Initializer:
-    """Calls `weight` on every parameter of two or more dimensions and sets those layers' biases to zero.
+    """Calls `weight` on every parameter of two or more dimensions, and sets the biases of these layers to zero.
 
-    Layers without such a parameter, like batch norm, keep their own initialization; so does everything where
-    `weight` is None.
+    Layers without such a parameter, like batch norm, keep their default initialization. If `weight` is None, all
+    layers do.
 
     Args:
-        weight: writes into the tensor it is given, as the functions of `torch.nn.init` do.
-        convolutions_only: leave all other layers as their classes initialize them.
-        zero_biases: or leave the biases as well.
+        weight: fills a tensor in place, as the functions of `torch.nn.init` do.
+        convolutions_only: initialize convolutions only.
+        zero_biases: set biases to zero; otherwise they keep their default initialization.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""ELEC576's two networks for 28×28 pictures: LeNet-5 with wide layers, and an improved one with batch norm and dropout.
+"""ELEC576's two networks for 28×28 images: LeNet-5 with wide layers, and a variant with batch norm and dropout.
 
-Convolutions and pools pad ('same'), so that a side of 7 becomes 4. An activation follows every convolution directly, as
-the report has it, and every hidden layer, of which the report does not say so.
+Convolutions and pools use 'same' padding, so that a side of 7 becomes 4. An activation follows every convolution, as in
+the report, and every hidden layer, about which the report says nothing.
 """
 
 import math
@@ -15,10 +15,10 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class LeNet5(PictureClassifier):
-    """Conv 5×5 32, pool, Conv 5×5 64, pool, dense 1024. Pictures (N, C, H, W) in, logits (N, num_classes) out.
+    """Conv 5×5 32, pool, Conv 5×5 64, pool, dense 1024. Images (N, C, H, W) in, logits (N, num_classes) out.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         num_classes: size of the output.
         hidden: sizes of the dense part's hidden layers.
         dropout: share of a hidden layer's units dropped in training.
@@ -26,7 +26,7 @@ class LeNet5(PictureClassifier):
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the inputs are not pictures.
+        InputError: if the inputs are not images.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class LeNet5(PictureClassifier):
 class LeNet5BatchNorm(PictureClassifier):
     """Conv 5×5 32, Conv 3×3 64, Conv 3×3 64, each with pool and batch norm, then dense 256 with batch norm.
 
-    Pictures (N, C, H, W) in, logits (N, num_classes) out. Dropout follows the second block and the hidden layers.
+    Images (N, C, H, W) in, logits (N, num_classes) out. Dropout follows the second block and the hidden layers.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         num_classes: size of the output.
         hidden: sizes of the dense part's hidden layers.
         dropout: share of units dropped in training.
@@ -62,7 +62,7 @@ class LeNet5BatchNorm(PictureClassifier):
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the inputs are not pictures.
+        InputError: if the inputs are not images.
     """
 
     def __init__(
@@ -96,10 +96,10 @@ class LeNet5BatchNorm(PictureClassifier):
 def pooled_convolution(
     channels: int, width: int, kernel: int, activation: Callable[[], nn.Module]
 ) -> tuple[nn.Module, ...]:
-    """Convolution, activation and a max pool of 2, all with 'same' padding."""
+    """Convolution, activation and max-pooling of size 2, with 'same' padding."""
     return nn.Conv2d(channels, width, kernel, padding=kernel // 2), activation(), nn.MaxPool2d(2, ceil_mode=True)
 
 
 def pixels_after(pools: int, in_shape: Sequence[int]) -> int:
-    """Pixels of a picture (C, H, W) after so many 'same' pools of 2."""
+    """Number of pixels of an image (C, H, W) after `pools` pools of size 2 with 'same' padding."""
     return math.prod(math.ceil(side / 2**pools) for side in in_shape[1:])

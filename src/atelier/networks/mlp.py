@@ -1,4 +1,4 @@
-"""A multilayer perceptron: any number of hidden layers between the flattened input and the outputs."""
+"""A multilayer perceptron with any number of hidden layers."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ class MLP(nn.Module):
     """Inputs (N, *in_shape) in, logits (N, num_classes) out.
 
     Args:
-        in_shape: shape of one input.
+        in_shape: shape of an input.
         num_classes: size of the output.
-        hidden: sizes of the hidden layers; none makes a linear classifier.
+        hidden: sizes of the hidden layers; [] makes a linear classifier.
         dropout: share of each hidden layer's units dropped in training.
         batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
         activation: makes an activation.

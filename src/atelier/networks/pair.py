@@ -1,4 +1,4 @@
-"""Networks that compare two digits: one that reads each digit, one that compares what was read (EE559 report)."""
+"""Networks that compare two digits: a reader classifies each digit, a second network compares them (EE559 report)."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -15,15 +15,15 @@ class PairNetwork(nn.Module):
     """Pairs (N, 2, H, W) in; out (N, 2 + 2 · num_classes): logits of first > second and of first ≤ second, then of the
     first digit's classes, then of the second's.
 
-    The digits' softmax probabilities, side by side, are what is compared.
+    The comparison takes the softmax probabilities of both digits, concatenated.
 
     Args:
         in_shape: (2, H, W) of a pair.
-        num_classes: how many digits there are.
+        num_classes: number of different digits.
         make_reader: makes a network from digits (N, 1, H, W) to logits (N, num_classes).
-        weight_sharing: one network reads both digits, instead of one for each.
-        comparison: compare by a network of its own, or by what the two digits' probabilities say.
-        comparison_hidden: sizes of the hidden layers of that network.
+        weight_sharing: whether a single network reads both digits, or each digit has its own.
+        comparison: "network": a further network; "probabilities": `MostProbable`.
+        comparison_hidden: sizes of the hidden layers of the comparing network.
         activation: makes an activation; batch norm precedes each.
         initializer: initializes the whole network, once.
 
@@ -69,9 +69,9 @@ class PairNetwork(nn.Module):
 class MostProbable(nn.Module):
     """Two digits' class probabilities (N, 2 · C) to the logarithms (N, 2) of P(first > second) and P(first ≤ second).
 
-    The digits are taken to be independent: P(first ≤ second) is the sum of p(a) q(b) over all a ≤ b.
+    The digits are assumed independent: P(first ≤ second) is the sum of p(a) q(b) over all a ≤ b.
 
-    >>> certain = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]])  # a 1, and a 1 or 2
+    >>> certain = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]])  # first: 1; second: 1 or 2
     >>> MostProbable()(certain.view(1, 6)).exp().round(decimals=3)
     tensor([[0., 1.]])
     """

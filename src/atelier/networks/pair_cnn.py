@@ -13,20 +13,20 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class PairCNN(PairNetwork):
-    """Each digit is read by blocks of 3×3 convolutions with batch norm before each activation.
+    """A `PairNetwork` that reads each digit with blocks of 3×3 convolutions, with batch norm before each activation.
 
     Args:
         in_shape: (2, H, W) of a pair.
-        num_classes: how many digits there are.
-        blocks: for each block the number of channels of its convolution, or a list of them for several; a max pool of 2
-            ends each block.
+        num_classes: number of different digits.
+        blocks: for each block the number of channels of its convolution, or a list of numbers for several; max-pooling
+            of size 2 ends each block.
         hidden: sizes of the hidden layers that follow.
         dropout: share of each of these layers' units dropped in training.
         activation: makes an activation.
         **options: see `PairNetwork`.
 
     Raises:
-        InputError: if the inputs are no pairs, or too small for so many pools.
+        InputError: if the inputs are no pairs, or too small for the number of pools.
     """
 
     def __init__(
@@ -48,4 +48,4 @@ class PairCNN(PairNetwork):
             )
 
         super().__init__(in_shape, num_classes, reader, activation=activation, **options)
-        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a processor
+        self.to(memory_format=torch.channels_last)  # convolutions take half the time on a CPU

@@ -12,11 +12,11 @@ from atelier.networks.sizes import Dropout, Size
 
 
 class PairFNN(PairNetwork):
-    """Each digit is read by hidden layers with batch norm before each activation.
+    """A `PairNetwork` that reads each digit with hidden layers, with batch norm before each activation.
 
     Args:
         in_shape: (2, H, W) of a pair.
-        num_classes: how many digits there are.
+        num_classes: number of different digits.
         hidden: sizes of the hidden layers that read a digit.
         dropout: share of each of these layers' units dropped in training.
         activation: makes an activation.

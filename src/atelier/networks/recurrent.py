@@ -1,4 +1,4 @@
-"""Recurrent networks: torch's own RNN, LSTM or GRU, and a linear layer on what it makes of a sequence.
+"""Recurrent networks: torch's RNN, LSTM or GRU, and a linear layer on the outputs.
 
 Elman, 1990 (RNN); Hochreiter and Schmidhuber, 1997, with the forget gate of Gers et al., 2000 (LSTM); Cho et al., 2014
 (GRU).
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 from atelier.networks.sizes import Dropout, Size
 
-# Cell: torch's class, its gates, and which of them (in torch's order) keeps the state: the LSTM's forget gate among
-# input, forget, candidate and output; the GRU's update gate among reset, update and candidate.
+# {cell: (torch's class, number of gates, index of the gate that keeps the state in torch's order)}: the LSTM's forget
+# gate among input, forget, candidate and output; the GRU's update gate among reset, update and candidate.
 CELLS: dict[str, tuple[Callable[..., nn.RNNBase], int, int | None]] = {
     "rnn": (nn.RNN, 1, None),
     "lstm": (nn.LSTM, 4, 1),
@@ -29,26 +29,28 @@ Steps = Annotated[float, Gt(1)]
 class Recurrent(nn.Module):
     """Sequences in, logits (N, num_classes) out.
 
-    A sequence is symbols (N, T) int64, vectors (N, T, features), or a picture (N, C, H, W), which is read row by row.
-    Any length T will do.
+    Sequences are symbols (N, T) int64, vectors (N, T, features), or images (N, C, H, W), which are read row by row.
+    T may be any length.
 
     Args:
         cell: rnn (with tanh), lstm or gru.
         in_shape: (T,), (T, features) or (C, H, W).
-        num_symbols: how many different symbols there are, for sequences of symbols.
+        num_symbols: number of different symbols, for sequences of symbols.
         num_classes: size of the output.
-        hidden: units of each layer.
-        layers: how many layers, each reading the outputs of the one below.
-        symbols: what is made of a symbol: one_hot, scalar (one number, −1 to 1), or embedding (learned, of `hidden`
-            numbers).
-        readout: what the linear layer is given: the outputs of the last step, or their mean over all steps.
-        dropout: share of the units dropped there in training.
-        orthogonal: orthogonal recurrent weights, gate by gate, in place of the initializer's.
-        memory: how the gate that keeps the state begins (the LSTM's forget gate, the GRU's update gate). None: as any
-            other; a number: with this bias; [a, b]: with biases for which the units keep their state for a to b steps,
-            spread evenly on a logarithmic scale, and the LSTM's input gate with the opposite ones (after Tallec and
+        hidden: number of units of each layer.
+        layers: number of stacked layers.
+        symbols: encoding of a symbol: one_hot, scalar (a number, −1 to 1), or embedding (learned, of size `hidden`).
+        readout: input of the linear layer: "last", the outputs of the last step, or "mean", their mean over all steps.
+        dropout: share of the linear layer's inputs dropped in training.
+        orthogonal: orthogonal recurrent weights for each gate, instead of the initializer's.
+        memory: initial bias of the gate that keeps the state (LSTM: forget gate, GRU: update gate). None: the
+            initializer's; a number: this bias; [a, b]: biases with which the units keep their state for a to b steps,
+            spread evenly on a logarithmic scale, and the negative biases for the LSTM's input gate (after Tallec and
             Ollivier, 2018).
         initializer: initializes the whole network, before `orthogonal` and `memory`.
+
+    Raises:
+        InputError: if symbols lack `num_symbols`, or `memory` does not fit the cell.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def keep(self, cell: str, memory: float | Sequence[float]) -> None:
-        """Set the biases of the gate that keeps the state as `memory` says."""
+        """Initialize the biases of the gate that keeps the state, as `memory` says."""
         gate = CELLS[cell][2]
         if gate is None:
             raise InputError(f"network.memory={memory}: an RNN has no gate that keeps its state; leave it null")
@@ -123,7 +125,7 @@ class Recurrent(nn.Module):
             if memory[0] > memory[1]:
                 raise InputError(f"network.memory={list(memory)}: give the smaller number of steps first")
             steps = torch.linspace(math.log(memory[0]), math.log(memory[1]), hidden).exp()
-            bias = (steps - 1).log()  # sigmoid(bias) = 1 - 1/steps: a unit forgets one in so many
+            bias = (steps - 1).log()  # sigmoid(bias) = 1 - 1/steps: the state decays over about so many steps
         else:
             bias = torch.full((hidden,), float(memory))
         for layer in range(self.recurrent.num_layers):

@@ -1,6 +1,6 @@
-"""A small residual network for small pictures, as a modern reference: He et al. 2015 (arXiv:1512.03385), section 4.2.
+"""A small residual network for small images, as a modern reference: He et al. 2015 (arXiv:1512.03385), section 4.2.
 
-Its shortcuts that change the shape are 1×1 convolutions (the paper's option B).
+Shortcuts that change the shape are 1×1 convolutions (the paper's option B).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,20 +14,20 @@ from atelier.networks.sizes import Dropout, Size
 class ResNet(PictureClassifier):
     """A convolution, three stages of residual blocks, global average pooling, a linear layer.
 
-    Pictures (N, C, H, W) in, logits (N, num_classes) out. The second and third stage halve the sides and double the
+    Images (N, C, H, W) in, logits (N, num_classes) out. The second and third stage halve the sides and double the
     channels.
 
     Args:
-        in_shape: (C, H, W) of a picture.
+        in_shape: (C, H, W) of an image.
         num_classes: size of the output.
-        width: channels of the first stage.
-        depth: residual blocks of each stage, of two convolutions each.
+        width: number of channels of the first stage.
+        depth: number of residual blocks in each stage, with two convolutions each.
         dropout: share of the pooled features dropped in training.
         activation: makes an activation.
         initializer: initializes the whole network, once.
 
     Raises:
-        InputError: if the inputs are not pictures.
+        InputError: if the inputs are not images.
     """
 
     def __init__(
@@ -69,6 +69,6 @@ class ResidualBlock(nn.Module):
 
 
 def normed_convolution(channels: int, width: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    """A convolution with 'same' padding and batch norm, whose bias stands for the convolution's."""
+    """A convolution with 'same' padding, without bias, and batch norm, whose bias replaces it."""
     convolution = nn.Conv2d(channels, width, kernel, stride, padding=kernel // 2, bias=False)
     return [convolution, nn.BatchNorm2d(width)]

@@ -1,4 +1,4 @@
-"""The multilayer perceptron of the framework without autograd, in a shell that Lightning can move, save and load."""
+"""The multilayer perceptron of `atelier.scratch`, wrapped in an nn.Module that Lightning can move, save and load."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from atelier.scratch.module import Module, Parameter
 from atelier.scratch.sequential import Sequential
 from atelier.scratch.softmax import Softmax
 
-# What stands in the place of torch's.
+# {torch's class or function: that of `atelier.scratch`}
 ACTIVATIONS: dict[Any, Callable[..., Module]] = {
-    nn.Identity: Sequential,  # of no layers
+    nn.Identity: Sequential,  # without layers
     nn.ReLU: ReLU,
     nn.LeakyReLU: LeakyReLU,
     nn.Tanh: Tanh,
@@ -37,24 +37,24 @@ OUTPUTS: dict[str, type[Module]] = {"tanh": Tanh, "sigmoid": Sigmoid, "softmax":
 
 
 class ScratchMLP(nn.Module):
-    """Inputs (N, *in_shape) in, (N, num_classes) out; computed by `layers`, a network of `atelier.scratch`.
+    """Inputs (N, *in_shape) in, outputs (N, num_classes) out; `layers`, a network of `atelier.scratch`, computes them.
 
-    What `layers` keeps is registered here as parameters and buffers: the same tensors, under names like `1_weight`.
-    Without gradients, as in the task `scratch`, `layers.backward` finds them; where autograd is on, as in the task
-    `classifier`, it follows the same forward.
+    The tensors of `layers` are registered as parameters and buffers, under names like `1_weight`. The task `scratch`
+    runs without autograd, and `layers.backward` computes the gradients; in the task `classifier`, autograd computes
+    them from the same forward pass.
 
     Args:
-        in_shape: shape of one input.
+        in_shape: shape of an input.
         num_classes: size of the output.
-        hidden: sizes of the hidden layers; none makes a linear classifier.
+        hidden: sizes of the hidden layers; [] makes a linear classifier.
         dropout: share of each hidden layer's units dropped in training.
         batch_norm: batch norm before each activation.
-        activation: one of torch's; the framework's own of that name takes its place.
+        activation: an activation of torch's; its counterpart in `atelier.scratch` is used.
         output: activation of the output; None leaves it linear.
-        initializer: likewise; He's where it leaves each layer to its class. Biases begin at zero.
+        initializer: its counterpart in `atelier.scratch` is used; He's if its `weight` is None. Biases start at zero.
 
     Raises:
-        InputError: if the framework has no such activation or initializer.
+        InputError: if `atelier.scratch` has no such activation or initializer.
     """
 
     def __init__(
@@ -93,15 +93,15 @@ class ScratchMLP(nn.Module):
                 self.register_buffer(name, item.value)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if self.layers.training != self.training:  # Lightning sets it without calling `train`
+        if self.layers.training != self.training:  # Lightning sets `training` without a call of `train`
             self.layers.train(self.training)
         outputs = self.layers.forward(inputs)
         for buffer in self.buffers():
-            buffer.detach_()  # under autograd, running statistics would remember every batch
+            buffer.detach_()  # with autograd, running statistics would keep the graph of every batch
         return outputs
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Called to move the network to a device or a precision, which may put new tensors in the place of the old."""
+        """Move the network to a device or precision, and let `layers` use the new tensors."""
         super()._apply(fn, recurse)
         for name, item in self.kept.items():
             item.value = getattr(self, name)
@@ -111,13 +111,13 @@ class ScratchMLP(nn.Module):
 
 
 def own(kind: str, given: Any, ours: Mapping[Any, Callable[..., Any]], names: str) -> Callable[..., Any]:
-    """What the framework has in the place of `given`, a function of torch's or a partial of one.
+    """The counterpart in `ours` of `given`, a class or function of torch's, or a partial.
 
     Raises:
-        InputError: if it has nothing; `names` are those that it has something for.
+        InputError: if there is none; `names`: the choices for the message.
     """
     function, settings = getattr(given, "func", given), dict(getattr(given, "keywords", {}))
-    for_relu = settings.pop("nonlinearity", "relu") == "relu"  # He's variance is; torch scales it for others
+    for_relu = settings.pop("nonlinearity", "relu") == "relu"  # `he` has the variance for ReLU only
     if function not in ours or not for_relu:
         name = function.__name__ + ("" if for_relu else " for other units than ReLU")
         raise InputError(f"{kind}: the framework without autograd has no {name}; choose from: {names}")

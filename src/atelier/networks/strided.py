@@ -1,4 +1,4 @@
-"""Convolutions that halve a picture's sides at each layer, and the sides that this leaves."""
+"""Convolutions of stride 2, each of which halves the sides of an image."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from atelier.errors import InputError
 
 
 class GaussianNoise(nn.Module):
-    """Adds noise of standard deviation `std` in training, nothing else; any shape."""
+    """Adds Gaussian noise of standard deviation `std` in training; inputs of any shape."""
 
     def __init__(self, std: float) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ def halved(side: int, depth: int) -> list[int]:
 def check_picture(network: nn.Module, shape: Sequence[int], depth: int) -> None:
     """
     Raises:
-        InputError: if `shape` is no picture's, or one too small for so many halvings.
+        InputError: if `shape` is not that of an image, or the image is too small for `depth` halvings.
     """
     name = type(network).__name__
     if len(shape) != 3:
@@ -51,13 +51,13 @@ def check_picture(network: nn.Module, shape: Sequence[int], depth: int) -> None:
 def strided(
     in_shape: Sequence[int], channels: int, depth: int, noise: float, activation: Callable[[], nn.Module]
 ) -> tuple[nn.Sequential, int]:
-    """`depth` times a 3×3 convolution of stride 2, an activation and noise; and how many values come out, flattened.
+    """`depth` times a 3×3 convolution of stride 2, an activation and noise, then flattening; and the output's size.
 
     Args:
-        in_shape: (C, H, W) of a picture.
-        channels: filters of each convolution.
-        depth: how many there are.
-        noise: standard deviation of Gaussian noise added after each layer in training; 0 for none.
+        in_shape: (C, H, W) of an image.
+        channels: number of filters of each convolution.
+        depth: number of convolutions.
+        noise: standard deviation of the Gaussian noise after each layer in training; 0: none.
         activation: makes an activation.
     """
     layers: list[nn.Module] = []

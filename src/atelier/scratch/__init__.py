@@ -1,1 +1,1 @@
-"""Neural networks and their training in tensor arithmetic alone: every gradient is written out, none is automatic."""
+"""Neural networks and their training with tensor arithmetic only: every gradient is written out, without autograd."""

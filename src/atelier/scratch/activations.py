@@ -1,4 +1,4 @@
-"""Activations: functions y = φ(x) of each number by itself, of any shape, so that ∂L/∂x = φ′(x) · ∂L/∂y."""
+"""Activations: elementwise functions y = φ(x) of any shape, so that ∂L/∂x = φ′(x) · ∂L/∂y."""
 
 import torch
 from torch import Tensor
@@ -19,12 +19,12 @@ class ReLU(Module):
         return self.outputs
 
     def backward(self, grad: Tensor) -> Tensor:
-        """φ′(x) is 1 where x > 0, else 0 (also at 0, where there is no derivative)."""
+        """φ′(x) is 1 where x > 0, else 0 (also at 0, where φ has no derivative)."""
         return grad * (self.outputs > 0)
 
 
 class LeakyReLU(Module):
-    """A ReLU that lets a little through where x < 0, so that no unit stops learning.
+    """A ReLU with a small slope where x < 0, so that no unit stops learning.
 
     >>> LeakyReLU(negative_slope=0.5)(torch.tensor([-2.0, 3.0]))
     tensor([-1.,  3.])

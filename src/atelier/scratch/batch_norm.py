@@ -8,16 +8,16 @@ from atelier.scratch.module import Buffer, Module, Parameter
 
 
 class BatchNorm(Module):
-    """Shifts and scales each feature of (N, C) or (N, C, H, W) to mean 0 and variance 1, then to what is learned.
+    """Normalizes each feature of (N, C) or (N, C, H, W) to mean 0 and variance 1, then scales and shifts it.
 
-    In training, mean and variance are the batch's, and running ones follow them; in evaluation the running ones serve.
-    As in torch, a feature is normalized by the variance over its M values (M = N or N·H·W), and the running variance
-    follows the unbiased one, M / (M − 1) times as large.
+    In training, mean and variance are those of the batch, and running estimates follow them; evaluation uses the
+    running estimates. As in torch, a feature is normalized by the variance over its M values (M = N or N·H·W), and the
+    running variance follows the unbiased variance, M / (M − 1) times as large.
 
     Args:
-        num_features: C.
-        momentum: how far the running mean and variance go toward the batch's at each forward, from 0 to 1.
-        eps: added to the variance, so that a constant feature divides by no zero.
+        num_features: number of features C.
+        momentum: weight of the batch's mean and variance in the update of the running estimates, 0 to 1.
+        eps: added to the variance, which may be 0.
 
     >>> BatchNorm(1)(torch.tensor([[1.0], [5.0]]))
     tensor([[-1.0000],
@@ -31,8 +31,8 @@ class BatchNorm(Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """x̂ = (x − μ) / σ with σ = √(variance + ε), y = γ x̂ + β."""
-        self.over = [dim for dim in range(inputs.dim()) if dim != 1]  # all but the features
-        self.shape = [-1 if dim == 1 else 1 for dim in range(inputs.dim())]  # of a (C,) beside the inputs
+        self.over = [dim for dim in range(inputs.dim()) if dim != 1]  # all dimensions but the features
+        self.shape = [-1 if dim == 1 else 1 for dim in range(inputs.dim())]  # broadcasts (C,) to the inputs
         mean, var = (
             self.batch_statistics(inputs) if self.training else (self.running_mean.value, self.running_var.value)
         )
@@ -43,8 +43,8 @@ class BatchNorm(Module):
     def backward(self, grad: Tensor) -> Tensor:
         """With g = ∂L/∂y and sums and means over the M values of a feature: ∂L/∂γ = Σ g x̂, ∂L/∂β = Σ g.
 
-        In evaluation μ and σ are constants, so ∂L/∂x = γ/σ · g. In training they depend on every x, which takes off
-        the part of g along their directions: ∂L/∂x = γ/σ · (g − mean(g) − x̂ · mean(g x̂)).
+        In evaluation μ and σ are constants, so ∂L/∂x = γ/σ · g. In training they depend on every x, which removes the
+        components of g along their gradients: ∂L/∂x = γ/σ · (g − mean(g) − x̂ · mean(g x̂)).
         """
         self.weight.grad = (grad * self.normalized).sum(self.over)
         self.bias.grad = grad.sum(self.over)
@@ -55,7 +55,7 @@ class BatchNorm(Module):
         return grad * (self.weight.value / self.std).view(self.shape)
 
     def batch_statistics(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each feature (C,) in this batch; the running ones take a step toward them."""
+        """Mean and variance (C,) of each feature in this batch; also updates the running estimates."""
         count = inputs.numel() // inputs.shape[1]  # M
         if count < 2:
             raise InputError("batch norm needs two samples or more in a training batch: one has no variance")

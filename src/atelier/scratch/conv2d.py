@@ -11,14 +11,14 @@ from atelier.scratch.windows import fold, windows
 
 
 class Conv2d(Module):
-    """One linear layer for all windows of an image: (N, C, H, W) to (N, O, H′, W′).
+    """A linear layer applied to every window of an image: (N, C, H, W) to (N, O, H′, W′).
 
     Args:
         in_channels, out_channels: C and O.
         kernel_size: height and width K of a window.
-        stride: from one window to the next.
+        stride: distance of neighbouring windows.
         padding: rows and columns of zeros on each side.
-        initializer: fills the weights; the biases begin at zero.
+        initializer: fills the weights; the biases start at zero.
 
     >>> edges = Conv2d(1, 1, kernel_size=2, initializer=lambda w: w.copy_(torch.tensor([[1.0, -1.0], [1.0, -1.0]])))
     >>> edges(torch.tensor([[[[0.0, 0.0, 5.0], [0.0, 0.0, 5.0]]]]))
@@ -49,7 +49,7 @@ class Conv2d(Module):
     def backward(self, grad: Tensor) -> Tensor:
         """With g = ∂L/∂y, the same products summed over the other indices:
         ∂L/∂W[o,c,i,j] = Σ_{n,h,w} g[n,o,h,w] P[n,c,h,w,i,j], ∂L/∂b[o] = Σ_{n,h,w} g[n,o,h,w] and
-        ∂L/∂P[n,c,h,w,i,j] = Σ_o g[n,o,h,w] W[o,c,i,j]. Then windows are folded to images and the padding is cut off.
+        ∂L/∂P[n,c,h,w,i,j] = Σ_o g[n,o,h,w] W[o,c,i,j]. Then windows are folded to images, and the padding is removed.
         """
         self.weight.grad = torch.einsum("nohw,nchwij->ocij", grad, self.windows)
         self.bias.grad = grad.sum((0, 2, 3))
@@ -57,13 +57,13 @@ class Conv2d(Module):
         return self.unpad(fold(grads, self.shape, self.stride))
 
     def pad(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) in a frame of zeros: (N, C, H + 2·padding, W + 2·padding)."""
+        """Pad images (N, C, H, W) with zeros: (N, C, H + 2·padding, W + 2·padding)."""
         n, channels, height, width = images.shape
         padded = images.new_zeros(n, channels, height + 2 * self.padding, width + 2 * self.padding)
         self.unpad(padded).copy_(images)
         return padded
 
     def unpad(self, padded: Tensor) -> Tensor:
-        """A view of padded images without their frame."""
+        """A view of padded images without the padding."""
         height, width = padded.shape[2:]
         return padded[:, :, self.padding : height - self.padding, self.padding : width - self.padding]

@@ -7,11 +7,11 @@ from atelier.scratch.module import Module
 
 
 class Dropout(Module):
-    """In training, sets each number to zero with probability p and scales the others up to keep the mean.
+    """In training, sets each number to zero with probability p, and scales the others up, so that the mean stays.
 
     Args:
         p: probability of a zero, 0 ≤ p < 1.
-        generator: where the random numbers come from; by default from torch's own generator.
+        generator: source of the random numbers; by default torch's global generator.
 
     >>> Dropout(0.5).eval()(torch.tensor([1.0, 2.0]))
     tensor([1., 2.])

@@ -1,4 +1,4 @@
-"""From feature maps to rows."""
+"""Flattens feature maps to rows."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from atelier.scratch.module import Module
 
 
 class Flatten(Module):
-    """Lays out each sample as one row; what stands between convolutions and fully connected layers.
+    """Turns each sample into a row; stands between convolutions and fully connected layers.
 
     >>> import torch
     >>> Flatten()(torch.zeros(2, 3, 4, 4)).shape

@@ -1,7 +1,7 @@
-"""Initializers: the numbers that weights begin with. Each fills a tensor in place and returns it.
+"""Initializers of weights. Each fills a tensor in place and returns it.
 
-A weight (O, I) of a linear layer has fan-in I and fan-out O: so many inputs make an output, so many outputs use an
-input. A kernel (O, C, K, K) has fan-in C·K² and fan-out O·K².
+A weight (O, I) of a linear layer has fan-in I, the number of inputs of an output, and fan-out O, the number of outputs
+that use an input. A kernel (O, C, K, K) has fan-in C·K² and fan-out O·K².
 """
 
 import math
@@ -11,23 +11,23 @@ from torch import Tensor
 
 
 def zero(weight: Tensor) -> Tensor:
-    """0. All units of a layer then compute the same and get the same gradient, so they stay the same: a warning."""
+    """0, a bad example: all units of a layer compute the same value and get the same gradient, so they stay equal."""
     return weight.zero_()
 
 
 def normal(weight: Tensor, std: float = 0.05, generator: torch.Generator | None = None) -> Tensor:
-    """Normal with mean 0 and standard deviation `std`; random numbers from torch's own generator or the given one."""
+    """Normal with mean 0 and standard deviation `std`; random numbers from `generator`, or torch's global generator."""
     return weight.normal_(0.0, std, generator=generator)
 
 
 def he(weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Normal with variance 2 / fan-in: activations keep their size through layers of ReLU (He et al., 2015)."""
+    """Normal with variance 2 / fan-in: activations keep their scale through layers of ReLU (He et al., 2015)."""
     fan_in, _ = fans(weight)
     return normal(weight, math.sqrt(2 / fan_in), generator)
 
 
 def xavier(weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Normal with variance 2 / (fan-in + fan-out): for tanh, a compromise of both ways (Glorot and Bengio, 2010)."""
+    """Normal with variance 2 / (fan-in + fan-out), for tanh: a compromise of forward and backward (Glorot, 2010)."""
     return normal(weight, math.sqrt(2 / sum(fans(weight))), generator)
 
 

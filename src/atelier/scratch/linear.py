@@ -13,8 +13,8 @@ class Linear(Module):
     """Y = X Wᵀ + b: every output is a weighted sum of all inputs.
 
     Args:
-        in_features, out_features: sizes I of a row that goes in and O of one that comes out.
-        initializer: fills the weights; the biases begin at zero.
+        in_features, out_features: sizes I of an input row and O of an output row.
+        initializer: fills the weights; the biases start at zero.
 
     >>> layer = Linear(3, 2, initializer=lambda weight: weight.fill_(1.0))
     >>> layer(torch.tensor([[1.0, 2.0, 3.0]]))

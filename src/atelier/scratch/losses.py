@@ -1,4 +1,4 @@
-"""Losses: one number for how far a batch's predictions are from what they should be, and its gradient."""
+"""Losses: a number that measures the error of a batch's predictions, and its gradient."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from atelier.scratch.softmax import softmax
 
 
 class Loss:
-    """Compares predictions (N, C) with targets (N, C). The two methods are called in turns."""
+    """Compares predictions (N, C) with targets (N, C); each `backward` follows a `forward`."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss L of a batch, a scalar."""
         raise NotImplementedError
 
     def backward(self) -> Tensor:
-        """∂L/∂prediction (N, C) at the last forward: where the way back through a network begins."""
+        """∂L/∂prediction (N, C) at the last forward, from which a network's backward starts."""
         raise NotImplementedError
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -48,8 +48,8 @@ class CrossEntropy(Loss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """L = −1/N Σₙ Σᵢ tᵢ log softmax(z)ᵢ with log softmax(z)ᵢ = (zᵢ − m) − log Σⱼ exp(zⱼ − m).
 
-        The row's largest m, taken off first, cancels: no exponential overflows, and no digit of a difference is lost
-        beside a large m. Where tᵢ = 0 nothing is added, even if the logarithm is −∞.
+        The row's maximum m is subtracted first, which does not change the result: no exponential overflows, and
+        differences keep their digits beside a large m. Terms with tᵢ = 0 are 0, even if the logarithm is −∞.
         """
         self.logits, self.target = prediction, target
         below = prediction - prediction.amax(1, keepdim=True)
@@ -62,7 +62,7 @@ class CrossEntropy(Loss):
 
 
 def one_hot(classes: Tensor, num_classes: int) -> Tensor:
-    """Classes (N,) as rows (N, num_classes) that are 1 at the class and 0 elsewhere.
+    """Classes (N,) as rows (N, num_classes) with 1 at the class and 0 elsewhere.
 
     >>> one_hot(torch.tensor([1, 0]), 3)
     tensor([[0., 1., 0.],

@@ -19,7 +19,7 @@ class MLP(Sequential):
     """Inputs (N, *in_shape) in, (N, num_classes) out.
 
     Args:
-        in_shape: shape of one input.
+        in_shape: shape of an input.
         num_classes: size of the output.
         hidden: sizes of the hidden layers.
         dropout: share of each hidden layer's units dropped in training.

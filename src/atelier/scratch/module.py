@@ -1,4 +1,4 @@
-"""What every layer is: a function with a forward and a backward, and the tensors that it keeps."""
+"""The base class of layers: a function with a forward and a backward pass, and the tensors that it holds."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -10,7 +10,7 @@ from atelier.errors import InputError
 
 
 class Buffer:
-    """A tensor that a module keeps: it is saved with the module and moves with it to another device."""
+    """A tensor of a module, which is saved with the module and moves with it to another device."""
 
     def __init__(self, value: Tensor) -> None:
         self.value = value
@@ -20,7 +20,7 @@ class Buffer:
 
 
 class Parameter(Buffer):
-    """A tensor that is learned. The backward of its module writes ∂L/∂value into `grad`, in place of what was there."""
+    """A learned tensor. The backward of its module writes ∂L/∂value into `grad`, and replaces the previous gradient."""
 
     def __init__(self, value: Tensor) -> None:
         super().__init__(value)
@@ -32,7 +32,7 @@ class Parameter(Buffer):
 
 
 class Module:
-    """A function of a batch. It remembers in `forward` what its `backward` needs, so the two are called in turns."""
+    """A function of a batch. `forward` stores values for `backward`, so each `backward` follows a `forward`."""
 
     training = True
 
@@ -48,7 +48,7 @@ class Module:
         return self.forward(inputs)
 
     def train(self, training: bool = True) -> Self:
-        """Behave as in training, or as in evaluation: batch norm and dropout differ."""
+        """Set training or evaluation mode, which differ for batch norm and dropout."""
         self.training = training
         return self
 
@@ -56,34 +56,34 @@ class Module:
         return self.train(False)
 
     def buffers(self) -> dict[str, Buffer]:
-        """All that the module keeps, learned or not, by the names of its attributes."""
+        """All tensors of the module, learned or not, by the names of their attributes."""
         return {name: item for name, item in vars(self).items() if isinstance(item, Buffer)}
 
     def parameters(self) -> dict[str, Parameter]:
-        """What of it is learned."""
+        """The learned tensors of the module."""
         return {name: item for name, item in self.buffers().items() if isinstance(item, Parameter)}
 
     def to(self, target: torch.device | torch.dtype | str) -> Self:
-        """Move to a device, or to numbers of another precision."""
+        """Move to a device, or to another precision."""
         for item in self.buffers().values():
             item.to(target)
         return self
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint has to hold: the kept tensors themselves, not copies."""
+        """The tensors for a checkpoint, not copied."""
         return {name: item.value for name, item in self.buffers().items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy in what `state` of such a module gave.
+        """Load the `state` of an equal module.
 
         Raises:
-            InputError: if names or shapes are not this module's.
+            InputError: if names or shapes differ.
         """
         copy_into(self.state(), state)
 
 
 def copy_into(own: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
-    """Copy saved tensors into those of the same names.
+    """Copy saved tensors into tensors of the same names.
 
     Raises:
         InputError: if names or shapes differ.

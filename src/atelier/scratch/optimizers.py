@@ -1,4 +1,4 @@
-"""Optimizers: how a parameter w moves, given its gradient g. Arguments have the names and meanings of torch.optim's."""
+"""Optimizers: update a parameter w from its gradient g. Arguments have the names and meanings of torch.optim's."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,15 @@ from atelier.scratch.module import Parameter, copy_into
 
 
 class Optimizer:
-    """Moves parameters at each `step`; the kinds below say how.
+    """Updates parameters at each `step`; the subclasses define the rule.
 
     Args:
-        parameters: what is to move, by name, as `Module.parameters` gives it.
+        parameters: the parameters by name, from `Module.parameters`.
         lr: the learning rate η, an attribute that a schedule may change between steps.
-        weight_decay: λ of a penalty λ/2 · Σw², whose gradient λ·w is added to g (in Adam too: not as AdamW does).
+        weight_decay: λ of a penalty λ/2 · Σw², whose gradient λ·w is added to g (also in Adam, unlike AdamW).
     """
 
-    memory_names: tuple[str, ...] = ()  # what is remembered of each parameter: tensors of its shape, zero at first
+    memory_names: tuple[str, ...] = ()  # states of each parameter: tensors of its shape, initially zero
 
     def __init__(self, parameters: Mapping[str, Parameter], lr: float, weight_decay: float = 0.0) -> None:
         self.parameters = parameters
@@ -30,7 +30,7 @@ class Optimizer:
         }
 
     def step(self) -> None:
-        """Move every parameter by what its `grad` says: call it once after each backward."""
+        """Update every parameter from its `grad`; called once after each backward."""
         self.steps += 1
         for name, parameter in self.parameters.items():
             grad = parameter.grad
@@ -39,25 +39,25 @@ class Optimizer:
             self.update(parameter.value, grad, self.memory[name])
 
     def update(self, value: Tensor, grad: Tensor, memory: dict[str, Tensor]) -> None:
-        """Change the value w and what is remembered, in place."""
+        """Change the value w and the state, in place."""
         raise NotImplementedError
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint has to hold to go on from here: the tensors themselves, not copies."""
+        """The tensors for a checkpoint, not copied."""
         kept = {f"{name}.{key}": item for name, items in self.memory.items() for key, item in items.items()}
         return {"steps": self.steps, **kept}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Copy in what `state` of such an optimizer gave.
+        """Load the `state` of an equal optimizer.
 
         Raises:
-            InputError: if it is another kind of optimizer's or of other parameters.
+            InputError: if the state is that of another kind of optimizer, or of other parameters.
         """
         copy_into(self.state(), state)
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: a step down the slope."""
+    """Stochastic gradient descent."""
 
     def update(self, value: Tensor, grad: Tensor, memory: dict[str, Tensor]) -> None:
         """w ← w − η g."""
@@ -65,7 +65,7 @@ class SGD(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with a velocity, which directions that keep their sign build up (Polyak, 1964)."""
+    """Gradient descent with a velocity, which grows in directions of constant sign (Polyak, 1964)."""
 
     memory_names = ("velocity",)
 
@@ -82,7 +82,7 @@ class Momentum(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """Smaller steps for parameters that have had large gradients (Duchi et al., 2011)."""
+    """Smaller steps for parameters whose past gradients are large (Duchi et al., 2011)."""
 
     memory_names = ("sum",)
 
@@ -99,7 +99,7 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Adagrad that forgets: a running mean of g² in place of its sum (Hinton, 2012)."""
+    """Adagrad with a running mean of g² instead of the sum (Hinton, 2012)."""
 
     memory_names = ("mean_square",)
 
@@ -121,7 +121,7 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Momentum and RMSprop together; both running means are freed of their start at zero (Kingma and Ba, 2015)."""
+    """Momentum and RMSprop combined, with running means corrected for their start at zero (Kingma and Ba, 2015)."""
 
     memory_names = ("mean", "mean_square")
 

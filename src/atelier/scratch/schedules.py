@@ -1,4 +1,4 @@
-"""Schedules: the learning rate after t epochs, given the one at the start. They remember nothing."""
+"""Schedules: the learning rate after t epochs, as a pure function of the initial learning rate η."""
 
 
 def constant(lr: float, t: int) -> float:
@@ -25,7 +25,7 @@ def time_based(lr: float, t: int, decay: float) -> float:
 
 
 def step(lr: float, t: int, gamma: float, step_size: int) -> float:
-    """η γ^⌊t / step_size⌋: times γ every `step_size` epochs.
+    """η γ^⌊t / step_size⌋: a factor γ every `step_size` epochs.
 
     >>> [step(1.0, t, gamma=0.5, step_size=2) for t in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]

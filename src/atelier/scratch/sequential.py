@@ -1,4 +1,4 @@
-"""Modules one after the other: f = fₖ ∘ … ∘ f₂ ∘ f₁."""
+"""The composition of modules: f = fₖ ∘ … ∘ f₂ ∘ f₁."""
 
 from typing import Self
 
@@ -8,7 +8,7 @@ from atelier.scratch.module import Buffer, Module
 
 
 class Sequential(Module):
-    """Hands the outputs of each layer to the next.
+    """Passes the outputs of each layer to the next layer.
 
     >>> from atelier.scratch.linear import Linear
     >>> list(Sequential(Linear(3, 5), Linear(5, 2)).parameters())

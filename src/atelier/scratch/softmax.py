@@ -1,4 +1,4 @@
-"""Softmax: numbers to probabilities."""
+"""Softmax: turns logits into probabilities."""
 
 from torch import Tensor
 
@@ -8,7 +8,7 @@ from atelier.scratch.module import Module
 def softmax(logits: Tensor) -> Tensor:
     """exp(zᵢ) / Σⱼ exp(zⱼ) in each row of logits (N, C).
 
-    A row's largest value m is taken off first. This cancels in the fraction, and no exponential is above 1 then.
+    The row's maximum is subtracted first. It cancels in the fraction, and no exponential exceeds 1.
 
     >>> import torch
     >>> softmax(torch.tensor([[0.0, 1000.0]]))
@@ -19,7 +19,7 @@ def softmax(logits: Tensor) -> Tensor:
 
 
 class Softmax(Module):
-    """Turns each row (N, C) into probabilities. A network under `CrossEntropy`, which has its own softmax, needs none.
+    """Turns each row (N, C) into probabilities. `CrossEntropy` contains a softmax: a network with that loss needs none.
 
     >>> import torch
     >>> Softmax()(torch.tensor([[2.0, 2.0]]))

@@ -1,4 +1,4 @@
-"""The square windows that convolution and pooling look through, and the way back."""
+"""The square windows of convolution and pooling, and the gradient of their extraction."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def windows(images: Tensor, size: int, stride: int) -> Tensor:
-    """Every size×size window of images (N, C, H, W), `stride` apart.
+    """All size×size windows of images (N, C, H, W) at distances of `stride`.
 
     Returns:
-        A view (N, C, H′, W′, size, size) with H′ = ⌊(H − size) / stride⌋ + 1 and W′ likewise: nothing is copied.
+        A view (N, C, H′, W′, size, size), without a copy, with H′ = ⌊(H − size) / stride⌋ + 1, and W′ alike.
 
     >>> import torch
     >>> windows(torch.arange(4.0).view(1, 1, 1, 4), size=1, stride=2).flatten()
@@ -21,7 +21,7 @@ def windows(images: Tensor, size: int, stride: int) -> Tensor:
 def fold(grads: Tensor, shape: Sequence[int], stride: int) -> Tensor:
     """∂L/∂images of `shape` (N, C, H, W), given `grads` = ∂L/∂windows (N, C, H′, W′, size, size).
 
-    A number of an image is in several windows where they overlap; its gradient is the sum over them.
+    The gradient of a pixel is the sum over all windows that contain it.
 
     >>> import torch
     >>> fold(torch.ones(1, 1, 2, 2, 2, 2), shape=(1, 1, 3, 3), stride=1)[0, 0]

@@ -1,1 +1,1 @@
-"""One file per kind of figure: `gather` what is drawn, `draw` it, `caption` and `describe` it in words."""
+"""The kinds of figures, a module each: `gather` collects data, `draw` draws, `caption` and `describe` give texts."""

@@ -1,4 +1,4 @@
-"""A number for each setting as a bar: the mean, a whisker of ± one standard deviation, every seed as a dot."""
+"""Bars: the mean of a metric for each setting, with a whisker of ± one standard deviation and a dot for each run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +18,11 @@ MOST = 30
 
 @dataclass(frozen=True)
 class Bars:
-    """What is drawn, from top to bottom.
+    """The data of a bar chart, from top to bottom.
 
     Args:
-        bars: (label, the runs' values) for each setting.
-        left_out: settings for which there was no room.
+        bars: (label, statistic of the runs) for each setting.
+        left_out: number of settings that are not drawn.
     """
 
     metric: str
@@ -35,7 +35,7 @@ def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, floa
     """
     Args:
         groups: the settings, the best first.
-        reference: {name: value} of upright lines.
+        reference: {name: value} of vertical lines.
 
     Raises:
         InputError: if no run has `metric`.
@@ -55,7 +55,7 @@ def draw(bars: Bars) -> Figure:
         if one.mean is not None:
             draw_bar(axes, row, one)
         told = "no value" if one.mean is None else whole_number(one.mean, one.std)
-        # The numbers stand in a column of their own, where no bar and no line crosses them.
+        # Numbers stand right of the axes, where no bar crosses them.
         at = ("axes fraction", "data")
         axes.annotate(told, (1, row), xycoords=at, xytext=(8, 0), textcoords="offset points", va="center")
     draw_references(axes, bars.reference, upright=True)
@@ -73,12 +73,12 @@ def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
     if one.std is not None:
         axes.errorbar(one.mean or 0.0, row, xerr=one.std, color="black", capsize=5, linewidth=1.4, zorder=3)
     if one.n > 1:
-        rows = [row + 0.4 * (index / (one.n - 1) - 0.5) for index in range(one.n)]  # so that none hides another
+        rows = [row + 0.4 * (index / (one.n - 1) - 0.5) for index in range(one.n)]  # spread, so that none is hidden
         axes.plot(one.values, rows, "o", color=COLORS[0], markersize=4.5, zorder=4, markeredgecolor="white")
 
 
 def caption(bars: Bars) -> str:
-    """What is drawn and how to read it."""
+    """The text below the figure."""
     several = any(one.n > 1 for _, one in bars.bars)
     n = sample(one.n for _, one in bars.bars)
     how = f": the mean over the runs ({n}), ± one standard deviation, and each run as a dot" if several else f", {n}"
@@ -87,7 +87,7 @@ def caption(bars: Bars) -> str:
 
 
 def describe(bars: Bars) -> str:
-    """Every bar in words."""
+    """The values of all bars as text, for readers who cannot see the figure."""
     told = [f"{label}: {number(one.mean, one.std)} ({one.n})" for label, one in bars.bars]
     lines = [f"{label} at {number(value)}" for label, value in bars.reference.items()]
     return f"Bars of the {metric_words(bars.metric)}, mean ± deviation (runs): {'; '.join(told + lines)}."

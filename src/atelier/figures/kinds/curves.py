@@ -1,8 +1,8 @@
-"""A metric over the epochs or steps: the mean over the runs with a band from the lowest of them to the highest.
+"""Curves: a metric over the epochs or steps, the mean over the runs with a band from the lowest to the highest run.
 
-Training is solid and validation dotted, as the reports draw them; the test set, where a study asks for it, is dashed.
-A band of ± one deviation would reach where no run can be: above an accuracy of 1, below an error of 0. Of two runs
-there is no band, but each of them as a thin line. A ring is where the metric that chooses an epoch is best.
+Training is solid and validation dotted, as in the reports; the test set is dashed. A band of ± one deviation could
+reach impossible values: accuracies above 1, errors below 0. Two runs are drawn as thin lines instead of a band. A ring
+marks the best value of the objective.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,15 +27,15 @@ MOST_PANELS = 24
 
 @dataclass(frozen=True)
 class Line:
-    """The mean of one setting's runs on one split, over those that have the epoch or step.
+    """The mean of a setting's runs on a split, at each epoch or step over the runs that have a value there.
 
     Args:
-        places: the epochs or steps, counted from 1.
-        std: 0 where a single run has the place.
-        runs: how many have it.
-        range: the lowest and the highest of them.
-        each: the runs one by one: their places, their values.
-        best: which of the places is the best, if the metric is the one that chooses.
+        places: epochs or steps, counted from 1; `mean`, `std`, `runs` and `range` are aligned with it.
+        std: 0 if a single run has a value.
+        runs: number of runs with a value.
+        range: lowest and highest value.
+        each: (places, values) of each run.
+        best: index of the best value in `places`, if the metric is the objective.
     """
 
     label: str
@@ -50,7 +50,7 @@ class Line:
 
     @property
     def most(self) -> int:
-        """How many runs it is of."""
+        """The largest number of runs with a value."""
         return max(self.runs)
 
 
@@ -65,9 +65,9 @@ class Curves:
     metric: str
     panels: list[Panel]
     reference: Mapping[str, float] = field(default_factory=dict)
-    left_out: int = 0  # settings for which there was no room
-    unit: str = "epoch"  # or step
-    clean: bool = False  # training is measured as validation is
+    left_out: int = 0  # number of settings that are not drawn
+    unit: str = "epoch"  # or "step"
+    clean: bool = False  # whether training is measured in evaluation mode, as validation is
 
 
 def gather(
@@ -78,14 +78,14 @@ def gather(
     apart: str | None = None,
     splits: Sequence[Literal["train", "val", "test"]] = ("train", "val"),
 ) -> Curves:
-    """The curves of `metric`: without a split (`loss`) in training and validation, with one (`val/loss`) there alone.
+    """The curves of `metric`: a name without split (`loss`) on all `splits`, a name with split (`val/loss`) on that.
 
     Args:
         groups: the settings, the best first.
-        metric: `error` and `test/error` are what is missing to an accuracy of 1.
+        metric: name of the metric; `error` is 1 − accuracy.
         reference: {name: value} of horizontal lines.
-        apart: what has a panel each: `setting`, `split`, or the values of a swept key.
-        splits: where a metric without a split is drawn: train, val, test.
+        apart: "setting", "split" or a swept key, each value of which gets a panel.
+        splits: splits of a metric without a split: train, val, test.
 
     Raises:
         InputError: if no run logged the metric, or `apart` was not swept.
@@ -97,7 +97,7 @@ def gather(
     if not logged:
         known = sorted({name for group in groups for curve in group.curves for name in curve})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
-    if len(logged) <= MOST_PANELS:  # none is left out, so that they need not be in the order of how good they are
+    if len(logged) <= MOST_PANELS:  # all settings are drawn; otherwise the best come first
         logged = as_listed(logged)
     keys = dict.fromkeys([*(key for group in logged for key in group.values), "setting", "split"])
     if apart is not None and apart not in keys:
@@ -116,7 +116,7 @@ def gather(
     drawn = []
     for key, members in parts[:MOST_PANELS]:
         chosen = [logged[index] for index in members]
-        # The panel's title tells what its lines need not repeat.
+        # Labels do not repeat the panel's title.
         labels = [
             describe_values(panels.without(one.values, key)) if key else "" if alone else one.label for one in chosen
         ]
@@ -127,7 +127,7 @@ def gather(
 
 
 def with_error(curve: Curve) -> Curve:
-    """With `<split>/error` beside each `<split>/accuracy`: the share that is wrong."""
+    """Add `<split>/error`, 1 − accuracy, for each `<split>/accuracy`."""
     errors = {
         name.replace("accuracy", "error"): {place: 1 - value for place, value in values.items()}
         for name, values in curve.items()
@@ -137,7 +137,7 @@ def with_error(curve: Curve) -> Curve:
 
 
 def by_change(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    """{the first key that they change: the settings, after the base from which all differ}."""
+    """{key: the base, then the settings whose first changed key it is}."""
     base = next(group for group in groups if group.changed == [])
     found: dict[str, list[Group]] = {}
     for group in groups:
@@ -147,14 +147,14 @@ def by_change(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 
 def lines_of(groups: Sequence[Group], names: Sequence[str], labels: Sequence[str] | None = None) -> list[Line]:
-    """A line for each name and setting that logged it; labels are those of the settings if none are given."""
+    """A line for each setting and metric in `names` that it logged; `labels` default to the settings' labels."""
     named = zip(groups, labels or [group.label for group in groups], strict=True)
     lines = [mean_line(group, name, label) for group, label in named for name in names]
     return [line for line in lines if line.places]
 
 
 def as_measured(groups: Sequence[Group], name: str) -> str:
-    """`train/clean_<metric>` in the place of `train/<metric>`, where all runs have it, so that lines are alike."""
+    """`train/clean_<metric>` instead of `train/<metric>` if all runs have it, so that all splits are comparable."""
     clean = name.replace("train/", "train/clean_", 1)
     return clean if all(clean in curve for group in groups for curve in group.curves) else name
 
@@ -216,7 +216,7 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     look = style(index)
     if not marked and len(line.places) > 1:
         look["marker"] = None
-    # Markers at a few places, not at the same ones for every setting, tell lines apart without colour.
+    # A few markers, at different places for each setting, distinguish lines without colour.
     every = max(1, len(line.places) // 5)
     dashes = DASHES.get(line.split, "-")
     axis.plot(line.places, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
@@ -232,7 +232,7 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
 
 
 def caption(curves: Curves) -> str:
-    """What is drawn and how to read it."""
+    """The text below the figure."""
     lines = [line for panel in curves.panels for line in panel.lines]
     splits = dict.fromkeys(line.split for line in lines)
     told = [f"{SPLITS[split]} is {WORDS[DASHES[split]]}" for split in DASHES if split in splits]
@@ -246,7 +246,7 @@ def caption(curves: Curves) -> str:
 
 
 def spread(lines: Sequence[Line]) -> str:
-    """Of how many runs the lines are, and how these are told apart from their mean."""
+    """The part of the caption on the number of runs, and on bands or thin lines."""
     most = max(line.most for line in lines)
     n = sample(line.most for line in lines)
     if most == 1:
@@ -257,7 +257,7 @@ def spread(lines: Sequence[Line]) -> str:
 
 
 def describe(curves: Curves) -> str:
-    """The end of every line in words."""
+    """The last values of all lines as text, for readers who cannot see the figure."""
     ends = [
         f"{', '.join(filter(None, (panel.title, line.label))) or 'all runs'} ({line.split}): "
         f"{number(line.mean[-1], line.std[-1] or None)} at {curves.unit} {line.places[-1]}"

@@ -1,4 +1,4 @@
-"""A number over two swept keys: a cell for each pair of values, coloured and lettered with its mean."""
+"""A heatmap of a metric over two swept keys: a cell for each pair of values, with the mean as colour and text."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -16,14 +16,12 @@ from atelier.figures.words import as_number, describe_values, key_words, metric_
 from atelier.runs.statistic import Statistic
 
 MOST_PANELS = 12
-COLORS = "viridis"  # even in lightness, so that it is read without colour as well
+COLORS = "viridis"  # lightness rises with the value, so that it is legible in grey
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Args:
-    cells: {(row, column): the runs' values} where there are some.
-    """
+    """A panel; `cells`: {(row, column): statistic of the runs}, without empty cells."""
 
     title: str
     cells: dict[tuple[str, str], Statistic]
@@ -31,7 +29,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """What is drawn; `rows` and `columns` are the swept keys, with their values in `row_values` and `column_values`."""
+    """The data of a heatmap; `rows` and `columns` are swept keys, `row_values` and `column_values` their values."""
 
     metric: str
     rows: str
@@ -45,10 +43,10 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
     """
     Args:
         groups: the settings.
-        rows, columns: two of the swept keys; without them the first two. Each combination of the others has a panel.
+        rows, columns: two swept keys, by default the first two. Each combination of the other keys has a panel.
 
     Raises:
-        InputError: if no run has `metric`, or there are no two such keys.
+        InputError: if no run has `metric`, a key was not swept, or fewer than two keys were swept.
     """
     check_metric(groups, metric)
     groups = as_listed(groups)
@@ -74,7 +72,7 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
 
 
 def in_order(values: Iterable[str]) -> list[str]:
-    """Each once; by size where all are numbers."""
+    """The values without duplicates, sorted if all are numbers."""
     once = list(dict.fromkeys(values))
     places = {value: as_number(value) for value in once}
     if any(place is None for place in places.values()):
@@ -107,7 +105,7 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
-    # As thin beside many rows as beside one.
+    # The aspect keeps the width of the colour bar constant.
     figure.colorbar(
         colors, ax=axes, aspect=5 * figure.get_figheight(), label=textwrap.fill(metric_words(heatmap.metric), 24)
     )
@@ -115,7 +113,7 @@ def draw(heatmap: Heatmap) -> Figure:
 
 
 def caption(heatmap: Heatmap) -> str:
-    """What is drawn and how to read it."""
+    """The text below the figure."""
     counts = [one.n for panel in heatmap.panels for one in panel.cells.values()]
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
@@ -124,7 +122,7 @@ def caption(heatmap: Heatmap) -> str:
 
 
 def describe(heatmap: Heatmap) -> str:
-    """Every cell in words."""
+    """The values of all cells as text, for readers who cannot see the figure."""
     told = [
         f"{', '.join(filter(None, (panel.title, row, column)))}: {number(one.mean, one.std)} ({one.n})"
         for panel in heatmap.panels

@@ -1,4 +1,4 @@
-"""A number against a swept key that is numeric, such as the learning rate: means with whiskers, every seed as a dot."""
+"""A line chart of a metric against a numeric swept key, such as the learning rate: means, whiskers, dots for runs."""
 
 import itertools
 import math
@@ -22,10 +22,10 @@ REPORT = "the report"
 
 @dataclass(frozen=True)
 class Line:
-    """One value of the other swept keys.
+    """The line of a combination of the other swept keys.
 
     Args:
-        points: (place on the axis, the runs' values), from left to right.
+        points: (value on the x-axis, statistic of the runs), from left to right.
     """
 
     label: str
@@ -34,14 +34,14 @@ class Line:
 
 @dataclass(frozen=True)
 class LineChart:
-    """What is drawn.
+    """The data of a line chart.
 
     Args:
-        key: the swept key on the axis.
-        scale: linear, log, or symlog for a logarithmic axis that has a zero.
-        ticks: {place: the value as it was typed}.
-        panels: (title, its lines).
-        reported: {place: the report's value}.
+        key: the swept key on the x-axis.
+        scale: "linear", "log", or "symlog" for a logarithmic axis with a zero.
+        ticks: {value on the x-axis: the value as typed}.
+        panels: (title, lines) of each panel.
+        reported: {value on the x-axis: the report's value}.
     """
 
     key: str
@@ -66,13 +66,13 @@ def gather(
     """
     Args:
         groups: the settings, the best first.
-        x: the swept key on the axis; without it the first that is numeric.
+        x: the swept key on the x-axis; by default the first numeric key.
         reference: {name: value} of horizontal lines.
-        band: whether the deviations are drawn as a band, and not as whiskers.
-        reported: {value of x: the report's value there}, drawn as hollow diamonds.
+        band: draw deviations as a band instead of whiskers.
+        reported: {value of x: the report's value}, drawn as hollow diamonds.
 
     Raises:
-        InputError: if no run has `metric`, or if `x` was not swept or is not numeric.
+        InputError: if no run has `metric`, or `x` was not swept or is not numeric.
     """
     check_metric(groups, metric)
     groups = as_listed(groups)
@@ -105,7 +105,7 @@ def gather(
 
 
 def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
-    """The keys whose known values are all numbers, at least two different ones."""
+    """The keys whose values are all numbers, with at least two different values."""
     keys = dict.fromkeys(key for one in values for key in one)
     columns = {key: {one[key] for one in values if one.get(key) is not None} for key in keys}
     return [key for key, found in columns.items() if len(found) > 1 and all(finite(text) for text in found)]
@@ -117,7 +117,7 @@ def finite(text: str | None) -> bool:
 
 
 def spacing(values: Sequence[float]) -> str:
-    """The scale on which these values lie most evenly.
+    """The scale of an axis on which the distances of these values vary least.
 
     >>> spacing([0.001, 0.01, 0.1]), spacing([5, 10, 15, 20]), spacing([0, 0.001, 0.01])
     ('log', 'linear', 'symlog')
@@ -165,12 +165,12 @@ def draw(chart: LineChart) -> Figure:
 
 
 def fitting(labels: Sequence[str], room: float) -> list[str]:
-    """As many of the labels as so many inches hold, evenly; the others empty.
+    """Labels that fit into `room` inches: every n-th label, the others replaced by "".
 
     >>> fitting(["5", "10"], 2.6), fitting(["0.001", "0.002", "0.003", "0.004", "0.005", "0.006"], 1.8)
     (['5', '10'], ['0.001', '', '0.003', '', '0.005', ''])
     """
-    needed = sum(0.09 * len(label) + 0.12 for label in labels)  # letters of 12 points
+    needed = sum(0.09 * len(label) + 0.12 for label in labels)  # inches, for text of 12 points
     every = math.ceil(needed / room)
     return [label if index % every == 0 else "" for index, label in enumerate(labels)]
 
@@ -192,7 +192,7 @@ def draw_line(axis: Axes, line: Line, index: int, band: bool) -> None:
 
 
 def caption(chart: LineChart) -> str:
-    """What is drawn and how to read it."""
+    """The text below the figure."""
     counts = [one.n for _, lines in chart.panels for line in lines for _, one in line.points]
     spread = "with a band of ± one standard deviation" if chart.band else "± one standard deviation"
     n = sample(counts)
@@ -202,7 +202,7 @@ def caption(chart: LineChart) -> str:
 
 
 def describe(chart: LineChart) -> str:
-    """Every point in words."""
+    """The values of all points as text, for readers who cannot see the figure."""
     told = [
         f"{', '.join(filter(None, (title, line.label, chart.ticks[place])))}: {number(one.mean, one.std)} ({one.n})"
         for title, lines in chart.panels

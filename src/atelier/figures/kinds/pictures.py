@@ -1,4 +1,4 @@
-"""Pictures that runs have drawn, side by side: a row for each setting, and a column for each epoch."""
+"""Figures that runs have drawn, side by side: a row for each setting, a column for each epoch."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MOST = 6  # settings
 
 @dataclass(frozen=True)
 class Row:
-    """One setting: its pictures, each under its name."""
+    """A setting; `pictures`: (title, file) of each column."""
 
     label: str
     pictures: list[tuple[str, Path]]
@@ -28,11 +28,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is drawn.
+    """The data of the figure.
 
     Args:
-        name: of the pictures, as they lie in the runs' figures.
-        left_out: settings for which there was no room.
+        name: name of the files or the folder in the runs' figures.
+        left_out: number of settings that are not drawn.
     """
 
     name: str
@@ -41,16 +41,16 @@ class Pictures:
 
 
 def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated[int, Ge(1)] = 4) -> Pictures:
-    """`figures/<name>.png` of each setting's first run; of `figures/<name>/epoch_NNNN.png`, where those are, several.
+    """The files `figures/<name>/epoch_NNNN.png`, or else `figures/<name>.png`, of each setting's first run.
 
     Args:
         groups: the settings, the best first.
-        metric: told beside each setting's name.
+        metric: metric shown beside each setting's name.
         name: such as latents, neighbours, reconstructions.
-        epochs: how many columns at most, from the first epoch to the last, of those that all settings have.
+        epochs: maximum number of columns, spread over the epochs that all settings have.
 
     Raises:
-        InputError: if no run has such pictures.
+        InputError: if no run has such files.
     """
     found = [(group, pictures_of(group, name)) for group in groups]
     found = [(group, pictures) for group, pictures in found if pictures]
@@ -69,7 +69,7 @@ def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated
 
 
 def pictures_of(group: Group, name: str) -> dict[int, Path]:
-    """{epoch: file} of a setting's first run; -1 for a picture of no epoch."""
+    """{epoch: file} of a setting's first run; the epoch of a single file is -1."""
     for folder in group.folders[:1]:
         files = sorted((folder / "figures" / name).glob("epoch_*.png"))
         if files:
@@ -80,13 +80,13 @@ def pictures_of(group: Group, name: str) -> dict[int, Path]:
 
 
 def draw(pictures: Pictures) -> Figure:
-    """A line of pictures for each setting; settings of one picture each stand in pairs."""
+    """Draw a row for each setting; settings with a single picture share a row in pairs."""
     columns = max(len(row.pictures) for row in pictures.rows)
     across = 2 if columns == 1 and len(pictures.rows) > 1 else 1
     down = -(-len(pictures.rows) // across)
     shapes = [read(path).size for row in pictures.rows for _, path in row.pictures]
     upright = max(height / width for width, height in shapes)
-    wide = 2.6 if columns > 1 else 9.0 / across  # inches of one
+    wide = 2.6 if columns > 1 else 9.0 / across  # inches of a picture
     size = (wide * columns * across, (wide * upright + 0.75) * down)
     figure = Figure(figsize=size, layout="constrained")
     parts = figure.subfigures(down, across, squeeze=False).ravel()[: len(pictures.rows)]
@@ -100,13 +100,13 @@ def draw(pictures: Pictures) -> Figure:
 
 
 def caption(pictures: Pictures) -> str:
-    """What is drawn."""
+    """The text below the figure."""
     rest = f" The best {MOST} settings; {pictures.left_out} are left out." if pictures.left_out else ""
     return f"{metric_words(pictures.name).capitalize()} of the first run of each setting.{rest}"
 
 
 def describe(pictures: Pictures) -> str:
-    """Which pictures there are, in words."""
+    """The settings and epochs of the pictures as text, for readers who cannot see the figure."""
     told = [
         f"{row.label.replace(chr(10), ', ')}: {', '.join(title for title, _ in row.pictures if title) or 'one picture'}"
         for row in pictures.rows

@@ -1,4 +1,4 @@
-"""A search: every trial's number over the trials with the best so far, and against each key that was drawn."""
+"""The trials of a search: the metric in order of trials, with the best so far, and against each drawn key."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,13 @@ SHOWN = ("completed", "pruned", "failed")
 
 @dataclass(frozen=True)
 class Trial:
-    """Args:
-    number: counted from 0, its folder's name.
-    status: completed, pruned or failed.
-    value: of the metric, at the best epoch; of a pruned trial, until it was pruned; None where there is none.
-    values: {swept key: its value as text}.
+    """A trial.
+
+    Args:
+        number: the trial's number, from 0, and its folder's name.
+        status: completed, pruned or failed.
+        value: the metric at the best epoch so far; None if there is none.
+        values: {swept key: value as text}.
     """
 
     number: int
@@ -39,18 +41,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Panel:
-    """Args:
-    key: the swept key on the axis.
-    scale: linear, log, or choices for an axis of words.
-    choices: these words, in order.
-    """
+    """The panel of a swept key; its `scale` is "linear", "log", or "choices", an axis of the texts `choices`."""
 
     key: str
     scale: str
     choices: list[str]
 
     def place(self, trial: Trial) -> float | None:
-        """Where a trial lies on the axis; None if nowhere."""
+        """The position of a trial on the x-axis; None if the trial has no value."""
         text = trial.values.get(self.key)
         if self.scale == "choices":
             return float(self.choices.index(text)) if text in self.choices else None
@@ -59,13 +57,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Search:
-    """What is drawn.
+    """The data of the figure.
 
     Args:
-        best: (number of a trial, the best value of all completed trials up to it).
+        best: (trial number, best value of the completed trials up to it).
         winner: the best completed trial.
-        color: the panel whose choices have colours of their own.
-        left_out: keys for which there was no room.
+        color: the panel whose choices are shown as colours.
+        left_out: number of keys that are not drawn.
     """
 
     metric: str
@@ -81,11 +79,11 @@ def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] =
     """
     Args:
         groups: the settings.
-        logarithmic: swept keys that were drawn on a logarithmic scale.
+        logarithmic: swept keys that the search drew on a logarithmic scale.
 
     Raises:
-        InputError: if no completed run has `metric`, or if it is another than the objective, on whatever split: the
-            best of it may be the least or the greatest.
+        InputError: if no completed run has `metric`, or it is not the objective (on any split), since only the
+            objective's mode is known.
     """
     check_metric(groups, metric)
     objective, mode = groups[0].objective
@@ -114,7 +112,7 @@ def trial(run: Run, group: Group, metric: str) -> Trial:
 
 
 def panels_of(trials: Sequence[Trial], logarithmic: Sequence[str]) -> list[Panel]:
-    """A panel for each key that has more than one value."""
+    """A panel for each key with several values."""
     values = [one.values for one in trials]
     numeric = numeric_keys(values)
     panels = []
@@ -146,7 +144,7 @@ def draw(search: Search) -> Figure:
     for axis, panel in zip(axes[1:], search.panels, strict=False):
         prepare(axis, panel)
         draw_trials(axis, search, {one.number: panel.place(one) for one in search.trials})
-    axes[0].margins(y=0.1)  # room for the ring around the best, and for the failed at the edge
+    axes[0].margins(y=0.1)  # room for the ring around the best trial, and for failed trials at the lower edge
     scale_upright(axes[0], search.metric, [one.value for one in search.trials if one.value is not None])
     for row in range(rows):
         axes[row * columns].set_ylabel(metric_words(search.metric))
@@ -157,7 +155,7 @@ def draw(search: Search) -> Figure:
 
 
 def draw_best(axis: Axes, search: Search) -> None:
-    """The trials in their order, and the best so far as a line of steps."""
+    """Draw the trials in order, and the best value so far as a step line."""
     last = max(one.number for one in search.trials)
     steps = [*search.best, (last, search.best[-1][1])]
     axis.plot([n for n, _ in steps], [value for _, value in steps], drawstyle="steps-post", color="black", zorder=1.5)
@@ -188,7 +186,7 @@ def draw_trials(axis: Axes, search: Search, places: Mapping[int, float | None]) 
         place = places[one.number]
         if place is None:
             continue
-        if one.value is None:  # at the lower edge: it has no height
+        if one.value is None:  # trials without a value are drawn at the lower edge
             axis.plot([place], [0.03], transform=axis.get_xaxis_transform(), **FAILED)
             continue
         axis.plot([place], [one.value], **look_of(one, search))
@@ -201,14 +199,14 @@ WINNER: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 14, "col
 
 
 def look_of(trial: Trial, search: Search) -> dict[str, Any]:
-    """Colour and marker say the choice, a hollow marker that the trial was pruned."""
+    """Colour and marker of a trial show its choice; a hollow marker means pruned."""
     place = search.color.place(trial) if search.color else 0.0
     look = {"color": "#7f7f7f", "marker": MARKERS[0]} if place is None else style(int(place))
     return {**look, "linestyle": "", "alpha": 0.85, **({"fillstyle": "none"} if trial.status == "pruned" else {})}
 
 
 def looks(search: Search) -> dict[str, dict[str, Any]]:
-    """{name in the legend: how it looks}."""
+    """The legend: {name: style}."""
     names: dict[str, dict[str, Any]] = {"best so far": {"color": "black"}}
     if search.color:
         names |= {text: {**style(index), "linestyle": ""} for index, text in enumerate(search.color.choices)}
@@ -222,11 +220,11 @@ def looks(search: Search) -> dict[str, dict[str, Any]]:
     return names
 
 
-# ---------------------------------------------------------------------- words
+# ---------------------------------------------------------------------- texts
 
 
 def caption(search: Search) -> str:
-    """What is drawn and how to read it."""
+    """The text below the figure."""
     keys = ", ".join(key_words(panel.key) for panel in search.panels)
     against = f", and against {keys}" if keys else ""
     hollow = " Hollow: at its best until it was pruned." if any(t.status == "pruned" for t in search.trials) else ""
@@ -235,7 +233,7 @@ def caption(search: Search) -> str:
 
 
 def describe(search: Search) -> str:
-    """Every trial in words."""
+    """All trials as text, for readers who cannot see the figure."""
     told = []
     for one in search.trials:
         value = "" if one.value is None else f", {number(one.value)}"
