@@ -1,4 +1,4 @@
-"""Build a W&B workspace for a sweep."""
+"""The command `dashboard`: builds a W&B workspace for a sweep."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from atelier.compose.verb import verb
 
 @verb("dashboard")
 def main(options: DictConfig) -> None:
-    """Save the workspace on W&B, or its definition beside the sweep; see `python src/dashboard.py --help`."""
+    """Save the workspace on W&B, or write its definition into the sweep's folder; see `--help`."""
     from pathlib import Path
 
     from atelier.report.dashboard import describe, publish, workspace

@@ -1,4 +1,4 @@
-"""Test a finished run again, from its folder alone."""
+"""The command `eval`: tests a finished run again, from its folder."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def main(options: DictConfig) -> None:
     print_metrics(metrics[0], options.split)
     print_if_fake(config)
     if config.callbacks:
-        print(f"What the callbacks drew: {output / 'figures'}")
+        print(f"Figures of the callbacks: {output / 'figures'}")
 
 
 if __name__ == "__main__":

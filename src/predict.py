@@ -1,4 +1,4 @@
-"""Use a trained network on one's own files, or on texts where it reads those."""
+"""The command `predict`: applies a trained network to the user's files or texts."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from atelier.compose.verb import verb
 
 @verb("predict")
 def main(options: DictConfig) -> None:
-    """Print the network's answer for each input, and draw pictures; see `python src/predict.py --help`."""
+    """Print the prediction for each input, and draw images with their predictions; see `--help`."""
     import sys
 
     import torch
@@ -32,7 +32,7 @@ def main(options: DictConfig) -> None:
         parts = inputs.split(data.eval_batch_size)
         prediction = torch.cat([task(data.normalise(part.to(device))).cpu() for part in parts])
     show_answers(names, inputs, task.answers(prediction), options.format, options.output or folder.path / "predictions")
-    print_if_fake(config, sys.stderr)  # format=json is for programs to read
+    print_if_fake(config, sys.stderr)  # standard output holds only JSON with format=json
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Report: tables, figures and one HTML page from finished runs; without an argument, what runs and sweeps there are."""
+"""The command `report`: writes tables, figures and an HTML page from finished runs; without `sweep`, lists runs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from atelier.compose.verb import verb
 
 @verb("report")
 def main(options: DictConfig) -> None:
-    """Write the report of one sweep or of several; see `python src/report.py --help`."""
+    """Write the report of sweeps and runs; see `python src/report.py --help`."""
     from atelier.arguments import check_arguments
     from atelier.report.listing import print_listing
     from atelier.report.write import write_report

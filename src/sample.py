@@ -1,4 +1,4 @@
-"""Make pictures with a trained GAN or VAE."""
+"""The command `sample`: generates images with a trained GAN or VAE."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from atelier.compose.verb import verb
 
 @verb("sample")
 def main(options: DictConfig) -> None:
-    """Draw made pictures as PNG, with the numbers in a JSON file; see `python src/sample.py --help`."""
+    """Draw generated images into a PNG file, with numbers in a JSON file; see `python src/sample.py --help`."""
     from pathlib import Path
 
     import torch

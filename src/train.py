@@ -1,4 +1,4 @@
-"""Train: compose the configuration, fit, test the best checkpoint, return the objective."""
+"""The command `train`: composes the configuration, trains, tests the best checkpoint, returns the objective."""
 
 from omegaconf import DictConfig
 
@@ -7,7 +7,7 @@ from atelier.compose.verb import verb
 
 @verb("train")
 def main(config: DictConfig) -> float | None:
-    """Train one network in a run folder of its own, or go on with one; see `python src/train.py --help`."""
+    """Train a network in a new run folder, or resume a run; see `python src/train.py --help`."""
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import open_run
     from atelier.runs.terminal import print_if_fake
@@ -26,7 +26,7 @@ def main(config: DictConfig) -> float | None:
                 trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)
                 run.record_test(trainer)
     if run.main:
-        print_if_fake(run.config)  # below the numbers, as above the training
+        print_if_fake(run.config)  # also printed before the training
     return run.objective
 
 

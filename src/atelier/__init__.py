@@ -1,1 +1,1 @@
-"""Atelier: deep-learning experiments composed from configuration, one command each."""
+"""Atelier: deep-learning experiments that are composed from configuration and started by a single command."""

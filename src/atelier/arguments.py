@@ -1,7 +1,7 @@
-"""The one place where values that people wrote are compared with the signature of what they are for.
+"""Checks values that users wrote against the signature of the class or function that takes them.
 
-A signature states kinds, bounds and choices: `Annotated[int, Ge(1)]`, `Literal["best", "last"]`. Pydantic compares, as
-with JSON: a list may stand for a tuple, a word for a path, a whole number for any number, and nothing else.
+A signature states types, bounds and choices: `Annotated[int, Ge(1)]`, `Literal["best", "last"]`. Pydantic compares
+strictly, as for JSON: it accepts a list for a tuple, a text for a path, an integer for a float, and nothing else.
 """
 
 import functools
@@ -14,7 +14,7 @@ from typing import Any
 
 from atelier.errors import InputError, not_among
 
-MISSING = "???"  # OmegaConf's word for a value that has to be given; who asks for it says so
+MISSING = "???"  # OmegaConf's mark of a missing value, which is reported elsewhere
 WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
 BOUNDS = {
     "gt": "above {}",
@@ -23,11 +23,11 @@ BOUNDS = {
     "le": "of {} or less",
     "multiple_of": "a multiple of {}",
 }
-BETWEEN = {"gt": "above {}", "ge": "from {}", "lt": "to below {}", "le": "up to {}"}  # where there are both
+BETWEEN = {"gt": "above {}", "ge": "from {}", "lt": "to below {}", "le": "up to {}"}  # for a lower and an upper bound
 
 
 class UnknownArgument(InputError):
-    """A key that what it is for does not take."""
+    """A key that the signature does not have."""
 
     def __init__(self, key: str, owner: str, told: str) -> None:
         super().__init__(f"{key}: {owner} has {told}" if owner else f"{key}: {told}")
@@ -35,7 +35,7 @@ class UnknownArgument(InputError):
 
 
 class WrongValue(InputError):
-    """A value that is of another kind than what it is for takes, out of its bounds, or none of its choices."""
+    """A value of a wrong type, out of bounds, or not among the choices."""
 
     def __init__(self, key: str, value: Any, told: str) -> None:
         super().__init__(f"{key}={typed(value)}: {told}")
@@ -49,16 +49,16 @@ def check_arguments(
     stated: Mapping[str, Any] | None = None,
     owner: str | None = None,
 ) -> None:
-    """Compare arguments, as plain data, with what the signature of `target` says of their names and values.
+    """Check names and values of arguments, given as plain data, against the signature of `target`.
 
     Args:
-        path: of the arguments, for the message, such as `data`; "" for what stands by itself.
-        stated: {name: annotation} in the place of the signature's.
-        owner: what takes them, for the message; None: the name of `target`, where there is a path; "" for nobody.
+        path: dotted key of the arguments for the message, such as `data`; "" for top-level keys.
+        stated: {name: annotation}, which replace the signature's.
+        owner: name of the target for the message; None: the name of `target` if there is a path; "": no name.
 
     Raises:
         UnknownArgument: for a name that is not in the signature.
-        WrongValue: for a value that does not fit.
+        WrongValue: for a value that the signature does not accept.
     """
     parameters, hints, takes_any = signature_of(target)
     hints = {**hints, **(stated or {})}
@@ -73,7 +73,7 @@ def check_arguments(
 
 
 def check_complete(path: str, target: Callable[..., Any], arguments: Any) -> None:
-    """`check_arguments`, and that `arguments` is a mapping which lacks nothing that has to be given."""
+    """`check_arguments`; also check that `arguments` is a mapping with every argument that has no default."""
     parameters, hints, _ = signature_of(target)
     if not isinstance(arguments, Mapping):
         raise InputError(f"{path}={typed(arguments)}: give a mapping with keys of: {', '.join(parameters)}")
@@ -85,10 +85,10 @@ def check_complete(path: str, target: Callable[..., Any], arguments: Any) -> Non
 
 @functools.cache
 def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
-    """The parameters and annotations of `target`, and whether it takes any others.
+    """The parameters and annotations of `target`, and whether it accepts further keywords.
 
-    A class that hands `**options` on to its base takes what the base takes. What is positional-only has no key, in a
-    base neither: there the class gives it.
+    The parameters of a class with `**options` include those of its base class. Positional-only parameters are left out
+    (they have no key), also those of the base class, which the class passes on itself.
     """
     parameters: dict[str, inspect.Parameter] = {}
     hints: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     function = vars(target).get("__init__", target) if isinstance(target, type) else target
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker imports
+    except (NameError, TypeError, AttributeError):  # annotations that only a type checker can resolve
         return {}
 
 
@@ -121,7 +121,7 @@ def kind_of_default(parameter: inspect.Parameter) -> Any:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value can stand where `hint` is annotated; in doubt, yes.
+    """Whether a plain value fits the annotation `hint`; True if the annotation cannot be checked.
 
     >>> from annotated_types import Ge
     >>> fits(0, typing.Annotated[int, Ge(1)]), fits([1, 2], tuple[int, int]), fits(True, int)
@@ -142,17 +142,17 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def builds(value: Any) -> bool:
-    """Whether a value is the description of an object, which is checked by itself."""
+    """Whether a value describes an object (`_target_`), which is checked separately."""
     return isinstance(value, Mapping) and "_target_" in value
 
 
 @functools.cache
 def comparison(hint: Any) -> Callable[[str], Any] | None:
-    """What raises a ValidationError for JSON that is no list of a `hint`; None where pydantic cannot read the hint.
+    """A function that raises ValidationError for JSON that is no list of `hint`; None if pydantic cannot read `hint`.
 
-    Of a list, since it takes no settings of ours for a dataclass by itself.
+    It validates a list, since pydantic accepts no `config` for a dataclass itself.
     """
-    from pydantic import ConfigDict, PydanticUserError, TypeAdapter  # late: most commands need not wait for it
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter  # slow import, which many commands do not need
 
     try:
         return TypeAdapter(list[hint], config=ConfigDict(arbitrary_types_allowed=True, strict=True)).validate_json
@@ -195,7 +195,7 @@ def describe(hint: Any) -> str:
 
 
 def typed(value: Any) -> str:
-    """A value as it is typed.
+    """A value as the user would type it.
 
     >>> typed(None), typed(True), typed([1, None])
     ('null', 'true', '[1, None]')

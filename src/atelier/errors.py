@@ -1,4 +1,4 @@
-"""The one exception that means 'the user can fix this': shown as its message, without a traceback."""
+"""The exception for errors that the user can fix; commands print its message without a traceback."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ class InputError(ValueError):
     """Wrong input; the message names the key, the value and the choices in one or two lines."""
 
 
-VALUES = (ValueError, RuntimeError)  # what a constructor raises for a value that it cannot take
+VALUES = (ValueError, RuntimeError)  # exceptions that constructors raise for a wrong value
 
 
 @contextmanager
 def wrong_value(path: str) -> Iterator[None]:
-    """Around the call of what the configuration builds at `path`: what it says of its values becomes an InputError.
+    """Inside this context, an exception of VALUES becomes an InputError with the key `path` and the first line.
 
-    The first error stays its cause. Of VALUES' subclasses none is meant, such as NotImplementedError.
+    Subclasses of VALUES, such as NotImplementedError, pass unchanged.
     """
     try:
         yield
@@ -28,12 +28,12 @@ def wrong_value(path: str) -> Iterator[None]:
 
 
 def not_among(name: str, choices: Iterable[str]) -> str:
-    """'choose from …', the choice nearest to `name` first."""
+    """A message with the choices, the most similar to `name` first."""
     return f"no {name!r}; choose from: {', '.join(nearest_first(name, choices))}"
 
 
 def nearest_first(name: str, choices: Iterable[str]) -> list[str]:
-    """`choices` in the order of their likeness to `name`.
+    """`choices` sorted by similarity to `name`, the most similar first.
 
     >>> nearest_first("adamm", ["sgd", "adamw", "adam"])
     ['adam', 'adamw', 'sgd']

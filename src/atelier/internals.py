@@ -1,7 +1,7 @@
-"""What the project uses of Lightning beyond its public interface: nothing of that stands anywhere else.
+"""The only module that uses private names of Lightning.
 
-Each entry says what it gains. tests/test_internals.py has a test of each, so that a version of Lightning that takes one
-away fails there, by its name.
+Each entry states its gain. tests/test_internals.py tests each entry, so that a version of Lightning without a private
+name fails a test of that entry.
 """
 
 import os
@@ -15,15 +15,15 @@ from lightning.pytorch.profilers import PassThroughProfiler
 
 
 def resume_exactly(trainer: lightning.Trainer) -> None:
-    """To be called in `on_train_start`. Gains that a resumed run repeats what it would have done, to the last digit.
+    """Make a resumed run repeat the uninterrupted run to the last digit; called in `on_train_start`.
 
-    Of itself, Lightning departs from that in three places:
+    Lightning departs from that in three cases:
 
-    - A schedule that asks for the run's length has the loaders set up before the checkpoint's loops are read. The place
-      in the epoch is then never handed to the training loader, which begins the epoch anew.
-    - Of a checkpoint written in `on_train_epoch_start`, it takes the finished epoch's counters for those of the epoch
-      to come, and skips that.
-    - At the end of the first epoch of a resumed run, it does not step a schedule that waits for a plateau.
+    - A scheduler that needs the run's length sets up the loaders before the checkpoint's loops are read. The training
+      loader then never gets its position in the epoch, and starts the epoch again.
+    - For a checkpoint written in `on_train_epoch_start`, Lightning takes the counters of the finished epoch for those
+      of the next epoch, and skips that epoch.
+    - At the end of the first epoch of a resumed run, Lightning does not step a plateau scheduler.
     """
     loop: Any = trainer.fit_loop
     loop._load_combined_loader_states()
@@ -33,18 +33,18 @@ def resume_exactly(trainer: lightning.Trainer) -> None:
 
 
 def validation_follows(trainer: lightning.Trainer) -> bool:
-    """In `on_train_batch_end`: whether a validation follows this batch at once.
+    """Whether a validation follows this batch at once; called in `on_train_batch_end`.
 
-    Gains that no checkpoint is written in between: Lightning would take the validation for done, and leave it out.
+    Gain: no checkpoint is written before that validation, which Lightning would skip when it resumes.
     """
     loop: Any = trainer.fit_loop
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
 def leave_epoch_open(trainer: lightning.Trainer) -> None:
-    """To be called in `on_train_end` of a run that ended after so many steps, in the middle of an epoch.
+    """Mark the epoch as unfinished; called in `on_train_end` of a run whose steps ended in the middle of an epoch.
 
-    Lightning counts the epoch as finished. Gains that the run, given more steps, goes on in the epoch's middle.
+    Gain: the run, resumed with more steps, continues in the middle of the epoch, which Lightning counts as finished.
     """
     progress: Any = trainer.fit_loop.epoch_progress
     for counts in (progress.current, progress.total):
@@ -53,9 +53,9 @@ def leave_epoch_open(trainer: lightning.Trainer) -> None:
 
 
 def end_processes(trainer: lightning.Trainer) -> None:
-    """End those that Lightning started for further devices: each has ten seconds to end by itself.
+    """End the processes that Lightning started for further devices; each has ten seconds to end by itself.
 
-    Gains that none of them waits for the others for ever, where one has failed.
+    Gain: after an error in a process, no other process waits for it for ever.
     """
     for process in getattr(trainer.strategy.launcher, "procs", ()):
         try:
@@ -65,20 +65,20 @@ def end_processes(trainer: lightning.Trainer) -> None:
 
 
 def ask_no_driver() -> None:
-    """To be called before a training: where there is no GPU, the question whether there is one is answered quickly.
+    """Speed up torch's check for a GPU on machines without one; called before a training.
 
-    Lightning has torch ask the driver each time, and Adam and others ask at every step. Gains 7 % to 16 % of a small
-    network's training on a processor, with torch built for CUDA.
+    Lightning makes torch ask the driver at each check, and Adam and other optimizers check at every step. Gain: 7 % to
+    16 % of the training time of a small network on a CPU, with torch built for CUDA.
     """
     if not torch.cuda.is_available():
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
 
 
 class QuickHooks:
-    """Base of a LightningModule, before Lightning's own: a hook's name is noted without a look for parameters in it.
+    """A base class of tasks, before LightningModule: sets the current hook's name without nn.Module's `__setattr__`.
 
-    Lightning notes the current hook's name on the module 40 times a step. Gains 4 % of the processor time of a step of
-    the network and batches of 32 of tests/bench.py.
+    Lightning sets that name 40 times in a step. Gain: 4 % of the CPU time of a step, for the network and the batches of
+    32 in tests/bench.py.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -89,9 +89,9 @@ class QuickHooks:
 
 
 class NoProfiler(PassThroughProfiler):
-    """For runs that are not profiled: around each of 42 places in a step stands nothing, in the place of a generator.
+    """The profiler of runs without profiling: enters an empty context at 42 places in a step, instead of a generator.
 
-    Gains 2 % of the same.
+    Gain: 2 % of the CPU time of the same step.
     """
 
     nothing = nullcontext()

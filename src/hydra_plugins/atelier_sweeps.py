@@ -1,4 +1,4 @@
-"""What Hydra looks for: the sweeper and the launcher of conf/hydra/, each a few lines over `atelier.sweeps`."""
+"""Hydra's plugins: the sweepers and launchers of conf/hydra/, thin wrappers of `atelier.sweeps`."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 class SweepLauncher(Launcher):
-    """Runs the jobs of a `Sweep`; `gpus` says how many a node of its cluster has, None that it is this machine."""
+    """Runs the jobs of a `Sweep`; `gpus`: number of GPUs of a cluster's node, None for this machine."""
 
     gpus: int | None = None
 
@@ -34,9 +34,9 @@ class SweepLauncher(Launcher):
         return self.root / "src" / "train.py"
 
     def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
-        """Do the jobs, telling `done` of each one's end; the signal that ended the sweep before its time, or 0.
+        """Run the jobs, call `done` with each ended job, and return the signal that interrupted the sweep, or 0.
 
-        Of anything but a list, a job is asked for only when there is a place for it.
+        If `jobs` is no list, a job is drawn from it only when there is a place for it.
         """
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class GridSweeper(Sweeper):
         study = plain(config.study) if config.study is not None else {}
         check_claims(study)
         if study.get("figures"):
-            from atelier.report.pictures import check_figures  # late: it draws
+            from atelier.report.pictures import check_figures  # imports Matplotlib
 
             check_figures(study)
         if config.sweep.resume is not None:
@@ -136,21 +136,21 @@ class OptunaSweeper(GridSweeper):
     """hydra/sweeper=optuna; the arguments are those of `atelier.sweeps.search.Options`."""
 
     def __init__(self, **options: Any) -> None:
-        """They are read from the configuration, since they have to be plain."""
+        """Ignores the options, which `open_search` reads from the configuration as plain data."""
 
     def sweep(self, arguments: list[str]) -> None:
         self.search(arguments)
 
 
 def end(sweep: Sweep, status: str, stopped: int, result: Sequence[str] = ()) -> None:
-    """Let go of a sweep, write its report, say what is missing, and leave with a status that tells how it went."""
+    """Unlock a sweep, write its report, print its last lines, and exit with a status other than 0 if incomplete."""
     sweep.lock.close()
     if any(sweep.record(job) for job in sweep.jobs):
         from atelier.report.write import write_report
 
         try:
             write_report([sweep.path], conf=CONF)
-        except (OSError, InputError) as error:  # a full disk, a study spoilt since: neither swallows what follows
+        except (OSError, InputError) as error:  # a full disk or a broken study must not suppress the lines below
             print(f"The report could not be written: {error}", file=sys.stderr)
     if command := how_to_send(sweep.path):
         print(f"W&B: runs stayed offline. To send them: {command}")

@@ -66,7 +66,7 @@ def test_testing_again_draws_into_a_folder_of_its_own(run_verb: Run, trained_dig
     drawn = {file.name for file in (tmp_path / "figures").iterdir()}
     names = ("confusion", "dropout_schemes", "mistakes")
     assert drawn == {f"{name}.{kind}" for name in names for kind in ("png", "csv")}
-    assert f"What the callbacks drew: {tmp_path / 'figures'}" in again.out.replace("\n", "")
+    assert f"Figures of the callbacks: {tmp_path / 'figures'}" in again.out.replace("\n", "")
     confusion = (trained_digits.folder / "figures" / "confusion.csv").read_text()
     assert (tmp_path / "figures" / "confusion.csv").read_text() == confusion, "the same network on the same set"
 

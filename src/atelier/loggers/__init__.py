@@ -1,1 +1,1 @@
-"""Who is told of a run besides its own metrics.csv: one service per file."""
+"""Loggers of a run besides metrics.csv: a module for each service."""

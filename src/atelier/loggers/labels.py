@@ -1,4 +1,4 @@
-"""What a run is called in W&B, where the runs of many sweeps meet: its sweep, its setting, tags; and how to send it."""
+"""The labels of a run in W&B: name, group (its sweep), job type (its setting) and tags; the command that sends it."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from atelier.runs.folder import last_two, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import bare, key_of, value_of
 
-OFFLINE = "wandb/offline-run-*"  # in a run folder: a W&B run that stayed on this machine
-TAG_LENGTH = 64  # characters that W&B allows
+OFFLINE = "wandb/offline-run-*"  # offline W&B runs, in a run folder
+TAG_LENGTH = 64  # maximum number of characters of a W&B tag
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The names of one run.
+    """The labels of a run.
 
     Args:
-        name: the run's own: its setting and seed; of a single run, its folder's last two parts.
-        group: its sweep, `<study or experiment>/<stamp>`; None for a single run.
-        setting: what its repeats are called, those of its sweep and others: its swept values, or study or experiment,
-            and its `config_hash`.
-        config_hash: its setting's, as in run.json.
-        tags: one for each swept key, as `optimizer=sgd`.
+        name: setting and seed; for a single run, the last two parts of its folder.
+        group: the run's sweep, `<study or experiment>/<stamp>`; None for a single run.
+        setting: the common name of repeats, also from other sweeps: the swept values, or study or experiment, and the
+            `config_hash`.
+        config_hash: the setting's hash, as in run.json.
+        tags: a tag for each swept key, such as `optimizer=sgd`.
     """
 
     name: str

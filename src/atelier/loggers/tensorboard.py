@@ -1,4 +1,4 @@
-"""TensorBoard: a run's metrics, configuration, figures and final values as event files in its folder."""
+"""The TensorBoard logger: writes metrics, configuration, figures and final values into the run folder."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ FOLDER = "tensorboard"  # in the run folder
 
 
 class TensorBoard(RunLogger):
-    """Writes what `tensorboard --logdir logs` shows: scalars, the configuration as text, figures, and hparams.
+    """Writes scalars, the configuration as text, figures, and hparams, for `tensorboard --logdir logs`.
 
     Args:
         run: the run's folder.
@@ -31,7 +31,7 @@ class TensorBoard(RunLogger):
         self.step = 0
 
     def begin(self, step: int) -> None:
-        """Open the event file; of an earlier one, what a resumed run does again, from `step` on, is left out."""
+        """Open the event file; if the run is resumed, TensorBoard ignores earlier events from `step` on."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
@@ -52,7 +52,7 @@ class TensorBoard(RunLogger):
         self.writer.flush()
 
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
-        """Write the figures and the final values beside the configuration that gave them, and close the file."""
+        """Write the figures, and the final values with the setting as hparams, and close the file."""
         if self.writer is None:
             return
         for figure in sorted((self.folder / "figures").glob("*.png")):
@@ -68,13 +68,13 @@ class TensorBoard(RunLogger):
 
 
 def hparams_of(config: Any) -> dict[str, bool | int | float | str]:
-    """What tells a run from the others: its setting, and which of that setting's runs it is."""
+    """The hparams of a run: its setting, and its seed, fold and draw."""
     repeats = {key: OmegaConf.select(config, key) for key in REPEATS}
     return {**dict(flat(setting_of(config))), **{key: value for key, value in repeats.items() if value is not None}}
 
 
 def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
-    """The leaves of a setting that a table has room for, under their dotted names."""
+    """The leaves of a setting, under their dotted names, without `_target_` and null."""
     for key, value in config.items():
         name = f"{path}{key}"
         if str(key).startswith("_"):

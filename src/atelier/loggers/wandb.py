@@ -1,4 +1,4 @@
-"""Weights & Biases: one W&B run per run, offline where there is no key, and never the end of a training."""
+"""The Weights & Biases logger: offline without an API key; an error of W&B never ends a training."""
 
 import os
 import warnings
@@ -17,22 +17,22 @@ from atelier.runs.folder import read_yaml
 from atelier.runs.metrics import RunLogger
 from atelier.runs.rows import read_metrics
 
-ID_FILE = "wandb_id.txt"  # in the run folder: a resumed run goes on in the same W&B run
-PATIENCE = 300  # seconds to wait at the end for what is not yet sent; it can be sent later
+ID_FILE = "wandb_id.txt"  # in the run folder: the W&B run that a resumed run continues
+PATIENCE = 300  # seconds to wait at the end of a run for unsent data, which can be sent later
 
 
 class Wandb(RunLogger):
     """Logs a run's metrics, resolved configuration and figures to W&B.
 
-    The jobs of a sweep are one W&B group; runs of one setting share their job type, and in W&B's configuration the
-    `config_hash` of run.json; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`), or where
-    W&B cannot be reached, the W&B run stays offline, in `wandb/` of the run folder, and says how to send it.
-    Lightning's own WandbLogger goes on in whatever W&B run is open, has no way offline, and ends with its training.
+    The jobs of a sweep form a W&B group; runs of a setting share their job type, and the `config_hash` in W&B's
+    configuration; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`), or without a connection
+    to W&B, the W&B run stays offline, in `wandb/` of the run folder, and the command that sends it is printed.
+    Lightning's WandbLogger continues any open W&B run, does not fall back to offline, and ends with its training.
 
     Args:
         run: the run's folder.
         project: W&B project.
-        group: W&B group of a single run; a sweep's jobs have the sweep.
+        group: W&B group of a single run; the group of a sweep's jobs is the sweep.
         tags: W&B tags besides those of the swept keys.
     """
 
@@ -46,7 +46,7 @@ class Wandb(RunLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The W&B run, begun at its first use on the first process; None if W&B failed."""
+        """The W&B run, started at its first use on rank 0; None if W&B failed."""
         if self._experiment is None:
             self.guarded(self.begin)
         return self._experiment
@@ -73,10 +73,10 @@ class Wandb(RunLogger):
             print(f"W&B: the run stays offline{why}. To send it: {how_to_send(self.folder)}")
 
     def begin_in(self, mode: str) -> None:
-        """Begin the W&B run, or go on with it.
+        """Start the W&B run, or continue it.
 
-        It then hears its whole history from metrics.csv: what it has already, W&B drops, and what a crash cost it is
-        back. Earlier offline files hold nothing else, and sent later they would overwrite it.
+        A continued W&B run gets the whole metrics.csv again: W&B drops rows that it has, and gets rows that a crash
+        lost. Earlier offline files are deleted: they hold no other rows, and would overwrite newer ones if sent later.
         """
         import wandb
 
@@ -95,7 +95,7 @@ class Wandb(RunLogger):
             tags=list(dict.fromkeys([*labels.tags, *self.tags])),
             mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
             config={**read_yaml(self.folder / "config.yaml"), "config_hash": labels.config_hash},
-            reinit="finish_previous",  # never go on in the W&B run of another job
+            reinit="finish_previous",  # never continue the W&B run of another job
             settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
         )
         if known and not self._experiment.disabled:
@@ -105,7 +105,7 @@ class Wandb(RunLogger):
                 rmtree(folder, ignore_errors=True)
 
     def guarded(self, action: Any, *args: Any, **kwargs: Any) -> None:
-        """Do it, or warn once and leave W&B alone from then on."""
+        """Call `action`; after an error, warn once, and skip all further calls."""
         if self.broken:
             return
         try:
@@ -118,17 +118,17 @@ class Wandb(RunLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """One row of W&B's history per training step, so that steps done again by a resumed run are not told twice."""
+        """Log a row under its training step, so that W&B drops steps that a resumed run repeats."""
         if self.experiment is not None:
             self.guarded(self.experiment.log, dict(metrics), step=step)
 
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
-        """Send the figures and the final values, and end the W&B run with the run's own exit status."""
+        """Send the figures and the final values, and finish the W&B run with the run's exit status."""
         if self._experiment is None:
             return
         self.guarded(self.tell_outcome, summary)
         self.guarded(self._experiment.finish, exit_code=exit_status)
-        if self.broken:  # even so, let no W&B run be left open
+        if self.broken:  # finish the W&B run even after an error
             with suppress(Exception):
                 self._experiment.finish(exit_code=exit_status)
         self._experiment = None
