@@ -1,1 +1,1 @@
-"""What the reports claim, and what our runs say of it: the queue of studies, their record, the verdicts, one page."""
+"""Results of the studies: a queue that runs them, their record, verdicts on the reports' claims, and results.md."""

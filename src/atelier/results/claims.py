@@ -1,23 +1,23 @@
-"""The claims of a study, `claims:` in conf/study/*.yaml: a report's words, and the comparisons that decide them.
+"""The claims of a study, `claims:` in conf/study/*.yaml: a report's statements, and the checks that decide them.
 
     claims:
       - says: "'ReLU performs best'"    # the report's words
         where: figure 1                 # of the report
         checks:                         # the claim is confirmed if all hold
           - metric: val/accuracy        # a logged metric with its split, or one of FACTS
-            at: last                    # best (at the run's best place; the default) | last | {first: 5} | {epoch: 10}
-            of: {activation: relu}      # the settings with these values, or `base`; all without it
+            at: last                    # best (at the run's best epoch; the default) | last | {first: 5} | {epoch: 10}
+            of: {activation: relu}      # the settings with these values, or `base`; by default all settings
             than: {activation: tanh}    # the check is on the difference, repeat by repeat
             above: 0                    # or below: x, or near: x with within: y
-      - says: "'gradual blending'"      # about pictures: who looked decides
+      - says: "'gradual blending'"      # about pictures: a person decides
         where: figure 10
-        seen: null                      # what was looked at, and what was seen
+        seen: null                      # the pictures that the person looked at, and the observation
         verdict: null                   # confirmed | contradicted | undecided
 
-`than_metric`, `than_at` and `than_study` are those of the other side, where they differ; one of them without `than`
-keeps its settings. `reported` is the report's own number, `because` says why the bound is where it is, and a claim's
-`reason` why it does not hold here. Of a `test/` metric without `at`, the test of the kept network counts; with it, what
-was logged while training.
+`than_metric`, `than_at` and `than_study` describe the other side if it differs in them; without `than`, the other side
+has the same settings. `reported` is the report's own number; `because` justifies the bound; a claim's `reason` explains
+why the claim does not hold here. For a `test/` metric without `at`, the final test counts; with `at`, values logged
+during the training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,16 +31,16 @@ from atelier.errors import InputError
 from atelier.runs.overrides import bare
 from atelier.runs.rows import GAPS
 
-FACTS = ("seconds", "parameters", "best_epoch", "best_step", *GAPS)  # what a run has one of, beside test/…
+FACTS = ("seconds", "parameters", "best_epoch", "best_step", *GAPS)  # values that a run has once, besides test/…
 SPLITS = ("train", "val", "test")
 RELATIONS = ("above", "below", "near")
 OTHER = ("than", "than_metric", "than_at", "than_study")
-BASE = "base"  # the setting from which the others of a study differ in one thing each
+BASE = "base"  # the base setting of a study
 
 Values = Mapping[str, Any]  # {swept key: value}
 Words = Annotated[str, MinLen(1)]
 Settings = Literal["base"] | Values | None
-# {first: 5} is the mean over the first five that were measured
+# {first: 5} is the mean over the first five measured values
 Place = (
     Literal["best", "last"] | Annotated[Mapping[Literal["first", "epoch", "step"], Annotated[int, Ge(1)]], Len(1, 1)]
 )
@@ -48,7 +48,7 @@ Place = (
 
 @dataclass(frozen=True)
 class ClaimNode:
-    """The keys of a claim; it has `checks`, or `seen` and `verdict`."""
+    """The keys of a claim: either `checks`, or `seen` and `verdict`."""
 
     says: Words
     where: Words
@@ -79,13 +79,13 @@ class CheckNode:
 
 @dataclass(frozen=True)
 class Side:
-    """One number for each repeat: a metric, at a place, of settings.
+    """A quantity with a number for each repeat: a metric of settings, at an epoch or step.
 
     Args:
-        metric: such as val/accuracy, or one of FACTS.
-        at: None where nothing was said, "best", "last", or {first, epoch or step: a number counted from 1}.
-        of: the settings; {} for all, "base" for that one.
-        study: another study whose runs are meant; None for the claim's own.
+        metric: such as val/accuracy, or a name of FACTS.
+        at: None (not given), "best", "last", or {first, epoch or step: number counted from 1}.
+        of: the values of the settings; {}: all settings; "base": the base.
+        study: another study; None: the claim's own study.
     """
 
     metric: str
@@ -96,14 +96,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Check:
-    """Args:
-    side: what is measured.
-    than: what is taken from it, or None.
-    relation: above, below or near.
-    bound: a number; for near the middle.
-    within: for near, how far from it.
-    reported: the report's number for the same quantity, or None.
-    because: why the bound is where it is.
+    """A check of a claim.
+
+    Args:
+        side: the measured quantity.
+        than: the quantity subtracted from it, or None.
+        relation, bound, within: "above" or "below" the bound, or "near" it: within this distance.
+        reported: the report's number for the same quantity, or None.
+        because: justification of the bound.
     """
 
     side: Side
@@ -117,12 +117,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """Args:
-    says: the report's words.
-    where: in the report.
-    checks: none where a person decides.
-    seen, verdict: what that person saw and says, or "".
-    reason: why it does not hold here, or "".
+    """A claim of a report.
+
+    Args:
+        says, where: the report's words, and their place in the report.
+        checks: the checks; empty if a person decides.
+        seen, verdict: that person's observation and verdict, or "".
+        reason: why the claim does not hold here, or "".
     """
 
     says: str
@@ -137,7 +138,7 @@ def read_claims(study: Mapping[str, Any]) -> list[Claim]:
     """The claims of a `study` node.
 
     Raises:
-        InputError: for what is not as this module says it.
+        InputError: if a claim does not have the form that this module describes.
     """
     return [read_claim(one, f"study.claims[{number}]") for number, one in enumerate(study.get("claims") or [])]
 

@@ -1,7 +1,6 @@
-"""Writes the record of a study, docs/results/<study>/: its runs, their curves, and the figures that are drawn of these.
+"""Writes the record of a study, docs/results/<study>/: its runs, their curves, and its figures.
 
-All but pictures that runs drew themselves are drawn of the record as it is read back, so that they can be drawn again
-when the logs are gone.
+Figures are drawn from the record, except pictures that runs drew, so that they can be drawn again without the logs.
 """
 
 import io
@@ -36,11 +35,11 @@ from atelier.runs.manifest import write_atomically
 from atelier.sweeps.grid import value_meant
 from atelier.sweeps.records import Record
 
-LARGEST = 200_000  # bytes of a figure
+LARGEST = 200_000  # bytes, largest file of a figure
 
 
 def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Iterator[str]:
-    """Bring the record of every study up to what there is, and the page that is made of it; what to tell of each."""
+    """Update the records of all studies, and results.md; return messages."""
     docs.mkdir(exist_ok=True)
     for name in study_names(conf):
         study = read_study(conf, name)
@@ -52,11 +51,11 @@ def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Ite
 
 
 def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[str]:
-    """Bring the record of a study up to what there is, if that is at least a whole seed; what to tell about it.
+    """Update the record of a study, if at least one seed is complete; return messages.
 
     Args:
-        parts: of the list, those of this study.
-        docs: the folder that has results/.
+        parts: the study's parts of the list.
+        docs: the folder that contains results/.
     """
     completed = [record for record in runs.kept if record.status == "completed"]
     done = [record for record in completed if record.get("source") != "fake"]
@@ -78,13 +77,13 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[
 
 
 def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
-    """Finished runs as the record has them: number 0 is the base of the study, if it has one."""
+    """Finished runs in the format of the record, numbered in order; number 0 is the study's base, if it has one."""
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
     wanted = wanted_of(study.node, study.claims, objective)
     settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:
-        """Its setting's place in the grid, which begins with the base if there is one, then its repeat."""
+        """The sort key of a run: the index of its setting in the grid, then its repeat."""
         typed = {key: value_meant(record.overrides[key]) for key in swept if key in record.overrides}
         found = settings.index(typed) if typed in settings else len(settings)
         return found, [(len(one), one) for one in repeat_of(record)]
@@ -102,7 +101,7 @@ def is_base(record: Record, swept: Sequence[str]) -> bool:
 
 
 def draw(study: Study, done: Sequence[Record], folder: Path) -> list[str]:
-    """The figures that the study asks for, into `folder`/figures; why some could not be drawn, in words."""
+    """Draw the study's figures into `folder`/figures; return messages for figures that could not be drawn."""
     wanted: list[Mapping[str, Any]] = list(study.node.get("figures") or [])
     kept = results_of(study, read_record(folder))
     there = results_of(study, [record for record in done if record.folder is not None])
@@ -118,7 +117,7 @@ def draw(study: Study, done: Sequence[Record], folder: Path) -> list[str]:
                 and (old := [file for file in before if file.startswith(f"{name}.")])
                 and len(there.records) < len(done)
             ):
-                rows.append([old[0], before[old[0]]])  # its pictures are gone with their logs
+                rows.append([old[0], before[old[0]]])  # the logs with the pictures are gone: keep the old figure
                 continue
             drawn, why = draw_pictures(there if of_runs else kept, [one], Path(place) / str(number))
             problems += [text.replace("Figure 1 ", f"Figure {number} ") for text in why]
@@ -131,7 +130,7 @@ def draw(study: Study, done: Sequence[Record], folder: Path) -> list[str]:
 
 
 def store(picture: Picture, files: Path, name: str, as_pixels: bool) -> str:
-    """Copy a figure, as SVG if that is small; its file's name."""
+    """Copy a figure, as SVG if it is small, else as PNG; return the file's name."""
     vector, pixels = (picture.path.with_name(f"{picture.path.name}.{ending}") for ending in ("svg", "png"))
     if not as_pixels and vector.stat().st_size <= LARGEST:
         shutil.copyfile(vector, files / f"{name}.svg")
@@ -141,7 +140,7 @@ def store(picture: Picture, files: Path, name: str, as_pixels: bool) -> str:
 
 
 def small_png(file: Path) -> bytes:
-    """A picture's file, in fewer colours and then smaller where it is larger than LARGEST."""
+    """The content of a PNG file, reduced in colours and then in size until it has at most LARGEST bytes."""
     content = file.read_bytes()
     image = Image.open(file).convert("RGB")
     while len(content) > LARGEST:

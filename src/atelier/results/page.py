@@ -1,4 +1,4 @@
-"""docs/results.md: every claim of every study with what our runs say of it, made of the record and conf/study alone."""
+"""Builds docs/results.md, all claims of all studies with their verdicts, from the record and conf/study only."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 
-# {a study's first word: the report}; what begins with another word is ours.
+# {first word of a study's name: the report}; other studies are Atelier's own.
 REPORTS = {
     "asci": "ASCI, computer vision by learning",
     "leiden": "Leiden, deep learning, assignment 2",
@@ -33,7 +33,7 @@ Decisions = Mapping[str, Sequence[Decided]]
 
 
 def page(conf: Path, docs: Path) -> str:
-    """The whole of results.md, which lies in `docs`."""
+    """The text of results.md in the folder `docs`."""
     studies = {name: read_study(conf, name) for name in study_names(conf)}
     runs = {name: read_record(docs / "results" / name) for name in studies}
     decided = decide_all(studies, runs)
@@ -64,7 +64,7 @@ def report_of(study: str) -> str:
 
 
 def counts(decided: Decisions) -> Iterator[str]:
-    """How many claims of each report have which verdict."""
+    """The rows of a table with the number of claims for each report and verdict."""
     found: dict[str, Counter[str]] = {report: Counter() for report in [*REPORTS.values(), OURS]}
     for name, several in decided.items():
         found[report_of(name)].update(one.verdict for one in several)
@@ -97,7 +97,7 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
     for one in decided:
         yield from claim_rows(one)
     reasons = [f"{one.claim.where}, {one.verdict}: {one.claim.reason}" for one in decided if one.claim.reason]
-    for reason in dict.fromkeys(reasons):  # several claims of a table may have the same
+    for reason in dict.fromkeys(reasons):  # several claims may share a reason
         yield ""
         yield reason[:1].upper() + reason[1:]
     if results:
@@ -112,7 +112,7 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
 
 
 def header(file: Path) -> str:
-    """What the study's file says first: what is the report's, and what is ours."""
+    """The comment at the start of a study's file."""
     comments = []
     for line in file.read_text(encoding="utf-8").splitlines()[1:]:
         if not line.startswith("# ") or line.startswith("# python "):
@@ -122,7 +122,7 @@ def header(file: Path) -> str:
 
 
 def of_what(results: Results) -> str:
-    """What the numbers are of: runs, hours, device, precision, commits, and what was typed beside the study."""
+    """The origin of the numbers: runs, hours, devices, precisions, commits, and overrides besides the study's."""
     records = results.records
     spent = hours_told(sum(map(hours, records)))
     devices = sorted({str(record.get("device")) for record in records})
@@ -139,7 +139,7 @@ def of_what(results: Results) -> str:
 
 
 def claim_rows(one: Decided) -> Iterator[str]:
-    """A row for the claim; with several checks, another for each of these below it."""
+    """A row for the claim, and, if it has several checks, a row for each check."""
     claim = one.claim
     if not claim.checks:
         yield row([claim.where, claim.says, "by eye", claim.seen or DASH, "", in_bold(one.verdict)])
@@ -168,7 +168,7 @@ def in_bold(verdict: str) -> str:
 
 
 def table(study: Study, results: Results) -> Iterator[str]:
-    """The settings, the best first; of many the first MOST."""
+    """The table of the best MOST settings, the best first."""
     shown = settings_table(results).main()
     rows = shown.rows[:MOST]
     rest = f", the best {MOST} of {len(shown.rows)}" if len(shown.rows) > MOST else ""

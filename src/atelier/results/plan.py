@@ -1,4 +1,4 @@
-"""What `conf/results.yaml` asks for: studies in order, each a sweep for a seed, and how far these are."""
+"""Reads `conf/results.yaml`, the list of studies to run, as a sweep for each study and seed."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Entry:
-    """The keys of one of its entries."""
+    """The keys of an entry of the list."""
 
     study: str
     seeds: Annotated[Sequence[int], MinLen(1)] | None = None
@@ -38,15 +38,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Part:
-    """A sweep of the list: a study with one seed, or with those of its own grid.
+    """A sweep of the list: a study with a single seed, or with the seeds of its own grid.
 
     Args:
-        study: its name.
-        seed: None for those of its grid.
-        arguments: what is typed after -m.
-        reduced: what of the study these reduce, and why; "" where nothing.
-        folder: where the sweep is, or will be.
-        grid: its jobs.
+        study: name of the study.
+        seed: None: the seeds of the study's grid.
+        arguments: the overrides after -m.
+        reduced: how the overrides reduce the study, and why; "" if they do not.
+        folder: the sweep's folder.
+        grid: the sweep's jobs.
     """
 
     study: str
@@ -61,17 +61,17 @@ class Part:
         return self.study if self.seed is None else f"{self.study}, seed {self.seed}"
 
     def records(self) -> list[Record]:
-        """Its jobs as far as there is a sweep, those that have not begun too."""
+        """The records of all jobs, also of waiting jobs; empty before the sweep starts."""
         return Sweep.read(self.folder).records() if (self.folder / "sweep.json").is_file() else []
 
     def done(self, records: Sequence[Record]) -> list[bool]:
-        """Of each of its jobs whether one of `records` is that job, completed."""
+        """For each job, whether it is completed in `records`."""
         completed = {given(record) for record in records if record.status == "completed"}
         jobs = map(frozenset, self.grid.jobs)
         return [job in completed or any(is_job(one, job) for one in completed) for job in jobs]
 
     def changed(self) -> bool:
-        """Whether the sweep in its folder is one of other jobs, since conf/ is not as it was."""
+        """Whether the sweep in the folder has other jobs, because conf/ has changed since."""
         begun = {given(record) for record in self.records()}
         wanted = {frozenset(job) for job in self.grid.jobs}
         known = all(any(is_job(one, job) for one in begun) for job in wanted)
@@ -79,17 +79,17 @@ class Part:
 
 
 def is_job(overrides: frozenset[str], wanted: frozenset[str]) -> bool:
-    """Whether what a run was given is a job, perhaps with more that changes no number, such as a precision."""
+    """Whether a run with `overrides` is the job `wanted`; further overrides may set ASIDE keys, such as a precision."""
     return wanted <= overrides and all(is_aside(key_of(one)) for one in overrides - wanted)
 
 
 def given(record: Record) -> frozenset[str]:
-    """A job's overrides: the sweep's word for them, since a run may have been resumed with others."""
+    """A job's overrides, from sweep.json, since a run may have been resumed with other overrides."""
     return frozenset(map(str, record.job.get("overrides") or record.get("overrides") or []))
 
 
 def whole_repeats(parts: Sequence[Part], records: Sequence[Record]) -> tuple[int, int]:
-    """How many seeds (folds, draws) of a study are done in all of its settings, and how many are planned."""
+    """The number of seeds (folds, draws) of a study that are complete in all settings, and the planned number."""
     found: dict[frozenset[str], list[bool]] = {}
     for part in parts:
         for job, done in zip(part.grid.jobs, part.done(records), strict=True):
@@ -98,7 +98,7 @@ def whole_repeats(parts: Sequence[Part], records: Sequence[Record]) -> tuple[int
 
 
 def repeat(job: Iterable[str]) -> frozenset[str]:
-    """The overrides that name a job's repeat: its seed, fold or draw."""
+    """The overrides of a job that set its seed, fold or draw."""
     return frozenset(one for one in job if key_of(one) in REPEATS)
 
 
@@ -106,7 +106,7 @@ def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
     """The sweeps of `conf/results.yaml`, in order; their folders are in `logs`/results/.
 
     Raises:
-        InputError: if the file is not as it should be.
+        InputError: if the file cannot be read, or an entry is wrong or repeated.
     """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}

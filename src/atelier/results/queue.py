@@ -1,7 +1,7 @@
-"""Does what is missing of the list, one sweep after the other, in the background of other work.
+"""Runs the missing jobs of the list, a sweep after another, at low priority.
 
-Each sweep is the command that a person would type, in a session of its own, and all that is known of a job is its run
-folder. So the queue may be stopped and started at any moment, and may take over sweeps that were begun by hand.
+Each sweep is the command that a user would type, in its own session; the state of a job is its run folder. The queue
+can therefore be stopped and started at any time, and take over sweeps that a user has started.
 """
 
 import fcntl
@@ -24,18 +24,18 @@ from atelier.sweeps.process import give_way, lead_session
 from atelier.sweeps.records import Record
 
 PATIENT = 19  # the lowest priority
-PAUSE = 0.25  # seconds between two looks at a sweep
-EVENT = re.compile(r"job \d+ (completed|failed|interrupted): ")  # of what a sweep prints, what is told here
+PAUSE = 0.25  # seconds between two checks of a sweep
+EVENT = re.compile(r"job \d+ (completed|failed|interrupted): ")  # lines of a sweep that the queue prints, too
 OF_THE_LAUNCHER = ("hydra.launcher.", "hydra/launcher=")
 
 
 class Queue:
-    """Args:
-    root: the project's folder.
-    parts: the list.
-    runs: those of a study that there are by now, by its name.
-    extra: overrides for every sweep, that change no number: those of the launcher, a precision.
-    cores: how many jobs run at once, unless `extra` says so.
+    """The queue of the sweeps `parts`, in the project's folder `root`.
+
+    Args:
+        runs: maps a study's name to its present runs.
+        extra: overrides for every sweep that change no number: of the launcher, or a precision.
+        cores: number of jobs at once, unless `extra` sets it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Queue:
         self.stopping = 0  # the signal that ends the queue
 
     def run(self) -> int:
-        """Do all that is missing; the exit status: 1 if something failed, 128 + the signal that ended it."""
+        """Run all missing jobs; return the exit status: 1 if a sweep is incomplete, 128 + n after signal n."""
         failed = 0
         before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -72,15 +72,15 @@ class Queue:
         return int(failed > 0)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Pass a signal on to the sweep, which saves, and at a second one kills."""
+        """Pass a signal on to the sweep: its jobs save and stop, and after a second signal they are killed."""
         self.stopping = number
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
     def do(self, part: Part) -> bool:
-        """Begin a sweep, or go on with it, to its end; whether all of its jobs are done then."""
+        """Start or resume a sweep and wait for its end; return whether all jobs are done."""
         runs = self.runs(part.study)
-        if not all(part.done(runs.kept)) and self.wait_for_another(part):  # which may have done the rest
+        if not all(part.done(runs.kept)) and self.wait_for_another(part):  # the other process may have run the jobs
             runs = self.runs(part.study)
         if self.stopping or all(part.done(runs.kept)):
             return True
@@ -97,9 +97,9 @@ class Queue:
             command = [sys.executable, str(self.root / "src" / "train.py"), "-m", *self.arguments(part)]
             self.process = subprocess.Popen(
                 command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                preexec_fn=lead_session,  # a new session would be as eager as any
+                preexec_fn=lead_session,  # keeps the low priority in the new session
             )  # fmt: skip
-        if self.stopping:  # between the last look and now
+        if self.stopping:  # a signal since the last check
             self.process.send_signal(self.stopping)
         with log.open(encoding="utf-8", errors="replace") as told:
             told.seek(start)
@@ -120,13 +120,13 @@ class Queue:
         if (part.folder / "sweep.json").is_file():
             return [*self.launcher, f"sweep.resume={part.folder}"]
         if part.folder.is_dir() and not any(part.folder.iterdir()):
-            part.folder.rmdir()  # a sweep that was killed before it had written a word
+            part.folder.rmdir()  # of a sweep that was killed before it wrote sweep.json
         own = ["hydra.launcher.threads_per_job=1", f"hydra.sweep.dir={part.folder}"]
         threads = any(one.startswith("hydra.launcher.threads_per_job=") for one in self.launcher)
         return [*part.arguments, *self.extra, *self.launcher, *own[threads:]]
 
     def follow(self, part: Part, told: TextIO) -> None:
-        """Tell what happens to the jobs until the sweep ends."""
+        """Print the ends of jobs until the sweep ends."""
         assert self.process is not None
         running = True
         while running:
@@ -138,7 +138,7 @@ class Queue:
                 time.sleep(PAUSE)
 
     def wait_for_another(self, part: Part) -> bool:
-        """Let a process end that runs this sweep: one begun by hand, or one whose queue was killed; whether one did."""
+        """Wait for another process that runs this sweep, such as a user's; return whether there was one."""
         if not is_locked(part.folder / ".lock"):
             return False
         say(f"{part.name}: another process runs it; waiting for that to end")
@@ -148,7 +148,7 @@ class Queue:
 
 
 def whole_lines(file: TextIO) -> Iterator[str]:
-    """What was written since the last look, without a line that has not come to its end."""
+    """The complete lines that were written since the last call."""
     while True:
         place = file.tell()
         line = file.readline()
@@ -164,7 +164,7 @@ def last_line(file: TextIO) -> str:
 
 
 def set_aside(superseded: Sequence[Record], part: Part) -> None:
-    """Move runs out of their sweep whose setting is another by now, so that their jobs are done anew."""
+    """Move runs whose setting has changed out of their sweep, so that their jobs run again."""
     for record in superseded:
         if record.folder is not None and record.folder.parent == part.folder:
             place = part.folder.parent / "superseded" / f"{part.folder.name}-{record.folder.name}"
@@ -175,7 +175,7 @@ def set_aside(superseded: Sequence[Record], part: Part) -> None:
 
 
 def is_locked(lock: Path) -> bool:
-    """Whether a process has a sweep's folder."""
+    """Whether a process holds the lock of a sweep's folder."""
     if not lock.is_file():
         return False
     with lock.open("r+") as file:
@@ -188,10 +188,10 @@ def is_locked(lock: Path) -> bool:
 
 @contextmanager
 def alone(results: Path) -> Iterator[None]:
-    """Keep a second queue from the same folder.
+    """Inside this context, hold the lock of the queue's folder.
 
     Raises:
-        InputError: if there is one already.
+        InputError: if another queue holds the lock.
     """
     results.mkdir(parents=True, exist_ok=True)
     with (results / ".lock").open("w") as file:
@@ -203,7 +203,7 @@ def alone(results: Path) -> Iterator[None]:
 
 
 def be_patient(nice: int = PATIENT) -> None:
-    """Let all other work go first, this process and all that it starts."""
+    """Lower the priority of this process and its children."""
     os.nice(nice)
     give_way(nice)
 

@@ -1,6 +1,6 @@
-"""What lasts of a study: docs/results/<study>/, where runs.csv has a row a run and curves.csv what figures draw.
+"""The lasting record of a study, docs/results/<study>/: runs.csv has a row for each run, curves.csv its curves.
 
-Both are read back into the records that a sweep's folder gives, so that tables, figures and verdicts need no logs.
+Both are read as records like those of a sweep's folder, so that tables, figures and verdicts need no logs.
 """
 
 import csv
@@ -21,23 +21,23 @@ from atelier.sweeps.records import Record
 
 RUNS, CURVES, FIGURES = "runs.csv", "curves.csv", "figures.csv"
 DIGITS, CURVE_DIGITS = 8, 5
-# Of run.json, by dotted name; test.<metric> and at_best.<metric> follow. Before `seed` stands what the study varies.
+# Columns from run.json by dotted name, then test.<metric> and at_best.<metric>. The swept keys stand before `seed`.
 TEXTS = ("status", "config_hash", "counts", "objective.metric", "objective.mode", "device", "precision", "git.commit")
 NUMBERS = (
     *("objective.best", "objective.best_epoch", "objective.best_step"),
     *("objective.validation_gap", "objective.generalisation_gap", "parameters", "epochs", "steps"),
     *("seconds.setup", "seconds.fit", "seconds.test", "threads", "processes"),
 )
-FINISHED = "finished"  # when run.json was written last, UTC
+FINISHED = "finished"  # UTC time of the last change of run.json
 GROUPS = ("test.", "at_best.")  # columns of metrics
 
 
 @dataclass(frozen=True)
 class Recorded(Record):
-    """A run as the record has it; its folder may be gone.
+    """A run from the record, without a folder.
 
     Args:
-        logged: its thinned curves.
+        logged: the run's thinned curves.
     """
 
     logged: Mapping[str, dict[int, float]] = field(default_factory=dict)
@@ -47,12 +47,12 @@ class Recorded(Record):
 
 
 def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) -> Recorded:
-    """A finished run, cut down to what the record keeps.
+    """A finished run, reduced to the content of the record.
 
     Args:
-        number: its place in the record.
-        swept: what the study varies.
-        wanted: which metrics are kept.
+        number: the run's number in the record.
+        swept: the keys that the study varies.
+        wanted: the metrics to keep.
     """
     if isinstance(record, Recorded):
         return Recorded(None, record.manifest, {**record.job, "number": number}, record.logged)
@@ -80,7 +80,7 @@ def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) 
 
 
 def finished(record: Record) -> str:
-    """When a run's state changed last."""
+    """UTC time of the last change of a run's status."""
     if record.folder is None:
         return str(record.get(FINISHED) or "")
     changed = datetime.fromtimestamp((record.folder / "run.json").stat().st_mtime, UTC)
@@ -96,11 +96,11 @@ def put(content: dict[str, Any], name: str, value: Any) -> None:
         content[first] = value
 
 
-# ---------------------------------------------------------------------- to files
+# ---------------------------------------------------------------------- writing
 
 
 def runs_csv(records: Sequence[Recorded], swept: Sequence[str]) -> str:
-    """A row for each run: its values of what the study varies, its repeat, and what came out."""
+    """A row for each run: values of the swept keys, seed, fold and draw, and results."""
     metrics = [f"{group}{name}" for group in GROUPS for name in sorted(names_in(records, group.rstrip(".")))]
     repeats = [key for key in REPEATS if any(repeat_of(record, key) for record in records)]
     columns = ["run", *swept, *repeats, *TEXTS, *NUMBERS, *metrics, "git.dirty", FINISHED, "overrides"]
@@ -125,7 +125,7 @@ def runs_csv(records: Sequence[Recorded], swept: Sequence[str]) -> str:
 
 
 def curves_csv(records: Sequence[Recorded]) -> str:
-    """A row for each run and place: an epoch or a step, as the run counts them, from 0 as in metrics.csv."""
+    """A row for each run and place: an epoch or step, as the run counts, from 0 as in metrics.csv."""
     names = sorted({name for record in records for name in record.logged})
     rows = [["run", "place", *names]]
     for record in records:
@@ -146,7 +146,7 @@ def repeat_of(record: Record, key: str) -> str:
 
 
 def told(value: Any) -> str:
-    """A cell: nothing for None, DIGITS digits of a number."""
+    """The text of a cell: "" for None, DIGITS digits of a float."""
     if isinstance(value, float):
         return f"{value:.{DIGITS}g}"
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
@@ -158,14 +158,14 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-# ---------------------------------------------------------------------- and back
+# ---------------------------------------------------------------------- reading
 
 
 def read_record(folder: Path) -> list[Recorded]:
-    """The runs of a study's folder; none where there is no such folder.
+    """The runs of a study's record; empty if there is none.
 
     Raises:
-        InputError: if a file is not what `runs_csv` and `curves_csv` write.
+        InputError: if a file is not in the format of `runs_csv` and `curves_csv`.
     """
     if not (folder / RUNS).is_file():
         return []
@@ -201,7 +201,7 @@ def read_row(columns: Sequence[str], row: Sequence[str], swept: Sequence[str], c
 
 
 def number(text: str) -> float | int | None:
-    """What `told` wrote: whole numbers stay whole."""
+    """The number of a cell, an int if it was written as an int."""
     if not text:
         return None
     value = float(text)
@@ -222,7 +222,7 @@ def read_curves(file: Path) -> dict[str, dict[str, dict[int, float]]]:
 
 
 def read_figures(folder: Path) -> list[tuple[str, str]]:
-    """(file, caption) of each figure of a study's folder."""
+    """(file, caption) of each figure in a study's record."""
     if not (folder / FIGURES).is_file():
         return []
     with (folder / FIGURES).open(newline="", encoding="utf-8") as file:

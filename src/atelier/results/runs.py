@@ -1,4 +1,4 @@
-"""All runs of a study that there are, in its sweeps' folders and in the record: none twice, no two settings mixed."""
+"""Collects all runs of a study from its sweeps and its record, without duplicates and without outdated settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ NOTHING = Results([], None, "min", [], [])
 
 @dataclass(frozen=True)
 class Runs:
-    """Args:
-    kept: a run for each job that has been begun, the finished one where there are two.
-    superseded: completed runs of settings that mean something else by now; their jobs count as not done.
+    """The runs of a study.
+
+    Args:
+        kept: a run for each started job, a completed run if there is one.
+        superseded: completed runs with an outdated configuration; their jobs count as not done.
     """
 
     kept: list[Record]
@@ -30,22 +32,22 @@ class Runs:
 
 
 def runs_of(study: Study, logs: Path, docs: Path) -> Runs:
-    """Those under `logs`/results/<study>/ and in `docs`/results/<study>/."""
+    """The runs in `logs`/results/<study>/ and in `docs`/results/<study>/."""
     begun = [sweep for file in sweeps_of(study.name, logs) for sweep in Sweep.read(file.parent).records()]
     here = [record for record in begun if record.status != "waiting"]
     return merged([*here, *read_record(docs / "results" / study.name)], study.grid.swept)
 
 
 def sweeps_of(study: str, logs: Path) -> list[Path]:
-    """Each sweep's sweep.json."""
+    """The sweep.json files of a study's sweeps."""
     return sorted((logs / "results" / study).glob("*/sweep.json"))
 
 
 def merged(records: Sequence[Record], swept: Sequence[str]) -> Runs:
-    """One run for each job; of the runs of one setting only those of the configuration that was run last.
+    """A run for each job; for each setting, only runs of the configuration that finished last.
 
     Args:
-        records: those that count more come first.
+        records: all runs; the first of equal runs is kept.
     """
     newest: dict[Any, tuple[str, str]] = {}  # {setting: (when, config_hash)}
     for record in records:
@@ -70,12 +72,12 @@ def setting_of(record: Record, swept: Sequence[str]) -> tuple[str, ...]:
 
 
 def hours(record: Record) -> float:
-    """All that a run took: its set-up, training and test."""
+    """The hours of a run: setup, training and test."""
     return sum(value or 0.0 for value in (record.get("seconds") or {}).values()) / 3600
 
 
 def decide_all(studies: Mapping[str, Study], runs: Mapping[str, Sequence[Record]]) -> dict[str, list[Decided]]:
-    """{study: its claims, decided by its runs}; those of a study that is compared with are there too, or are none."""
+    """{study: its decided claims}; a study without runs counts as empty in comparisons between studies."""
     results: dict[str | None, Results]
     results = {name: results_of(studies[name], runs[name]) for name in studies if runs[name]}
     return {
@@ -84,6 +86,6 @@ def decide_all(studies: Mapping[str, Study], runs: Mapping[str, Sequence[Record]
 
 
 def results_of(study: Study, records: Sequence[Record]) -> Results:
-    """The runs as those of one sweep over the study's grid, whichever sweeps they are from."""
+    """Aggregate runs of several sweeps as if they were from a single sweep over the study's grid."""
     content: Mapping[str, Any] = {"study": study.name, "presentation": study.node, "swept": study.grid.swept}
     return group(list(records), [Sweep(Path(), Manifest(Path(), dict(content)))])

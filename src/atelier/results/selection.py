@@ -1,4 +1,4 @@
-"""Which settings of a study a claim is about, whatever its runs have done: what it names must be in the grid."""
+"""Selects the settings of a study to which a claim refers, and checks that they are in the study's grid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from atelier.sweeps.records import Record
 from atelier.sweeps.study import check_study
 
 Repeat = tuple[str, ...]
-Known = Mapping[str, str | None]  # {swept key: its value as text; None or "" where there is none}
+Known = Mapping[str, str | None]  # {swept key: value as text; None or "" if it has none}
 
 
 def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
-    """Whether a setting is meant."""
+    """Whether a claim's `of` refers to a setting."""
     if of == BASE:
         return base is not None and setting == base
     assert not isinstance(of, str)
@@ -23,22 +23,22 @@ def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
 
 
 def repeat_of(record: Record) -> Repeat:
-    """The seed, the fold and the draw of a run."""
+    """Seed, fold and draw of a run."""
     seed = record.get("seed")
     return ("" if seed is None else str(seed), *(record.value(key) or "" for key in REPEATS if key != "seed"))
 
 
 def base_of(study: Mapping[str, Any], settings: Sequence[Known]) -> Known | None:
-    """The setting from which the others differ in one thing each."""
+    """The base setting of a study; None if it has none."""
     return settings[0] if settings and begins_with_base(study) else None
 
 
 def check_claims(study: Mapping[str, Any]) -> list[Claim]:
-    """The claims of a `study` node, whose own settings they name are in its grid.
+    """The claims of a `study` node, after checking that their settings are in its grid.
 
     Raises:
-        InputError: for a claim that is not as it should be, or names a key that does not vary or a value that no
-            setting has. Where a setting leaves a key to the experiment, any value of it may be meant.
+        InputError: if a claim has a wrong form, names a key that does not vary, or a value that no setting has. If a
+            setting does not set a key, every value of the key is accepted.
     """
     check_study(study)
     claims = read_claims(study)
@@ -50,7 +50,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
 
 
 def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
-    """(where it stands, side) of all checks."""
+    """(dotted key, side) of both sides of all checks."""
     found = []
     for c, claim in enumerate(claims):
         for k, check in enumerate(claim.checks):

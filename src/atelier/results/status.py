@@ -1,4 +1,4 @@
-"""How far the list is: jobs, seeds, hours spent, hours left by what jobs took, and what the claims come to so far."""
+"""Shows the progress of the list: jobs, seeds, hours spent, estimated hours left, and present verdicts."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ UNKNOWN = "—"
 
 @dataclass(frozen=True)
 class Line:
-    """One study. Hours are those of its jobs, each on one thread: on n cores about an n-th of them by the clock.
+    """A study. Hours are sums over jobs with a single thread each; on n cores, the queue takes about an n-th of them.
 
     Args:
-        seeds: whole ones, in which all settings are done, and how many are planned.
-        left: hours; None where no job is done that tells.
+        seeds: number of seeds complete in all settings, and planned number.
+        left: estimated hours; None if no job is done.
         verdicts: {verdict: number of claims}.
     """
 
@@ -50,8 +50,8 @@ def lines(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> list[Lin
 def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: Sequence[Decided]) -> Line:
     """
     Args:
-        parts: of the list, those of this study.
-        records: its runs, as far as there are some.
+        parts: the study's parts of the list.
+        records: the study's present runs.
     """
     jobs = [frozenset(job) for part in parts for job in part.grid.jobs]
     done = [one for part in parts for one in part.done(records)]
@@ -81,7 +81,7 @@ def mean(values: Sequence[float]) -> float:
 def print_status(lines: Sequence[Line], cores: int) -> None:
     console = Console()
     if not console.is_terminal:
-        console = Console(width=200)  # a file has room
+        console = Console(width=200)  # in a file, no cell is wrapped
     table = Table(box=SIMPLE_HEAD)
     numeric = ("jobs", "seeds", "hours spent", "hours left")
     for title in ("study", *numeric, "verdicts so far"):

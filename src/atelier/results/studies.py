@@ -1,4 +1,4 @@
-"""The studies of conf/study/: what each varies, and what its claims are about."""
+"""Reads the studies of conf/study/ with their grids and claims."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +18,12 @@ from atelier.sweeps.study import written
 
 @dataclass(frozen=True)
 class Study:
-    """Args:
-    name: its file in conf/study/.
-    node: what stands under `study:` in it.
-    claims: of the node.
-    grid: all of its jobs.
+    """A study.
+
+    Args:
+        name: name of its file in conf/study/.
+        node: the file's `study:` node, with the `claims`.
+        grid: all jobs of the study.
     """
 
     name: str
@@ -32,11 +33,11 @@ class Study:
 
     @property
     def settings(self) -> list[dict[str, str]]:
-        """{swept key: value as text} of each setting, in the order of the grid; "" where nothing sets it."""
+        """{swept key: value as text} of each setting, in the order of the grid; "" for a key that it does not set."""
         return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.grid.values)))
 
     def composed(self, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
-        """The settings, with what each composes to where nothing sets one of `keys`; needs the project's resolvers."""
+        """The settings, with composed values for those of `keys` that they do not set; needs registered resolvers."""
         known: list[dict[str, str]] = []
         jobs = {tuple(values.items()): job for job, values in zip(self.grid.jobs, self.grid.values, strict=True)}
         with initialize_config_dir(str(conf), version_base="1.3"):
@@ -57,7 +58,7 @@ def study_names(conf: Path) -> list[str]:
 def read_study(conf: Path, name: str) -> Study:
     """
     Raises:
-        InputError: if there is none of that name, or its claims are not as they should be.
+        InputError: if there is no study of that name, or its claims are wrong.
     """
     study = load(conf, name)
     for where, side in sides(study.claims):
@@ -78,7 +79,7 @@ def load(conf: Path, name: str) -> Study:
 
 @contextmanager
 def in_file(conf: Path, name: str) -> Iterator[None]:
-    """Around what is wrong in a study: its file is told."""
+    """Inside this context, an InputError gets the name of the study's file."""
     try:
         yield
     except InputError as error:

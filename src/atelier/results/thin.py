@@ -1,4 +1,4 @@
-"""Which curves the record keeps of a run, and at which places: what figures draw and what claims are about."""
+"""Selects the curves of a run for the record, and their epochs or steps: those that figures and claims need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +7,18 @@ from typing import Any
 from atelier.results.claims import Claim
 from atelier.results.selection import sides
 
-MOST = 60  # places of one metric
-FIRST = 5  # of which the first are all kept
+MOST = 60  # places of a metric: epochs or steps
+FIRST = 5  # number of first places that are always kept
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Args:
-    names: metrics without their split, such as accuracy.
-    first: how many of the first places are needed.
-    places: {epoch or step: places counted from 1 that a claim asks for}.
+    """The metrics and places that a study needs.
+
+    Args:
+        names: metrics without split, such as accuracy.
+        first: number of first places to keep.
+        places: {"epoch" or "step": places of claims, counted from 1}.
     """
 
     names: frozenset[str]
@@ -28,17 +30,12 @@ class Wanted:
         return name.partition("/")[2].removeprefix("clean_") in self.names
 
     def tested(self, name: str) -> bool:
-        """Whether a test metric, without its split, is kept: all but those of single classes."""
+        """Whether a test metric, named without its split, is kept; metrics of single classes only if named."""
         return "/" not in name or name in self.names
 
 
 def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str | None) -> Wanted:
-    """What a study needs.
-
-    Args:
-        node: what stands under `study:`.
-        objective: such as val/loss; kept too.
-    """
+    """The metrics and places of a `study` node, its claims, and its `objective`, such as val/loss."""
     named = [side for _, side in sides(claims)]
     asked = [str(figure.get("metric", objective)) for figure in node.get("figures") or []]
     names = {one.partition("/")[2] or one for one in (*asked, *(side.metric for side in named), objective or "")}
@@ -52,7 +49,7 @@ def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str |
 
 
 def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str) -> dict[str, dict[int, float]]:
-    """The curves that are wanted, each at MOST places at most; equal places for runs that logged at equal places."""
+    """The wanted curves, each reduced to at most MOST places; equal places for runs that logged at equal places."""
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
@@ -61,7 +58,7 @@ def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str
 
 
 def chosen(places: Sequence[int], wanted: Wanted, unit: str) -> list[int]:
-    """The first places, those that claims ask for, the last, and as many between as there is room for, evenly."""
+    """The first places, the claims' places, the last place, and evenly spread places up to MOST."""
     if len(places) <= MOST:
         return list(places)
     asked = {max(before) for at in wanted.places[unit] if (before := [place for place in places if place < at])}

@@ -1,4 +1,4 @@
-"""The claims of all studies in words: what each is decided by, and which settings it means."""
+"""Prints the claims of all studies, with the checks that decide them, and their settings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from atelier.sweeps.grid import text_of
 
 
 def print_claims(conf: Path) -> bool:
-    """Print the claims of every study; whether all are as they should be, and about at least one setting each."""
+    """Print the claims of every study; return whether all are valid and refer to at least one setting."""
     good = True
     for name in study_names(conf):
         print(f"\n{name}")
@@ -44,14 +44,14 @@ def told(study: Study, conf: Path) -> Iterator[str]:
 
 
 def composed(study: Study, claiming: Study, conf: Path) -> tuple[list[dict[str, str]], Known | None]:
-    """The settings of a study, as far as the claims of one name them, and its base."""
+    """The settings of a study with composed values of the keys that the claims of `claiming` name; and its base."""
     named = [side.of for _, side in sides(claiming.claims) if not isinstance(side.of, str)]
     settings = study.composed(conf, dict.fromkeys(key for of in named for key in of))
     return settings, base_of(study.node, settings)
 
 
 def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> str:
-    """How many settings a side means, and which."""
+    """The number and the names of the settings of a side."""
     chosen = [one for one in settings if selects(side.of, one, base)]
     said = ", ".join(filter(None, parts(side)))
     if not chosen:
@@ -62,7 +62,7 @@ def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> 
 
 
 def condition(check: Check) -> str:
-    """A check in words: what both sides share, what they differ in, and the bound."""
+    """A check in words: the common parts of both sides, their differences, and the bound."""
     ours = parts(check.side)
     if check.than is None:
         what = ", ".join(filter(None, ours))
@@ -77,7 +77,7 @@ def condition(check: Check) -> str:
 
 
 def parts(side: Side) -> tuple[str, str, str, str]:
-    """The metric, the place, the settings and the study in words, each "" where nothing is said."""
+    """Metric, place, settings and study of a side in words, each "" if it is not given."""
     at = side.at if isinstance(side.at, str) else "".join(PLACES[word].format(n) for word, n in (side.at or {}).items())
     values = {} if isinstance(side.of, str) else {key: text_of(value) for key, value in side.of.items()}
     of = side.of if isinstance(side.of, str) else describe_values(values)

@@ -1,4 +1,4 @@
-"""What runs say of a claim: one number for each repeat, and where the 95 % interval of their mean lies."""
+"""Decides claims: a number for each repeat, and the position of the 95 % interval of their mean."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from atelier.sweeps.records import Record
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
 LEANS = {CONFIRMED: "leans to confirmed", CONTRADICTED: "leans to contradicted"}
 VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, *LEANS.values(), NOT_RUN)
-ENOUGH = 3  # repeats, from which on an interval decides
-EXACT = ("parameters",)  # what no seed changes
-# Student's 97.5 % quantile for 1, 2, … degrees of freedom; above 30 that of 30, which is a little wide.
+ENOUGH = 3  # repeats, from which on the interval decides
+EXACT = ("parameters",)  # metrics that no seed changes
+# Student's 97.5 % quantile for 1, 2, … degrees of freedom; above 30 that of 30, which is slightly too wide.
 STUDENT = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
     *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
@@ -26,7 +26,7 @@ STUDENT = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the runs say of a check: its quantity over the repeats, and the verdict."""
+    """The outcome of a check: the statistic of its quantity over the repeats, and the verdict."""
 
     quantity: Statistic
     verdict: str
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Decided:
-    """A claim with its outcomes, one for each check, and the verdict on all of it."""
+    """A claim with the outcomes of its checks and the verdict."""
 
     claim: Claim
     outcomes: Sequence[Outcome]
@@ -44,7 +44,7 @@ class Decided:
 def decide(claims: Sequence[Claim], results: Mapping[str | None, Results]) -> list[Decided]:
     """
     Args:
-        results: of the claims' own study under None, of others that they compare with under their names.
+        results: {None: results of the claims' own study, name: results of another study}.
     """
     return [decide_claim(claim, results) for claim in claims]
 
@@ -57,7 +57,7 @@ def decide_claim(claim: Claim, results: Mapping[str | None, Results]) -> Decided
 
 
 def together(verdicts: Sequence[str]) -> str:
-    """The verdict on a claim all of whose checks must hold."""
+    """The verdict on a claim from those of its checks, which must all hold."""
     order = (CONTRADICTED, NOT_RUN, UNDECIDED, LEANS[CONTRADICTED], LEANS[CONFIRMED])
     return next((verdict for verdict in order if verdict in verdicts), CONFIRMED)
 
@@ -73,14 +73,14 @@ def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome
 
 
 def verdict(quantity: Statistic, check: Check, exact: bool = False) -> str:
-    """By the whole interval; by the mean of too few repeats it leans."""
+    """The verdict from the interval; with fewer than ENOUGH repeats, a leaning from the mean."""
     if quantity.mean is None:
         return NOT_RUN
     lowest, highest = allowed(check)
     if exact or quantity.n < ENOUGH:
         found = CONFIRMED if lowest <= quantity.mean <= highest else CONTRADICTED
         if check.relation != "near" and quantity.mean == check.bound:
-            found = CONTRADICTED  # above and below do not hold what they are compared with
+            found = CONTRADICTED  # above and below exclude the bound
         return found if exact else LEANS[found]
     low, high = interval(quantity)
     inside = lowest <= low and high <= highest
@@ -90,7 +90,7 @@ def verdict(quantity: Statistic, check: Check, exact: bool = False) -> str:
 
 
 def allowed(check: Check) -> tuple[float, float]:
-    """From where to where the quantity has to be."""
+    """The range in which the quantity must be."""
     if check.relation == "above":
         return check.bound, math.inf
     if check.relation == "below":
@@ -106,11 +106,11 @@ def interval(quantity: Statistic) -> tuple[float, float]:
     return quantity.mean - half, quantity.mean + half
 
 
-# ---------------------------------------------------------------------- what is measured
+# ---------------------------------------------------------------------- measuring
 
 
 def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat, float]:
-    """A side's number for each repeat that all of its settings have; of several settings their mean."""
+    """{repeat: the side's number, the mean over its settings}, for repeats that all its settings have."""
     found = results.get(side.study)
     if found is None:
         return {}
@@ -125,13 +125,13 @@ def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat,
 
 
 def numbers(setting: Setting, side: Side, unit: str) -> dict[Repeat, float]:
-    """{repeat: the number}, of the completed runs that have one."""
+    """{repeat: number} of the completed runs of a setting that have a finite number."""
     found = {repeat_of(record): number(record, side, unit) for record in setting.completed}
     return {repeat: value for repeat, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def number(record: Record, side: Side, unit: str) -> float | None:
-    """What one run gave for a side; an error is what is missing to an accuracy of 1, as in the figures."""
+    """The number of a run for a side; `error` is 1 − accuracy, as in the figures."""
     if side.metric.rpartition("/")[2] == "error":
         accuracy = number(record, replace(side, metric=side.metric.replace("error", "accuracy")), unit)
         return None if accuracy is None else 1 - accuracy
@@ -146,7 +146,7 @@ def number(record: Record, side: Side, unit: str) -> float | None:
 
 
 def at_place(curve: Mapping[int, float], at: Any, best: int | None, unit: str) -> float | None:
-    """A value of {place counted from 0: value}, or the mean over the first ones."""
+    """The value of a curve {place counted from 0: value} at a place, or the mean over its first values."""
     places = sorted(curve)
     if not isinstance(at, Mapping):
         last = best if at == "best" else None
@@ -159,7 +159,7 @@ def at_place(curve: Mapping[int, float], at: Any, best: int | None, unit: str) -
 
 
 def value_until(curve: Mapping[int, float], last: int | None) -> float | None:
-    """The last value that was measured up to a place; None if the run did not come so far."""
+    """The last value measured up to a place; None if the run ended before it."""
     if last is None or not curve or max(curve) < last:
         return None
     measured = [place for place in curve if place <= last]
