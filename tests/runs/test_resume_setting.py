@@ -61,6 +61,7 @@ def begun(compose: Callable[..., Any], tmp_path: Path) -> Callable[..., RunFolde
         config = compose(*overrides, f"seed={seed}")
         folder.config.write_text(OmegaConf.to_yaml(config, resolve=True))
         manifest = {"overrides": [*overrides, f"seed={seed}"], "config_hash": setting_hash(config)}
+        manifest |= {"epochs": 0, "steps": 0}
         folder.manifest.write_text(json.dumps(manifest))
         return folder
 

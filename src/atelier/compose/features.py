@@ -18,6 +18,7 @@ from atelier.metrics.features import Classifier
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
+from atelier.runs.overrides import typed
 
 NETWORK = "network."  # prefix of the network's tensors in a checkpoint
 
@@ -56,7 +57,7 @@ def trained_classifier(
         raise InputError(f"features.run={run}: there is no run in this folder")
     manifest = Manifest.read(folder.manifest).content
     if manifest["status"] != "completed":
-        how = f"go on with it: python src/train.py resume={shlex.quote(str(run))}"
+        how = f"go on with it: python src/train.py {typed('resume', run)}"
         raise InputError(f"features.run={run}: this run is {manifest['status']}, not completed; {how}")
     checkpoint = open_checkpoint(folder.checkpoint("best"))
     config, weights = checkpoint["config"], weights_of(checkpoint)
@@ -123,6 +124,6 @@ def how_to_make(experiment: str | None, logs: Path) -> list[str]:
     folder = RunFolder(Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path)
     begun = folder.manifest.is_file()
     if not (begun and Manifest.read(folder.manifest)["status"] == "completed"):
-        train = f"resume={folder.path}" if begun else f"experiment={experiment} paths.run={folder.path}"
-        lines.append(f"  python src/train.py {train}")
-    return [*lines, f"  python src/train.py {shlex.join([*sys.argv[1:], f'features.run={folder.path}'])}"]
+        new = f"experiment={experiment} {typed('paths.run', folder.path)}"
+        lines.append(f"  python src/train.py {typed('resume', folder.path) if begun else new}")
+    return [*lines, f"  python src/train.py {shlex.join(sys.argv[1:])} {typed('features.run', folder.path)}"]

@@ -1,10 +1,11 @@
 """Opens the run of a command: a new run, a run to resume, or a finished run to use again."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,10 +14,11 @@ from atelier.compose.explain import CHANGEABLE
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
+from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find
 from atelier.runs.manifest import Manifest
-from atelier.runs.overrides import key_of
+from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import setting_hash
 
@@ -35,7 +37,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
-        run = Run(attach(Path(config.paths.run)), plain(config), resumed=config.resume is not None)
+        run = Run(attach(Path(config.paths.run)), plain(config), resumed={} if config.resume else None)
     elif config.resume is not None:
         run = Run.resume(folder, plain(config), changed)
     else:
@@ -47,6 +49,23 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         run = Run.start(folder, plain(config), names, typed, project_root(), setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
+
+
+def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
+    """A command that goes on with a run and changes something, after what was typed when the run began.
+
+    So Hydra composes both together, and knows the keys of the run's own experiment.
+    """
+    keys = [key_of(argument) for argument in arguments]
+    where = [argument for argument, key in zip(arguments, keys, strict=True) if key in ("resume", "paths.logs")]
+    if "resume" not in keys or len(where) == len(arguments):
+        return list(arguments)
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        config = compose("train", where)
+    if config.resume is None:
+        return list(arguments)
+    run = find(str(config.resume), Path(config.paths.logs))
+    return merged(Manifest.read(run.manifest)["overrides"], arguments)
 
 
 def of_the_launcher(override: str, config: DictConfig) -> bool:
@@ -68,22 +87,25 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         InputError: if there are new overrides, but the run's own no longer compose to its setting.
     """
     stored = config = stored_config(folder)
-    new = [override for override in overrides if key_of(override) != "resume"]
+    manifest, features = Manifest.read(folder.manifest), features_of(stored)
+    typed = manifest["overrides"]
+    then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
+    new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     changed = {}
     if new or data != stored.paths.data:
-        manifest, features = Manifest.read(folder.manifest), features_of(stored)
-        typed = manifest["overrides"]
         begun = composed(typed, stored)
         if "features" in stored:
             begun.features = stored.features  # the classifier's folder may have moved; its identity is compared below
         if setting_hash(begun) == manifest["config_hash"]:
-            replaced = [key_of(override) for override in new]
-            typed = [override for override in typed if key_of(override) not in replaced] + new
+            typed = merged(typed, new)
             config = composed(typed, stored)
             for key, value in features_of(config).items():
                 if value != features.get(key):
                     raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
             changed = {"overrides": typed, "config_hash": setting_hash(config)}
+            changes = differences(plain(stored), plain(config))
+            check_length(config.trainer, changes, manifest.content)
+            check_changes(changes, manifest.content, batches_done(folder))
         elif new:
             raise InputError(
                 f"conf/ or the code has changed since {folder.path} began, and its command gives another setting now; "
@@ -91,6 +113,14 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             )
     config.resume = config.paths.run = str(folder.path)
     return config, changed
+
+
+def batches_done(folder: RunFolder) -> int:
+    """Batches of the epoch that a run stands in the middle of; 0 where an epoch begins."""
+    if not folder.last.exists():
+        return 0
+    loaders = open_checkpoint(folder.last)["loops"]["fit_loop"]["state_dict"].get("combined_loader") or [{"given": 0}]
+    return int(loaders[0]["given"])
 
 
 def composed(overrides: list[str], stored: DictConfig) -> DictConfig:

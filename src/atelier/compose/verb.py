@@ -64,6 +64,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                 sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
             sys.argv[1:] = with_plus(config_name, sys.argv[1:])
             register_resolvers(root)
+            with mistakes_told():
+                sys.argv[1:] = with_run(sys.argv[1:], root / "conf")
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
@@ -79,6 +81,15 @@ def with_plus(verb: str, arguments: Sequence[str]) -> list[str]:
     """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
     added = ("data.", "task.") if verb in ("eval", "predict", "sample") else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
+
+
+def with_run(arguments: Sequence[str], conf: Path) -> list[str]:
+    """Arguments after those of the run that they go on with, if there is one."""
+    if not any(argument.startswith("resume=") for argument in arguments):
+        return list(arguments)
+    from atelier.compose.open import after_what_was_typed  # late: most commands do not need torch to be composed
+
+    return after_what_was_typed(arguments, conf)
 
 
 class Wrapping(io.TextIOBase):

@@ -124,7 +124,7 @@ def cautions(results: Results) -> list[str]:
         ("failed", "failed; {them} left out of every mean"),
         ("pruned", "pruned, ended early since others were better; {them} left out of every mean"),
         ("interrupted", "interrupted; {them} left out of every mean"),
-        ("running", "still running, or killed without a word"),
+        ("running", "still running"),
         ("waiting", "not begun"),
     ):
         if (number := sum(record.status == status for record in records)) > 0:

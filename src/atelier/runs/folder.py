@@ -12,6 +12,7 @@ import yaml
 
 from atelier.errors import InputError
 from atelier.runs.manifest import write_atomically
+from atelier.runs.overrides import typed
 
 
 @dataclass
@@ -56,7 +57,8 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
     except FileExistsError:
         if path is None:
             return create(logs, experiment)  # another run drew the same stamp
-        raise InputError(f"paths.run={folder.path} exists already; resume={folder.path} goes on with it") from None
+        told = f"exists already; {typed('resume', folder.path)} goes on with it"
+        raise InputError(f"paths.run={folder.path} {told}") from None
     except OSError as error:
         raise InputError(
             f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
@@ -73,20 +75,25 @@ def claim(path: Path) -> TextIO:
         InputError: if another process holds the lock.
     """
     lock = (path / ".lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise InputError(f"{path} is being written by another process") from None
-    return lock
+    for _ in range(10):  # who asks whether it is `claimed` has it for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            time.sleep(0.02)
+    lock.close()
+    raise InputError(f"{path} is being written by another process")
 
 
 def claimed(path: Path) -> bool:
     """Whether a process, on any machine that mounts the file system, holds the lock of a run or a sweep."""
-    try:
-        claim(path).close()
-    except InputError:
-        return True
+    if not (path / ".lock").exists():
+        return False
+    with (path / ".lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
     return False
 
 

@@ -1,4 +1,4 @@
-"""Handles Ctrl-C and SIGTERM: the run finishes its step, saves a checkpoint and prints the command that resumes it.
+"""Handles Ctrl-C, SIGTERM and SIGHUP: the run finishes its step, saves a checkpoint and prints how to resume it.
 
 Lightning's own signal connector saves no checkpoint on SIGTERM, and ends with exit status 1 on Ctrl-C.
 """
@@ -14,6 +14,12 @@ import torch
 import torch.distributed
 
 
+def endings() -> list[signal.Signals]:
+    """The signals that ask a run or a sweep to save and end; under nohup, the loss of its terminal does not."""
+    asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    return [number for number in asked if signal.getsignal(number) != signal.SIG_IGN or number != signal.SIGHUP]
+
+
 class Interrupted(Exception):
     """Raised to end a run on a signal, after its checkpoint was saved."""
 
@@ -23,7 +29,7 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """Remembers the first Ctrl-C or SIGTERM; a second Ctrl-C ends the program at once."""
+    """Remembers the first signal that asks to end; a second Ctrl-C ends the program at once."""
 
     def __init__(self) -> None:
         self.received = 0
@@ -31,7 +37,7 @@ class StopRequest:
 
     def listen(self) -> None:
         """Install the signal handlers; called again after Lightning has installed its own."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in endings():
             current = signal.signal(number, self.handle)
             if current != self.handle:
                 self.before.setdefault(number, current)

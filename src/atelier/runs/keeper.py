@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from atelier.errors import InputError
 from atelier.internals import leave_epoch_open, resume_exactly, validation_follows
+from atelier.runs.changes import Takeover
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
@@ -43,8 +44,13 @@ class Keeper(Checkpoint):
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
+        self.takeover: Takeover | None = None  # of a run that goes on under another configuration
 
     # ------------------------------------------------------------------ training
+
+    def on_fit_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        if self.takeover:
+            self.takeover.note(trainer)
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
@@ -52,6 +58,11 @@ class Keeper(Checkpoint):
         if trainer.is_global_zero:  # not earlier: Lightning first divides the cores among the run's processes
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         resume_exactly(trainer)
+        if self.takeover:
+            told = self.takeover.apply(trainer, task.schedule.interval)
+            if trainer.is_global_zero:
+                print(told)
+                self.manifest.update(changes={str(trainer.global_step + 1): self.takeover.changes})
         if trainer.global_rank < len(self.random):
             set_random_state(self.random[trainer.global_rank], trainer.strategy.root_device)
         elif trainer.global_rank > 0:  # ranks draw different dropout masks
@@ -166,3 +177,7 @@ class Keeper(Checkpoint):
 
     def on_load_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint.get("random") or []
+        takeover = Takeover(checkpoint["config"], self.config)
+        if trainer.state.fn == "fit" and takeover.changes:
+            self.takeover = takeover
+            takeover.drop_what_does_not_fit(checkpoint)

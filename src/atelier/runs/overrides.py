@@ -1,5 +1,9 @@
 """Splits overrides such as `+key=value` into key and value, as text; `atelier.sweeps.grid` parses the values."""
 
+import re
+import shlex
+from collections.abc import Sequence
+
 
 def key_of(override: str) -> str:
     """
@@ -13,5 +17,36 @@ def bare(key: str) -> str:
     return key.lstrip("+~")
 
 
+def merged(before: Sequence[str], now: Sequence[str]) -> list[str]:
+    """What is typed `now` after what of `before` it leaves: neither the same keys nor those of a group chosen anew.
+
+    >>> merged(["optimizer=adam", "optimizer.lr=0.1", "seed=1"], ["optimizer=sgd"])
+    ['seed=1', 'optimizer=sgd']
+    """
+    keys = [key_of(override) for override in now]
+    below = tuple(f"{key}." for key in keys)
+    return [one for one in before if key_of(one) not in keys and not key_of(one).startswith(below)] + list(now)
+
+
+def typed(key: str, value: object) -> str:
+    """`key=value` as a person types it, who has a shell and Hydra read it.
+
+    >>> print(typed("resume", "logs/run 1"))
+    'resume='"'"'logs/run 1'"'"''
+    """
+    simple = re.fullmatch(r"[\w./:@-]+", str(value))
+    return shlex.quote(f"{key}={value if simple else quoted(value)}")
+
+
 def value_of(override: str) -> str:
     return override.partition("=")[2]
+
+
+def quoted(value: object) -> str:
+    """Text as Hydra reads it back, whatever is in it.
+
+    >>> print(quoted("a = {b}"))
+    'a = {b}'
+    """
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"

@@ -36,6 +36,7 @@ from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile, RunLogger
+from atelier.runs.overrides import typed
 from atelier.runs.rows import GAPS, gaps
 from atelier.runs.terminal import print_if_fake, print_plan, quieten_lightning, recording, shows_in
 
@@ -46,14 +47,19 @@ class Run:
     Args:
         folder: the run's folder, with its run.json.
         config: the resolved configuration as plain data.
-        resumed: whether this process resumes the run.
+        resumed: for a resumed run, the entries of run.json that change; None for a new run.
         lock: the lock of the folder, which rank 0 holds.
     """
 
     def __init__(
-        self, folder: RunFolder, config: dict[str, Any], resumed: bool = False, lock: TextIO | None = None
+        self,
+        folder: RunFolder,
+        config: dict[str, Any],
+        resumed: dict[str, Any] | None = None,
+        lock: TextIO | None = None,
     ) -> None:
         self.folder, self.config, self.resumed = folder, config, resumed
+        self.begun = resumed is None  # until then, run.json keeps what an earlier process said
         self.lock = lock
         self.manifest = Manifest.read(folder.manifest)
         self.stop = StopRequest()
@@ -62,7 +68,7 @@ class Run:
         self.main = rank() == 0
         self.trainer: lightning.Trainer | None = None
         self.pruned = False
-        if resumed and (threads := self.manifest.get("threads")):
+        if resumed is not None and (threads := self.manifest.get("threads")):
             provenance.compute_with(threads)
 
     # ------------------------------------------------------------------ how it begins
@@ -110,16 +116,26 @@ class Run:
 
     @classmethod
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
-        """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash)."""
+        """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash).
+
+        The folder is not written to before `describe`, when the network is known to fit the checkpoint.
+        """
         with ExitStack() as locked:
             lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
-            if lock:
-                manifest = Manifest.read(folder.manifest)
-                manifest.update(**changed, status="running", error=None, pid=os.getpid(), host=socket.gethostname())
-                write_yaml(folder.config, config)
-                write_yaml(folder.overrides, manifest["overrides"])
+            run = cls(folder, config, changed, lock)
             locked.pop_all()  # the run keeps the lock
-        return cls(folder, config, resumed=True, lock=lock)
+        return run
+
+    def begin_again(self, task: lightning.LightningModule) -> None:
+        """Write into the folder that the run is resumed, and with which configuration."""
+        if self.folder.last.exists():
+            check_fits(task, open_checkpoint(self.folder.last), self.folder.last)
+        self.begun = True
+        if self.main:
+            here = {"pid": os.getpid(), "host": socket.gethostname()}
+            self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
+            write_yaml(self.folder.config, self.config)
+            write_yaml(self.folder.overrides, self.manifest["overrides"])
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -159,6 +175,8 @@ class Run:
     def describe(self, task: Any, trainer: lightning.Trainer) -> None:
         """Print and record the run's network, device and precision."""
         self.trainer = trainer
+        if self.resumed is not None:
+            self.begin_again(task)
         if not self.main:
             return
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
@@ -178,13 +196,11 @@ class Run:
             print(told)
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
-        """The checkpoint to resume from, after checking that it is safe and fits; None for a new run."""
-        if not self.resumed or not self.folder.last.exists():
+        """The checkpoint to resume from; None for a new run."""
+        if self.resumed is None or not self.folder.last.exists():
             return None
-        checkpoint = open_checkpoint(self.folder.last)
-        check_fits(task, checkpoint, self.folder.last)
         if self.main:
-            self.metrics.forget_after(checkpoint["global_step"])
+            self.metrics.forget_after(open_checkpoint(self.folder.last)["global_step"])
         return self.folder.last
 
     def prune(self) -> None:
@@ -243,9 +259,10 @@ class Run:
             return
         if not self.main:
             sys.exit(0)  # on another status of this rank, Lightning would kill rank 0
-        if Manifest.read(self.folder.manifest)["status"] != "failed":  # another rank's failure may cause the signal
+        failed = Manifest.read(self.folder.manifest)["status"] == "failed"  # as where another rank failed first
+        if self.begun and not failed:
             self.manifest.update(status="interrupted")
-        print(f"Interrupted. Go on with: python src/train.py resume={self.folder.path}", file=sys.stderr)
+        print(f"Interrupted. Go on with: python src/train.py {typed('resume', self.folder.path)}", file=sys.stderr)
         sys.exit(status)
 
     def record_failure(self, error: BaseException) -> None:
@@ -255,7 +272,7 @@ class Run:
                 with self.folder.log.open("a", encoding="utf-8") as log:
                     log.write("".join(traceback.format_exception(error)))
             manifest = Manifest.read(self.folder.manifest)
-            if manifest["status"] != "failed":  # keep the first error: the other processes fail because of it
+            if self.begun and manifest["status"] != "failed":  # keep the first error: others follow from it
                 message = str(error) or repr(error)
                 manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
         except OSError as second:  # such as a full disk; the caller raises the first error

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from atelier.runs.folder import claimed
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
 
@@ -86,6 +87,8 @@ def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
     except (OSError, ValueError) as error:
         told = {"type": type(error).__name__, "message": f"run.json cannot be read: {error}"}
         manifest = {**waiting(job or {}, {}), "status": "failed", "error": told}
+    if manifest.get("status") == "running" and not claimed(folder):
+        manifest["status"] = "interrupted"  # its process was killed
     return Record(folder, manifest, job or {})
 
 

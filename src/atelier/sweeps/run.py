@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from atelier.errors import InputError
+from atelier.runs.interrupt import endings
 from atelier.runs.manifest import Manifest
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import Lines
@@ -113,7 +114,7 @@ class Loop:
         The next job is drawn from `jobs` when there is a place for it, after `done` was called for each ended job.
         """
         more = iter(jobs)
-        before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self.stop) for number in endings()}
         try:
             self.executor.adopt()
             while self.fill(more) or self.executor.busy():

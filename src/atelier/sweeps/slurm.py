@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier.errors import InputError
+from atelier.runs.overrides import typed
 from atelier.sweeps.run import Done, End, Executor, Loop
 from atelier.sweeps.slurm_queue import (
     CANCELLED,
@@ -119,7 +120,7 @@ class Slurm(Executor):
                 names = self.queue.submit(needs, alike, min(self.limit or len(alike), len(alike)))
             except InputError as error:
                 stay = (
-                    f"\n{len(self.submitted)} jobs stay in Slurm's queue; sweep.resume={self.sweep.path} "
+                    f"\n{len(self.submitted)} jobs stay in Slurm's queue; {typed('sweep.resume', self.sweep.path)} "
                     "hydra/launcher=slurm waits for them"
                 )
                 raise InputError(f"{error}{stay * bool(self.submitted)}") from error

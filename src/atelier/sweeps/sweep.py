@@ -15,7 +15,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder, claimed
 from atelier.runs.manifest import Manifest
-from atelier.runs.overrides import key_of
+from atelier.runs.overrides import key_of, quoted, typed
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.records import Record, read_run, waiting
 
@@ -66,7 +66,7 @@ class Sweep:
         try:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError:
-            raise InputError(f"{path} exists already; sweep.resume={path} goes on with it") from None
+            raise InputError(f"{path} exists already; {typed('sweep.resume', path)} goes on with it") from None
         except OSError as error:
             raise InputError(
                 f"cannot write the sweep's folder {path}: {error.strerror} (paths.logs, LOG_DIR)"
@@ -228,16 +228,6 @@ def described(job: Job) -> dict[str, Any]:
     return {**asdict(job), "seed": job.facts.get("seed"), "config_hash": job.facts.get("config_hash")}
 
 
-def quoted(value: object) -> str:
-    """A value in quotes, with escapes, so that Hydra's parser reads it back unchanged.
-
-    >>> print(quoted("a = {b}"))
-    'a = {b}'
-    """
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
-
-
 def wait_for_leftovers(sweep: Sweep, queued: Container[int] = (), seconds: float = 60) -> None:
     """Wait until jobs of a killed sweep have saved and ended, except for jobs `queued` on a cluster.
 
@@ -247,7 +237,7 @@ def wait_for_leftovers(sweep: Sweep, queued: Container[int] = (), seconds: float
     end = time.monotonic() + seconds
     for job in sweep.jobs:
         folder = sweep.folder(job)
-        while job.number not in queued and sweep.status(job) == "running" and claimed(folder.path):
+        while job.number not in queued and claimed(folder.path):
             if time.monotonic() > end:
                 raise InputError(f"job {job.number} of {sweep.path} is still running, on {sweep.record(job)['host']}")
             time.sleep(0.2)

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from atelier.runs.overrides import typed
 from atelier.sweeps.sweep import Job, Sweep
 
 REFRESH = 1.0  # seconds between two readings of the jobs' run.json
@@ -195,5 +196,5 @@ def last_words(sweep: Sweep) -> list[str]:
 
 def how_to_go_on(sweep: Sweep) -> str:
     """The line with the command that resumes a sweep, with its overrides of the launcher."""
-    words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), f"sweep.resume={sweep.path}"]
+    words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), typed("sweep.resume", sweep.path)]
     return f"Go on with: python src/train.py -m {' '.join(words)}"

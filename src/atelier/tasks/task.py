@@ -248,10 +248,6 @@ class Task(QuickHooks, lightning.LightningModule):
                     checkpoint["metrics"][name] = copy.deepcopy(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.schedule.length:  # of a schedule laid out over the run, only how far it is: the run may be longer now
-            for state in checkpoint.get("lr_schedulers", ()):
-                for key in state.keys() - {"last_epoch", "_step_count", "_last_lr", "lr_lambdas"}:
-                    del state[key]
         if self._trainer is None or self.trainer.state.fn != "fit":
             return
         for name, metric in self.metrics_by_name().items():

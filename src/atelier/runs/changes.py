@@ -1,0 +1,155 @@
+"""Changes to a run on resuming: checks which keys can change, and gives the new values to optimizers and schedulers.
+
+Lightning restores the learning rates and all other hyperparameters of a checkpoint, whatever is typed. Here the new
+values hold from the next step on, and the learning rate is the one that the new schedule has at that step.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import lightning.pytorch as lightning
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from atelier.errors import InputError
+from atelier.runs.setting import is_aside, within
+
+# A run keeps what it began with: of the data, all but what is listed after them.
+FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
+FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "images", "labels")
+BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes", "trainer.accumulate_grad_batches")
+# An optimizer keeps its state (moments, sums) if no others of its arguments change.
+RATES = ("lr", "weight_decay", "betas", "eps")
+PROGRESS = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # of a scheduler that waits for a plateau
+
+Changes = dict[str, tuple[Any, Any]]  # {dotted key: (old value, new value)}; None where there is none
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
+    """The keys that count for a setting and differ between two resolved configurations.
+
+    >>> differences({"optimizer": {"lr": 0.1}, "logger": {}}, {"optimizer": {"lr": 0.2}, "logger": {"wandb": 1}})
+    {'optimizer.lr': (0.1, 0.2)}
+    """
+    before, after = ({key: unplaced(value, side) for key, value in leaves(side)} for side in (old, new))
+    found = {key: (before.get(key), after.get(key)) for key in [*before, *(after.keys() - before.keys())]}
+    changed = {key: pair for key, pair in found.items() if pair[0] != pair[1] and not is_aside(key)}
+    twice = {key for key in changed if key.removeprefix("task.") in changed.keys() - {key}}  # ${optimizer} in the task
+    dull = {key for key in changed if key.endswith("_partial_") or within(key, "callbacks")}
+    return {key: pair for key, pair in changed.items() if key not in twice | dull}
+
+
+def leaves(node: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+def unplaced(value: Any, config: Mapping[str, Any]) -> Any:
+    """A value without the folder that it lies in, if that is one of the configuration's paths."""
+    for name, path in config.get("paths", {}).items():
+        if path and isinstance(value, str) and value.startswith(path):
+            return f"<{name}>{value.removeprefix(path)}"
+    return value
+
+
+def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> None:
+    """
+    Args:
+        changes: of the run's configuration, beside those of its length.
+        done: the run's run.json.
+        batches: of the epoch that the run goes on in; 0 where an epoch begins.
+
+    Raises:
+        InputError: for what cannot change while a run goes on.
+    """
+    for key, (old, new) in changes.items():
+        free = key.startswith("data.") and key.split(".")[1] in FREE_DATA
+        if any(within(key, fixed) for fixed in FIXED) and not free:
+            raise InputError(f"{key}={new}: the run began with {old} and keeps it; a new run, without resume=, can")
+        if key in BATCHES and batches:
+            epoch = done["epochs"] + 1
+            told = f"it was {old} in the {batches} batches of epoch {epoch} that are done"
+            raise InputError(f"{key}={new}: {told}; end the epoch first: resume=… trainer.max_epochs={epoch}")
+
+
+def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InputError: if the run is to be shorter than it is, or if it is over and something would change in its training.
+    """
+    by_steps = trainer["check_val_every_n_epoch"] is None
+    key, unit = ("max_steps", "steps") if by_steps else ("max_epochs", "epochs")
+    asked, count = trainer[key], done[unit]
+    if asked in (None, -1):
+        return
+    if asked < count:
+        raise InputError(f"trainer.{key}={asked}: the run has {count} {unit} already; give that many or more")
+    if asked == count and (others := [k for k in changes if k != f"trainer.{key}"]):
+        given = f"{others[0]}={changes[others[0]][1]}"
+        raise InputError(f"{given}: the run has its {count} {unit}; give trainer.{key}={count + 1} or more, too")
+
+
+class Takeover:
+    """Gives the optimizers and schedulers of a trainer the values of the new configuration, once the old are restored.
+
+    Args:
+        old: the configuration in the checkpoint.
+        new: the run's.
+    """
+
+    def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        self.changes = differences(old, new)
+        self.groups: list[Any] = []
+        self.schedulers: list[Any] = []
+
+    def drop_what_does_not_fit(self, checkpoint: dict[str, Any]) -> None:
+        """Take out of the checkpoint the states of another kind of optimizer or scheduler."""
+        keys = [key.split(".") for key in self.changes]
+        self.anew = any(key[0] == "optimizer" and key[-1] not in RATES for key in keys)
+        self.rescheduled = any(key[0] == "scheduler" and key[-1] == "_target_" for key in keys)
+        if self.anew:
+            checkpoint["optimizer_states"] = []
+        if self.rescheduled or self.anew:
+            checkpoint["lr_schedulers"] = []
+
+    def note(self, trainer: lightning.Trainer) -> None:
+        """Remember the optimizers' groups and the schedulers as they were made, before a checkpoint is restored."""
+        self.groups = [[{**group} for group in optimizer.param_groups] for optimizer in trainer.optimizers]
+        for groups in self.groups:
+            for group in groups:
+                del group["params"]
+        self.schedulers = [copy.deepcopy(config.scheduler.state_dict()) for config in trainer.lr_scheduler_configs]
+
+    def apply(self, trainer: lightning.Trainer, interval: str) -> str:
+        """Give them those values, and the schedules the run's place; returns a line that says what changes.
+
+        Args:
+            interval: what the schedules count: "step" or "epoch".
+        """
+        live = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        before = [float(group["lr"]) for group in live]
+        for group, made in zip(live, [group for groups in self.groups for group in groups], strict=True):
+            group.update(made)
+        for config, made in zip(trainer.lr_scheduler_configs, self.schedulers, strict=True):
+            scheduler = config.scheduler
+            if isinstance(scheduler, ReduceLROnPlateau):
+                so_far = scheduler.state_dict()
+                scheduler.load_state_dict({**made, **{key: so_far[key] for key in PROGRESS}})
+                if not self.rescheduled and not any(key.endswith("lr") for key in self.changes):
+                    for group, lr in zip(live, before, strict=True):
+                        group["lr"] = lr
+                continue
+            scheduler.load_state_dict(made)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # torch's, of a schedule that runs ahead of its optimizer
+                for _ in range(trainer.global_step if interval == "step" else trainer.current_epoch):
+                    scheduler.step()
+        told = [", ".join(f"{key} {old} → {new}" for key, (old, new) in self.changes.items())]
+        rates = [(old, float(group["lr"])) for old, group in zip(before, live, strict=True) if old != group["lr"]]
+        told += [f"learning rate {old:.6g} → {new:.6g}" for old, new in rates[:1]]
+        told += ["the optimizer's state begins anew"] * self.anew
+        return f"From step {trainer.global_step + 1:,} on: {'; '.join(told)}"
