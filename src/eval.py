@@ -15,12 +15,14 @@ def main(options: DictConfig) -> None:
     from atelier.compose.open import reopen
     from atelier.data.tensors import TensorData
     from atelier.runs.checkpoint import load_weights
+    from atelier.runs.manifest import Manifest
     from atelier.runs.terminal import print_if_fake, print_metrics, quieten_lightning
 
     quieten_lightning()
     check_arguments("", TensorData.evaluate_on, {"split": options.split})
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
+    data.check_same(Manifest.read(folder.manifest).get("data"))
     load_weights(task, path)
     data.evaluate_on(options.split)
     output = Path(options.output or folder.path / "evaluation" / options.split)

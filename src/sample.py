@@ -18,6 +18,7 @@ def main(options: DictConfig) -> None:
     from atelier.errors import InputError
     from atelier.figures.made import Sampler, draw
     from atelier.runs.checkpoint import load_weights
+    from atelier.runs.manifest import Manifest
     from atelier.runs.terminal import quieten_lightning
     from atelier.tasks.generative import GenerativeTask
 
@@ -28,6 +29,7 @@ def main(options: DictConfig) -> None:
     data, task = build_data(config), build_task(config)
     if not isinstance(task, GenerativeTask):
         raise InputError(f"run={folder.path}: its task, {type(task).__name__}, makes no pictures")
+    data.check_same(Manifest.read(folder.manifest).get("data"))
     load_weights(task, path)
     task.to(build_trainer(config).strategy.root_device).eval()
     data.prepare_data()

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from atelier.callbacks.filters import Filters
 from atelier.callbacks.watcher import Watcher
@@ -156,7 +157,7 @@ def test_a_folders_classes_are_counted_where_it_lies(compose: Compose, tmp_path:
     for place, classes in (("a", "xy"), ("b", "xy"), ("c", "xyz")):
         for name in classes:
             (tmp_path / place / "pets" / name).mkdir(parents=True)
-            (tmp_path / place / "pets" / name / "0.png").touch()
+            Image.new("L", (1, 1)).save(tmp_path / place / "pets" / name / "0.png")
         config = compose("data=image_folder", "data.images=${paths.data}/pets")
         config.paths.data = str(tmp_path / place)
         found.append(setting_hash(config))

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.compose.build import ALL, check_run, check_targets, decide_devices
+from atelier.compose.build import ALL, build_data, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
@@ -39,6 +39,9 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         config.paths.run = os.environ[FOLDER_OF_RANKS]
         run = Run(attach(Path(config.paths.run)), plain(config), resumed={} if config.resume else None)
     elif config.resume is not None:
+        build_data(config).check_same(Manifest.read(folder.manifest).get("data"))
+        if "changed" in config.data:
+            config.data.changed = "refuse"  # what is accepted now is no leave for the next time
         run = Run.resume(folder, plain(config), changed)
     else:
         decide_devices(config.trainer)
@@ -102,7 +105,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             for key, value in features_of(config).items():
                 if value != features.get(key):
                     raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
-            changed = {"overrides": typed, "config_hash": setting_hash(config)}
+            kept = [override for override in typed if key_of(override) != "data.changed"]
+            changed = {"overrides": kept, "config_hash": setting_hash(config)}
             changes = differences(plain(stored), plain(config))
             check_length(config.trainer, changes, manifest.content)
             check_changes(changes, manifest.content, batches_done(folder))

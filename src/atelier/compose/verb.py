@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
-from atelier.data.class_folders import class_folders, split_folders
+from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
 
@@ -164,18 +164,3 @@ def weights_crc32(run: str | None) -> str | None:
     from atelier.compose.features import weights_crc32  # imports torch, which most commands compose without
 
     return weights_crc32(run)
-
-
-def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
-    """The number of `classes`; if null, of class folders in `images` or in its `train`, beside a `test`; or `default`.
-
-    Raises:
-        InputError: if all three are missing.
-    """
-    if classes is not None:
-        return len(classes)
-    there = images is not None and Path(images).is_dir()
-    count = len(class_folders(split_folders(Path(images))["train"])) if images and there else 0
-    if not (count or default):
-        raise InputError(f"data.images={images}: there is no such folder, or it holds no class folders with images")
-    return count or default

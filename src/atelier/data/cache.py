@@ -1,7 +1,8 @@
 """The data cache: one safetensors file per data set, written once and memory-mapped.
 
 It holds `train_images` (N, C, H, W) uint8, `train_labels` (N, …) int64, `test_images`, `test_labels`; its metadata may
-hold the class names as JSON under `classes`, and a checksum of the tensors under `crc32`.
+hold the class names as JSON under `classes`, a checksum of the tensors under `crc32`, and under `about`, as JSON, what
+the data set found beside the tensors.
 """
 
 import json
@@ -10,6 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,27 +23,47 @@ from atelier.errors import InputError
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def write_cache(path: Path, tensors: Mapping[str, Tensor], classes: list[str] | None = None) -> None:
+def write_cache(
+    path: Path, tensors: Mapping[str, Tensor], classes: list[str] | None = None, about: Mapping[str, Any] | None = None
+) -> None:
     """Write to a temporary name beside `path`, then rename: a cache file is whole or not there.
 
+    `about` is plain data.
+
     Raises:
-        InputError: if the tensors are not what a cache holds.
+        InputError: if the tensors are not what a cache holds, or the file cannot be written.
     """
     if reason := wrong(tensors):
         raise InputError(f"{path.stem}: the data set's make() gave what no cache holds: {reason}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"crc32": str(checksum(tensors))}
+    if about:
+        metadata["about"] = json.dumps(about)
     if classes is not None:
         metadata["classes"] = json.dumps(classes)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
     try:
-        save_file({name: tensors[name].contiguous() for name in NAMES}, part, metadata=metadata)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part.")
+        os.close(descriptor)
+        try:
+            save_file({name: tensors[name].contiguous() for name in NAMES}, part, metadata=metadata)
+            os.chmod(part, 0o644)
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except (OSError, SafetensorError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path} cannot be written: {why} (paths.data, DATA_DIR say where to write)") from error
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What the data set found beside the tensors, and their `crc32`; {} of a file that is not there, or is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return {**json.loads(metadata.get("about", "{}")), "crc32": metadata.get("crc32")}
+    except (OSError, ValueError, SafetensorError):  # reading the tensors says what is wrong with it
+        return {}
 
 
 def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:

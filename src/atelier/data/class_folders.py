@@ -1,22 +1,196 @@
-"""Which folders of images are classes, asked without reading an image: composing a configuration counts them."""
+"""Which files are images, which folders are classes and which are splits: composing asks it, without torch."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}  # of image files
+from atelier.errors import InputError
+
+# What images are called; whether a file is one is seen in its content. A file so called that is none is broken.
+# fmt: off
+ENDINGS = {
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+    ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+}
+# fmt: on
+SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+MOST = 3  # names that stand for many
 
 
-def split_folders(images: Path) -> dict[str, Path]:
-    """{split: the folder of its class folders}; of one split only, where there are not both `train` and `test`."""
-    folders = {split: images / split for split in ("train", "test")}
-    return folders if all(folder.is_dir() for folder in folders.values()) else {"train": images}
+class LeftOut(dict[str, dict[str, Any]]):
+    """What is in a folder and is not used: {why: {"count": how many, "first": names below the folder, ten at most}}.
+
+    >>> left = LeftOut(Path("pets")); left.add("not an image", Path("pets/cat/notes.txt")); print(left)
+    not an image: 1 (cat/notes.txt)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, why: str, path: Path) -> None:
+        entry = self.setdefault(why, {"count": 0, "first": []})
+        entry["count"] += 1
+        if entry["count"] <= 10:
+            entry["first"].append(below(path, self.folder))
+
+    def __str__(self) -> str:
+        return words_of(self)
 
 
-def class_folders(folder: Path) -> list[str]:
-    """The names of the folders that hold images, sorted; not of what tools leave, such as .git and __MACOSX."""
-    return sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.is_dir()
-        and not entry.name.startswith((".", "__"))
-        and any(file.suffix.lower() in ENDINGS for file in entry.iterdir())
-    )
+def words_of(left_out: Mapping[str, Mapping[str, Any]]) -> str:
+    """A `LeftOut`, or what JSON has made of one, as a list of words."""
+    return ", ".join(f"{why}: {one['count']:,} ({some(one['first'])})" for why, one in left_out.items())
+
+
+def below(path: Path, folder: Path) -> str:
+    """The readable name of what lies below a folder."""
+    return readable(path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path)
+
+
+def some(names: Sequence[str], most: int = MOST) -> str:
+    """
+    >>> some(["a", "b"]), some(list("abcde"))
+    ('a, b', 'a, b, c, …')
+    """
+    return ", ".join([*names[:most], *(["…"] if len(names) > most else [])])
+
+
+def readable(name: str | Path) -> str:
+    """A name of the file system as text that can be printed and stored.
+
+    >>> readable("caf\\udce9.png"), readable("new\\nline.jpg"), readable("日本.png")
+    ('caf\\\\xe9.png', 'new\\\\nline.jpg', '日本.png')
+    """
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def is_image(file: Path) -> bool:
+    """Whether Pillow knows the file's content as an image, whatever the file is called; nothing is decoded."""
+    from PIL import Image, UnidentifiedImageError  # late: most commands read no image
+
+    if not file.is_file():
+        return False
+    try:
+        with Image.open(file):
+            return True
+    except (UnidentifiedImageError, OSError):
+        return False
+    except Exception:  # it is one, of which something is wrong
+        return True
+
+
+def shown_in(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
+    """What is in a folder, in the order of the names, but what file managers hide and systems leave."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and path.name != "__MACOSX":
+            found.append(path)
+        elif left_out is not None:
+            left_out.add("hidden", path)
+    return found
+
+
+def files_below(
+    folder: Path, left_out: LeftOut | None = None, above: tuple[tuple[int, int], ...] | None = None
+) -> Iterator[Path]:
+    """All files in a folder and in its folders, links followed; `above` are the folders that the folder lies in."""
+    if above is None:
+        above = tuple(map(identity, folder.absolute().parents))
+    here = identity(folder)
+    if here in above:
+        if left_out is not None:
+            left_out.add("link to a folder that it lies in", folder)
+        return
+    for path in shown_in(folder, left_out):
+        if path.is_dir():
+            yield from files_below(path, left_out, (*above, here))
+        else:
+            yield path
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Of a file or folder, equal for all links to it."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Path]:
+    """{split: the folder of its class folders}: of train, val and test, as far as there are folders so called.
+
+    Without them, {"train": images}. A folder train that stands alone, or beside others than val and test, is a split
+    only if it holds nothing but folders and there is nothing beside it.
+
+    Raises:
+        InputError: if two folders are called the same split.
+    """
+    left_out = LeftOut(images) if left_out is None else left_out
+    folders = [path for path in shown_in(images) if path.is_dir()]
+    named: dict[str, Path] = {}
+    for split, names in SPLITS.items():
+        found = [path for path in folders if path.name.lower() in names]
+        if len(found) > 1:
+            both = " and ".join(readable(path.name) for path in found)
+            raise InputError(f"data.images={readable(images)} has {both}: one folder of the two is expected")
+        if found:
+            named[split] = found[0]
+    if "train" not in named:
+        return {"train": images}
+    alone = len(folders) == 1 and all(path.is_dir() for path in shown_in(named["train"]))
+    if not (len(named) > 1 or alone):
+        return {"train": images}
+    for path in shown_in(images, left_out):
+        if path not in named.values():
+            left_out.add("beside the splits", path)
+    for split in [split for split in named if split != "train" and not class_folders(named[split])]:
+        left_out.add("split without class folders", named.pop(split))
+    return named
+
+
+def class_folders(folder: Path) -> dict[str, Path]:
+    """{class: its folder}, sorted: the folders that hold images, at any depth."""
+    folders = [path for path in shown_in(folder) if path.is_dir()]
+    return {readable(path.name): path for path in folders if holds_image(path)}
+
+
+def holds_image(folder: Path) -> bool:
+    """Whether there is an image below a folder; files that are called like images are looked at first."""
+    others = []
+    for file in files_below(folder):
+        if file.suffix.lower() not in ENDINGS:
+            others.append(file)
+        elif is_image(file):
+            return True
+    return any(map(is_image, others))
+
+
+def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
+    """How many classes are named, else how many class folders there are in `images`, or in its folder of training.
+
+    Raises:
+        InputError: if there are none and there is no default.
+    """
+    if classes is not None:
+        return len(classes)
+    if images is None:
+        return default
+    folder = Path(images)
+    if folder.is_dir():
+        folder = split_folders(folder)["train"]
+        default = len(class_folders(folder)) or default
+    if not default:
+        raise InputError(f"data.images={readable(images)}: {what_is_there(folder)}")
+    return default
+
+
+def what_is_there(folder: Path) -> str:
+    """What is there where class folders of images were looked for, and what was expected."""
+    expected = "expected is one folder of images for each class, or train/ and test/ with such folders"
+    if not folder.is_dir():
+        above = next(path for path in folder.absolute().parents if path.is_dir())
+        found = "this is a file" if folder.exists() else f"there is no such folder, only {readable(above)}"
+        return f"{found}; {expected}"
+    left_out = LeftOut(folder)
+    for path in shown_in(folder, left_out):
+        left_out.add("folder without an image" if path.is_dir() else "file", path)
+    return f"{readable(folder.name)}/ holds {left_out or 'nothing'}; {expected}"

@@ -10,6 +10,7 @@ from annotated_types import Ge, MultipleOf
 from rich.progress import Progress
 from torch import Tensor
 
+from atelier.data.arrays import load_array
 from atelier.data.clock_renderer import render
 from atelier.data.clock_scene import draw_scenes
 from atelier.data.images import ImageData
@@ -89,12 +90,18 @@ class ClockArrays(ClockData):
         **options: see `ImageData`.
     """
 
+    of_own_files = True
+
     def __init__(self, images: str, labels: str, **options: Any) -> None:
         super().__init__(**options)
         self.images_file, self.labels_file = Path(images), Path(labels)
 
     def check_can_make(self) -> None:
         self.files()
+
+    @property
+    def stamp(self) -> str:
+        return self.cache_name
 
     @property
     def cache_name(self) -> str:
@@ -124,17 +131,6 @@ class ClockArrays(ClockData):
                 )
         times = torch.from_numpy(labels.astype(np.int64))
         return with_test_part(torch.from_numpy(images)[:, None], times, TEST_SHARE, seed=0), None
-
-
-def load_array(key: str, file: Path) -> np.ndarray:
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"data.{key}={file}: no .npy array of numbers ({error})") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"data.{key}={file}: an archive of arrays; give a single .npy array")
-    return array
 
 
 def describe(array: np.ndarray) -> str:

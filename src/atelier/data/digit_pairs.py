@@ -11,6 +11,7 @@ from torch import Tensor
 from atelier.data.cache import read_cache
 from atelier.data.digits import Digits
 from atelier.data.images import ImageData
+from atelier.data.reading import Fit
 from atelier.data.tensors import Tensors
 from atelier.data.vision import VisionData
 from atelier.errors import InputError
@@ -107,9 +108,9 @@ class DigitPairs(ImageData):
         _, height, width = self.shape
         return 1, height, 2 * width
 
-    def load_file(self, path: Path) -> Tensor:
+    def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
         """A picture of two digits side by side as one pair."""
-        return torch.cat(super().load_file(path).chunk(2, dim=2))
+        return torch.cat(super().load_file(path, fit).chunk(2, dim=2))
 
 
 class MnistPairs(DigitPairs, VisionData):

@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from atelier.data.image_folder import Files, ImageFolder
+from atelier.data.class_folders import LeftOut, class_folders, shown_in
+from atelier.data.image_folder import ImageFolder
 from atelier.data.images import NEEDS_NOTHING
 from atelier.data.kaggle import from_kaggle, link
 
@@ -34,23 +35,30 @@ class DogsVsCats(ImageFolder):
             fetch(self.images)
         super().prepare_data()
 
-    def classified(self, folder: Path) -> list[tuple[Path, str]]:
-        flat = [
-            (file, match[1]) for file in folder.iterdir() if (match := re.match(r"(cat|dog)\.\d+\.jpg$", file.name))
-        ]
-        if not flat:
-            return super().classified(folder)
-        return sorted(((file, name) for file, name in flat if name in (self.chosen or ("cat", "dog"))), key=self.order)
-
-    def order(self, pair: tuple[Path, str]) -> tuple[str, int]:
-        file, name = pair
-        return name, int(file.name.split(".")[1])
-
-    def files(self) -> Files:
+    def folders(self, left_out: LeftOut) -> dict[str, Path]:
+        """Kaggle's own folder of training is taken alone: that of its test has no labels."""
         inner = self.images / "train"
-        if inner.is_dir() and any(inner.glob("cat.*.jpg")):  # Kaggle's test folder has no labels
-            return {"train": self.classified(inner)}
-        return super().files()
+        if not (inner.is_dir() and flat(inner)):
+            return super().folders(left_out)
+        for path in shown_in(self.images, left_out):
+            if path != inner:
+                left_out.add("without classes", path)
+        return {"train": inner}
+
+    def classes_of(self, folder: Path) -> list[str]:
+        found = {name for _, _, name in flat(folder)}
+        return [name for name in self.chosen or ("cat", "dog") if name in found] or super().classes_of(folder)
+
+    def classified(self, folder: Path, left_out: LeftOut) -> list[tuple[Path, str]]:
+        if not (named := flat(folder)):
+            return super().classified(folder, left_out)
+        wanted = self.classes_of(folder)
+        taken = sorted((name, number, file) for number, file, name in named if name in wanted)
+        every = {file for _, file, _ in named}
+        for path in shown_in(folder, left_out):
+            if path not in every:
+                left_out.add("not called cat or dog", path)
+        return [(file, name) for name, _, file in taken]
 
     def missing(self) -> str:
         return (
@@ -58,6 +66,15 @@ class DogsVsCats(ImageFolder):
             " Kaggle's train/cat.0.jpg …), or fetch them with data.download=true (extra `kaggle`, a Kaggle account).\n"
             f"{NEEDS_NOTHING}."
         )
+
+
+def flat(folder: Path) -> list[tuple[int, Path, str]]:
+    """The files of a folder without class folders that are called cat or dog: (number in the name, file, class)."""
+    if class_folders(folder):
+        return []
+    pattern = re.compile(r"(cat|dog)s?(?![a-z])\D*(\d*)", re.IGNORECASE)
+    found = [(path, pattern.match(path.name)) for path in shown_in(folder) if not path.is_dir()]
+    return [(int(match[2] or 0), path, match[1].lower()) for path, match in found if match]
 
 
 def fetch(folder: Path) -> None:

@@ -1,61 +1,56 @@
 """Any folder of class folders of images."""
 
-import zlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from annotated_types import Interval
 
-from atelier.data.class_folders import ENDINGS, class_folders, split_folders
-from atelier.data.images import FileShape, ImageData, load_images
-from atelier.data.split import with_test_part
+from atelier.data.class_folders import (
+    ENDINGS,
+    LeftOut,
+    class_folders,
+    files_below,
+    readable,
+    shown_in,
+    split_folders,
+    what_is_there,
+)
+from atelier.data.own_images import Files, OwnImages
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
-Files = dict[str, list[tuple[Path, str]]]  # of each split: file and class
 
+class ImageFolder(OwnImages):
+    """`<images>/<class>/…`, or `<images>/train/<class>/…` beside `val` and `test`, scaled to one size.
 
-class ImageFolder(ImageData):
-    """`<images>/<class>/*.jpg`, or `<images>/train/<class>/…` and `<images>/test/<class>/…`, scaled to one size.
+    An image is known by its content, at any depth below its class folder. `training`, `valid`, `validation` and
+    `testing` are other names of the splits, in capitals or not. What stands in a folder `val` validates; without one,
+    and without a folder `test`, parts of the training images do.
 
     Args:
-        images: the folder.
         classes: which class folders to take, in the order of their labels; None takes all, sorted by name.
-        test_share: the part of each class that tests, where there is no folder `test`; 0: none.
-        shape: (C, H, W) that the images are made into, of 1 or 3 channels.
-        **options: see `ImageData`.
+        test_share: the part that tests, where there is no folder `test`; 0: none.
+        **options: see `OwnImages`.
     """
 
     def __init__(
-        self,
-        images: str,
-        classes: Sequence[str] | None,
-        test_share: Annotated[float, Interval(ge=0, lt=1)],
-        shape: FileShape,
-        **options: Any,
+        self, classes: Sequence[str] | None, test_share: Annotated[float, Interval(ge=0, lt=1)], **options: Any
     ) -> None:
-        super().__init__(shape=shape, **options)
-        self.images, self.chosen, self.test_share = Path(images), classes, float(test_share)
+        super().__init__(**options)
+        self.chosen, self.test_share = classes, float(test_share)
 
-    @cached_property  # it asks for every file
+    @property
     def cache_name(self) -> str:
-        stamp, files = 0, self.files()
-        for split in files.values():
-            for file, label in split:
-                found = file.stat()
-                stamp = zlib.crc32(f"{label}/{file.name} {found.st_size} {found.st_mtime_ns}".encode(), stamp)
-        tested = "" if "test" in files else f"_test{self.test_share}"
-        return f"{self.images.name}_{'x'.join(map(str, self.shape))}_{stamp:08x}{tested}"
+        chosen = "" if self.chosen is None else f"_{'-'.join(self.chosen)}"
+        return f"{super().cache_name}{chosen.replace('/', '-')}_test{self.test_share}"
 
     def check_source(self) -> None:
         if self.source == "real":
             self.files()
 
-    def files(self) -> Files:
-        """The files of each split, with their classes; of one split only, where the folder has no `train` and `test`.
+    def files(self, left_out: LeftOut | None = None) -> Files:
+        """The files of each split, with their classes; those of `train` alone, where it is divided later.
 
         Raises:
             InputError: if there is no such folder, no class folder or no image in it, only one class that was not
@@ -63,49 +58,61 @@ class ImageFolder(ImageData):
         """
         if not self.images.is_dir():
             raise InputError(self.missing())
-        files = {split: self.classified(folder) for split, folder in split_folders(self.images).items()}
-        classes = {split: list(dict.fromkeys(label for _, label in content)) for split, content in files.items()}
+        left_out = LeftOut(self.images) if left_out is None else left_out
+        folders = self.folders(left_out)
+        files = {split: self.classified(folder, left_out) for split, folder in folders.items()}
+        classes = {split: self.classes_of(folder) for split, folder in folders.items()}
         if self.chosen is None and len(classes["train"]) == 1:
             only = classes["train"][0]
             raise InputError(
-                f"data.images={self.images}: one class only, {only}; give two or more,"
+                f"data.images={readable(self.images)}: one class only, {only}; give two or more,"
                 f" or data.classes=[{only}] where nothing is to be told apart"
             )
-        if strange := [name for name in classes.get("test", []) if name not in classes["train"]]:
-            raise InputError(
-                f"data.images={self.images}: test/ has {', '.join(strange)}, which train/ has not;"
-                f" train/ has {', '.join(classes['train'])}"
-            )
+        for split in classes:
+            if strange := [name for name in classes[split] if name not in classes["train"]]:
+                raise InputError(
+                    f"data.images={readable(self.images)}: {folders[split].name}/ has {', '.join(strange)}, which"
+                    f" {folders['train'].name}/ has not; that has {', '.join(classes['train'])}"
+                )
         return files
 
     def missing(self) -> str:
-        return f"data.images={self.images}: there is no such folder"
+        return f"data.images={readable(self.images)}: {what_is_there(self.images)}"
 
-    def classified(self, folder: Path) -> list[tuple[Path, str]]:
+    def folders(self, left_out: LeftOut) -> dict[str, Path]:
+        """Where each split lies."""
+        return split_folders(self.images, left_out)
+
+    def classes_of(self, folder: Path) -> list[str]:
+        """The classes taken of a split's folder."""
         there = class_folders(folder)
-        wanted = there if self.chosen is None else list(self.chosen)
-        if unknown := [name for name in wanted if name not in there]:
-            raise InputError(
-                f"data.classes={unknown}: {folder} has {', '.join(there) or 'no class folders with images'}"
-            )
-        found = [
-            (file, name)
-            for name in wanted
-            for file in sorted((folder / name).iterdir())
-            if file.suffix.lower() in ENDINGS
-        ]
-        if not found:
-            raise InputError(f"data.images={folder}: no images in folders named by their classes")
-        return found
+        return list(there) if self.chosen is None else [name for name in self.chosen if name in there]
+
+    def classified(self, folder: Path, left_out: LeftOut) -> list[tuple[Path, str]]:
+        """All files below the class folders of a split's folder, images or not, each with its class."""
+        there = class_folders(folder)
+        if self.chosen is not None and (unknown := [name for name in self.chosen if name not in there]):
+            found = f"has {', '.join(there)}" if there else what_is_there(folder)
+            raise InputError(f"data.classes={unknown}: {readable(folder)} {found}")
+        if not there or self.chosen == []:
+            raise InputError(f"data.images={readable(folder)}: {what_is_there(folder)}")
+        files: dict[str, list[Path]] = {name: [] for name in self.chosen or there}
+        for path in shown_in(folder, left_out):
+            name = readable(path.name)
+            if not path.is_dir():
+                left_out.add("beside the class folders", path)
+            elif name in files:
+                files[name] = sorted(files_below(path, left_out))
+            elif name not in there:
+                broken = [file for file in files_below(path) if file.suffix.lower() in ENDINGS]
+                files[name] = broken  # to be told, or skipped, with all others that are
+                if not broken:
+                    left_out.add("folder without an image", path)
+        return [(file, name) for name, found in files.items() for file in found]
 
     def make(self) -> tuple[Tensors, list[str]]:
-        files = self.files()
-        classes = list(dict.fromkeys(label for _, label in files["train"]))
-        tensors: Tensors = {}
-        for split, content in files.items():
-            found = [file for file, _ in content]
-            tensors[f"{split}_images"] = load_images(found, self.shape, f"Reading {split} images")
-            tensors[f"{split}_labels"] = torch.tensor([classes.index(label) for _, label in content])
-        if "test" not in files:
-            tensors = with_test_part(tensors["train_images"], tensors["train_labels"], self.test_share, seed=0)
-        return tensors, classes
+        left_out = LeftOut(self.images)
+        files = self.files(left_out)
+        classes = self.classes_of(self.folders(LeftOut(self.images))["train"])
+        parts = {split: self.read(content, classes, left_out) for split, content in files.items()}
+        return self.together(parts, self.test_share, left_out), classes

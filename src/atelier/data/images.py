@@ -3,20 +3,19 @@
 import math
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
 from annotated_types import Ge, Gt
-from PIL import Image, ImageOps, UnidentifiedImageError
-from rich.progress import track
 from torch import Tensor
 
+from atelier.data.account import checksum_of, told_changed
 from atelier.data.augment import CropFlipCutout
-from atelier.data.cache import read_cache, write_cache
+from atelier.data.cache import read_about, read_cache, write_cache
+from atelier.data.class_folders import readable
+from atelier.data.reading import Fit, UnreadableImage, load_image
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
@@ -39,6 +38,8 @@ class ImageData(TensorData):
         augment: whether training batches are augmented.
         augmentation: what that is, for normalised images (N, C, H, W) on the device.
         rebuild: make the cache file anew.
+        changed: what becomes of a trained network whose data, of a user's own files, have changed since: refuse to go
+            on with it or to test it, or accept.
         **options: see `TensorData`.
     """
 
@@ -53,10 +54,11 @@ class ImageData(TensorData):
         augmentation: Callable[[Tensor], Tensor] | None,
         rebuild: bool,
         num_classes: Annotated[int, Ge(1)] | None = None,
+        changed: Literal["refuse", "accept"] = "refuse",
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.folder, self.source = Path(folder), source
+        self.folder, self.source, self.changed = Path(folder), source, changed
         self.shape, self.num_classes = tuple(shape), num_classes
         self.mean, self.std = mean, std
         self.offset = torch.tensor(-mean / std)
@@ -76,6 +78,11 @@ class ImageData(TensorData):
     def make(self) -> tuple[Tensors, list[str] | None]:
         """The four tensors of the cache, and the class names if there are any."""
 
+    @property
+    def stamp(self) -> str:
+        """Changes with the files that the cache file is made of, if these may change: another makes it anew."""
+        return ""
+
     def check_can_make(self) -> None:
         """Raise InputError if what `make` needs is neither here nor within reach; quick."""
 
@@ -88,16 +95,33 @@ class ImageData(TensorData):
         return self.folder / f"{self.cache_name}.safetensors"
 
     def prepare_data(self) -> None:
-        if self.source == "real" and (self.rebuild or not self.path.exists()):
-            write_cache(self.path, *self.make())
+        if self.source == "real" and (self.rebuild or not self.path.exists() or self.outdated()):
+            self.about = {}
+            tensors, classes = self.make()
+            stamp = {"stamp": self.stamp} if self.stamp else {}
+            write_cache(self.path, tensors, classes, {**self.about, **stamp})
             self.rebuild = False
+
+    def outdated(self) -> bool:
+        """Whether the cache file was made of other files than are there now."""
+        return bool(self.stamp) and read_about(self.path).get("stamp", self.stamp) != self.stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:
         if self.source == "fake":
             return self.fake(), None
         tensors, classes = read_cache(self.path)
-        self.check_facts(tensors["train_images"], tensors["train_labels"])
+        self.about = read_about(self.path)
+        self.check_facts(tensors["train_images"], tensors["train_labels"], classes)
         return tensors, classes
+
+    def check_same(self, recorded: Mapping[str, Any] | None) -> None:
+        if not self.of_own_files or not recorded or "checksum" not in recorded:
+            return
+        if self.changed == "accept" or self.stamp == recorded["stamp"]:
+            return
+        self.prepare_data()  # the same files may have come here from another machine, with other times
+        if checksum_of(now := read_about(self.path)) != recorded["checksum"]:
+            raise InputError(told_changed(now, recorded))
 
     def fake(self) -> Tensors:
         """Noise in the place of the images and of their classes."""
@@ -118,12 +142,14 @@ class ImageData(TensorData):
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randint(self.num_classes or 1, (count,), generator=generator)
 
-    def check_facts(self, images: Tensor, labels: Tensor) -> None:
+    def check_facts(self, images: Tensor, labels: Tensor, classes: list[str] | None = None) -> None:
         """Say where the configuration and the data disagree about shape, classes, mean or standard deviation."""
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
-        if self.num_classes is not None and (highest := int(labels.max())) != self.num_classes - 1:
-            raise InputError(f"data.num_classes={self.num_classes}: the labels in {self.path} are 0 to {highest}")
+        count = max(len(classes or ()), int(labels.max()) + 1)
+        if self.num_classes not in (None, count):
+            named = f", {', '.join(classes)}" if classes else ""
+            raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
         if (self.mean, self.std) == (0, 1):
             return
         sample = images[:: max(1, len(images) // 2000)].float() / 255
@@ -150,52 +176,13 @@ class ImageData(TensorData):
         """(C, H, W) of what `load_image` makes of a user's file."""
         return self.shape
 
-    def load_file(self, path: Path) -> Tensor:
-        """A user's own file as one uint8 input of this data set's shape.
+    def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
+        """A user's own file as one uint8 input of this data set's shape, fitted as `atelier.data.reading` has it.
 
         Raises:
-            InputError: if there is no such file, or it is no image.
+            InputError: if it is no image that can be read.
         """
         try:
-            return load_image(path, self.file_shape)
-        except FileNotFoundError:
-            raise InputError(f"inputs: there is no file {path}") from None
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"inputs: {path} is no image that can be read ({error})") from error
-
-
-def load_images(files: Sequence[Path], shape: Sequence[int], told: str) -> Tensor:
-    """Image files as uint8 (N, C, H, W), each as `load_image` has it; `told` stands beside the bar of the progress.
-
-    Raises:
-        InputError: for a file that is no image.
-    """
-
-    def read(file: Path) -> Tensor:
-        try:
-            return load_image(file, shape)
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"data.images: {file} is no image that can be read ({error})") from error
-
-    with ThreadPoolExecutor() as pool:
-        return torch.stack(list(track(pool.map(read, files), told, len(files), transient=True)))
-
-
-def load_image(path: Path, shape: Sequence[int]) -> Tensor:
-    """An image file as uint8 (C, H, W): scaled to fit, what stands out on two sides cut off; one channel is gray."""
-    channels, height, width = shape
-    with Image.open(path) as image:
-        fitted = ImageOps.fit(as_seen(image).convert("L" if channels == 1 else "RGB"), (width, height))
-    return torch.from_numpy(np.array(fitted)).reshape(height, width, channels).permute(2, 0, 1).contiguous()
-
-
-def as_seen(image: Image.Image) -> Image.Image:
-    """An image as it is looked at: upright as the camera was held, of 8 bits, on white where it is transparent."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":  # whole numbers up to 65535, or 0–1
-        scaled = np.asarray(image, np.float64) * (255 if image.mode == "F" else 1 / 257)
-        return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
-    return image
+            return load_image(path, self.file_shape, fit, getattr(self, "white", None))
+        except UnreadableImage as error:
+            raise InputError(f"inputs: {readable(path)} is no image that can be read ({error})") from error

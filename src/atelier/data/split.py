@@ -1,4 +1,7 @@
-"""Stratified splits: every class keeps its share on both sides."""
+"""Splits: stratified, in which every class keeps its share on both sides, or by name, which no other sample changes."""
+
+import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -59,3 +62,39 @@ def stratified_fold(labels: Tensor, folds: int, fold: int, seed: int) -> tuple[T
     rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within
     inside = torch.arange(len(rows)) % folds == fold
     return rows[~inside].sort().values, rows[inside].sort().values
+
+
+def named_split(names: Sequence[str], share: float, seed: int, purpose: str = "validate") -> tuple[Tensor, Tensor]:
+    """Row numbers of the larger and of the smaller part, each in rising order; a row's part follows from its name.
+
+    So a sample that is added leaves all others where they are. The smaller part holds about `share` of the rows, and of
+    each class about its share: as a lot is drawn for each name, not exactly. Of two names or more it holds at least
+    one, that with the lowest lot, until another's is below `share`.
+
+    Args:
+        names: of the samples.
+        share: expected size of the smaller part, between 0 and 1.
+        seed: draws other lots.
+        purpose: so does each purpose.
+    """
+    lots = torch.tensor([lot(name, seed, purpose) for name in names], dtype=torch.float64)
+    small = lots < share
+    if share and len(names) > 1 and not small.any():
+        small[lots.argmin()] = True
+    return torch.nonzero(~small)[:, 0], torch.nonzero(small)[:, 0]
+
+
+def named_fold(names: Sequence[str], folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Row numbers outside and inside one of `folds` parts; see `named_split`."""
+    inside = torch.tensor([int(lot(name, seed, "fold") * folds) == fold for name in names], dtype=torch.bool)
+    return torch.nonzero(~inside)[:, 0], torch.nonzero(inside)[:, 0]
+
+
+def lot(name: str, seed: int, purpose: str) -> float:
+    """A number in [0, 1) that looks random and is always the same for a name.
+
+    >>> round(lot("cat/1.jpg", 0, "test"), 4), round(lot("cat/2.jpg", 0, "test"), 4)
+    (0.7694, 0.7869)
+    """
+    digest = hashlib.blake2b(f"{purpose} {seed} {name}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest) / 2**48

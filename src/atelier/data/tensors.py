@@ -1,6 +1,7 @@
 """Data sets that fit in memory: tensors split by rows, batches by one index."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,9 @@ import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
 
+from atelier.data.account import account
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
+from atelier.data.reading import Fit
 from atelier.data.split import stratified_fold, stratified_split
 from atelier.errors import InputError
 
@@ -35,6 +38,8 @@ class TensorData(lightning.LightningDataModule):
     """
 
     classes: list[str] | None = None  # names, known after `setup`
+    num_classes: int | None = None  # where labels (N,) are classes
+    of_own_files = False  # whether a user's own files may have changed since a training
     reads_text = False  # whether a user's own inputs are texts, and not files
 
     def __init__(
@@ -60,6 +65,7 @@ class TensorData(lightning.LightningDataModule):
         self.resident = resident
         self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
+        self.about: dict[str, Any] = {}  # what is known beside the tensors, after `setup`
 
     @abstractmethod
     def load(self) -> tuple[Tensors, list[str] | None]:
@@ -84,12 +90,7 @@ class TensorData(lightning.LightningDataModule):
         Raises:
             InputError: if no sample is left to train or to validate, or `train_size` is more than there are.
         """
-        if self.folds is not None:
-            train, val = stratified_fold(labels, self.folds, self.fold, self.split_seed)
-        elif self.validation_share:
-            train, val = stratified_split(labels, self.validation_share, self.split_seed)
-        else:
-            train = val = torch.arange(len(labels))
+        train, val = self.carve(labels)
         if not (len(train) and len(val)):
             key = "validation_share" if self.folds is None else "folds"
             given = f"data.{key}={getattr(self, key)} of {len(labels)}"
@@ -103,6 +104,25 @@ class TensorData(lightning.LightningDataModule):
                 )
             train = train[stratified_split(labels[train], self.train_size / len(train), self.split_seed)[1]]
         return train, val
+
+    def carve(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Row numbers of the training set that do not validate, and of those that do; all do both where none should."""
+        if self.folds is not None:
+            return stratified_fold(labels, self.folds, self.fold, self.split_seed)
+        if self.validation_share:
+            return stratified_split(labels, self.validation_share, self.split_seed)
+        return torch.arange(len(labels)), torch.arange(len(labels))
+
+    def account(self) -> tuple[dict[str, Any], list[str]]:
+        """What the data are, after `setup`: for run.json, and in lines for the terminal."""
+        return account(self)
+
+    def check_same(self, recorded: Mapping[str, Any] | None) -> None:
+        """Compare the data with the account of a run that was trained on them.
+
+        Raises:
+            InputError: if they are others.
+        """
 
     def place(self, tensors: Tensors) -> Tensors:
         """The tensors on the device, if they are to stay there."""
@@ -163,7 +183,7 @@ class TensorData(lightning.LightningDataModule):
         """Normalised inputs of a training batch to changed ones."""
         return inputs
 
-    def load_file(self, path: Path) -> Tensor:
+    def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
         """A user's own file as one input, as `load` has them.
 
         Raises:

@@ -52,6 +52,14 @@ class Keeper(Checkpoint):
         if self.takeover:
             self.takeover.note(trainer)
 
+    def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
+        """Tell and note what the data are, once they are there."""
+        if trainer.is_global_zero and (stage == "fit" or not self.config["train"]):
+            known, lines = trainer.datamodule.account()  # type: ignore[attr-defined]
+            self.manifest.update(data=None)  # so that nothing of an earlier account stays
+            self.manifest.update(data=known)
+            print(*lines, sep="\n", end="\n" * bool(lines))
+
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)

@@ -32,6 +32,7 @@ ASIDE = (
     *("trainer.log_every_n_steps", "trainer.profiler", "trainer.detect_anomaly"),  # monitoring
     *("data.eval_batch_size", "data.resident"),  # speed and memory
     *("data.rebuild", "data.download"),  # source of the data file
+    *("data.changed", "data.skip_broken"),  # handling of changed and of broken files
     *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
     "task.clean_train_accuracy",  # an additional measurement
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier.data.images import load_image
+from atelier.data.reading import UnknownRange, load_image
 
 ORIENTATION = 0x0112  # in EXIF
 
@@ -30,13 +30,41 @@ def test_gray_of_16_bits_keeps_its_range(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize(
     ("pixels", "expected"),
     [
-        (np.array([[0, 257], [65535, 70000]], np.int32), [[0, 1], [255, 255]]),
-        (np.array([[0, 0.2], [1, 2]], np.float32), [[0, 51], [255, 255]]),
+        (np.array([[0, 257], [65535, 5000]], np.int32), [[0, 1], [255, 19]]),
+        (np.array([[0, 0.2], [1, 0.5]], np.float32), [[0, 51], [255, 128]]),
     ],
 )
 def test_other_numbers_are_scaled_too(tmp_path: Path, pixels: np.ndarray, expected: list[list[int]]) -> None:
     Image.fromarray(pixels).save(tmp_path / "numbers.tif")
     assert load_image(tmp_path / "numbers.tif", (1, 2, 2))[0].tolist() == expected
+
+
+DOUBTFUL = {
+    "floats to 255": (np.array([[3, 20], [100, 251]], np.float32), 255, [[3, 20], [100, 251]]),
+    "floats a little beyond 1": (np.array([[0, 0.2], [1, 2]], np.float32), 2, [[0, 26], [128, 255]]),
+    "8 bits in 16": (np.array([[3, 20], [100, 251]], np.uint16), 255, [[3, 20], [100, 251]]),
+    "12 bits in 16": (np.array([[0, 257], [2048, 4095]], np.uint16), 4095, [[0, 16], [128, 255]]),
+    "more than 16 bits": (np.array([[0, 257], [65535, 70000]], np.int32), 70000, [[0, 1], [239, 255]]),
+    "floats below 0": (np.array([[-1, 0], [0.5, 1]], np.float32), 1, [[0, 0], [128, 255]]),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_a_range_that_is_not_certain_is_asked_for(tmp_path: Path, name: str) -> None:
+    pixels, white, expected = DOUBTFUL[name]
+    Image.fromarray(pixels).save(tmp_path / "numbers.tif")
+    with pytest.raises(UnknownRange, match=rf"{pixels.min():g} to {pixels.max():g}, which do not .* data.white=255"):
+        load_image(tmp_path / "numbers.tif", (1, 2, 2))
+    assert load_image(tmp_path / "numbers.tif", (1, 2, 2), white=white)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("mode", "clear"), [("LAB", (255, 128, 128)), ("CMYK", (0, 0, 0, 0)), ("YCbCr", (255, 128, 128))]
+)
+def test_other_colours_are_read(tmp_path: Path, mode: str, clear: tuple[int, ...], channels: int) -> None:
+    Image.new(mode, (8, 8), clear).save(tmp_path / "colours.tif")
+    assert load_image(tmp_path / "colours.tif", (channels, 8, 8)).min() > 250
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])

@@ -30,11 +30,10 @@ def test_a_folder_of_class_folders_is_read(make: Make, folder: Path, ready: Make
     data = ready(make("image_folder", f"data.images={folder}", "data.test_share=0.2", *FLAT))
     assert data.classes == ["ants", "bees"]
     assert data.num_classes == 2
-    assert len(data.sets["test"]) == 8
+    assert sum(map(len, data.sets.values())) == 40
     for split in data.sets.values():
         images, labels = split[torch.arange(len(split))]
         assert images[:, 0, 0, 0].tolist() == [10 if label == 0 else 200 for label in labels]
-        assert abs(labels.bincount()[0] - labels.bincount()[1]) <= 1
 
 
 def test_folders_of_training_and_test_images_stay_apart(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
@@ -57,10 +56,9 @@ def test_one_class_of_a_folder_can_be_taken(make: Make, folder: Path, ready: Mak
 
 def test_a_changed_folder_is_read_anew(make: Make, folder: Path, ready: Make, save: Save) -> None:
     before = ready(make("image_folder", f"data.images={folder}", *FLAT))
-    path = before.path
     save(folder / "ants" / "new.png", 10)
     after = ready(make("image_folder", f"data.images={folder}", *FLAT))
-    assert path != after.path
+    assert before.path == after.path, "an old cache does not stay behind"
     count = [sum(map(len, data.sets.values())) for data in (before, after)]
     assert count == [40, 41]
 
@@ -71,7 +69,10 @@ def test_a_changed_folder_is_read_anew(make: Make, folder: Path, ready: Make, sa
         (["data.images={folder}/nowhere", "data.classes=[a]"], "data.images={folder}/nowhere: there is no such folder"),
         (["data.images={folder}", "data.classes=[wasps]"], "data.classes=['wasps']: {folder} has ants, bees"),
         (["data.images={folder}", "data.classes=[empty]"], "data.classes=['empty']: {folder} has ants, bees"),
-        (["data.images={folder}/ants", "data.classes=[]"], "data.images={folder}/ants: no images in folders named"),
+        (
+            ["data.images={folder}/ants", "data.classes=[]"],
+            "data.images={folder}/ants: ants/ holds file: 21 (0.png, 1.png, 10.png, …); expected is ",
+        ),
     ],
 )
 def test_a_folder_without_what_is_needed_is_told(make: Make, folder: Path, changes: list[str], start: str) -> None:
@@ -107,21 +108,20 @@ def test_a_folder_of_one_class_is_told(make: Make, folder: Path, tmp_path: Path)
 def test_a_class_that_is_only_tested_is_told(make: Make, tmp_path: Path, save: Save) -> None:
     for name in ("train/ants", "train/bees", "test/ants", "test/zebra"):
         save(tmp_path / "both" / name / "0.png", 10)
-    with pytest.raises(InputError, match="/both: test/ has zebra, which train/ has not; train/ has ants, bees"):
+    with pytest.raises(InputError, match="/both: test/ has zebra, which train/ has not; that has ants, bees"):
         make("image_folder", f"data.images={tmp_path}/both", *FLAT).check_source()
 
 
 def test_another_share_that_tests_is_another_cache(make: Make, folder: Path, ready: Make) -> None:
-    shares = ([], ["data.test_share=0"], ["data.test_share=0.5"], [])
+    shares = ([], ["data.test_share=0"], ["data.test_share=0.3"], [])
     found = [len(ready(make("image_folder", f"data.images={folder}", *FLAT, *share)).sets["test"]) for share in shares]
-    assert found == [4, 0, 20, 4]
+    assert found[1] == 0 < found[0] == found[3] < found[2]
 
 
 def test_too_few_to_validate_is_told(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
     for name in ("ants", "bees"):
-        for number in range(2):
-            save(tmp_path / "few" / name / f"{number}.png", 10)
+        save(tmp_path / "few" / name / "0.png", 10)
     with pytest.raises(
-        InputError, match=r"data.validation_share=0.1 of 4 leaves no sample to validate; give more, or 0"
+        InputError, match=r"data.validation_share=0.1 of 1 leaves no sample to validate; give more, or 0"
     ):
         ready(make("image_folder", f"data.images={tmp_path}/few", "data.mean=0.04", "data.std=0.01", FLAT[0]))

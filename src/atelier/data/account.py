@@ -1,0 +1,144 @@
+"""What a data set is, told in a line at a run's start and recorded in its run.json: nothing vanishes uncounted."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from atelier.data.class_folders import some, words_of
+
+if TYPE_CHECKING:
+    from atelier.data.tensors import TensorData
+
+LOOKED_AT = 2000  # training images whose brightness is measured, at most
+MOST_TOLD = 12  # classes in the line
+
+
+def account(data: "TensorData") -> tuple[dict[str, Any], list[str]]:
+    """What the data are, as plain data, and the lines that tell of it what a user should know.
+
+    Of each split and class, how many samples there are; what is left out; how bright images are; what to beware of.
+    `stamp` and `checksum` tell these data from others: the files' names, sizes and times, and what was read of them.
+    """
+    known: dict[str, Any] = {"samples": {split: len(one) for split, one in data.sets.items()}}
+    if classes := per_class(data):
+        known["classes"] = {name: sum(counts.values()) for name, counts in classes.items()}
+    if data.about.get("crc32"):
+        known["checksum"] = checksum_of(data.about)
+    if files := data.about.get("files"):
+        known["files"] = {split: len(names) for split, names in files.items()}
+    known |= {key: data.about[key] for key in ("stamp", "left_out", "aspects") if data.about.get(key)}
+    known |= {**brightness_of(data), "beware": [*missing(classes, known["samples"]), *repeated(data)]}
+    return known, [f"Beware: {words}" for words in known["beware"]]
+
+
+def words_of_account(account: Mapping[str, Any], where: object) -> str:
+    """The line about the images in a folder.
+
+    >>> found = {"samples": {"train": 3, "val": 1, "test": 2}, "classes": {"cat": 4, "dog": 2}}
+    >>> words_of_account(found, "pets")
+    'pets: 6 images, cat 4, dog 2; 3 train, 1 validate, 2 test'
+    """
+    samples, classes = account["samples"], account.get("classes") or {}
+    count = sum(classes.values()) or sum(samples.values())
+    each = some([f"{name} {number:,}" for name, number in classes.items()], MOST_TOLD)
+    parts = f"{samples['train']:,} train, {samples['val']:,} validate, {samples['test']:,} test"
+    left_out = words_of(account.get("left_out") or {})
+    return f"{where}: {count:,} images{', ' if each else ''}{each}; {parts}" + (
+        f"; left out: {left_out}" if left_out else ""
+    )
+
+
+def per_class(data: "TensorData") -> dict[str, dict[str, int]]:
+    """{class: {split: samples}}, where labels (N,) are classes."""
+    labels = {split: one.labels[one.rows] for split, one in data.sets.items() if hasattr(one, "labels")}
+    count = len(data.classes or ()) or data.num_classes
+    if not count or len(labels) < len(data.sets) or any(one.dim() != 1 for one in labels.values()):
+        return {}
+    names = data.classes or [str(number) for number in range(count)]
+    counts = {split: one.bincount(minlength=count).tolist() for split, one in labels.items()}
+    if torch.equal(data.sets["train"].rows, data.sets["val"].rows):
+        counts["val"] = [0] * count  # all of the training set validates, too
+    return {name: {split: numbers[index] for split, numbers in counts.items()} for index, name in enumerate(names)}
+
+
+def missing(classes: Mapping[str, Mapping[str, int]], samples: Mapping[str, int]) -> list[str]:
+    """Which classes have no sample to train on, or none to test on."""
+    found = []
+    for split in ("train", "test"):
+        names = [name for name, counts in classes.items() if not counts[split]]
+        if not samples[split]:
+            found.append(f"no sample to {split} on")
+        elif names:
+            found.append(f"no sample of {some(names, MOST_TOLD)} to {split} on")
+    return found
+
+
+def repeated(data: "TensorData") -> list[str]:
+    """Which images are both trained and tested on, or of two classes, with the first pair of each kind."""
+    copies = data.about.get("copies")
+    if not copies:
+        return []
+    train, test = data.sets["train"], data.sets["test"]
+    splits = dict.fromkeys(train.rows.tolist(), "train")
+    if not torch.equal(train.rows, data.sets["val"].rows):
+        splits.update(dict.fromkeys(data.sets["val"].rows.tolist(), "val"))
+    count = len(train.labels)
+    splits.update({count + row: "test" for row in test.rows.tolist()})
+    labels = torch.cat([train.labels, test.labels]).cpu()
+    files = data.about.get("files", {"train": [], "test": []})
+    names = [*files["train"], *files["test"]] or [f"image {row}" for row in range(len(labels))]
+    beware = []
+    for split, word in (("val", "validated"), ("test", "tested")):
+        pairs = []
+        for group in copies:
+            trained = [row for row in group if splits.get(row) == "train"]
+            pairs += [(trained[0], row) for row in group if trained and splits.get(row) == split]
+        if pairs:
+            beware.append(f"images both trained and {word} on: {len(pairs):,} ({pair(names, pairs[0])})")
+    both = [(group[0], row) for group in copies for row in group if not torch.equal(labels[row], labels[group[0]])]
+    if both:
+        beware.append(f"images in two classes: {len(both):,} ({pair(names, both[0])})")
+    return beware
+
+
+def pair(names: Sequence[str], rows: tuple[int, int]) -> str:
+    return f"the first: {names[rows[0]]} and {names[rows[1]]}"
+
+
+def brightness_of(data: "TensorData") -> dict[str, list[float]]:
+    """Mean and standard deviation of the brightness and of the contrast of training images, of values in 0–1."""
+    images = data.sets["train"].inputs if hasattr(data.sets["train"], "inputs") else torch.zeros(0)
+    if images.dim() != 4 or images.dtype != torch.uint8:
+        return {}
+    brightness, contrast = brightness_and_contrast(images[:: max(1, len(images) // LOOKED_AT)].cpu())
+    return {
+        "brightness": [round(brightness.mean().item(), 4), round(brightness.std(correction=0).item(), 4)],
+        "contrast": [round(contrast.mean().item(), 4), round(contrast.std(correction=0).item(), 4)],
+    }
+
+
+def brightness_and_contrast(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the values of each uint8 image (N, C, H, W), scaled to 0–1."""
+    values = images.flatten(1).float() / 255
+    return values.mean(1), values.std(1, correction=0)
+
+
+def checksum_of(about: Mapping[str, Any]) -> str:
+    """Of the images and labels that were read, their order, and the files' names."""
+    names = json.dumps(about.get("files")).encode()
+    return f"{zlib.crc32(names, int(about.get('crc32') or 0)):08x}"
+
+
+def told_changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """What to do when the data of a trained network have changed, and how they have."""
+    counts, before = {split: len(names) for split, names in now.get("files", {}).items()}, then.get("files", {})
+    if counts != before:
+        how = f": {counts['train']:,} images to train and validate and {counts['test']:,} to test are there now,"
+        how += f" {before['train']:,} and {before['test']:,} were then"
+    else:
+        how = ": as many images, but others, or in other places"
+    return f"the data have changed since the training{how};\ndata.changed=accept goes on with them as they are now"

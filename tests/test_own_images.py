@@ -1,0 +1,74 @@
+"""A user's own images from the first line of a training to eval.py and resume: what is found, and what changed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Run = Callable[..., Any]
+
+
+def paint(path: Path, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8, 3)).astype(np.uint8)).save(path)
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Twenty pictures of each of two classes, and a note."""
+    for kind in range(2):
+        for number in range(20):
+            paint(tmp_path / "pets" / ("[cat]", "$dog$")[kind] / f"{number}.png", 100 * kind + number)
+    (tmp_path / "pets" / "$dog$" / "notes.txt").write_text("no image")
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def train(run_verb: Run, pets: Path) -> Run:
+    small = ["data.shape=[3,8,8]", "data.std=0.289", "network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1"]
+    return lambda *given: run_verb("train", "data=image_folder", f"data.images={pets}", *small, *given)
+
+
+def test_a_run_says_and_records_what_it_found(train: Run, pets: Path) -> None:
+    outcome = train()
+    assert outcome.code == 0, outcome.err
+    assert f"{pets}: 40 images, $dog$ 20, [cat] 20; " in outcome.out
+    assert "left out: not an image: 1 ($dog$/notes.txt)" in outcome.out
+    recorded = outcome.manifest["data"]
+    assert recorded["classes"] == {"$dog$": 20, "[cat]": 20}
+    assert sum(recorded["samples"].values()) == 40
+    assert recorded["left_out"] == {"not an image": {"count": 1, "first": ["$dog$/notes.txt"]}}
+    assert recorded["checksum"]
+
+
+def test_a_run_is_neither_tested_nor_gone_on_with_on_changed_data(train: Run, run_verb: Run, pets: Path) -> None:
+    outcome = train("callbacks=none")
+    assert outcome.code == 0, outcome.err
+    paint(pets / "[cat]" / "20.png", 77)
+    before = (outcome.folder / "run.json").read_text()
+    for verb, given in (("eval", f"run={outcome.folder}"), ("train", f"resume={outcome.folder}")):
+        more = ["trainer.max_epochs=2"] * (verb == "train")
+        refused = run_verb(verb, given, *more)
+        assert refused.code == 2
+        assert refused.err.startswith("the data have changed since the training: ")
+        assert refused.err.splitlines()[1] == "data.changed=accept goes on with them as they are now"
+        assert (outcome.folder / "run.json").read_text() == before
+        accepted = run_verb(verb, given, *more, "data.changed=accept")
+        assert accepted.code == 0, accepted.err
+    recorded = json.loads((outcome.folder / "run.json").read_text())
+    assert recorded["data"]["checksum"] != json.loads(before)["data"]["checksum"]
+    assert recorded["epochs"] == 2
+    paint(pets / "[cat]" / "21.png", 78)
+    assert run_verb("train", f"resume={outcome.folder}", "trainer.max_epochs=3").code == 2, "accepted once"
+
+
+def test_broken_images_end_a_command_in_two_lines(train: Run, pets: Path) -> None:
+    (pets / "[cat]" / "broken.jpg").write_bytes(b"")
+    refused = train()
+    assert refused.code == 2
+    assert len(refused.err.splitlines()) == 2
+    assert "broken.jpg is no image that can be read (it is empty)" in refused.err
