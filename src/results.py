@@ -1,4 +1,4 @@
-"""Results: the studies of conf/results.yaml are run, what they gave is recorded, and the claims are decided by it."""
+"""Results: runs the studies of conf/results.yaml, records their results, and decides the reports' claims."""
 
 import argparse
 import os
@@ -13,17 +13,17 @@ CONF, DOCS, LIST = ROOT / "conf", ROOT / "docs", ROOT / "conf" / "results.yaml"
 
 
 def main() -> int:
-    """Do what is asked for; the exit status."""
+    """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     run = commands.add_parser(
-        "run", help="do what is missing of conf/results.yaml in its order, then export (the default)"
+        "run", help="run the missing jobs of conf/results.yaml in order, then export (the default)"
     )
-    run.add_argument("--nice", type=int, default=19, choices=range(20), metavar="N", help="0, as all others, to 19")
-    run.add_argument("overrides", nargs="*", help="for every sweep, such as hydra.launcher.jobs_per_gpu=6")
-    commands.add_parser("status", help="how far the list is, hours spent and left, verdicts so far")
-    commands.add_parser("export", help="bring docs/results/ and docs/results.md up to what has been run")
-    commands.add_parser("claims", help="what every study claims, by what it is decided, and which settings it means")
+    run.add_argument("--nice", type=int, default=19, choices=range(20), metavar="N", help="nice value, 0 to 19")
+    run.add_argument("overrides", nargs="*", help="overrides for every sweep, such as hydra.launcher.jobs_per_gpu=6")
+    commands.add_parser("status", help="progress of the list, hours spent and left, present verdicts")
+    commands.add_parser("export", help="update docs/results/ and docs/results.md from all runs")
+    commands.add_parser("claims", help="claims of every study, with their checks and settings")
     given = parser.parse_args()
     load_dotenv(ROOT / ".env")
     logs = Path(os.environ.get("LOG_DIR") or ROOT / "logs").absolute()

@@ -103,7 +103,7 @@ def test_the_accuracies_of_the_schemes_are_test_metrics(trained_digits: Any) -> 
 def test_a_network_without_dropout_is_told_before_the_training(run_verb: Run) -> None:
     outcome = run_verb("train", "trainer=cpu", "callbacks=dropout_schemes")
     assert outcome.code == 2
-    assert outcome.err == "callbacks.dropout_schemes: the network MLP drops nothing; give network.dropout=0.5\n"
+    assert outcome.err == "callbacks.dropout_schemes: the network MLP has no dropout; give network.dropout=0.5\n"
 
 
 def test_a_task_that_is_no_classifier_is_told() -> None:

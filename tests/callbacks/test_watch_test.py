@@ -106,7 +106,7 @@ def test_a_sequence_is_watched_too(run_verb: Run) -> None:
 def test_nothing_is_chosen_by_the_test_set(run_verb: Run) -> None:
     outcome = run_verb("train", *EPOCHS, "callbacks=watch_test", "task.metric=test/accuracy")
     assert outcome.code == 2
-    assert outcome.err == "task.metric=test/accuracy: the test set chooses nothing; give a metric of val/\n"
+    assert outcome.err == "task.metric=test/accuracy: a test metric selects no checkpoint; give a metric of val/\n"
     assert json.loads((outcome.folder / "run.json").read_text())["objective"]["best"] is None
 
 

@@ -60,8 +60,8 @@ BAD = [
     (study(says=3), "study.claims[0].says=3: give text"),
     (study(says=""), "study.claims[0].says=: give text that is not empty"),
     (study(where=None), "study.claims[0].where=null: give text that is not empty"),
-    (study(seen="x"), "give `checks`, or, of what a person sees in pictures, `seen` and `verdict`"),
-    ({"claims": [{"says": "x", "where": "y"}]}, "give `checks`, or, of what a person sees"),
+    (study(seen="x"), "give `checks`, or, for pictures that a person judges, `seen` and `verdict`"),
+    ({"claims": [{"says": "x", "where": "y"}]}, "give `checks`, or, for pictures that a person judges"),
     (
         {"claims": [{"says": "x", "where": "y", "checks": []}]},
         "claims[0].checks=[]: give a list that is not empty",

@@ -26,7 +26,7 @@ def test_all_jobs_are_done_in_order_and_none_again(project: Any, capfd: pytest.C
     assert project.run() == 0
     assert project.ran() == ALL
     said = [line.partition(" ")[2] for line in capfd.readouterr().out.splitlines()]
-    assert said[0] == "tiny, seed 0: begins, 0 of 2 jobs are done"
+    assert said[0] == "tiny, seed 0: starts, 0 of 2 jobs are done"
     assert said[1].startswith("tiny, seed 0: job 0 completed: {'optimizer': 'sgd'}")
     assert said[3].startswith("tiny, seed 0: completed, 2 jobs")
     assert (len(said), said[-1]) == (9, "all is done")
@@ -161,7 +161,7 @@ def test_a_sweep_of_other_jobs_is_left_out(project: Any, capfd: pytest.CaptureFi
     (project.root / "conf" / "study" / "tiny.yaml").write_text("study: {grid: {optimizer: [sgd, rmsprop], seed: [0]}}")
     project.write_list(ONE)
     assert project.run() == 1
-    assert "tiny, seed 0: left out, since it is of other jobs now; move" in capfd.readouterr().out
+    assert "tiny, seed 0: left out, since its jobs have changed; move" in capfd.readouterr().out
     assert project.ran() == ALL
 
 

@@ -50,7 +50,7 @@ class DropoutSchemes(Watcher):
             raise InputError("callbacks.dropout_schemes: only for classifiers, which count in test_confusion")
         if not dropouts(task.network):
             raise InputError(
-                f"callbacks.dropout_schemes: the network {type(task.network).__name__} drops nothing; "
+                f"callbacks.dropout_schemes: the network {type(task.network).__name__} has no dropout; "
                 "give network.dropout=0.5"
             )
 

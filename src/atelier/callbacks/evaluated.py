@@ -20,7 +20,7 @@ def logits_of(outputs: Any) -> tuple[Tensor, Tensor] | None:
 def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
     """
     Raises:
-        InputError: if the task is no classifier; `asker` is the callback that needs one.
+        InputError: if the task is no classifier; the message names the callback `asker`.
     """
     found = logits_of(outputs)
     if found is None:

@@ -67,5 +67,5 @@ class Mistakes(Watcher):
         write_numbers(path.with_suffix(".csv"), columns, zip(rows.tolist(), names, said, confidence, strict=True))
         captions = [f"{was}\nas {told}" for was, told in zip(names, said, strict=True)]
         sure = " to ".join(dict.fromkeys(f"{100 * confidence[index]:.1f} %" for index in (0, -1)))
-        title = f"the {len(found)} surest mistakes, {sure} sure: true class, and what it was taken for"
+        title = f"the {len(found)} surest mistakes, confidence {sure}: true and predicted class"
         draw_sheet(stored(trainer, rows) / 255, captions, path, columns=6, title=title, font=12)

@@ -17,9 +17,9 @@ class WatchTest(Watcher):
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         if task.metric.startswith("test/"):
-            raise InputError(f"task.metric={task.metric}: the test set chooses nothing; give a metric of val/")
+            raise InputError(f"task.metric={task.metric}: a test metric selects no checkpoint; give a metric of val/")
         if hasattr(task, "pictures"):
-            raise InputError("callbacks.watch_test: only for tasks that predict; this one makes pictures")
+            raise InputError("callbacks.watch_test: only for tasks that predict; this task is generative")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if not task.counts_steps:

@@ -56,7 +56,7 @@ def missing_key(key: str, conf: Path) -> str:
 
 
 def missing_option(file: str, options: Iterable[str]) -> str:
-    """`file` is the group and option that were asked for, such as optimizer/adamm."""
+    """The message for a missing option; `file`: group and option, such as optimizer/adamm."""
     group, _, name = file.rpartition("/")
     return f"{group or 'config'}={name}: {not_among(name, options)}"
 

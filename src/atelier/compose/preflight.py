@@ -30,7 +30,7 @@ def check_job(
 
     Returns:
         {"problem": message}, or {seed, experiment, config_hash, objective {metric, mode}, accelerator, gpus, devices,
-        nodes, epochs, steps, values {swept key: value as text}}; epochs or steps is None, the one not counted.
+        nodes, epochs, steps, values {swept key: value as text}}; only the counted unit, epochs or steps, is not None.
     """
     import torch  # not at the top: the process that starts a sweep does not import torch
 

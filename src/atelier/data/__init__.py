@@ -1,1 +1,1 @@
-"""Data sets, one LightningDataModule per file."""
+"""Data sets: LightningDataModules, each in its own module."""

@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their labels true, on whole batches and on the images' own device."""
+"""Augmentation of training images, on whole batches, on the device of the images."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ Strength = Annotated[float, Ge(0)]
 
 @dataclass(frozen=True)
 class PhotoJitter:
-    """Another photograph of the same thing: turned, scaled, shifted, brighter or darker, noisier.
+    """Random rotation, scaling, shift, brightness and noise.
 
     Args:
-        rotation: degrees, up to which an image is turned either way.
-        scale: share by which it grows or shrinks at most.
-        shift: share of its side by which it moves at most, in each direction.
-        brightness: largest change of the normalised values' scale and offset.
-        noise: largest standard deviation of noise added to the normalised values.
+        rotation: maximum rotation in degrees, in both directions.
+        scale: maximum enlargement or reduction, as a share of the size.
+        shift: maximum shift along each axis, as a share of the side.
+        brightness: maximum change of scale and of offset of the normalised values.
+        noise: maximum standard deviation of the noise added to the normalised values.
     """
 
     rotation: Strength = 0.0
@@ -34,7 +34,7 @@ class PhotoJitter:
     noise: Strength = 0.0
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalised images (N, C, H, W) to images of the same shape."""
+        """Augment normalised images (N, C, H, W); the shape stays."""
         count, device = len(images), images.device
 
         def uniform(*shape: int) -> Tensor:
@@ -43,10 +43,10 @@ class PhotoJitter:
         angle = uniform() * math.radians(self.rotation)
         size = torch.exp(uniform() * math.log1p(self.scale))
         cosine, sine = angle.cos() / size, angle.sin() / size
-        move = uniform(2) * 2 * self.shift  # the picture spans -1 to 1
+        move = uniform(2) * 2 * self.shift  # an image spans -1 to 1
         matrix = torch.stack([cosine, -sine, move[:, 0], sine, cosine, move[:, 1]], 1).view(count, 2, 3)
         grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-        # What is turned in from outside mirrors what is inside, so that no edge gives the change away.
+        # Reflection padding: a visible border would reveal the rotation to the network.
         images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
         images = images * (1 + self.brightness * uniform(1, 1, 1)) + self.brightness * uniform(1, 1, 1)
         strength = self.noise * torch.rand(count, 1, 1, 1, device=device)
@@ -55,12 +55,12 @@ class PhotoJitter:
 
 @dataclass(frozen=True)
 class CropFlipCutout:
-    """What has become usual for small photographs: a shifted crop, a mirrored half, an erased square.
+    """Random shift, horizontal flip and cutout, usual for small photographs.
 
     Args:
-        shift: pixels by which an image moves at most, up or down and left or right; what is moved in mirrors the edge.
+        shift: maximum shift along each axis in pixels, with reflection padding.
         flip: whether half of the images are mirrored left to right.
-        cutout: side in pixels of a square at a random place that is set to the mean; 0 for none (DeVries and Taylor
+        cutout: side in pixels of a square at a random position that is set to the mean; 0: none (DeVries and Taylor
             2017, arXiv:1708.04552).
     """
 
@@ -69,7 +69,7 @@ class CropFlipCutout:
     cutout: Annotated[int, Ge(0)] = 0
 
     def check(self, shape: Sequence[int]) -> None:
-        """Raise InputError if images (…, H, W) are too small for `shift`: a mirror has no more than the image."""
+        """Raise InputError if images (…, H, W) are too small for `shift`, which reflection padding limits."""
         if self.shift >= min(shape[-2:]):
             raise InputError(
                 f"data.augmentation.shift={self.shift}: give 0 to {min(shape[-2:]) - 1},"
@@ -77,13 +77,13 @@ class CropFlipCutout:
             )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalised images (N, C, H, W) to images of the same shape."""
+        """Augment normalised images (N, C, H, W); the shape stays."""
         if self.shift or self.flip:
             images = self.moved(images)
         return self.erased(images) if self.cutout else images
 
     def moved(self, images: Tensor) -> Tensor:
-        """One gather for crop and flip: each image's own rows and columns of the image padded by `shift`."""
+        """Crop and flip with a single gather: rows and columns of each image, padded by `shift`."""
         count, channels, height, width = images.shape
         device = images.device
         padded = F.pad(images, [self.shift] * 4, mode="reflect") if self.shift else images
@@ -99,7 +99,7 @@ class CropFlipCutout:
         return padded.flatten(2).gather(2, index).view_as(images)
 
     def erased(self, images: Tensor) -> Tensor:
-        """The square's centre lies anywhere in the image, so that part of it may fall outside."""
+        """Erase a square around a random point of each image; a part of it may lie outside."""
         count, _, height, width = images.shape
 
         def inside(side: int) -> Tensor:  # (N, side): which rows or columns the square covers

@@ -1,4 +1,4 @@
-"""The textures of the synthetic clocks: dials with numerals in real fonts, and the wood they lie on."""
+"""The textures of synthetic clocks: dials with numerals in real fonts, and the wood behind the clock."""
 
 import math
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 FONT_FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # shipped inside matplotlib
-SUPERSAMPLING = 4  # PIL draws hard edges; the mean of 4 x 4 drawn pixels makes a soft one
+SUPERSAMPLING = 4  # PIL draws hard edges; the mean of 4 x 4 pixels gives soft edges
 
 
 @dataclass(frozen=True)
 class Face:
-    """One dial. Lengths are in dial radii (the inner edge of the rim)."""
+    """A dial. Lengths are in dial radii (to the inner edge of the rim)."""
 
     font: str  # file name without .ttf
     radial: bool  # numerals turned so that their feet point to the centre, else upright
     ticks: str  # line, dot or wedge
-    mark: str  # what tells 12 from the other hours: none, double or triangle
+    mark: str  # mark of the hour 12: none, double or triangle
     track: bool  # a thin circle under the minute ticks
     numeral_height: float = 0.22
 
@@ -40,7 +40,7 @@ FACES = (
 
 
 def _polar(turn: float, radius: float, across: float, canvas: int) -> tuple[float, float]:
-    """Canvas position of the point `radius` out along `turn` (0-1 from 12, clockwise)."""
+    """Position on the canvas of the point at `radius` in the direction `turn` (0 to 1, clockwise from 12)."""
     angle = 2 * math.pi * turn
     x = radius * math.sin(angle) + across * math.cos(angle)
     y = -radius * math.cos(angle) + across * math.sin(angle)
@@ -73,7 +73,7 @@ def _draw_ticks(draw: ImageDraw.ImageDraw, face: Face, canvas: int) -> None:
 
 
 def _numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Image:
-    """The numeral cut to its ink, so that it can be centred, and condensed to at most `widest`."""
+    """An image of the numeral, cropped to its ink, so that it can be centred, and condensed to at most `widest`."""
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
     numeral = Image.new("L", (right - left, bottom - top))
     ImageDraw.Draw(numeral).text((-left, -top), text, fill=255, font=font)
@@ -86,7 +86,7 @@ def _draw_numerals(dial: Image.Image, face: Face) -> None:
     _, top, _, bottom = ImageFont.truetype(path, 100).getbbox("8")
     font = ImageFont.truetype(path, face.numeral_height * canvas / 2 * 100 / (bottom - top))
     for hour in range(1, 13):
-        # Turned numerals stand side by side on the circle, so 10, 11 and 12 must leave a gap.
+        # Turned numerals must be narrower, so that 10, 11 and 12 do not touch each other.
         numeral = _numeral(str(hour), font, (0.29 if face.radial else 0.4) * canvas / 2)
         if face.radial:
             numeral = numeral.rotate(-30 * hour, Image.Resampling.BILINEAR, expand=True)
@@ -95,7 +95,7 @@ def _draw_numerals(dial: Image.Image, face: Face) -> None:
 
 
 def _draw_maker(dial: Image.Image, face: Face) -> None:
-    """The maker's name under the 12, which a clock on a wall seldom lacks."""
+    """Draw a maker's name below the 12, as on most wall clocks."""
     canvas = dial.width
     font = ImageFont.truetype(str(FONT_FOLDER / f"{face.font}.ttf"), round(0.06 * canvas))
     name = _numeral("ATELIER", font, 0.44 * canvas / 2)

@@ -1,11 +1,11 @@
 """Synthetic photographs of an analog wall clock on wood, rendered with tensor operations alone.
 
-Stands in for the 'Tell the time' pictures of a Leiden deep-learning course: grayscale photographs
-of one wall clock, turned in the picture plane, tilted away from the camera, with a highlight.
+They replace the 'Tell the time' images of a Leiden deep-learning course: grayscale photographs
+of a wall clock, turned in the image plane, tilted away from the camera, with a highlight.
 
-A pinhole camera sees the dial's plane through a homography. Straight edges stay straight under
-it, so each edge of a hand becomes one line of the picture, and the distance to that line in
-pixels is the edge's anti-aliasing. Numerals and wood are textures, looked up through the same map.
+A pinhole camera maps the dial's plane to the image by a homography. Straight edges stay straight,
+so each edge of a hand becomes a line of the image, and the distance to that line in pixels gives
+the anti-aliasing of the edge. Numerals and wood are textures, sampled through the same homography.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from torch.nn.functional import grid_sample, pad
 from atelier.data.clock_faces import draw_faces, draw_wood
 from atelier.data.clock_scene import Scene, hand_angles, plane_to_picture
 
-NOISE_PLACES = 256  # per axis: where in the shared noise tile a picture's own noise may start
-RIM_FALL, HAND_FALL = 0.08, 0.05  # how far their shadows fall, in dial radii
+NOISE_PLACES = 256  # per axis: number of positions of an image's noise in the shared noise tile
+RIM_FALL, HAND_FALL = 0.08, 0.05  # offsets of the shadows of rim and hands, in dial radii
 
 
 def _hand_edges(scene: Scene) -> Tensor:
@@ -74,7 +74,7 @@ def _linear(coefficients: Tensor, places: Tensor) -> Tensor:
 def _coverage(edges: Tensor, places: Tensor) -> Tensor:
     """Share of each pixel inside a hexagon: (B, 6, 3) -> (B, S, S).
 
-    A strip covers what both its edges leave, so hands thinner than a pixel keep their weight.
+    The coverage of a strip is computed from both edges, so that hands thinner than a pixel are drawn, too.
     """
 
     def strip(index: int) -> Tensor:
@@ -86,7 +86,7 @@ def _coverage(edges: Tensor, places: Tensor) -> Tensor:
 
 
 def _each(values: Tensor) -> Tensor:
-    """(B,) -> (B, 1, 1): one value per picture."""
+    """(B,) -> (B, 1, 1): a value for each image."""
     return values[:, None, None]
 
 
@@ -122,7 +122,7 @@ def _blur(picture: Tensor, weight: Tensor) -> Tensor:
 
 
 def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks: Tensor, noise: Tensor) -> Tensor:
-    """(B, S, S) tones 0-1 of the pictures, laid on from the back to the front.
+    """(B, S, S) tones 0-1 of the images, drawn from back to front.
 
     Args:
         view: (B, 3, 3) homographies from the picture to the dial's plane.
@@ -134,7 +134,7 @@ def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks
     size = noise.shape[-1]
     places = (torch.arange(size, device=view.device) + 0.5) * (2 / size) - 1  # pixel centres
 
-    # The point (u, v) of the dial's plane that each pixel sees, and its distance to the centre.
+    # The point (u, v) of the dial's plane at each pixel, and its distance to the centre.
     depth = _linear(view[:, 2], places).reciprocal_()
     u, v = _linear(view[:, 0], places).mul_(depth), _linear(view[:, 1], places).mul_(depth)
     square = u * u + v * v
@@ -152,7 +152,7 @@ def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks
 
     light_u, light_v = _light(scene).unbind(1)
     towards_light = u * _each(light_u) + v * _each(light_v)
-    # Seen from the shadow's centre: the rim's shadow covers wood outside it and dial inside it.
+    # Distance to the centre of the shadow: the rim's shadow covers wood outside the rim and dial inside it.
     thrown = (square + 2 * RIM_FALL * towards_light + RIM_FALL**2).clamp_(min=0).sqrt_()
     outer = _each(1 + scene.rim_width)
     shadow = _each(scene.shadow)
@@ -194,15 +194,15 @@ def render(
     Args:
         scene: N pictures, on the CPU.
         image_size: pixels per side, at least 32.
-        batch_size: pictures per step and thread. It changes speed and memory, never a pixel.
-        device: where to render.
-        progress: called after each step with the number of pictures it made.
+        batch_size: images per step and thread; changes speed and memory, but no pixel.
+        device: the device of the computation.
+        progress: called after each step with its number of images.
 
     Returns:
         (N, 1, image_size, image_size) uint8 on the CPU.
 
     """
-    # The geometry is small: computing it here, for all, keeps it equal on all devices.
+    # The geometry is computed on the CPU, so that it is equal on all devices.
     view = torch.linalg.inv(plane_to_picture(scene))
     edges = _pixel_edges(scene, view, image_size)
     faces, planks = draw_faces(round(1.75 * image_size)).to(device), draw_wood().to(device)
@@ -220,8 +220,8 @@ def render(
         pictures[part, 0] = tones.mul_(255).round_().to(torch.uint8).cpu()
         return len(tones)
 
-    # One batch per thread. Threads inside each operation would wait for each other some 150 times
-    # per batch, which makes it ten times slower as soon as another program wants the same cores.
+    # A batch per thread. Threads inside each operation would synchronise some 150 times per batch,
+    # which is ten times slower if another program uses the same cores.
     threads = torch.get_num_threads()
     workers = threads if torch.device(device).type == "cpu" else 1
     try:

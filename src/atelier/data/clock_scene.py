@@ -1,4 +1,4 @@
-"""What a synthetic photograph of a clock shows: its parameters, drawn at random, and where the camera sees what."""
+"""The scene of a synthetic photograph of a clock: random parameters, and the projection by the camera."""
 
 import math
 from dataclasses import dataclass, fields
@@ -11,20 +11,20 @@ from atelier.data.clock_faces import FACES
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The parameters of N pictures, one tensor per field, N first.
+    """The parameters of N images, a tensor for each field, N first.
 
     Lengths are in dial radii (centre to inner edge of the rim), angles in radians clockwise,
-    tones in 0 (black) to 1 (white), places in the picture in -1 to 1 (y down).
+    tones from 0 (black) to 1 (white), positions in the image from -1 to 1 (y down).
     """
 
     times: Tensor  # (N, 2) int64: hour 0-11, minute 0-59
     face: Tensor  # (N,) int64: index into FACES
-    rotation: Tensor  # (N,) where 12 points, from up
+    rotation: Tensor  # (N,) direction of the 12, from upright
     tilt: Tensor  # (N,) angle between the dial's axis and the camera's
-    tilt_axis: Tensor  # (N,) direction of the line in the picture around which it tilts
+    tilt_axis: Tensor  # (N,) direction of the tilt's axis in the image
     distance: Tensor  # (N,) camera to centre
-    size: Tensor  # (N,) share of the picture's side that the longer side of the clock's box fills
-    shift: Tensor  # (N, 2) place of that box in the room left: -1 left/top edge, 1 right/bottom
+    size: Tensor  # (N,) longer side of the clock's bounding box, as a share of the image's side
+    shift: Tensor  # (N, 2) position of that box in the image: -1 at the left/top edge, 1 right/bottom
     rim_width: Tensor  # (N,)
     paper: Tensor  # (N,) tone of the dial
     ink: Tensor  # (N,) tone of ticks and numerals
@@ -36,19 +36,19 @@ class Scene:
     shoulder: Tensor  # (N,) where the hands are widest, as a share of the length
     light: Tensor  # (N,) direction towards the light
     gradient: Tensor  # (N,) change of brightness from the centre to the lit edge, as a share
-    shadow: Tensor  # (N,) share of the light that shadows take away
+    shadow: Tensor  # (N,) share of the light that is missing in shadows
     wood: Tensor  # (N,) tone of the wood
     grain: Tensor  # (N,) contrast of the grain
-    grain_angle: Tensor  # (N,) its direction on the dial's plane
+    grain_angle: Tensor  # (N,) direction of the grain on the dial's plane
     grain_scale: Tensor  # (N, 2) frequency along and across the grain, in half tiles per radius
-    grain_offset: Tensor  # (N, 2) place in the tile, in half tiles
-    highlight: Tensor  # (N,) light it adds at its centre; from 1 on it hides what it covers
-    highlight_place: Tensor  # (N, 2) centre
-    highlight_size: Tensor  # (N, 2) standard deviations along and across it
-    highlight_angle: Tensor  # (N,) its direction
+    grain_offset: Tensor  # (N, 2) position in the tile, in half tiles
+    highlight: Tensor  # (N,) tone added at the highlight's centre; from 1 on, the clock is hidden there
+    highlight_place: Tensor  # (N, 2) centre of the highlight
+    highlight_size: Tensor  # (N, 2) standard deviations along and across the highlight
+    highlight_angle: Tensor  # (N,) direction of the highlight
     blur: Tensor  # (N,) weight of each neighbour in a (b, 1 - 2b, b) filter along both axes
     noise: Tensor  # (N,) standard deviation of the pixel noise
-    noise_offset: Tensor  # (N, 2) place in the noise tile, 0 to 1
+    noise_offset: Tensor  # (N, 2) position in the noise tile, 0 to 1
 
     def __len__(self) -> int:
         return len(self.times)
@@ -70,7 +70,7 @@ def _checked(times: Tensor) -> Tensor:
 
 
 def hand_angles(times: Tensor) -> Tensor:
-    """Angles of the hour hand, which moves with the minutes, and of the minute hand.
+    """Angles of the hour hand, which moves continuously, and of the minute hand.
 
     Args:
         times: (N, 2) int64, hour 0-11 and minute 0-59; else ValueError.
@@ -83,16 +83,16 @@ def hand_angles(times: Tensor) -> Tensor:
 
 
 def draw_scenes(times: Tensor, generator: torch.Generator, **overrides: object) -> Scene:
-    """Draw the parameters of one picture per time, on the CPU.
+    """Draw the parameters of an image for each time, on the CPU.
 
     Args:
         times: (N, 2) int64, hour 0-11 and minute 0-59.
-        generator: the only source of chance, on the CPU.
-        overrides: fields of Scene to fix for all pictures, such as rotation=0.0 or tilt=0.0;
-            numbers or tensors that broadcast to the field. The other fields stay as drawn.
+        generator: the only source of random numbers, on the CPU.
+        overrides: fields of Scene to fix for all images, such as rotation=0.0 or tilt=0.0:
+            numbers or tensors that broadcast to the field. They do not change the other fields.
 
     Raises:
-        ValueError: times of another shape, type or range, or an override that is no field.
+        ValueError: for times of another shape, type or range, or an override that is no field.
     """
     n = len(_checked(times))
 
@@ -109,7 +109,7 @@ def draw_scenes(times: Tensor, generator: torch.Generator, **overrides: object) 
         "times": times.cpu(),
         "face": torch.randint(len(FACES), (n,), generator=generator),
         "rotation": uniform(0, 2 * math.pi),
-        # Uniform in the square: most clocks are seen nearly from the front, some at 50 degrees.
+        # The square of a uniform number: most clocks are seen nearly from the front, some at 50 degrees.
         "tilt": math.radians(50) * uniform(0, 1).square(),
         "tilt_axis": uniform(0, 2 * math.pi),
         "distance": uniform(4, 8),
@@ -149,14 +149,14 @@ def draw_scenes(times: Tensor, generator: torch.Generator, **overrides: object) 
 
 
 def project(scene: Scene, points: Tensor) -> Tensor:
-    """Where the camera sees points of the dial's plane.
+    """Project points of the dial's plane to the image.
 
     Args:
         scene: N pictures, on the CPU.
         points: (P, 2) right and down of the centre in dial radii, before rotation.
 
     Returns:
-        (N, P, 2) places in the picture: -1 to 1 is inside, y down.
+        (N, P, 2) positions in the image: -1 to 1 is inside, y down.
     """
     plane = torch.cat((points, torch.ones(len(points), 1)), 1)
     x, y, w = (plane @ plane_to_picture(scene).mT).unbind(-1)
@@ -164,7 +164,7 @@ def project(scene: Scene, points: Tensor) -> Tensor:
 
 
 def plane_to_picture(scene: Scene) -> Tensor:
-    """(N, 3, 3) homographies from the dial's plane to the picture, scaled to hold the clock."""
+    """(N, 3, 3) homographies from the dial's plane to the image, scaled so that the clock fits."""
     zero, one = torch.zeros(len(scene)), torch.ones(len(scene))
 
     def matrix(*entries: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def plane_to_picture(scene: Scene) -> Tensor:
 
     cos, sin = scene.rotation.cos(), scene.rotation.sin()
     turn = matrix(cos, -sin, zero, sin, cos, zero, zero, zero, one)
-    # Tilt: what lies along n, across the axis, shortens by its cosine and gains depth by its sine.
+    # Tilt: components along n, perpendicular to the axis, are scaled by its cosine and gain depth by its sine.
     nx, ny = -scene.tilt_axis.sin(), scene.tilt_axis.cos()
     shorten, depth = 1 - scene.tilt.cos(), scene.tilt.sin() / scene.distance
     xx, xy, yy = 1 - shorten * nx * nx, -shorten * nx * ny, 1 - shorten * ny * ny

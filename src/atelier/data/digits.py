@@ -1,4 +1,4 @@
-"""Handwritten digits of 8×8 pixels that scikit-learn brings along: real, tiny, offline."""
+"""The handwritten digits of 8×8 pixels in scikit-learn, a small data set that needs no download."""
 
 import torch
 
@@ -12,8 +12,8 @@ TEST_SHARE = 0.2
 class Digits(ImageData):
     """1,797 digits by 43 people, from the test part of the UCI set 'Optical Recognition of Handwritten Digits'.
 
-    Pixels are counts of 0–16, here spread over 0–255. There is no official test set: a fifth of each class tests,
-    always the same.
+    Pixels are counts of 0–16, scaled to 0–255. There is no official test set: a fixed fifth of each class is the test
+    set.
     """
 
     @property
@@ -21,7 +21,7 @@ class Digits(ImageData):
         return "digits"
 
     def make(self) -> tuple[Tensors, list[str]]:
-        from sklearn.datasets import load_digits  # late: only the first run needs it
+        from sklearn.datasets import load_digits  # only the first run imports scikit-learn
 
         bunch = load_digits()
         images = torch.from_numpy(bunch.images).mul(255 / 16).round().byte()[:, None]  # (1797, 1, 8, 8)

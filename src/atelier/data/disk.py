@@ -1,4 +1,4 @@
-"""Points of a square, and whether they are in the disk at its centre (EE559 report)."""
+"""Points of a square, classified by whether they are in the disk at its centre (EE559 report)."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -18,10 +18,10 @@ class Disk(TensorData):
     """Inputs (N, 2), points uniform in [0, 1]²; labels (N,), 1 within `RADIUS` of the centre, else 0.
 
     Args:
-        train_points, test_points: how many.
-        draw: which points; each number is a draw of its own, whatever the run's seed.
-        mean, std: of both coordinates; a network is given (point − mean) / std.
-        shape, num_classes: (2,) and 2, as the configuration states them for networks.
+        train_points, test_points: numbers of points.
+        draw: seed of the points, independent of the run's seed.
+        mean, std: of both coordinates; the network's input is (point − mean) / std.
+        shape, num_classes: (2,) and 2, stated in the configuration for networks.
         **options: see `TensorData`.
     """
 
@@ -60,10 +60,10 @@ class Disk(TensorData):
         return (inputs - self.mean) / self.std
 
     def read_text(self, text: str) -> Tensor:
-        """A point as two numbers, "0.3 0.6" or "0.3,0.6".
+        """Read a point from two numbers, "0.3 0.6" or "0.3,0.6".
 
         Raises:
-            InputError: if it is none.
+            InputError: if the text is not two numbers.
         """
         try:
             x, y = (float(part) for part in text.replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""Data sets from Kaggle, by kagglehub (extra `kaggle`)."""
+"""Downloads data sets from Kaggle with kagglehub (extra `kaggle`)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,10 @@ from atelier.errors import InputError
 
 
 def from_kaggle(download: Callable[[Any], str]) -> Path:
-    """The folder into which `download` has kagglehub, which it is given, put a data set.
+    """The folder of a data set that `download` fetches; `download` gets the module kagglehub as its argument.
 
     Raises:
-        InputError: without kagglehub, or when Kaggle refuses.
+        InputError: if kagglehub is not installed, or the download fails.
     """
     try:
         import kagglehub
@@ -19,11 +19,11 @@ def from_kaggle(download: Callable[[Any], str]) -> Path:
         raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
     try:
         return Path(download(kagglehub))
-    except Exception as error:  # kagglehub raises many kinds, its network library more
+    except Exception as error:  # kagglehub and its network library raise many kinds
         raise InputError(f"data.download=true: Kaggle gave nothing ({type(error).__name__}: {error})") from error
 
 
 def link(fetched: Path, folder: Path) -> None:
-    """Have what was fetched at `folder` too."""
+    """Make `folder` a symbolic link to the fetched folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.symlink_to(fetched, target_is_directory=True)

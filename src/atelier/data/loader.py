@@ -1,4 +1,4 @@
-"""How batches leave memory: index tensors of whole batches, shared out over processes, resumable in mid-epoch."""
+"""Loads batches with one index tensor each, divided over processes, resumable in the middle of an epoch."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …)
 
 
 class TensorSet(Dataset[Batch]):
-    """Rows of inputs and labels; one index tensor fetches a whole batch."""
+    """Rows of inputs and labels; an index tensor fetches a whole batch."""
 
     def __init__(self, inputs: Tensor, labels: Tensor, rows: Tensor) -> None:
         self.inputs, self.labels, self.rows = inputs, labels, rows.to(inputs.device)
@@ -25,11 +25,11 @@ class TensorSet(Dataset[Batch]):
 
 
 class BatchSampler(Sampler[Tensor]):
-    """Index tensors of whole batches, this process's part of them.
+    """Index tensors of the batches of this process.
 
-    Training (`shuffle`): a new order each epoch, from the seed and the epoch alone; every process gets equally many
-    batches of equal size, for which the last ones may repeat samples of the beginning. A last batch of one sample, on
-    which batch norm cannot train, joins the one before it. Evaluation: every sample exactly once over all processes.
+    Training: with `shuffle`, a new order in each epoch, which depends on seed and epoch only. All processes get equal
+    batches, the last of which may repeat samples; a last batch of one sample, on which batch norm cannot train, joins
+    the previous batch. Evaluation: each sample exactly once over all processes.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class BatchSampler(Sampler[Tensor]):
         self.count, self.batch_size, self.train, self.shuffle = count, batch_size, train, shuffle
         self.seed, self.rank, self.world = seed, rank, world
         self.epoch = 0
-        self.start = 0  # the batch to begin with, once: an epoch resumed in its middle
-        self.start_epoch: int | None = None  # which one that is
+        self.start = 0  # first batch of an epoch that is resumed in its middle
+        self.start_epoch: int | None = None  # number of that epoch
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -55,7 +55,7 @@ class BatchSampler(Sampler[Tensor]):
         return len(self.sizes())
 
     def sizes(self) -> list[int]:
-        """Of this process's batches."""
+        """The sizes of this process's batches."""
         own = math.ceil(self.count / self.world) if self.train else len(range(self.rank, self.count, self.world))
         full, rest = divmod(own, self.batch_size)
         sizes = [self.batch_size] * full + [rest] * (rest > 0)
@@ -64,7 +64,7 @@ class BatchSampler(Sampler[Tensor]):
         return sizes
 
     def first(self, epoch: int) -> int:
-        """The batch that an epoch begins with."""
+        """The index of an epoch's first batch."""
         return self.start if self.start_epoch in (None, epoch) else 0
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -83,16 +83,16 @@ class BatchSampler(Sampler[Tensor]):
 
 
 class ResumableLoader(DataLoader[Batch]):
-    """A DataLoader over a `BatchSampler` that remembers how many batches of the epoch it has given.
+    """A DataLoader over a `BatchSampler` that counts the batches given in the epoch, to be resumed there.
 
-    It iterates by itself: DataLoader's own iterator costs more than the index that fetches a batch.
+    It defines its own iterator, since DataLoader's takes more time than fetching a batch.
     """
 
     def __init__(self, dataset: TensorSet, sampler: BatchSampler) -> None:
         super().__init__(dataset, sampler=sampler, batch_size=None)
         self.batches = sampler
         self.given = 0
-        self.epoch = sampler.epoch  # in which they were given: it may end early
+        self.epoch = sampler.epoch  # the epoch of these batches, which may end early
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         self.given, self.epoch = self.batches.first(self.batches.epoch), self.batches.epoch
@@ -101,11 +101,11 @@ class ResumableLoader(DataLoader[Batch]):
             yield self.dataset[index]
 
     def sizes(self) -> list[int]:
-        """How many samples each batch of an epoch has."""
+        """The sizes of an epoch's batches."""
         return self.batches.sizes()
 
     def first(self, epoch: int) -> int:
-        """The batch that an epoch begins with: not 0 where a run goes on in its middle."""
+        """The index of an epoch's first batch: above 0 if the run resumes in the middle of the epoch."""
         return self.batches.first(epoch)
 
     def state_dict(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""MNIST as sequences: the rows of a picture one after the other, or its pixels (ELEC576 report, assignment 2)."""
+"""MNIST as sequences of rows or of pixels (ELEC576 report, assignment 2)."""
 
 import math
 from typing import Any, Literal
@@ -14,12 +14,12 @@ PERMUTATION_SEED = 0
 
 
 class MnistRows(VisionData):
-    """Inputs (N, steps, features) float. The pictures lie in the cache of `data=mnist`, and remain pictures there.
+    """Inputs (N, steps, features) float. The images are those of `data=mnist`, with its cache file.
 
     Args:
-        shape: (steps, features) of a sequence: [28, 28] gives row after row, [784, 1] pixel after pixel.
-        image_shape: (C, H, W) of a picture.
-        permuted: whether the pixels change places first, in all pictures alike and always in the same way.
+        shape: (steps, features) of a sequence: [28, 28] reads row by row, [784, 1] pixel by pixel.
+        image_shape: (C, H, W) of an image.
+        permuted: whether a fixed permutation is applied to the pixels of all images.
         **options: see `VisionData`.
     """
 
@@ -40,7 +40,7 @@ class MnistRows(VisionData):
         self.order = torch.randperm(size, generator=generator) if permuted else None
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 pictures (N, C, H, W) to sequences (N, steps, features)."""
+        """Convert uint8 images (N, C, H, W) to sequences (N, steps, features)."""
         pixels = super().normalise(images).flatten(1)
         if self.order is not None:
             self.order = self.order.to(pixels.device)
@@ -48,7 +48,7 @@ class MnistRows(VisionData):
         return pixels.unflatten(1, self.sequence_shape)
 
     def picture(self, sequences: Tensor) -> Tensor:
-        """Sequences (N, steps, features) back to the pictures (N, C, H, W) that they came from, values in 0–1."""
+        """Convert sequences (N, steps, features) back to their images (N, C, H, W), values 0 to 1."""
         pixels = sequences.flatten(1)
         if self.order is not None:
             pixels = pixels[:, self.order.to(pixels.device).argsort()]

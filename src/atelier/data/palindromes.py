@@ -1,7 +1,7 @@
-"""Palindromes of digits, of which the last digit is to be told from the others (Computer Vision by Learning report).
+"""Palindromes of digits, whose last digit is predicted from the others (Computer Vision by Learning report).
 
-Sample number i of a stream is a function of the stream's seed and of i alone. So every process and every epoch draws
-palindromes of its own, an interrupted epoch goes on at any place, and the digits are made on the device.
+Sample i of a stream depends on the stream's seed and on i only. Processes and epochs therefore draw different
+palindromes, an interrupted epoch can resume at any sample, and the digits are computed on the device.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from atelier.errors import InputError
 
 BASE = 10
 STREAMS = ("train", "val", "test")
-SUMS = {"test": range(1), "val": range(1, 2), "train": range(2, BASE)}  # of a half's digits, modulo 10
+SUMS = {"test": range(1), "val": range(1, 2), "train": range(2, BASE)}  # sums of a half's digits, modulo 10
 GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)  # SplitMix64's constants (Steele, Lea and Flood, 2014), as signed numbers
 MIX = ((30, 0xBF58476D1CE4E5B9 - (1 << 64)), (27, 0x94D049BB133111EB - (1 << 64)))
 
@@ -25,19 +25,22 @@ MIX = ((30, 0xBF58476D1CE4E5B9 - (1 << 64)), (27, 0x94D049BB133111EB - (1 << 64)
 class Palindromes(TensorData):
     """Inputs (N, length - 1) int64 digits, labels (N,) int64: the digit that completes the palindrome.
 
-    A palindrome is known by its first half, the middle digit included; there are 10^⌈length/2⌉. With `held_out`, those
-    whose half has a digit sum that ends in 0 test, those in 1 validate and the others train. For length 2, of which
-    there are only 10, all of them do all three.
+    The first half of a palindrome, with the middle digit, determines it; there are 10^⌈length/2⌉. With `held_out`, the
+    digit sum of the half decides the split: test if it ends in 0, validation if it ends in 1, else training. For length
+    2, with only 10 palindromes, every split has all of them.
 
     Args:
-        length: of the palindromes, 2 or more.
-        shape, num_symbols, num_classes: (length - 1,), 10 and 10, as the configuration states them for networks.
-        size: a fixed training set of so many different palindromes; None: a new one every time.
-        epoch_size: how many samples without `size` make an epoch.
-        eval_size: how many different ones validate and test; all there are, if there are fewer.
-        held_out: whether training never draws what validates and tests; False: all draw from all palindromes.
-        set_seed: draws the validation, the test and the fixed training set, whatever the run's seed.
-        **options: see `TensorData`.
+        length: length of the palindromes, 2 or more.
+        shape, num_symbols, num_classes: (length - 1,), 10 and 10, stated in the configuration for networks.
+        size: number of different palindromes of a fixed training set; None: an endless stream.
+        epoch_size: number of samples of an epoch, if `size` is None.
+        eval_size: number of different palindromes for validation, and for the test; all, if there are fewer.
+        held_out: whether the splits are disjoint; False: all splits draw from all palindromes.
+        set_seed: seed of the validation, test and fixed training sets, independent of the run's seed.
+        batch_size, eval_batch_size, shuffle, seed, resident: see `TensorData`; `seed` also seeds the endless stream.
+
+    Raises:
+        InputError: if `shape`, `num_symbols` or `num_classes` differ, or there are fewer than `size` palindromes.
     """
 
     reads_text = True
@@ -81,7 +84,7 @@ class Palindromes(TensorData):
             raise InputError(f"data.size={size}: there are {available} palindromes of {length} digits to train on")
 
     def count(self, split: str) -> int:
-        """How many different palindromes a split can draw."""
+        """The number of different palindromes of a split."""
         half = -(-self.length // 2)
         return BASE ** (half - 1) * len(SUMS[split]) if self.splits_apart else BASE**half
 
@@ -90,21 +93,21 @@ class Palindromes(TensorData):
         return self.held_out and self.length > 2
 
     def draw(self, split: str, numbers: Tensor, seed: int) -> Tensor:
-        """The palindromes (N, length) int64 with these numbers (N,) of a split's stream, on the numbers' device."""
+        """The palindromes (N, length) int64 with the indices `numbers` (N,) in a split's stream, on their device."""
         half = -(-self.length // 2)
         key = signed(seed * len(STREAMS) + STREAMS.index(split))
         places = torch.arange(half, device=numbers.device)
         words = mixed(mixed(torch.tensor(key, device=numbers.device)) + numbers[:, None] * half + places)
         digits = words.remainder(BASE)
         if self.splits_apart:
-            # The innermost digit brings the sum to one of the split's, whose palindromes all stay equally likely.
+            # The innermost digit sets the sum; all palindromes of the split stay equally likely.
             sums = SUMS[split]
             wanted = sums.start + (words[:, -1] >> 32).remainder(len(sums))
             digits[:, -1] = (wanted - digits[:, :-1].sum(1)).remainder(BASE)
         return torch.cat([digits, digits[:, : self.length // 2].flip(1)], 1)
 
     def draw_different(self, split: str, count: int) -> Tensor:
-        """A fixed set of `count` different palindromes of a split, or all that there are."""
+        """A fixed set of `count` different palindromes of a split; all, if there are fewer."""
         count, begun = min(count, self.count(split)), 0
         found = torch.empty(0, self.length, dtype=torch.int64)
         while len(found) < count:
@@ -144,10 +147,10 @@ class Palindromes(TensorData):
         return loader
 
     def read_text(self, text: str) -> Tensor:
-        """A palindrome of `length` digits, or one without its last digit, as one input (length - 1,).
+        """Read an input (length - 1,) from a palindrome, or from a palindrome without its last digit.
 
         Raises:
-            InputError: if it is neither.
+            InputError: if the text does not have `length` or `length - 1` digits.
         """
         if not (text.isascii() and text.isdigit()) or len(text) not in (self.length - 1, self.length):
             raise InputError(f"inputs: {text} is not {self.length - 1} digits; the network tells the one that follows")
@@ -155,7 +158,7 @@ class Palindromes(TensorData):
 
 
 class Stream(TensorSet):
-    """Palindromes that are made when they are asked for, by their numbers. An epoch's worth of them has a length."""
+    """An endless training set, whose palindromes are computed from their indices; its length is that of an epoch."""
 
     def __init__(self, data: Palindromes, device: torch.device) -> None:
         self.data, self.device = data, device
@@ -169,7 +172,7 @@ class Stream(TensorSet):
 
 
 class StreamSampler(BatchSampler):
-    """Goes on counting from epoch to epoch."""
+    """A sampler whose indices continue from epoch to epoch."""
 
     def __iter__(self) -> Iterator[Tensor]:
         for index in super().__iter__():
@@ -177,7 +180,7 @@ class StreamSampler(BatchSampler):
 
 
 def mixed(words: Tensor) -> Tensor:
-    """SplitMix64's output for these places of its sequence (int64, any shape): 64 random bits each."""
+    """SplitMix64's output at these positions of its sequence (int64, any shape): 64 random bits each."""
     words = words * GOLDEN
     for shift, factor in MIX:
         words = (words ^ shifted(words, shift)) * factor
@@ -185,10 +188,10 @@ def mixed(words: Tensor) -> Tensor:
 
 
 def shifted(words: Tensor, bits: int) -> Tensor:
-    """Shifted to the right, with zeros coming in as in unsigned numbers."""
+    """Logical shift to the right, as for unsigned numbers."""
     return (words >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def signed(number: int) -> int:
-    """The whole number whose 64 bits are those of `number`, modulo 2^64."""
+    """The signed 64-bit integer with the bits of `number` modulo 2^64."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)

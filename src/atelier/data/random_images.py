@@ -1,4 +1,4 @@
-"""Random pictures of random classes: nothing to learn, for timing and for trying things out."""
+"""Random images with random labels, for timing and for trials."""
 
 from typing import Annotated, Any
 
@@ -10,11 +10,11 @@ from atelier.data.images import ImageData
 
 
 class RandomImages(ImageData):
-    """Uniform noise with labels drawn uniformly from the classes; a tenth as many again for testing.
+    """Uniform noise with uniformly drawn labels; the test set has a tenth of `num_images`, in addition.
 
     Args:
-        num_images: training and validation pictures.
-        num_classes: classes to draw from.
+        num_images: number of training and validation images.
+        num_classes: number of classes.
         **options: see `ImageData`.
     """
 

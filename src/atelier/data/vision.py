@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, as torchvision fetches and reads them."""
+"""MNIST, Fashion-MNIST and CIFAR-10, downloaded and read by torchvision."""
 
 import urllib.request
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from atelier.errors import InputError
 
 Name = Literal["mnist", "fashion_mnist", "cifar10"]
 
-# torchvision's class, the folder in which it keeps its files, training and test images.
+# {name: (torchvision's class, folder of its files, (number of training images, of test images))}
 SETS: dict[str, tuple[Callable[..., Any], str, tuple[int, int]]] = {
     "mnist": (datasets.MNIST, "MNIST/raw", (60_000, 10_000)),
     "fashion_mnist": (datasets.FashionMNIST, "FashionMNIST/raw", (60_000, 10_000)),
@@ -24,7 +24,7 @@ SETS: dict[str, tuple[Callable[..., Any], str, tuple[int, int]]] = {
 
 
 class VisionData(ImageData):
-    """One of torchvision's data sets.
+    """A data set of torchvision's.
 
     Args:
         name: mnist, fashion_mnist or cifar10.
@@ -43,12 +43,12 @@ class VisionData(ImageData):
 
     @property
     def told(self) -> str:
-        """What messages call it."""
+        """The name of the data set in messages."""
         return f"data={self.set_name}"
 
     @property
     def fetched(self) -> bool:
-        """Whether torchvision's files, or some of them, are here."""
+        """Whether some of torchvision's files exist."""
         return self.raw.is_dir() and any(self.raw.iterdir())
 
     def check_can_make(self) -> None:
@@ -66,7 +66,7 @@ class VisionData(ImageData):
         return tensors, classes
 
     def read(self, train: bool) -> tuple[Tensor, Tensor, list[str]]:
-        """One split's images (N, C, H, W) uint8, labels (N,) int64, and the classes' names; fetched if need be."""
+        """Images (N, C, H, W) uint8, labels (N,) int64 and class names of a split; downloaded if they are missing."""
         try:
             found = self.reader(self.folder, train=train, download=True)
         except (ValueError, AssertionError, RuntimeError, EOFError, OSError) as error:
@@ -91,7 +91,7 @@ class VisionData(ImageData):
 
 
 class GrayCifar10(VisionData):
-    """CIFAR-10 in gray, scaled to 28×28 (ELEC576 report, assignment 2).
+    """CIFAR-10 in grey, scaled to 28×28 (ELEC576 report, assignment 2).
 
     Args:
         **options: see `ImageData`.
@@ -125,7 +125,7 @@ class GrayCifar10(VisionData):
 
 
 def gray28(images: Tensor) -> Tensor:
-    """Colour images (N, 3, H, W) uint8 to (N, 1, 28, 28): luminance by ITU-R 601, then bilinear with antialiasing."""
+    """Convert colour images (N, 3, H, W) uint8 to (N, 1, 28, 28): luminance (ITU-R 601), bilinear, antialiased."""
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     parts = []
     for part in images.split(5000):
@@ -136,12 +136,12 @@ def gray28(images: Tensor) -> Tensor:
 
 
 def reachable(reader: Any, seconds: float = 5) -> bool:
-    """Whether the server answers from which torchvision would fetch the data set."""
+    """Whether the server of torchvision's download answers."""
     address = reader.mirrors[0] if hasattr(reader, "mirrors") else reader.url
     try:
         urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds).close()
     except urllib.error.HTTPError:
-        return True  # it answers
+        return True  # an error status is an answer
     except (OSError, ValueError):
         return False
     return True

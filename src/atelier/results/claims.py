@@ -147,7 +147,7 @@ def read_claim(given: Any, where: str) -> Claim:
     check_complete(where, ClaimNode, given)
     texts = {key: (given.get(key) or "").strip() for key in ("says", "where", "seen", "verdict", "reason")}
     if ("checks" in given) == ("seen" in given or "verdict" in given):
-        raise InputError(f"{where}: give `checks`, or, of what a person sees in pictures, `seen` and `verdict`")
+        raise InputError(f"{where}: give `checks`, or, for pictures that a person judges, `seen` and `verdict`")
     if bool(texts["seen"]) != bool(texts["verdict"]):
         raise InputError(f"{where}: `seen` and `verdict` go together, both null until somebody has looked")
     checks = enumerate(given.get("checks", []))

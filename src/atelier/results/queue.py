@@ -87,9 +87,9 @@ class Queue:
         set_aside(runs.superseded, part)
         done = part.done(part.records())
         if part.changed():
-            say(f"{part.name}: left out, since it is of other jobs now; move {part.folder} away to do it anew")
+            say(f"{part.name}: left out, since its jobs have changed; move {part.folder} away to run it again")
             return False
-        say(f"{part.name}: {'goes on' if part.records() else 'begins'}, {sum(done)} of {len(done)} jobs are done")
+        say(f"{part.name}: {'resumes' if part.records() else 'starts'}, {sum(done)} of {len(done)} jobs are done")
         began, log = time.monotonic(), part.folder.with_name(f"{part.folder.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -160,7 +160,7 @@ def whole_lines(file: TextIO) -> Iterator[str]:
 
 def last_line(file: TextIO) -> str:
     said = [line.strip() for line in file if line.strip()]
-    return said[-1] if said else "it said nothing"
+    return said[-1] if said else "no output"
 
 
 def set_aside(superseded: Sequence[Record], part: Part) -> None:
@@ -171,7 +171,7 @@ def set_aside(superseded: Sequence[Record], part: Part) -> None:
             place = place.with_name(f"{place.name}-{record.get('config_hash')}")
             place.parent.mkdir(exist_ok=True)
             record.folder.rename(place)
-            say(f"{part.name}: job {record.folder.name} is done anew, its setting being another now; it was {place}")
+            say(f"{part.name}: job {record.folder.name} runs again, its setting having changed; before: {place}")
 
 
 def is_locked(lock: Path) -> bool:

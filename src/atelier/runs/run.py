@@ -71,7 +71,7 @@ class Run:
         if resumed is not None and (threads := self.manifest.get("threads")):
             provenance.compute_with(threads)
 
-    # ------------------------------------------------------------------ how it begins
+    # ------------------------------------------------------------------ start
 
     @classmethod
     def start(
@@ -159,7 +159,7 @@ class Run:
                 if self.lock:
                     self.lock.close()
 
-    # ------------------------------------------------------------------ what it does
+    # ------------------------------------------------------------------ execution
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -223,7 +223,7 @@ class Run:
         """The best value of the task's metric so far."""
         return self.manifest["objective"]["best"]
 
-    # ------------------------------------------------------------------ how it ends
+    # ------------------------------------------------------------------ end
 
     def conclude(self) -> None:
         """End a run that succeeded: record and print its results."""

@@ -183,7 +183,7 @@ def typed(record: Record) -> dict[str, str]:
 
 
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
-    """The keys that vary: those of the sweep, if all runs are from one; else the overrides that tell settings apart.
+    """The keys that vary: those of the sweep if all runs are from a single sweep, else those that tell settings apart.
 
     A key that varies within a setting, such as the device, does not tell settings apart.
     """

@@ -198,7 +198,7 @@ def run_here(
         named = ", ".join(map(str, sorted(queued)))
         raise InputError(
             f"jobs of {sweep.path} are still in Slurm's queue: {named}\n"
-            "hydra/launcher=slurm waits for them; to do them here, cancel them first (squeue, scancel)"
+            "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
         )
     asked = limits.threads_per_job
     if asked is not None and sweep.threads not in (None, asked):

@@ -97,7 +97,7 @@ def redirect(log: Path) -> None:
 
 
 def end_with_parent(end: Callable[[], object]) -> None:
-    """Call `end` when the process that started this one has died; the fork server may outlive it."""
+    """Call `end` when the process that requested this process has died; the fork server may outlive it."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

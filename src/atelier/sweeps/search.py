@@ -55,7 +55,7 @@ class Options:
 
 
 class Search:
-    """Draws a job whenever the launcher has a place for one, and tells Optuna the job's result.
+    """Draws a job whenever the launcher has a free place, and tells Optuna the job's result.
 
     A job has the number of its trial. The search can be resumed after a kill between any two lines of this file, from
     the journal and sweep.json.
@@ -121,7 +121,7 @@ class Search:
         return next((job for job in jobs if job.overrides == overrides and self.sweep.status(job) == "completed"), None)
 
     def left_over(self) -> Iterator[Job]:
-        """The jobs to resume; tells Optuna of jobs that have ended, and lets it draw trials without a job again."""
+        """The jobs to resume; also tells Optuna the results of ended jobs, and queues trials without a job again."""
         jobs = {job.number: job for job in self.sweep.jobs}
         for trial in self.trials(TrialState.RUNNING):
             if (job := jobs.get(trial.number)) is None:

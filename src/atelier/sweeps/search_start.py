@@ -1,4 +1,4 @@
-"""Opens the search of a command, a new search or one to resume, and checks its options."""
+"""Opens the search of a command, a new search or a search to resume, and checks its options."""
 
 import functools
 import importlib.util

@@ -22,7 +22,7 @@ from atelier.sweeps.records import Record, read_run, waiting
 
 @dataclass
 class Job:
-    """One run of a sweep.
+    """A run of a sweep.
 
     Args:
         number: the job's index in the sweep, and the name of its folder.
