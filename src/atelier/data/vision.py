@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchvision import datasets
 
+from atelier.data.cache import checksum, read_about, read_cache
 from atelier.data.images import NEEDS_NOTHING, ImageData
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
@@ -21,6 +22,9 @@ SETS: dict[str, tuple[Callable[..., Any], str, tuple[int, int]]] = {
     "fashion_mnist": (datasets.FashionMNIST, "FashionMNIST/raw", (60_000, 10_000)),
     "cifar10": (datasets.CIFAR10, "cifar-10-batches-py", (50_000, 10_000)),
 }
+# `checksum` of what was published; torchvision checks the files of CIFAR-10 itself, those of the others when it fetches
+# them alone.
+CRC32 = {"mnist": 891878875, "fashion_mnist": 3985246127}
 
 
 class VisionData(ImageData):
@@ -63,7 +67,15 @@ class VisionData(ImageData):
             if len(images) != count:
                 raise InputError(self.damaged(f"{len(images)} {split} images, not {count}"))
             tensors |= {f"{split}_images": images, f"{split}_labels": labels}
+        if (found := checksum(tensors)) != CRC32.get(self.set_name, found):
+            whose = [name for name, known in CRC32.items() if known == found] or ["nothing that was published"]
+            raise InputError(self.damaged(f"its images and labels are those of {whose[0]}"))
         return tensors, classes
+
+    def outdated(self) -> bool:
+        """Whether the cache file was made of damaged files, before these were checked."""
+        found = read_about(self.path).get("crc32")
+        return found is not None and int(found) != CRC32.get(self.cache_name, int(found))
 
     def read(self, train: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Images (N, C, H, W) uint8, labels (N,) int64 and class names of a split; downloaded if they are missing."""
@@ -117,8 +129,6 @@ class GrayCifar10(VisionData):
             super().check_can_make()
 
     def make(self) -> tuple[Tensors, list[str] | None]:
-        from atelier.data.cache import read_cache
-
         tensors, classes = read_cache(self.coloured) if self.coloured.exists() else super().make()
         gray = {name: gray28(tensor) for name, tensor in tensors.items() if name.endswith("images")}
         return tensors | gray, classes

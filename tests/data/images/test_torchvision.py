@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from atelier.data import vision
+from atelier.data import cache, vision
 from atelier.data.images import ImageData
 from atelier.data.vision import gray28
 from atelier.errors import InputError
@@ -33,6 +33,12 @@ def write_mnist(folder: Path, train: int = 60_000, test: int = 10_000, cut: int 
 
 
 @pytest.fixture
+def unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that the test makes up may be read."""
+    monkeypatch.setattr(vision, "CRC32", {})
+
+
+@pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise URLError("no route to host")
@@ -40,7 +46,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
-@pytest.mark.usefixtures("offline")
+@pytest.mark.usefixtures("offline", "unpublished")
 def test_files_that_are_there_are_read_without_a_network(make: Make, tmp_path: Path, ready: Make) -> None:
     write_mnist(tmp_path / "MNIST" / "raw")
     data = make("mnist", "data.mean=0.392", "data.std=0.01")
@@ -88,6 +94,57 @@ def test_a_set_with_too_few_images_is_told(make: Make, tmp_path: Path) -> None:
         make("mnist").prepare_data()
 
 
+def shuffle(files: dict[str, bytes]) -> None:
+    labels = files["train-labels-idx1-ubyte"]
+    files["train-labels-idx1-ubyte"] = labels[:8] + labels[:7:-1]
+
+
+def pierce(files: dict[str, bytes]) -> None:
+    images = files["train-images-idx3-ubyte"]
+    files["train-images-idx3-ubyte"] = images[:16] + bytes(20_000) + images[20_016:]
+
+
+def exchange(files: dict[str, bytes]) -> None:
+    for name in files:
+        if "images" in name:
+            files[name] = files[name].replace(bytes([100]), bytes([90]))
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("damage", "whose"),
+    [(shuffle, "nothing that was published"), (pierce, "nothing that was published"), (exchange, "fashion_mnist")],
+)
+def test_files_of_another_content_are_told(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[..., None], whose: str
+) -> None:
+    """Of the right size and format: labels in another order, a hole, another set's files."""
+    known: dict[str, int] = {}
+    monkeypatch.setattr(vision, "CRC32", known)
+    for name, folder in (("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")):
+        monkeypatch.setitem(vision.SETS, name, (*vision.SETS[name][:2], (90, 10)))
+        write_mnist(tmp_path / folder / "raw", 90, 10)
+        if name == "fashion_mnist":
+            for file in (tmp_path / folder / "raw").glob("*images*"):
+                file.write_bytes(file.read_bytes().replace(bytes([100]), bytes([90])))
+        known[name] = cache.checksum(make(name).make()[0])
+    data = make("mnist")
+    data.prepare_data()
+    raw = tmp_path / "MNIST" / "raw"
+    files = {file.name: file.read_bytes() for file in raw.iterdir()}
+    damage(files)
+    for name, content in files.items():
+        (raw / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"raw is damaged .*its images and labels are those of {whose}"):
+        data.make()
+    made = known.pop("mnist")
+    make("mnist", "data.rebuild=true").prepare_data()  # as before files were checked
+    known["mnist"] = made
+    with pytest.raises(InputError, match=whose):
+        make("mnist").prepare_data()
+
+
+@pytest.mark.usefixtures("unpublished")
 def test_a_download_is_done_by_torchvision(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own download, from a server on this machine."""
     write_mnist(tmp_path / "files")
