@@ -29,7 +29,7 @@ def classifier(penalty: Callable[[nn.Module], Tensor | float] = none, **options:
     made = Classifier(
         network=nn.Identity(),
         optimizer=partial(SGD, lr=0.1),
-        schedule=Schedule(None),
+        scheduler=Schedule(None),
         penalty=penalty,
         metric="val/accuracy",
         mode="max",

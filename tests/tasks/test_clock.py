@@ -29,7 +29,7 @@ def reader(network: nn.Module, encoding: Encoding, penalty=none) -> ClockReader:
         network=network,
         encoding=encoding,
         optimizer=partial(SGD, lr=0.1),
-        schedule=Schedule(None),
+        scheduler=Schedule(None),
         penalty=penalty,
         metric="val/common_sense_error",
         mode="min",

@@ -32,18 +32,18 @@ class SpellsOut(Task):
         self,
         network: nn.Module,
         optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
+        scheduler: Schedule,
         weight: float,
         metric: str,
         mode: Literal["min", "max"],
         keep: Literal["best", "last"] = "best",
     ) -> None:
-        super().__init__(network, optimizer, schedule, metric, mode, keep)
+        super().__init__(network, optimizer, scheduler, metric, mode, keep)
         self.weight = weight
 
 
 def test_a_task_may_hand_them_on_or_spell_them_out() -> None:
-    given: dict[str, Any] = {"optimizer": SGD, "schedule": Schedule(None), "metric": "val/loss", "mode": "min"}
+    given: dict[str, Any] = {"optimizer": SGD, "scheduler": Schedule(None), "metric": "val/loss", "mode": "min"}
     tasks = [kind(network=nn.Linear(1, 1), weight=0.5, **given, keep="last") for kind in (HandsOn, SpellsOut)]
     assert all(vars(task)[key] == value for task in tasks for key, value in {**given, "keep": "last"}.items())
     (some, _, takes_any), (spelt, _, _) = signature_of(HandsOn), signature_of(SpellsOut)

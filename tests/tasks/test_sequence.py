@@ -76,7 +76,7 @@ def test_answers_are_the_most_probable_classes() -> None:
         none,
         network=torch.nn.Identity(),
         optimizer=partial(torch.optim.SGD, lr=0.1),
-        schedule=Schedule(None),
+        scheduler=Schedule(None),
         metric="val/accuracy",
         mode="max",
     )

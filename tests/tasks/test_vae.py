@@ -47,7 +47,7 @@ def vae(**changed: Any) -> VAE:
         "features": None,
         "reference_size": 10,
         "optimizer": SGD,
-        "schedule": Schedule(None),
+        "scheduler": Schedule(None),
         "penalty": none,
         "metric": "val/elbo",
         "mode": "max",

@@ -20,7 +20,7 @@ from atelier.runs.folder import RunFolder, attach, create, find
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
-from atelier.runs.setting import setting_hash
+from atelier.runs.setting import renamed, setting_hash
 
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 
@@ -177,9 +177,8 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
         InputError: if a `_target_` is outside `ALLOWED`, or the checkpoint cannot be read.
     """
     source = checkpoint or next((path for path in (folder.last, folder.best) if path.exists()), None)
-    content: Any = open_checkpoint(source)["config"] if source else OmegaConf.load(folder.config)
-    config = OmegaConf.create(content)
-    assert isinstance(config, DictConfig)
+    content: Any = open_checkpoint(source)["config"] if source else OmegaConf.to_object(OmegaConf.load(folder.config))
+    config = OmegaConf.create(renamed(content))
     name_classifier(config, Manifest.read(folder.manifest).get("features") or {})
     check_targets(config)
     return config

@@ -8,7 +8,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +23,7 @@ from atelier.compose.explain import explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
+from atelier.runs.setting import current
 
 
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
@@ -62,7 +63,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             load_dotenv(root / ".env")
             if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
                 sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
-            sys.argv[1:] = with_plus(config_name, sys.argv[1:])
+            sys.argv[1:] = with_plus(config_name, map(current, sys.argv[1:]))
             register_resolvers(root)
             with mistakes_told():
                 sys.argv[1:] = with_run(sys.argv[1:], root / "conf")
@@ -77,7 +78,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
     return decorate
 
 
-def with_plus(verb: str, arguments: Sequence[str]) -> list[str]:
+def with_plus(verb: str, arguments: Iterable[str]) -> list[str]:
     """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
     added = ("data.", "task.") if verb in ("eval", "predict", "sample") else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]

@@ -16,7 +16,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.report.groups import scores_of
 from atelier.results.thin import Wanted, thinned
-from atelier.runs.setting import REPEATS
+from atelier.runs.setting import REPEATS, current
 from atelier.sweeps.records import Record
 
 RUNS, CURVES, FIGURES = "runs.csv", "curves.csv", "figures.csv"
@@ -171,7 +171,7 @@ def read_record(folder: Path) -> list[Recorded]:
         return []
     try:
         with (folder / RUNS).open(newline="", encoding="utf-8") as file:
-            columns, *rows = list(csv.reader(file))
+            columns, *rows = list(csv.reader(map(current, file)))
         curves = read_curves(folder / CURVES)
         swept = columns[1 : columns.index("seed")]
         return [read_row(columns, row, swept, curves.get(row[0], {})) for row in rows]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from atelier.errors import InputError
+from atelier.runs.setting import renamed
 
 
 def open_checkpoint(path: Path) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
-    return content
+    return {**content, "config": renamed(content["config"])}
 
 
 def load_weights(task: lightning.LightningModule, path: Path) -> None:

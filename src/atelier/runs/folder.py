@@ -13,6 +13,7 @@ import yaml
 from atelier.errors import InputError
 from atelier.runs.manifest import write_atomically
 from atelier.runs.overrides import typed
+from atelier.runs.setting import current
 
 
 @dataclass
@@ -134,7 +135,7 @@ def write_yaml(path: Path, content: object) -> None:
 
 
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.safe_load(current(path.read_text(encoding="utf-8")))
 
 
 def last_two(path: Path) -> str:

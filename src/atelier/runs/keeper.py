@@ -67,7 +67,7 @@ class Keeper(Checkpoint):
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         resume_exactly(trainer)
         if self.takeover:
-            told = self.takeover.apply(trainer, task.schedule.interval)
+            told = self.takeover.apply(trainer, task.scheduler.interval)
             if trainer.is_global_zero:
                 print(told)
                 self.manifest.update(changes={str(trainer.global_step + 1): self.takeover.changes})

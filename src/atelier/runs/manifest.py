@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from atelier.runs.setting import current
+
 
 class Manifest:
     """The contents of a run.json; each `update` writes the whole file atomically."""
@@ -16,7 +18,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        return cls(path, json.loads(path.read_text(encoding="utf-8")))
+        return cls(path, json.loads(current(path.read_text(encoding="utf-8"))))
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -30,7 +32,7 @@ class Manifest:
         The file is read again first, so that changes by other processes of the run are kept.
         """
         if self.path.exists():
-            self.content = json.loads(self.path.read_text(encoding="utf-8"))
+            self.content = Manifest.read(self.path).content
         for key, value in changes.items():
             current = self.content.get(key)
             self.content[key] = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value

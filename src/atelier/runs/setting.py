@@ -11,7 +11,9 @@ run.json holds the hash as `config_hash`; a run of an earlier version keeps the 
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
+from functools import reduce
 from pydoc import locate
 from typing import Any
 
@@ -36,6 +38,9 @@ ASIDE = (
     *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
     "task.clean_train_accuracy",  # an additional measurement
 )
+# {dotted key: its name in earlier versions}, the latest change last. The hash keeps the earlier name. Folders and
+# commands may have it, so no other key can.
+RENAMED = {"task.scheduler": "task.schedule"}
 
 
 def is_aside(key: str, varied: Iterable[str] = ()) -> bool:
@@ -50,7 +55,26 @@ def within(key: str, above: str) -> bool:
 
 def setting_hash(config: DictConfig) -> str:
     """The hash of a setting: twelve hexadecimal digits, equal for all its runs."""
-    return hashlib.sha256(json.dumps(setting_of(config), sort_keys=True).encode()).hexdigest()[:12]
+    setting = renamed(setting_of(config), to_earlier=True)
+    return hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def current(text: str) -> str:
+    """A text with today's names of the keys in it, such as overrides or sweep.json."""
+    for key, earlier in RENAMED.items():
+        text = re.sub(rf"(?<![\w./-]){re.escape(earlier)}(?![\w/-])", key, text)
+    return text
+
+
+def renamed(config: dict[str, Any], to_earlier: bool = False) -> dict[str, Any]:
+    """Changes the keys of a configuration in plain data to today's names, or to the earlier ones."""
+    changes = list(RENAMED.items())
+    for key, earlier in reversed(changes) if to_earlier else changes:
+        (*above, old), (*beside, new) = (name.split(".") for name in ((key, earlier) if to_earlier else (earlier, key)))
+        node = reduce(lambda found, part: found.get(part) or {}, above, config)
+        if old in node:
+            reduce(lambda found, part: found.setdefault(part, {}), beside, config)[new] = node.pop(old)
+    return config
 
 
 def setting_of(config: DictConfig) -> dict[str, Any]:
@@ -65,7 +89,7 @@ def setting_of(config: DictConfig) -> dict[str, Any]:
     for key in REPEATS:
         if OmegaConf.select(masked, key) is not None:
             OmegaConf.update(masked, key, -1)  # a value that no run can have
-    varied = [bare(str(key)) for key in OmegaConf.select(config, "sweep.swept") or ()]
+    varied = [bare(current(str(key))) for key in OmegaConf.select(config, "sweep.swept") or ()]
     setting = without_aside(resolved(masked, config), varied)
     if not any(within(key, "callbacks") for key in varied):
         callbacks = (setting.get("callbacks") or {}).items()

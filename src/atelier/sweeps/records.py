@@ -11,6 +11,7 @@ import yaml
 from atelier.runs.folder import claimed
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
+from atelier.runs.setting import current, renamed
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
 
@@ -46,7 +47,7 @@ class Record:
         """The content of config.yaml; {} if the run failed before it was written."""
         if self.folder is None or not (self.folder / "config.yaml").is_file():
             return {}
-        return yaml.load((self.folder / "config.yaml").read_text(encoding="utf-8"), LOADER) or {}
+        return renamed(yaml.load((self.folder / "config.yaml").read_text(encoding="utf-8"), LOADER) or {})
 
     def value(self, key: str) -> str | None:
         """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
@@ -83,7 +84,7 @@ class Record:
 def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
     """The record of a run; if its run.json cannot be read, the run counts as failed."""
     try:
-        manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        manifest = json.loads(current((folder / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         told = {"type": type(error).__name__, "message": f"run.json cannot be read: {error}"}
         manifest = {**waiting(job or {}, {}), "status": "failed", "error": told}

@@ -133,7 +133,7 @@ class GAN(ManualTask, GenerativeTask):
         self.log_metrics("train", {name: metric for name, metric in known.items() if metric.update_called})
 
     def configure_optimizers(self) -> Any:
-        highest = getattr(self.schedule.scheduler, "keywords", {}).get("max_lr")
+        highest = getattr(self.scheduler.scheduler, "keywords", {}).get("max_lr")
         if highest is not None and (self.generator_lr, self.discriminator_lr) != (highest, highest):
             raise InputError("scheduler=one_cycle: it gives both networks one learning rate; set only optimizer.lr")
         return self.with_schedulers(

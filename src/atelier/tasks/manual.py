@@ -64,7 +64,7 @@ class ManualTask(Task):
     def step_schedulers(self) -> None:
         """Move on the schedules that count steps."""
         self.scheduled += 1
-        if self.schedule.interval == "step":
+        if self.scheduler.interval == "step":
             self.advance_schedulers()
 
     def advance_schedulers(self) -> None:
@@ -92,7 +92,7 @@ class ManualTask(Task):
         super().on_train_batch_end(outputs, batch, batch_index)
 
     def on_train_epoch_end(self) -> None:
-        if self.schedule.interval == "epoch":
+        if self.scheduler.interval == "epoch":
             self.advance_schedulers()
         super().on_train_epoch_end()
 

@@ -30,7 +30,7 @@ class Task(QuickHooks, lightning.LightningModule):
     Args:
         network: what is trained.
         optimizer: makes the optimizer of the network's parameters.
-        schedule: how its learning rate changes.
+        scheduler: how its learning rate changes.
         metric: name of the logged metric that decides which checkpoint is best.
         mode: whether a good `metric` is small ("min") or large ("max").
         keep: whether best.ckpt, which is tested, is of the validation with the best `metric` or of the last one.
@@ -44,7 +44,7 @@ class Task(QuickHooks, lightning.LightningModule):
         self,
         network: nn.Module,
         optimizer: Callable[..., Optimizer],
-        schedule: Schedule,
+        scheduler: Schedule,
         metric: str,
         mode: Literal["min", "max"],
         keep: Literal["best", "last"] = "best",
@@ -55,7 +55,7 @@ class Task(QuickHooks, lightning.LightningModule):
             part.register_forward_pre_hook(as_its_weights)
             part.register_forward_hook(in_full)
         self.optimizer = optimizer
-        self.schedule = schedule
+        self.scheduler = scheduler
         self.metric = metric
         self.mode = mode
         self.keep = keep
@@ -99,7 +99,7 @@ class Task(QuickHooks, lightning.LightningModule):
         scheduler = self.scheduler_of(optimizer)
         if scheduler is None:
             return optimizer
-        config: dict[str, Any] = {"scheduler": scheduler, "interval": self.schedule.interval}
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
         return {"optimizer": optimizer, "lr_scheduler": config}
@@ -164,7 +164,7 @@ class Task(QuickHooks, lightning.LightningModule):
         """
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
         with wrong_value("scheduler"):
-            scheduler = self.schedule.attach(optimizer, steps, epochs)
+            scheduler = self.scheduler.attach(optimizer, steps, epochs)
         if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
             raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         return scheduler

@@ -41,7 +41,7 @@ def gan(**changed: Any) -> GAN:
         "features": None,
         "reference_size": 10,
         "optimizer": SGD,
-        "schedule": Schedule(None),
+        "scheduler": Schedule(None),
         "penalty": none,
         "metric": "val/discriminator_loss",
         "mode": "min",

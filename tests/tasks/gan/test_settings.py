@@ -36,7 +36,7 @@ def test_each_network_has_its_own_learning_rate(gan: Make, train: Train) -> None
 )
 def test_both_learning_rates_follow_the_schedule(schedule: Schedule, factor: float, gan: Make, train: Train) -> None:
     """Two epochs of six batches. The plateau's first epoch is its best, since nothing is much larger."""
-    trainer = train(gan(schedule=schedule), epochs=2)
+    trainer = train(gan(scheduler=schedule), epochs=2)
     rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
     assert rates == pytest.approx([0.2 * factor, 0.1 * factor])
 
@@ -44,7 +44,7 @@ def test_both_learning_rates_follow_the_schedule(schedule: Schedule, factor: flo
 def test_one_cycle_is_refused_with_two_learning_rates(gan: Make, train: Train) -> None:
     schedule = Schedule(partial(OneCycleLR, max_lr=0.1), "step", "total_steps")
     with pytest.raises(InputError, match="both networks one learning rate"):
-        train(gan(schedule=schedule))
+        train(gan(scheduler=schedule))
 
 
 def test_the_penalty_is_on_both_networks(gan: Make, train: Train) -> None:
