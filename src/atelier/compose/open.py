@@ -41,7 +41,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     elif config.resume is not None:
         build_data(config).check_same(Manifest.read(folder.manifest).get("data"))
         if "changed" in config.data:
-            config.data.changed = "refuse"  # what is accepted now is no leave for the next time
+            config.data.changed = "refuse"  # data.changed=accept holds for this command only
         run = Run.resume(folder, plain(config), changed)
     else:
         decide_devices(config.trainer)
@@ -55,9 +55,9 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
 
 
 def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
-    """A command that goes on with a run and changes something, after what was typed when the run began.
+    """Prefix the overrides of a command that changes a resumed run with the run's own overrides.
 
-    So Hydra composes both together, and knows the keys of the run's own experiment.
+    Hydra then composes both together, and knows the keys of the run's experiment.
     """
     keys = [key_of(argument) for argument in arguments]
     where = [argument for argument, key in zip(arguments, keys, strict=True) if key in ("resume", "paths.logs")]
@@ -120,7 +120,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
 
 
 def batches_done(folder: RunFolder) -> int:
-    """Batches of the epoch that a run stands in the middle of; 0 where an epoch begins."""
+    """Number of finished batches in a run's unfinished epoch; 0 at the start of an epoch."""
     if not folder.last.exists():
         return 0
     loaders = open_checkpoint(folder.last)["loops"]["fit_loop"]["state_dict"].get("combined_loader") or [{"given": 0}]

@@ -85,10 +85,10 @@ def with_plus(verb: str, arguments: Iterable[str]) -> list[str]:
 
 
 def with_run(arguments: Sequence[str], conf: Path) -> list[str]:
-    """Arguments after those of the run that they go on with, if there is one."""
+    """The arguments, prefixed with those of the run to resume, if there is one."""
     if not any(argument.startswith("resume=") for argument in arguments):
         return list(arguments)
-    from atelier.compose.open import after_what_was_typed  # late: most commands do not need torch to be composed
+    from atelier.compose.open import after_what_was_typed  # imports torch, which most commands compose without
 
     return after_what_was_typed(arguments, conf)
 

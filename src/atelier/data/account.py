@@ -1,4 +1,4 @@
-"""What a data set is, told in a line at a run's start and recorded in its run.json: nothing vanishes uncounted."""
+"""Describes a data set for the terminal and run.json: numbers of samples, files left out, and warnings."""
 
 import json
 import zlib
@@ -13,15 +13,15 @@ from atelier.data.class_folders import some, words_of
 if TYPE_CHECKING:
     from atelier.data.tensors import TensorData
 
-LOOKED_AT = 2000  # training images whose brightness is measured, at most
-MOST_TOLD = 12  # classes in the line
+LOOKED_AT = 2000  # maximum number of training images whose brightness is measured
+MOST_TOLD = 12  # maximum number of classes in a line
 
 
 def account(data: "TensorData") -> tuple[dict[str, Any], list[str]]:
-    """What the data are, as plain data, and the lines that tell of it what a user should know.
+    """The description of the data as plain data, and the lines of warnings for the terminal.
 
-    Of each split and class, how many samples there are; what is left out; how bright images are; what to beware of.
-    `stamp` and `checksum` tell these data from others: the files' names, sizes and times, and what was read of them.
+    It has the numbers of samples by split and class, the files left out, the brightness of images, and the warnings
+    (`beware`). `stamp` (files' names, sizes and times) and `checksum` (content) identify the data.
     """
     known: dict[str, Any] = {"samples": {split: len(one) for split, one in data.sets.items()}}
     if classes := per_class(data):
@@ -36,7 +36,7 @@ def account(data: "TensorData") -> tuple[dict[str, Any], list[str]]:
 
 
 def words_of_account(account: Mapping[str, Any], where: object) -> str:
-    """The line about the images in a folder.
+    """The line about the images of a folder `where`, from an account.
 
     >>> found = {"samples": {"train": 3, "val": 1, "test": 2}, "classes": {"cat": 4, "dog": 2}}
     >>> words_of_account(found, "pets")
@@ -53,7 +53,7 @@ def words_of_account(account: Mapping[str, Any], where: object) -> str:
 
 
 def per_class(data: "TensorData") -> dict[str, dict[str, int]]:
-    """{class: {split: samples}}, where labels (N,) are classes."""
+    """{class: {split: number of samples}}; empty if the labels are no classes (N,)."""
     labels = {split: one.labels[one.rows] for split, one in data.sets.items() if hasattr(one, "labels")}
     count = len(data.classes or ()) or data.num_classes
     if not count or len(labels) < len(data.sets) or any(one.dim() != 1 for one in labels.values()):
@@ -61,12 +61,12 @@ def per_class(data: "TensorData") -> dict[str, dict[str, int]]:
     names = data.classes or [str(number) for number in range(count)]
     counts = {split: one.bincount(minlength=count).tolist() for split, one in labels.items()}
     if torch.equal(data.sets["train"].rows, data.sets["val"].rows):
-        counts["val"] = [0] * count  # all of the training set validates, too
+        counts["val"] = [0] * count  # the training set is also the validation set
     return {name: {split: numbers[index] for split, numbers in counts.items()} for index, name in enumerate(names)}
 
 
 def missing(classes: Mapping[str, Mapping[str, int]], samples: Mapping[str, int]) -> list[str]:
-    """Which classes have no sample to train on, or none to test on."""
+    """Warnings about splits or classes without a training or test sample."""
     found = []
     for split in ("train", "test"):
         names = [name for name, counts in classes.items() if not counts[split]]
@@ -78,7 +78,7 @@ def missing(classes: Mapping[str, Mapping[str, int]], samples: Mapping[str, int]
 
 
 def repeated(data: "TensorData") -> list[str]:
-    """Which images are both trained and tested on, or of two classes, with the first pair of each kind."""
+    """Warnings about equal images in the training and another split, or in two classes, with the first pair of each."""
     copies = data.about.get("copies")
     if not copies:
         return []
@@ -110,7 +110,7 @@ def pair(names: Sequence[str], rows: tuple[int, int]) -> str:
 
 
 def brightness_of(data: "TensorData") -> dict[str, list[float]]:
-    """Mean and standard deviation of the brightness and of the contrast of training images, of values in 0–1."""
+    """[mean, standard deviation] of the brightness and of the contrast of training images, for values 0 to 1."""
     images = data.sets["train"].inputs if hasattr(data.sets["train"], "inputs") else torch.zeros(0)
     if images.dim() != 4 or images.dtype != torch.uint8:
         return {}
@@ -122,19 +122,19 @@ def brightness_of(data: "TensorData") -> dict[str, list[float]]:
 
 
 def brightness_and_contrast(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the values of each uint8 image (N, C, H, W), scaled to 0–1."""
+    """Mean (N,) and standard deviation (N,) of the values of each uint8 image (N, C, H, W), scaled to 0 to 1."""
     values = images.flatten(1).float() / 255
     return values.mean(1), values.std(1, correction=0)
 
 
 def checksum_of(about: Mapping[str, Any]) -> str:
-    """Of the images and labels that were read, their order, and the files' names."""
+    """A checksum of images, labels, their order, and the files' names."""
     names = json.dumps(about.get("files")).encode()
     return f"{zlib.crc32(names, int(about.get('crc32') or 0)):08x}"
 
 
 def told_changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
-    """What to do when the data of a trained network have changed, and how they have."""
+    """The message for data that have changed since the training, with the change and the remedy."""
     counts, before = {split: len(names) for split, names in now.get("files", {}).items()}, then.get("files", {})
     if counts != before:
         how = f": {counts['train']:,} images to train and validate and {counts['test']:,} to test are there now,"

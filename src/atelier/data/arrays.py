@@ -1,4 +1,4 @@
-"""A user's own arrays, in `.npy` files."""
+"""Loads a user's arrays from `.npy` files."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from atelier.errors import InputError
 
 
 def load_array(key: str, file: Path) -> np.ndarray:
-    """The array of the file that `data.<key>` names.
+    """Load the array of the file that `data.<key>` names.
 
     Raises:
-        InputError: if it holds no array of numbers, or an empty one.
+        InputError: if the file holds no array of numbers, or an empty array.
     """
     told = f"data.{key}={readable(file)}"
     try:

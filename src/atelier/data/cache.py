@@ -1,8 +1,8 @@
-"""The data cache: one safetensors file per data set, written once and memory-mapped.
+"""The data cache: a safetensors file for each data set, written once; each start maps it and checks its checksum.
 
-It holds `train_images` (N, C, H, W) uint8, `train_labels` (N, …) int64, `test_images`, `test_labels`; its metadata may
-hold the class names as JSON under `classes`, a checksum of the tensors under `crc32`, and under `about`, as JSON, what
-the data set found beside the tensors.
+It holds `train_images` (N, C, H, W) uint8, `train_labels` (N, …) int64, `test_images`, `test_labels`. Its metadata may
+hold the class names (`classes`, JSON), a checksum of the tensors (`crc32`), and further facts about the data (`about`,
+JSON).
 """
 
 import json
@@ -26,15 +26,15 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 def write_cache(
     path: Path, tensors: Mapping[str, Tensor], classes: list[str] | None = None, about: Mapping[str, Any] | None = None
 ) -> None:
-    """Write to a temporary name beside `path`, then rename: a cache file is whole or not there.
+    """Write a temporary file beside `path` and rename it, so that a cache file is never half-written.
 
     `about` is plain data.
 
     Raises:
-        InputError: if the tensors are not what a cache holds, or the file cannot be written.
+        InputError: if a tensor is missing or of a wrong type, or the file cannot be written.
     """
     if reason := wrong(tensors):
-        raise InputError(f"{path.stem}: the data set's make() gave what no cache holds: {reason}")
+        raise InputError(f"{path.stem}: the data set's make() returned wrong tensors: {reason}")
     metadata = {"crc32": str(checksum(tensors))}
     if about:
         metadata["about"] = json.dumps(about)
@@ -57,12 +57,12 @@ def write_cache(
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What the data set found beside the tensors, and their `crc32`; {} of a file that is not there, or is damaged."""
+    """The facts `about` the data and the tensors' `crc32`; {} if the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         return {**json.loads(metadata.get("about", "{}")), "crc32": metadata.get("crc32")}
-    except (OSError, ValueError, SafetensorError):  # reading the tensors says what is wrong with it
+    except (OSError, ValueError, SafetensorError):  # `read_cache` reports a damaged file
         return {}
 
 
@@ -70,7 +70,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
     """The memory-mapped tensors and the class names.
 
     Raises:
-        InputError: if the file is truncated, altered or holds something else.
+        InputError: if the file is truncated, changed, or has missing or wrong tensors.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -89,7 +89,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
 
 
 def wrong(tensors: Mapping[str, Tensor]) -> str:
-    """What of the tensors is not as a cache has it; "" if nothing is."""
+    """The first fault of the tensors of a cache; "" if there is none."""
     if missing := [name for name in NAMES if name not in tensors]:
         return f"it lacks {', '.join(missing)}"
     for split in ("train", "test"):

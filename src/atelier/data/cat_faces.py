@@ -18,13 +18,13 @@ DATASET = "spandan2/cats-faces-64x64-for-generative-models"  # on Kaggle
 
 
 class CatFaces(OwnImages):
-    """All images of a folder and its folders, or an array (N, H, W, 3) uint8 in an `.npy` file; no labels.
+    """All images below a folder, or an array (N, H, W, 3) uint8 in an `.npy` file; without classes.
 
-    The report's authors made an `.npy` file too, and do not say what shape and type theirs has.
+    The report's authors also made an `.npy` file, but do not state its shape and type.
 
     Args:
-        download: fetch it with kagglehub (extra `kaggle`) where nothing is there.
-        test_share: the part that tests, always the same; 0: none.
+        download: download the images with kagglehub (extra `kaggle`) if `images` does not exist.
+        test_share: share of the fixed test set; 0: none.
         **options: see `OwnImages`; `images` is the folder, or the `.npy` file.
     """
 
@@ -38,7 +38,7 @@ class CatFaces(OwnImages):
 
     @property
     def stamp(self) -> str:
-        return super().stamp if self.images.exists() else ""  # what was made of it is all there is
+        return super().stamp if self.images.exists() else ""  # without the images, the cache file is used
 
     def check_can_make(self) -> None:
         if not self.images.exists() and not self.download:
@@ -69,7 +69,7 @@ class CatFaces(OwnImages):
     def from_array(self) -> Tensors:
         """
         Raises:
-            InputError: if the file is no array of colour images of the wanted size.
+            InputError: if the file is no array of colour images of `shape`.
         """
         array = load_array("images", self.images)
         channels, height, width = self.shape

@@ -1,4 +1,4 @@
-"""Which files are images, which folders are classes and which are splits: composing asks it, without torch."""
+"""Finds images, class folders and splits in a user's folder; without torch, since composing a configuration uses it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from atelier.errors import InputError
 
-# What images are called; whether a file is one is seen in its content. A file so called that is none is broken.
+# Endings of image files. The content decides whether a file is an image; another file with such an ending is broken.
 # fmt: off
 ENDINGS = {
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -14,11 +14,11 @@ ENDINGS = {
 }
 # fmt: on
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
-MOST = 3  # names that stand for many
+MOST = 3  # maximum number of names in a list
 
 
 class LeftOut(dict[str, dict[str, Any]]):
-    """What is in a folder and is not used: {why: {"count": how many, "first": names below the folder, ten at most}}.
+    """The unused files of a folder: {reason: {"count": number, "first": up to ten names below the folder}}.
 
     >>> left = LeftOut(Path("pets")); left.add("not an image", Path("pets/cat/notes.txt")); print(left)
     not an image: 1 (cat/notes.txt)
@@ -38,12 +38,12 @@ class LeftOut(dict[str, dict[str, Any]]):
 
 
 def words_of(left_out: Mapping[str, Mapping[str, Any]]) -> str:
-    """A `LeftOut`, or what JSON has made of one, as a list of words."""
+    """A `LeftOut`, or its JSON form, as text."""
     return ", ".join(f"{why}: {one['count']:,} ({some(one['first'])})" for why, one in left_out.items())
 
 
 def below(path: Path, folder: Path) -> str:
-    """The readable name of what lies below a folder."""
+    """The readable path of a file relative to a folder."""
     return readable(path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path)
 
 
@@ -56,7 +56,7 @@ def some(names: Sequence[str], most: int = MOST) -> str:
 
 
 def readable(name: str | Path) -> str:
-    """A name of the file system as text that can be printed and stored.
+    """A file name as text that can be printed and stored, with escapes for other characters.
 
     >>> readable("caf\\udce9.png"), readable("new\\nline.jpg"), readable("日本.png")
     ('caf\\\\xe9.png', 'new\\\\nline.jpg', '日本.png')
@@ -66,8 +66,8 @@ def readable(name: str | Path) -> str:
 
 
 def is_image(file: Path) -> bool:
-    """Whether Pillow knows the file's content as an image, whatever the file is called; nothing is decoded."""
-    from PIL import Image, UnidentifiedImageError  # late: most commands read no image
+    """Whether Pillow recognises the file's content as an image, under any name; the image is not decoded."""
+    from PIL import Image, UnidentifiedImageError  # most commands read no image
 
     if not file.is_file():
         return False
@@ -76,12 +76,12 @@ def is_image(file: Path) -> bool:
             return True
     except (UnidentifiedImageError, OSError):
         return False
-    except Exception:  # it is one, of which something is wrong
+    except Exception:  # a damaged image
         return True
 
 
 def shown_in(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
-    """What is in a folder, in the order of the names, but what file managers hide and systems leave."""
+    """The content of a folder in order of name, without hidden files and `__MACOSX`."""
     found = []
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(".") and path.name != "__MACOSX":
@@ -94,7 +94,7 @@ def shown_in(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
 def files_below(
     folder: Path, left_out: LeftOut | None = None, above: tuple[tuple[int, int], ...] | None = None
 ) -> Iterator[Path]:
-    """All files in a folder and in its folders, links followed; `above` are the folders that the folder lies in."""
+    """All files below a folder; follows links, but not to a folder `above` (its parent folders)."""
     if above is None:
         above = tuple(map(identity, folder.absolute().parents))
     here = identity(folder)
@@ -110,19 +110,19 @@ def files_below(
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """Of a file or folder, equal for all links to it."""
+    """An identifier of a file or folder, equal for all links to it."""
     found = path.stat()
     return found.st_dev, found.st_ino
 
 
 def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Path]:
-    """{split: the folder of its class folders}: of train, val and test, as far as there are folders so called.
+    """{split: folder of its class folders}, for those of train, val and test that exist.
 
-    Without them, {"train": images}. A folder train that stands alone, or beside others than val and test, is a split
-    only if it holds nothing but folders and there is nothing beside it.
+    Without such folders, {"train": images}. A folder `train` without `val` and `test` is a split only if it is the only
+    folder and holds only folders; otherwise it is a class.
 
     Raises:
-        InputError: if two folders are called the same split.
+        InputError: if two folders are named for the same split.
     """
     left_out = LeftOut(images) if left_out is None else left_out
     folders = [path for path in shown_in(images) if path.is_dir()]
@@ -148,13 +148,13 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
-    """{class: its folder}, sorted: the folders that hold images, at any depth."""
+    """{class: folder} of the folders with images at any depth, sorted."""
     folders = [path for path in shown_in(folder) if path.is_dir()]
     return {readable(path.name): path for path in folders if holds_image(path)}
 
 
 def holds_image(folder: Path) -> bool:
-    """Whether there is an image below a folder; files that are called like images are looked at first."""
+    """Whether there is an image below a folder; files with an image's ending are checked first."""
     others = []
     for file in files_below(folder):
         if file.suffix.lower() not in ENDINGS:
@@ -165,10 +165,10 @@ def holds_image(folder: Path) -> bool:
 
 
 def class_count(classes: Sequence[str] | None, images: str | None, default: int = 0) -> int:
-    """How many classes are named, else how many class folders there are in `images`, or in its folder of training.
+    """The number of `classes`; if null, of class folders in `images` or its training folder; else `default`.
 
     Raises:
-        InputError: if there are none and there is no default.
+        InputError: if there are no class folders and `default` is 0.
     """
     if classes is not None:
         return len(classes)
@@ -184,7 +184,7 @@ def class_count(classes: Sequence[str] | None, images: str | None, default: int 
 
 
 def what_is_there(folder: Path) -> str:
-    """What is there where class folders of images were looked for, and what was expected."""
+    """The message for a folder without class folders: its content, and the expected content."""
     expected = "expected is one folder of images for each class, or train/ and test/ with such folders"
     if not folder.is_dir():
         above = next(path for path in folder.absolute().parents if path.is_dir())

@@ -1,4 +1,4 @@
-"""Pictures of an analog clock with the time they show: rendered here, or the Leiden course's arrays."""
+"""Images of an analog clock, labelled with their times: rendered, or the Leiden course's arrays."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +17,9 @@ from atelier.data.images import ImageData
 from atelier.data.split import with_test_part
 from atelier.errors import InputError
 
-TIMES = 720  # on a clock: 12 hours of 60 minutes
+TIMES = 720  # number of times on a clock: 12 hours of 60 minutes
 TEST_SHARE = 0.1
-# A white wall clock with black hands and numerals in a dark rim: fields of `Scene`.
+# Fields of `Scene` for a white wall clock with black hands and numerals, and a dark rim.
 WALL_CLOCK = {
     **{"face": 0, "paper": 0.9, "ink": 0.08, "hand": 0.05, "rim": 0.15, "rim_width": 0.09},
     **{"length": (0.5, 0.85), "width": (0.1, 0.06), "taper": (0.8, 0.5), "shoulder": 0.5},
@@ -27,7 +27,7 @@ WALL_CLOCK = {
 
 
 class ClockData(ImageData):
-    """Base of the clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
+    """Base class of clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
 
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         minutes = torch.randint(TIMES, (count,), generator=generator)
@@ -35,16 +35,16 @@ class ClockData(ImageData):
 
 
 class Clocks(ClockData):
-    """Rendered photographs of a clock, every time equally often; a tenth of them test.
+    """Rendered photographs of a clock, equally many for each time; a tenth is the test set.
 
     Args:
-        image_size: side of the square pictures, in pixels.
-        num_images: how many in all, a multiple of 720 and at least 2160, so that each time is in each split.
-        render_seed: chooses the scenes.
+        image_size: side of the square images in pixels.
+        num_images: total number, a multiple of 720 and at least 2160, so that each time is in each split.
+        render_seed: seed of the scenes.
         **options: see `ImageData`.
     """
 
-    scene: Mapping[str, Any] = {}  # what is alike in all pictures: fields of `Scene`
+    scene: Mapping[str, Any] = {}  # fields of `Scene` that are equal in all images
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Clocks(ClockData):
 
 
 class WallClock(Clocks):
-    """Photographs of one wall clock, as those of the Leiden course: its place, turn, tilt and light alone differ."""
+    """Photographs of a single wall clock, like those of the Leiden course: position, rotation, tilt and light vary."""
 
     scene = WALL_CLOCK
 
@@ -81,9 +81,9 @@ class WallClock(Clocks):
 
 
 class ClockArrays(ClockData):
-    """The course's arrays: `images` (N, H, W) uint8 and `labels` (N, 2), hour 0–11 and minute 0–59; a tenth tests.
+    """The course's arrays: `images` (N, H, W) uint8, `labels` (N, 2), hour 0–11 and minute 0–59; a tenth for the test.
 
-    The format is that of the course's public description; the report does not give it.
+    The format is that of the course's public description; the report does not state it.
 
     Args:
         images, labels: the two .npy files.

@@ -1,4 +1,4 @@
-"""Pairs of handwritten digits, to be compared: is the first at most the second? (EE559 report)"""
+"""Pairs of handwritten digits: is the first at most the second (EE559 report)?"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,18 +18,18 @@ from atelier.errors import InputError
 
 
 class DigitPairs(ImageData):
-    """Pairs drawn from a set of digits: images (N, 2, H, W), labels (N, 3) of whether first ≤ second, and both classes.
+    """Pairs from a set of digits: images (N, 2, H, W), labels (N, 3): first ≤ second (0 or 1), class of each digit.
 
-    Training pairs are of the set's training digits, test pairs of its test digits; no digit is in two pairs. Folds, and
-    a part of the training set, keep the shares of the two answers.
+    Training pairs consist of the set's training digits, test pairs of its test digits; no digit is in two pairs. Folds,
+    and a part of the training set, are stratified by the answer.
 
     Args:
-        draw: which digits make the pairs; each number is a draw of its own.
-        train_pairs, test_pairs: how many.
-        validation_pairs: further pairs of training digits, which validate; 0 leaves that to `validation_share`. With
-            `folds`, a part of the training pairs validates instead.
-        pool: side of the squares of pixels that are averaged.
-        repair: make new pairs of the digits of a training batch each time.
+        draw: seed of the pairs.
+        train_pairs, test_pairs: numbers of pairs.
+        validation_pairs: number of further pairs of training digits for validation; 0: use `validation_share`. With
+            `folds`, a part of the training pairs is used instead.
+        pool: side in pixels of the squares that are averaged.
+        repair: pair the digits of each training batch at random.
         **options: see `ImageData`; `shape` is that of a pair, (2, H, W), and `num_classes` the number of digits.
     """
 
@@ -52,7 +52,7 @@ class DigitPairs(ImageData):
 
     @property
     def pairs(self) -> dict[str, int]:
-        """{train or test: how many pairs of that part's digits are drawn}."""
+        """The numbers of pairs to draw, {"train" or "test": number}."""
         return {"train": self.train_pairs + self.validation_pairs, "test": self.test_pairs}
 
     def load(self) -> tuple[Tensors, list[str] | None]:
@@ -78,7 +78,7 @@ class DigitPairs(ImageData):
         return F.avg_pool2d(digits.float(), self.pool).round().byte()
 
     def fake(self) -> Tensors:
-        """Noise in the place of the digits, as many as are drawn."""
+        """Noise instead of the digits."""
         generator = torch.Generator().manual_seed(0)
         sides = [side * self.pool for side in self.shape[1:]]
         digits: Tensors = {}
@@ -100,7 +100,7 @@ class DigitPairs(ImageData):
         return super().on_after_batch_transfer(batch, dataloader_idx)
 
     def augmented(self, images: Tensor) -> Tensor:
-        """Each digit of a pair changed on its own."""
+        """Augment each digit of a pair independently."""
         return super().augmented(images.flatten(0, 1)[:, None]).view_as(images)
 
     @property
@@ -109,12 +109,12 @@ class DigitPairs(ImageData):
         return 1, height, 2 * width
 
     def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
-        """A picture of two digits side by side as one pair."""
+        """Load an image of two digits side by side as a pair."""
         return torch.cat(super().load_file(path, fit).chunk(2, dim=2))
 
 
 class MnistPairs(DigitPairs, VisionData):
-    """Pairs of MNIST's digits; test pairs are of its official test set.
+    """Pairs of MNIST's digits; test pairs come from its official test set.
 
     Args:
         **options: see `DigitPairs`.
@@ -125,11 +125,11 @@ class MnistPairs(DigitPairs, VisionData):
 
 
 class BundledPairs(DigitPairs, Digits):
-    """Pairs of the digits that come with scikit-learn."""
+    """Pairs of scikit-learn's digits."""
 
 
 def labels_of(classes: Tensor) -> Tensor:
-    """The labels (N, 3) of pairs whose digits are `classes` (N, 2).
+    """The labels (N, 3) of pairs of digits with the `classes` (N, 2).
 
     >>> labels_of(torch.tensor([[3, 7], [7, 3], [5, 5]]))
     tensor([[1, 3, 7],
@@ -140,7 +140,7 @@ def labels_of(classes: Tensor) -> Tensor:
 
 
 def new_pairs(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The digits of a batch of pairs (N, 2, H, W), labels (N, 3), in other pairs."""
+    """Pair the digits of a batch, images (N, 2, H, W) and labels (N, 3), at random."""
     order = torch.randperm(2 * len(images), device=images.device)
     digits, classes = images.flatten(0, 1)[order], labels[:, 1:].flatten()[order]
     return digits.view_as(images), labels_of(classes.view(-1, 2))

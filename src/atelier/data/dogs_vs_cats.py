@@ -15,10 +15,10 @@ COMPETITION = "dogs-vs-cats"  # on Kaggle: train/cat.0.jpg … train/dog.12499.j
 
 
 class DogsVsCats(ImageFolder):
-    """Class folders like `ImageFolder`, Kaggle's own flat folder `cat.0.jpg, dog.0.jpg, …`, or fetched from Kaggle.
+    """Class folders like `ImageFolder`, Kaggle's flat folder `cat.0.jpg, dog.0.jpg, …`, or a download from Kaggle.
 
     Args:
-        download: fetch it with kagglehub (extra `kaggle`, a Kaggle account) where the folder is missing.
+        download: download the images with kagglehub (extra `kaggle`, a Kaggle account) if the folder is missing.
         **options: see `ImageFolder`.
     """
 
@@ -36,7 +36,7 @@ class DogsVsCats(ImageFolder):
         super().prepare_data()
 
     def folders(self, left_out: LeftOut) -> dict[str, Path]:
-        """Kaggle's own folder of training is taken alone: that of its test has no labels."""
+        """The folders of the splits; for Kaggle's folders only the training folder, since its test has no labels."""
         inner = self.images / "train"
         if not (inner.is_dir() and flat(inner)):
             return super().folders(left_out)
@@ -69,7 +69,7 @@ class DogsVsCats(ImageFolder):
 
 
 def flat(folder: Path) -> list[tuple[int, Path, str]]:
-    """The files of a folder without class folders that are called cat or dog: (number in the name, file, class)."""
+    """Files named cat… or dog… in a folder without class folders: (number in the name, file, class)."""
     if class_folders(folder):
         return []
     pattern = re.compile(r"(cat|dog)s?(?![a-z])\D*(\d*)", re.IGNORECASE)
@@ -78,17 +78,17 @@ def flat(folder: Path) -> list[tuple[int, Path, str]]:
 
 
 def fetch(folder: Path) -> None:
-    """Kaggle's files at `folder`: unpacked where they come as an archive, else linked.
+    """Download Kaggle's files to `folder`: unpack an archive, or link a folder.
 
     Raises:
-        InputError: without kagglehub, or when Kaggle refuses.
+        InputError: if kagglehub is not installed, or the download fails.
     """
     fetched = from_kaggle(lambda kagglehub: kagglehub.competition_download(COMPETITION))
     if not (fetched / "train.zip").exists():
         link(fetched, folder)
         return
     part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of an attempt that was broken off
+    shutil.rmtree(part, ignore_errors=True)  # of an interrupted attempt
     with zipfile.ZipFile(fetched / "train.zip") as archive:
-        archive.extractall(part)  # makes the folders above it
+        archive.extractall(part)  # also creates its parent folders
     part.rename(folder)

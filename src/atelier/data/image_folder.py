@@ -1,4 +1,4 @@
-"""Any folder of class folders of images."""
+"""A user's images in class folders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,15 +22,15 @@ from atelier.errors import InputError
 
 
 class ImageFolder(OwnImages):
-    """`<images>/<class>/…`, or `<images>/train/<class>/…` beside `val` and `test`, scaled to one size.
+    """`<images>/<class>/…`, or `<images>/train/<class>/…` beside `val` and `test`, scaled to a common size.
 
-    An image is known by its content, at any depth below its class folder. `training`, `valid`, `validation` and
-    `testing` are other names of the splits, in capitals or not. What stands in a folder `val` validates; without one,
-    and without a folder `test`, parts of the training images do.
+    Images are recognised by their content, at any depth below a class folder. Splits may also be named `training`,
+    `valid`, `validation` and `testing`, in upper or lower case. Without a folder `val` or `test`, a part of the
+    training images takes its place.
 
     Args:
-        classes: which class folders to take, in the order of their labels; None takes all, sorted by name.
-        test_share: the part that tests, where there is no folder `test`; 0: none.
+        classes: class folders to use, in the order of their labels; None: all, sorted by name.
+        test_share: share of the test set, if there is no folder `test`; 0: none.
         **options: see `OwnImages`.
     """
 
@@ -50,11 +50,11 @@ class ImageFolder(OwnImages):
             self.files()
 
     def files(self, left_out: LeftOut | None = None) -> Files:
-        """The files of each split, with their classes; those of `train` alone, where it is divided later.
+        """The files of each split with their classes; only of `train` if it is divided later.
 
         Raises:
-            InputError: if there is no such folder, no class folder or no image in it, only one class that was not
-                chosen, or a class to test that is not trained.
+            InputError: if the folder does not exist, has no class folder or no image, has a single class that was not
+                chosen by `classes`, or a split has a class that the training set lacks.
         """
         if not self.images.is_dir():
             raise InputError(self.missing())
@@ -80,16 +80,16 @@ class ImageFolder(OwnImages):
         return f"data.images={readable(self.images)}: {what_is_there(self.images)}"
 
     def folders(self, left_out: LeftOut) -> dict[str, Path]:
-        """Where each split lies."""
+        """The folder of each split."""
         return split_folders(self.images, left_out)
 
     def classes_of(self, folder: Path) -> list[str]:
-        """The classes taken of a split's folder."""
+        """The classes of a split's folder that are used."""
         there = class_folders(folder)
         return list(there) if self.chosen is None else [name for name in self.chosen if name in there]
 
     def classified(self, folder: Path, left_out: LeftOut) -> list[tuple[Path, str]]:
-        """All files below the class folders of a split's folder, images or not, each with its class."""
+        """All files below the class folders of a split's folder, also other files than images, with their classes."""
         there = class_folders(folder)
         if self.chosen is not None and (unknown := [name for name in self.chosen if name not in there]):
             found = f"has {', '.join(there)}" if there else what_is_there(folder)

@@ -1,4 +1,4 @@
-"""Images as uint8 tensors in one cached file; conversion, normalisation and augmentation on the device."""
+"""The base class of image data sets: uint8 tensors in a cache file, normalised and augmented on the device."""
 
 import math
 import warnings
@@ -20,26 +20,25 @@ from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
 Side = Annotated[int, Ge(1)]
-FileShape = tuple[Literal[1, 3], Side, Side]  # (C, H, W) that image files can be made into
-FAKE_IMAGES = {"train": 2000, "test": 500}  # more to train on, if `train_size` is more
+FileShape = tuple[Literal[1, 3], Side, Side]  # (C, H, W) to which image files can be converted
+FAKE_IMAGES = {"train": 2000, "test": 500}  # numbers of made-up images; more for a larger `train_size`
 NEEDS_NOTHING = "data=digits and others need no download, see docs/data.md; data.source=fake tries this one out"
 
 
 class ImageData(TensorData):
-    """Base of the sets of images: `prepare_data` makes the cache file, `load` memory-maps it.
+    """Base class of image data sets: `prepare_data` writes the cache file, `load` maps it into memory.
 
     Args:
-        folder: where the cache file lies.
-        source: real, or fake: random pictures of the same shape and classes, for trying things out without the data.
-        shape: (C, H, W) of an image, as the configuration states it; checked against the data.
-        mean, std: of the training images' values, scaled to 0–1; checked against the data. With 0 and 1 a network is
-            given the values divided by 255, and no more.
-        num_classes: how many there are, checked against the data; None where the labels are no classes.
+        folder: folder of the cache file.
+        source: "real", or "fake": random images of the same shape and classes, for trials without the data.
+        shape: (C, H, W) of an image, checked against the data.
+        mean, std: of the training images' values, scaled to 0 to 1; checked against the data. With 0 and 1, values are
+            only divided by 255.
+        num_classes: number of classes, checked against the data; None if the labels are no classes.
         augment: whether training batches are augmented.
-        augmentation: what that is, for normalised images (N, C, H, W) on the device.
-        rebuild: make the cache file anew.
-        changed: what becomes of a trained network whose data, of a user's own files, have changed since: refuse to go
-            on with it or to test it, or accept.
+        augmentation: function of normalised images (N, C, H, W) on the device.
+        rebuild: write the cache file again.
+        changed: "refuse" or "accept" resuming or testing a run if the user's files have changed since its training.
         **options: see `TensorData`.
     """
 
@@ -72,19 +71,19 @@ class ImageData(TensorData):
     @property
     @abstractmethod
     def cache_name(self) -> str:
-        """The cache file's name, without its ending: a data set made otherwise has another."""
+        """The cache file's name without its ending; it differs for data that `make` makes in another way."""
 
     @abstractmethod
     def make(self) -> tuple[Tensors, list[str] | None]:
-        """The four tensors of the cache, and the class names if there are any."""
+        """The four tensors of the cache, and the class names, if there are any."""
 
     @property
     def stamp(self) -> str:
-        """Changes with the files that the cache file is made of, if these may change: another makes it anew."""
+        """Identifies the files of which the cache file was made; if it changes, the cache file is written again."""
         return ""
 
     def check_can_make(self) -> None:
-        """Raise InputError if what `make` needs is neither here nor within reach; quick."""
+        """Raise InputError if `make` lacks files or a connection; a quick check."""
 
     def check_source(self) -> None:
         if self.source == "real" and not self.path.exists():
@@ -103,7 +102,7 @@ class ImageData(TensorData):
             self.rebuild = False
 
     def outdated(self) -> bool:
-        """Whether the cache file was made of other files than are there now."""
+        """Whether the files have changed since the cache file was written."""
         return bool(self.stamp) and read_about(self.path).get("stamp", self.stamp) != self.stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:
@@ -119,12 +118,12 @@ class ImageData(TensorData):
             return
         if self.changed == "accept" or self.stamp == recorded["stamp"]:
             return
-        self.prepare_data()  # the same files may have come here from another machine, with other times
+        self.prepare_data()  # equal files may have other times, such as copies from another machine
         if checksum_of(now := read_about(self.path)) != recorded["checksum"]:
             raise InputError(told_changed(now, recorded))
 
     def fake(self) -> Tensors:
-        """Noise in the place of the images and of their classes."""
+        """Noise instead of the images, with random classes."""
         generator = torch.Generator().manual_seed(0)
         tensors = {}
         for split, count in self.fake_images().items():
@@ -134,16 +133,16 @@ class ImageData(TensorData):
         return tensors
 
     def fake_images(self) -> dict[str, int]:
-        """How many there are of each split: enough for `train_size` beside those that validate."""
+        """The number of made-up images of each split, enough for `train_size` and the validation set."""
         share = self.validation_share if self.folds is None else 1 / self.folds
-        needed = math.ceil(((self.train_size or 0) + 1) / (1 - share))  # 1: the part that validates may be rounded up
+        needed = math.ceil(((self.train_size or 0) + 1) / (1 - share))  # + 1: the validation set may be rounded up
         return FAKE_IMAGES | {"train": max(FAKE_IMAGES["train"], needed)}
 
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randint(self.num_classes or 1, (count,), generator=generator)
 
     def check_facts(self, images: Tensor, labels: Tensor, classes: list[str] | None = None) -> None:
-        """Say where the configuration and the data disagree about shape, classes, mean or standard deviation."""
+        """Raise InputError for a wrong `shape` or `num_classes`; warn about a wrong `mean` or `std`."""
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
         count = max(len(classes or ()), int(labels.max()) + 1)
@@ -159,7 +158,7 @@ class ImageData(TensorData):
             warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """uint8 images of any shape to floats of zero mean and unit variance, in one pass over them."""
+        """Normalise uint8 images of any shape to zero mean and unit variance, in a single operation."""
         if self.offset.device != images.device:
             self.offset = self.offset.to(images.device)
         return torch.add(self.offset, images, alpha=1 / (255 * self.std))
@@ -168,19 +167,19 @@ class ImageData(TensorData):
         return images if self.augmentation is None else self.augmentation(images)
 
     def picture(self, images: Tensor) -> Tensor:
-        """Normalised images back to values in 0–1, to be looked at."""
+        """Convert normalised images back to values 0 to 1."""
         return (images * self.std + self.mean).clamp(0, 1)
 
     @property
     def file_shape(self) -> tuple[int, ...]:
-        """(C, H, W) of what `load_image` makes of a user's file."""
+        """(C, H, W) to which a user's file is converted."""
         return self.shape
 
     def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
-        """A user's own file as one uint8 input of this data set's shape, fitted as `atelier.data.reading` has it.
+        """Load a user's file as a uint8 input of this data set's shape; `fit`: see `atelier.data.reading.fitted`.
 
         Raises:
-            InputError: if it is no image that can be read.
+            InputError: if the file is no readable image.
         """
         try:
             return load_image(path, self.file_shape, fit, getattr(self, "white", None))

@@ -1,4 +1,4 @@
-"""What the sets of a user's own image files have in common: which files they are, and what is known of them."""
+"""The base class of data sets of a user's image files."""
 
 import zlib
 from abc import abstractmethod
@@ -21,12 +21,12 @@ from atelier.data.split import named_fold, named_split
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
-Files = dict[str, list[tuple[Path, str]]]  # of each split: file and class
+Files = dict[str, list[tuple[Path, str]]]  # {split: [(file, class), …]}
 
 
 @dataclass
 class Part:
-    """Images (N, C, H, W) uint8 of a split with their labels (N,), the names of their files, and width / height."""
+    """A split: images (N, C, H, W) uint8, labels (N,), names of the files, and their aspect ratios (width / height)."""
 
     images: Tensor
     labels: Tensor
@@ -35,16 +35,16 @@ class Part:
 
 
 class OwnImages(ImageData):
-    """Base of the sets of a user's own image files.
+    """Base class of data sets of a user's image files.
 
-    Which part a file belongs to follows from its name alone: neither a file that is added nor one that goes moves
-    another. What was found is kept with the images, and in a run's run.json.
+    The name of a file decides its split, so that adding or removing a file does not move others. The cache file and
+    run.json record the files.
 
     Args:
-        images: where the files lie.
-        shape: (C, H, W) that the images are made into, of 1 or 3 channels.
-        skip_broken: leave out images that cannot be read, and count them.
-        white: which value is white in images of more than 8 bits; None: 1 of floats, 65,535 of whole numbers.
+        images: path of the folder, or of an array's file.
+        shape: (C, H, W) to which images are converted, with 1 or 3 channels.
+        skip_broken: leave out and count unreadable images, instead of raising an error.
+        white: the value of white in images of more than 8 bits; None: 1 for floats, 65,535 for integers.
         **options: see `ImageData`.
     """
 
@@ -63,11 +63,11 @@ class OwnImages(ImageData):
 
     @abstractmethod
     def files(self, left_out: LeftOut | None = None) -> Files:
-        """The files of each split, with their classes; what is left out is added to `left_out`."""
+        """The files of each split with their classes; adds unused files to `left_out`."""
 
     @property
     def cache_name(self) -> str:
-        """Folders of one name are told apart by where they lie."""
+        """The name contains a checksum of the folder's path, since several folders may have the same name."""
         place = self.images.absolute()
         inside = place.is_relative_to(self.folder.absolute())
         place = place.relative_to(self.folder.absolute()) if inside else place
@@ -76,22 +76,22 @@ class OwnImages(ImageData):
 
     @property
     def stamp(self) -> str:
-        """Of the files' names, splits, classes, sizes and times, and of how they are read."""
+        """A checksum of the files' names, splits, classes, sizes and times, and of the options for reading them."""
         entries = [(f"{split} {label}", file) for split, part in self.files().items() for file, label in part]
         return stamp_of(entries, f"{self.skip_broken} {self.white}")
 
     def read(self, files: Sequence[tuple[Path, str]], classes: Sequence[str], left_out: LeftOut) -> Part:
-        """The images among files with their classes, whose places in `classes` are the labels."""
+        """Read the images among (file, class) pairs; a label is the index of the class in `classes`."""
         found = load_images([file for file, _ in files], self.shape, left_out, self.white, self.skip_broken)
         kept = [files[row] for row in found.rows]
         labels = torch.tensor([classes.index(label) for _, label in kept], dtype=torch.int64)
         return Part(found.images, labels, [below(file, self.images) for file, _ in kept], found.aspects)
 
     def together(self, parts: Mapping[str, Part], test_share: float, left_out: LeftOut) -> Tensors:
-        """The tensors of a cache: what validates stands at the end of the training images; `about` is set.
+        """Combine the splits to the tensors of a cache, and set `about`; a split `val` follows the training images.
 
         Raises:
-            InputError: if nothing is left to train on.
+            InputError: if no training image is left.
         """
         train, given = parts["train"], parts.get("val")
         if "test" in parts:
@@ -120,7 +120,7 @@ class OwnImages(ImageData):
         return known, [words_of_account(known, readable(self.images)), *lines]
 
     def carve(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if "files" not in self.about:  # rows of an array, and made-up images, have no names
+        if "files" not in self.about:  # arrays and made-up images have no file names
             return super().carve(labels)
         names, given = self.about["files"]["train"], self.about["validate"]
         if given and self.folds is not None:
@@ -135,19 +135,19 @@ class OwnImages(ImageData):
 
 
 def stamp_of(entries: Iterable[tuple[str, Path]], *more: object) -> str:
-    """A checksum of files' names, sizes and times, each with a word about it."""
+    """A checksum of (text, file) pairs, with the files' names, sizes and times, and of `more` values."""
     stamp = zlib.crc32(repr(more).encode())
     for word, file in entries:
         try:
             found = file.stat()
-        except OSError:  # a link that leads nowhere
+        except OSError:  # a broken link
             found = file.lstat()
         stamp = zlib.crc32(f"{word} {readable(file)} {found.st_size} {found.st_mtime_ns}".encode(), stamp)
     return f"{stamp:08x}"
 
 
 def copies(images: Tensor) -> list[list[int]]:
-    """Rows of equal images, of those that are there more than once."""
+    """Groups of rows with equal images, for images that occur more than once."""
     rows = defaultdict(list)
     for row, image in enumerate(images.numpy()):
         rows[blake2b(image.tobytes(), digest_size=16).digest()].append(row)

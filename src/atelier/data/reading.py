@@ -1,4 +1,4 @@
-"""Image files as uint8 tensors: upright, on white, of 8 bits, scaled to one shape."""
+"""Reads image files as uint8 tensors of a given shape: upright, without transparency, with 8 bits."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +16,16 @@ from atelier.data.class_folders import ENDINGS, LeftOut, is_image, readable
 from atelier.errors import InputError
 
 Fit = Literal["crop", "pad", "squeeze"]
-MOST_NAMED = 10  # broken files in a message
-ORIENTATION = 0x0112  # in EXIF; from 5 on, height and width have changed places
+MOST_NAMED = 10  # maximum number of broken files in a message
+ORIENTATION = 0x0112  # EXIF tag; from value 5 on, height and width are swapped
 
 
 class UnreadableImage(Exception):
-    """A file that is no image, or one that cannot be read; the message says why."""
+    """Raised for a file that is no image, or cannot be read; the message is the reason."""
 
 
 class UnknownRange(UnreadableImage):
-    """An image whose values do not tell which of them is white."""
+    """Raised for an image of more than 8 bits whose value of white is unknown."""
 
 
 @dataclass
@@ -34,8 +34,8 @@ class ImageFiles:
 
     Args:
         images: uint8 (N, C, H, W).
-        rows: which of the files they are.
-        aspects: width / height of each file.
+        rows: indices of the images among the files.
+        aspects: width / height of each image.
     """
 
     images: Tensor
@@ -50,13 +50,13 @@ def load_images(
     white: float | None = None,
     skip_broken: bool = False,
 ) -> ImageFiles:
-    """The images among `files`, each as `load_image` has it.
+    """Load the images among `files`, like `load_image`.
 
-    A file that is no image, by its content and by its name, is added to those that are left out.
+    Files that are no images, by content and by name, are added to `left_out`, as are broken images with `skip_broken`.
 
     Raises:
-        InputError: if one cannot be read although it is an image, or called like one, unless `skip_broken`; or if one
-            does not tell which value is white.
+        InputError: if an image, or a file with an image's ending, cannot be read, unless `skip_broken`; or if the value
+            of white is unknown.
     """
 
     def read(file: Path) -> tuple[Tensor, float] | UnreadableImage:
@@ -83,7 +83,7 @@ def load_images(
 
 
 def refusal(failed: Sequence[tuple[Path, UnreadableImage]]) -> str:
-    """In two lines, which files cannot be used and what to do."""
+    """The message for files that cannot be used, with the remedy."""
     (first, error), *_ = failed
     named = ", ".join(readable("/".join(file.parts[-2:])) for file, _ in failed[1:MOST_NAMED])
     named = f"; so {'is' if len(failed) == 2 else 'are'} {named}" if named else ""
@@ -95,19 +95,19 @@ def refusal(failed: Sequence[tuple[Path, UnreadableImage]]) -> str:
 
 
 def load_image(path: Path, shape: Sequence[int], fit: Fit = "crop", white: float | None = None) -> Tensor:
-    """An image file as uint8 (C, H, W); one channel is gray. See `open_image` and `fitted`."""
+    """Load an image file as uint8 (C, H, W); one channel is grey. See `open_image` and `fitted`."""
     return fitted(open_image(path, white), shape, fit)
 
 
 def open_image(path: Path, white: float | None = None) -> Image.Image:
-    """An image as it is looked at: upright as the camera was held, of 8 bits, on white where it is transparent.
+    """Open an image: rotated upright by its EXIF data, converted to 8 bits, transparent parts on white.
 
     Args:
         path: the file.
-        white: which value is white, of more than 8 bits; None: 1 of floats, 65,535 of whole numbers.
+        white: the value of white for more than 8 bits; None: 1 for floats, 65,535 for integers.
 
     Raises:
-        UnreadableImage: if it is none, or cannot be read, whatever the reason.
+        UnreadableImage: if the file is no image, or cannot be read.
     """
     try:
         if not path.is_file():
@@ -116,7 +116,7 @@ def open_image(path: Path, white: float | None = None) -> Image.Image:
             return as_seen(image, white)
     except UnreadableImage:
         raise
-    except Exception as error:  # each of Pillow's readers raises what it likes
+    except Exception as error:  # Pillow's readers raise many kinds
         raise UnreadableImage(reason(path, error)) from error
 
 
@@ -128,7 +128,7 @@ def reason(path: Path, error: Exception) -> str:
 
 
 def as_seen(image: Image.Image, white: float | None = None) -> Image.Image:
-    """See `open_image`; of gray or colours."""
+    """Convert an opened image as `open_image` describes, to mode L or RGB."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float64)
@@ -141,15 +141,15 @@ def as_seen(image: Image.Image, white: float | None = None) -> Image.Image:
 
 
 def white_of(values: np.ndarray, mode: str) -> float:
-    """Which value is white, where the values leave no doubt.
+    """The value of white, if the range of the values determines it.
 
     Raises:
-        UnknownRange: if they do.
+        UnknownRange: if it does not.
     """
     low, high = values.min(), values.max()
     if mode == "F" and low >= 0 and high <= 1:
         return 1
-    if mode != "F" and low >= 0 and 4095 < high <= 65535:  # more than 12 bits
+    if mode != "F" and low >= 0 and 4095 < high <= 65535:  # more than 12 bits are used
         return 65535
     kind = "floats" if mode == "F" else "whole numbers of more than 8 bits"
     raise UnknownRange(
@@ -159,10 +159,10 @@ def white_of(values: np.ndarray, mode: str) -> float:
 
 
 def fitted(image: Image.Image, shape: Sequence[int], fit: Fit = "crop") -> Tensor:
-    """An image as uint8 (C, H, W).
+    """Convert an image to uint8 (C, H, W).
 
-    `crop` cuts off what stands out on two sides, `pad` adds on two sides what the image has at its edge, `squeeze`
-    changes its proportions.
+    For another aspect ratio, `crop` cuts off two sides, `pad` adds the colour of the edge on two sides, and `squeeze`
+    distorts the image.
     """
     channels, height, width = shape
     image = image.convert("L" if channels == 1 else "RGB")
@@ -183,7 +183,7 @@ def edge(image: Image.Image) -> tuple[int, ...]:
 
 
 def aspect(path: Path) -> float:
-    """Width / height of an image file as it is looked at, from its head alone."""
+    """Width / height of an image file after its EXIF rotation, from its header."""
     with Image.open(path) as image:
         width, height = image.size
         turned = image.getexif().get(ORIENTATION, 1) >= 5

@@ -1,4 +1,4 @@
-"""Splits: stratified, in which every class keeps its share on both sides, or by name, which no other sample changes."""
+"""Splits of data sets: stratified by class, or by the names of the samples, independent of other samples."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Row numbers of the larger and of the smaller part, each in rising order.
+    """Row indices of the larger and of the smaller part, each in ascending order.
 
-    The smaller part holds round(share · N) rows. Each class gives its share, rounded down; the rows still missing come
-    from the classes with the largest remainders. So equal classes stay as equal as whole numbers allow.
+    The smaller part has round(share · N) rows: from each class its share, rounded down, and the missing rows from the
+    classes with the largest remainders, so that equal classes stay as equal as possible.
 
     Args:
-        labels: (N,) or (N, K) int64; rows of K numbers are one class each.
+        labels: (N,) or (N, K) int64; K numbers in a row form a class.
         share: size of the smaller part, between 0 and 1.
-        seed: chooses the rows.
+        seed: seed of the random choice.
     """
     classes, counts = torch.unique(
         labels, dim=None if labels.dim() == 1 else 0, return_inverse=True, return_counts=True
@@ -25,19 +25,19 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     quota = counts * share
     take = quota.floor().long()
     missing = round(len(labels) * share) - int(take.sum())
-    # A random order before the stable sort: of equal remainders, none is favoured.
+    # A random order before the stable sort, so that no class is favoured among equal remainders.
     shuffled = torch.randperm(len(counts), generator=generator)
     order = shuffled[(quota - take)[shuffled].argsort(descending=True, stable=True)]
     take[order[:missing]] += 1
     rows = torch.randperm(len(labels), generator=generator)
-    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within
-    rank = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[classes[rows]]  # position within its class
+    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within each class
+    rank = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[classes[rows]]  # position within the class
     small = rank < take[classes[rows]]
     return rows[~small].sort().values, rows[small].sort().values
 
 
 def with_test_part(images: Tensor, labels: Tensor, share: float, seed: int) -> dict[str, Tensor]:
-    """The four tensors of a data set that has no test set of its own: `share` of each class tests, always the same."""
+    """The four tensors of a data set without an official test set: a fixed `share` of each class is the test set."""
     parts = zip(("train", "test"), stratified_split(labels, share, seed), strict=True)
     return {
         f"{part}_{name}": tensor[rows]
@@ -47,35 +47,34 @@ def with_test_part(images: Tensor, labels: Tensor, share: float, seed: int) -> d
 
 
 def stratified_fold(labels: Tensor, folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Row numbers outside and inside one of `folds` parts, each in rising order; every row is inside exactly one.
+    """Row indices outside and inside a fold, each in ascending order; the folds are disjoint and cover all rows.
 
-    Parts differ by at most one row, and so does each class's share of them.
+    The sizes of the folds differ by at most one row, and so do the numbers of each class in them.
 
     Args:
-        labels: (N,) or (N, K) int64; rows of K numbers are one class each.
-        folds: how many parts.
-        fold: which one, from 0.
-        seed: chooses the rows.
+        labels: (N,) or (N, K) int64; K numbers in a row form a class.
+        folds: number of folds.
+        fold: index of the fold, from 0.
+        seed: seed of the random choice.
     """
     classes = torch.unique(labels, dim=None if labels.dim() == 1 else 0, return_inverse=True)[1]
     rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within
+    rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within each class
     inside = torch.arange(len(rows)) % folds == fold
     return rows[~inside].sort().values, rows[inside].sort().values
 
 
 def named_split(names: Sequence[str], share: float, seed: int, purpose: str = "validate") -> tuple[Tensor, Tensor]:
-    """Row numbers of the larger and of the smaller part, each in rising order; a row's part follows from its name.
+    """Row indices of the larger and of the smaller part, each in ascending order, decided by the samples' names.
 
-    So a sample that is added leaves all others where they are. The smaller part holds about `share` of the rows, and of
-    each class about its share: as a lot is drawn for each name, not exactly. Of two names or more it holds at least
-    one, that with the lowest lot, until another's is below `share`.
+    A hash of each name decides independently, so that further samples do not move others. The smaller part has about
+    `share` of all rows and of each class. With two names or more it has at least one row: if no hash is below `share`,
+    the row with the lowest hash.
 
     Args:
-        names: of the samples.
+        names: the names of the samples.
         share: expected size of the smaller part, between 0 and 1.
-        seed: draws other lots.
-        purpose: so does each purpose.
+        seed, purpose: part of the hash, for different splits.
     """
     lots = torch.tensor([lot(name, seed, purpose) for name in names], dtype=torch.float64)
     small = lots < share
@@ -85,13 +84,13 @@ def named_split(names: Sequence[str], share: float, seed: int, purpose: str = "v
 
 
 def named_fold(names: Sequence[str], folds: int, fold: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Row numbers outside and inside one of `folds` parts; see `named_split`."""
+    """Row indices outside and inside a fold, decided by the samples' names; see `named_split`."""
     inside = torch.tensor([int(lot(name, seed, "fold") * folds) == fold for name in names], dtype=torch.bool)
     return torch.nonzero(~inside)[:, 0], torch.nonzero(inside)[:, 0]
 
 
 def lot(name: str, seed: int, purpose: str) -> float:
-    """A number in [0, 1) that looks random and is always the same for a name.
+    """The hash of a name as a number in [0, 1).
 
     >>> round(lot("cat/1.jpg", 0, "test"), 4), round(lot("cat/2.jpg", 0, "test"), 4)
     (0.7694, 0.7869)

@@ -1,4 +1,4 @@
-"""Data sets that fit in memory: tensors split by rows, batches by one index."""
+"""The base class of data sets: tensors in memory, split by rows, with batches fetched by an index tensor."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -21,26 +21,26 @@ Tensors = dict[str, Tensor]  # train_images, train_labels, test_images, test_lab
 
 
 class TensorData(lightning.LightningDataModule):
-    """Base of the data sets here.
+    """Base class of data sets.
 
-    The official test set stays whole; validation is carved from the training set: a share of it, or one of several
-    folds. Every class keeps its share on both sides.
+    The official test set stays whole. The validation set is a part of the training set, a share or a fold, stratified
+    by class.
 
     Args:
-        batch_size, eval_batch_size: samples per device in training, and in validation and testing.
-        validation_share: the part of the training set that validates; 0: the whole set trains, and validates too.
-        folds: cut the training set into so many parts instead, of which one validates.
-        fold: which, from 0.
-        train_size: train on so many samples only; None: on all that do not validate.
-        split_seed: chooses the samples that validate, and those of `train_size`.
-        shuffle: a new order every epoch, from `seed` and the epoch.
-        resident: keep the data on the device; "auto" does so on a GPU where it takes under a quarter of it.
+        batch_size, eval_batch_size: samples per device in training, and in validation and test.
+        validation_share: share of the training set for validation; 0: the whole set is used for both.
+        folds: number of folds of the training set, instead of `validation_share`; None: no folds.
+        fold: index of the validation fold, from 0.
+        train_size: number of training samples to use; None: all outside the validation set.
+        split_seed: seed of the validation set, and of the choice of `train_size` samples.
+        shuffle: shuffle the training set in each epoch, with `seed`.
+        resident: keep the data on the device; "auto": on a GPU, if they take less than a quarter of its free memory.
     """
 
-    classes: list[str] | None = None  # names, known after `setup`
-    num_classes: int | None = None  # where labels (N,) are classes
-    of_own_files = False  # whether a user's own files may have changed since a training
-    reads_text = False  # whether a user's own inputs are texts, and not files
+    classes: list[str] | None = None  # names of the classes, known after `setup`
+    num_classes: int | None = None  # number of classes; None if labels are no classes (N,)
+    of_own_files = False  # whether the data are a user's files, which may change after a training
+    reads_text = False  # whether a user's inputs are texts instead of files
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class TensorData(lightning.LightningDataModule):
         self.resident = resident
         self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
-        self.about: dict[str, Any] = {}  # what is known beside the tensors, after `setup`
+        self.about: dict[str, Any] = {}  # further facts about the data, known after `setup`
 
     @abstractmethod
     def load(self) -> tuple[Tensors, list[str] | None]:
-        """The data, and the names of its classes if they have any."""
+        """The tensors, and the names of the classes, if there are any."""
 
     def check_source(self) -> None:
-        """Raise InputError if the data set is neither here nor can be made or fetched; quick, as nothing is made."""
+        """Raise InputError if the data set is missing and cannot be made or downloaded; a quick check."""
 
     def setup(self, stage: str | None = None) -> None:
         if self.sets:
@@ -85,10 +85,10 @@ class TensorData(lightning.LightningDataModule):
             self.sets[name] = TensorSet(tensors[f"{part}_images"], tensors[f"{part}_labels"], rows)
 
     def split(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Row numbers of the training set (labels (N, …)) that train, and of those that validate.
+        """Divide the official training set with labels (N, …): row indices for training, and for validation.
 
         Raises:
-            InputError: if no sample is left to train or to validate, or `train_size` is more than there are.
+            InputError: if one of the two is empty, or `train_size` is larger than the number of training samples.
         """
         train, val = self.carve(labels)
         if not (len(train) and len(val)):
@@ -106,7 +106,7 @@ class TensorData(lightning.LightningDataModule):
         return train, val
 
     def carve(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Row numbers of the training set that do not validate, and of those that do; all do both where none should."""
+        """Row indices outside and inside the validation set; all rows for both if there is no validation set."""
         if self.folds is not None:
             return stratified_fold(labels, self.folds, self.fold, self.split_seed)
         if self.validation_share:
@@ -114,18 +114,18 @@ class TensorData(lightning.LightningDataModule):
         return torch.arange(len(labels)), torch.arange(len(labels))
 
     def account(self) -> tuple[dict[str, Any], list[str]]:
-        """What the data are, after `setup`: for run.json, and in lines for the terminal."""
+        """The description of the data for run.json, and lines for the terminal; called after `setup`."""
         return account(self)
 
     def check_same(self, recorded: Mapping[str, Any] | None) -> None:
-        """Compare the data with the account of a run that was trained on them.
+        """Compare the data with the description in a run's run.json.
 
         Raises:
-            InputError: if they are others.
+            InputError: if the data have changed.
         """
 
     def place(self, tensors: Tensors) -> Tensors:
-        """The tensors on the device, if they are to stay there."""
+        """Move the tensors to the device, if `resident`."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
         if self.resident is False or device.type == "cpu":
             return tensors
@@ -145,7 +145,7 @@ class TensorData(lightning.LightningDataModule):
         return self.loader(self.test_split)
 
     def evaluate_on(self, split: Split) -> "TensorData":
-        """This data set with `split` in the place of its test set."""
+        """Use `split` as the test set."""
         self.test_split = split
         return self
 
@@ -163,7 +163,7 @@ class TensorData(lightning.LightningDataModule):
         return ResumableLoader(self.sets[split], sampler)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """As Lightning does it, without looking for tensors where there is nowhere to move them."""
+        """Lightning's method, without its search for tensors if the device is the CPU."""
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -172,29 +172,29 @@ class TensorData(lightning.LightningDataModule):
         if self.trainer is not None and self.trainer.training:
             inputs = self.augmented(inputs)
         if self.trainer is not None and self.trainer.precision == "64-true" and inputs.is_floating_point():
-            inputs = inputs.double()  # Lightning did so before there were any numbers to round
+            inputs = inputs.double()  # Lightning converts before the integers become floats
         return inputs, labels
 
     def normalise(self, inputs: Tensor) -> Tensor:
-        """Inputs as they are stored to what a network is given."""
+        """Convert stored inputs to a network's inputs."""
         return inputs
 
     def augmented(self, inputs: Tensor) -> Tensor:
-        """Normalised inputs of a training batch to changed ones."""
+        """Augment the normalised inputs of a training batch."""
         return inputs
 
     def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
-        """A user's own file as one input, as `load` has them.
+        """Load a user's file as an input in the format of `load`.
 
         Raises:
-            InputError: if there is no such file, or it is of another kind.
+            InputError: if the file does not exist or cannot be read.
         """
         raise InputError(f"inputs: {type(self).__name__} reads no files")
 
     def read_text(self, text: str) -> Tensor:
-        """A user's own text as one input, as `load` has them, where `reads_text` is true.
+        """Read a user's text as an input in the format of `load`, if `reads_text`.
 
         Raises:
-            InputError: if it is none.
+            InputError: if the text is no such input.
         """
         raise InputError(f"inputs: {type(self).__name__} reads no text")

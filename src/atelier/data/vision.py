@@ -22,8 +22,8 @@ SETS: dict[str, tuple[Callable[..., Any], str, tuple[int, int]]] = {
     "fashion_mnist": (datasets.FashionMNIST, "FashionMNIST/raw", (60_000, 10_000)),
     "cifar10": (datasets.CIFAR10, "cifar-10-batches-py", (50_000, 10_000)),
 }
-# `checksum` of what was published; torchvision checks the files of CIFAR-10 itself, those of the others when it fetches
-# them alone.
+# {name: `checksum` of the published tensors}; torchvision always checks the files of CIFAR-10, but those of the other
+# sets only when it downloads them.
 CRC32 = {"mnist": 891878875, "fashion_mnist": 3985246127}
 
 
@@ -73,7 +73,7 @@ class VisionData(ImageData):
         return tensors, classes
 
     def outdated(self) -> bool:
-        """Whether the cache file was made of damaged files, before these were checked."""
+        """Whether an earlier version, which did not check the files, made the cache file of damaged files."""
         found = read_about(self.path).get("crc32")
         return found is not None and int(found) != CRC32.get(self.cache_name, int(found))
 

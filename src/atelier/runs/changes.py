@@ -1,7 +1,7 @@
-"""Changes to a run on resuming: checks which keys can change, and gives the new values to optimizers and schedulers.
+"""Changes of a run's configuration on resuming: checks them, and applies them to optimizers and schedulers.
 
-Lightning restores the learning rates and all other hyperparameters of a checkpoint, whatever is typed. Here the new
-values hold from the next step on, and the learning rate is the one that the new schedule has at that step.
+Lightning restores learning rates and all other hyperparameters from the checkpoint. `Takeover` applies the new values
+from the next step on; the learning rate is that of the new scheduler at that step.
 """
 
 import copy
@@ -15,15 +15,15 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from atelier.errors import InputError
 from atelier.runs.setting import is_aside, within
 
-# A run keeps what it began with: of the data, all but what is listed after them.
+# Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
 FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "images", "labels")
 BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes", "trainer.accumulate_grad_batches")
-# An optimizer keeps its state (moments, sums) if no others of its arguments change.
+# An optimizer keeps its state (moments, sums) if only these arguments change.
 RATES = ("lr", "weight_decay", "betas", "eps")
-PROGRESS = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # of a scheduler that waits for a plateau
+PROGRESS = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # state of a plateau scheduler
 
-Changes = dict[str, tuple[Any, Any]]  # {dotted key: (old value, new value)}; None where there is none
+Changes = dict[str, tuple[Any, Any]]  # {dotted key: (old value, new value)}; None: no value
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
@@ -49,7 +49,7 @@ def leaves(node: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]
 
 
 def unplaced(value: Any, config: Mapping[str, Any]) -> Any:
-    """A value without the folder that it lies in, if that is one of the configuration's paths."""
+    """A value with a path of the configuration's `paths` at its start replaced by the path's name."""
     for name, path in config.get("paths", {}).items():
         if path and isinstance(value, str) and value.startswith(path):
             return f"<{name}>{value.removeprefix(path)}"
@@ -59,12 +59,12 @@ def unplaced(value: Any, config: Mapping[str, Any]) -> Any:
 def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> None:
     """
     Args:
-        changes: of the run's configuration, beside those of its length.
-        done: the run's run.json.
-        batches: of the epoch that the run goes on in; 0 where an epoch begins.
+        changes: changes of the run's configuration.
+        done: the content of run.json.
+        batches: number of finished batches in the epoch in which the run resumes; 0 at the start of an epoch.
 
     Raises:
-        InputError: for what cannot change while a run goes on.
+        InputError: for a key that cannot change in a run.
     """
     for key, (old, new) in changes.items():
         free = key.startswith("data.") and key.split(".")[1] in FREE_DATA
@@ -79,7 +79,7 @@ def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> No
 def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str, Any]) -> None:
     """
     Raises:
-        InputError: if the run is to be shorter than it is, or if it is over and something would change in its training.
+        InputError: if the new length is shorter than the finished part, or a finished run has changes but no new steps.
     """
     by_steps = trainer["check_val_every_n_epoch"] is None
     key, unit = ("max_steps", "steps") if by_steps else ("max_epochs", "epochs")
@@ -94,11 +94,11 @@ def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str
 
 
 class Takeover:
-    """Gives the optimizers and schedulers of a trainer the values of the new configuration, once the old are restored.
+    """Applies the new configuration to a trainer's optimizers and schedulers, after their states were restored.
 
     Args:
         old: the configuration in the checkpoint.
-        new: the run's.
+        new: the run's new configuration.
     """
 
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -107,7 +107,7 @@ class Takeover:
         self.schedulers: list[Any] = []
 
     def drop_what_does_not_fit(self, checkpoint: dict[str, Any]) -> None:
-        """Take out of the checkpoint the states of another kind of optimizer or scheduler."""
+        """Remove the states of replaced optimizers and schedulers from the checkpoint."""
         keys = [key.split(".") for key in self.changes]
         self.anew = any(key[0] == "optimizer" and key[-1] not in RATES for key in keys)
         self.rescheduled = any(key[0] == "scheduler" and key[-1] == "_target_" for key in keys)
@@ -117,7 +117,7 @@ class Takeover:
             checkpoint["lr_schedulers"] = []
 
     def note(self, trainer: lightning.Trainer) -> None:
-        """Remember the optimizers' groups and the schedulers as they were made, before a checkpoint is restored."""
+        """Copy the hyperparameters of the new optimizers and schedulers, before the checkpoint is restored."""
         self.groups = [[{**group} for group in optimizer.param_groups] for optimizer in trainer.optimizers]
         for groups in self.groups:
             for group in groups:
@@ -125,10 +125,10 @@ class Takeover:
         self.schedulers = [copy.deepcopy(config.scheduler.state_dict()) for config in trainer.lr_scheduler_configs]
 
     def apply(self, trainer: lightning.Trainer, interval: str) -> str:
-        """Give them those values, and the schedules the run's place; returns a line that says what changes.
+        """Set the copied hyperparameters, step the schedulers to the run's position, and return a line on the changes.
 
         Args:
-            interval: what the schedules count: "step" or "epoch".
+            interval: "step" or "epoch", the unit of the schedulers.
         """
         live = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
         before = [float(group["lr"]) for group in live]
@@ -145,7 +145,7 @@ class Takeover:
                 continue
             scheduler.load_state_dict(made)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # torch's, of a schedule that runs ahead of its optimizer
+                warnings.simplefilter("ignore", UserWarning)  # torch warns: the scheduler steps before the optimizer
                 for _ in range(trainer.global_step if interval == "step" else trainer.current_epoch):
                     scheduler.step()
         told = [", ".join(f"{key} {old} → {new}" for key, (old, new) in self.changes.items())]

@@ -76,7 +76,7 @@ def claim(path: Path) -> TextIO:
         InputError: if another process holds the lock.
     """
     lock = (path / ".lock").open("a")
-    for _ in range(10):  # who asks whether it is `claimed` has it for a moment
+    for _ in range(10):  # `claimed` holds the lock for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return lock

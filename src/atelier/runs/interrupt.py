@@ -15,7 +15,7 @@ import torch.distributed
 
 
 def endings() -> list[signal.Signals]:
-    """The signals that ask a run or a sweep to save and end; under nohup, the loss of its terminal does not."""
+    """The signals that make a run or a sweep save and end; SIGHUP only if nohup does not ignore it."""
     asked = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     return [number for number in asked if signal.getsignal(number) != signal.SIG_IGN or number != signal.SIGHUP]
 
@@ -29,7 +29,7 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """Remembers the first signal that asks to end; a second Ctrl-C ends the program at once."""
+    """Remembers the first signal of `endings`; a second Ctrl-C ends the program at once."""
 
     def __init__(self) -> None:
         self.received = 0

@@ -44,7 +44,7 @@ class Keeper(Checkpoint):
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
-        self.takeover: Takeover | None = None  # of a run that goes on under another configuration
+        self.takeover: Takeover | None = None  # for a run that resumes with a changed configuration
 
     # ------------------------------------------------------------------ training
 
@@ -53,10 +53,10 @@ class Keeper(Checkpoint):
             self.takeover.note(trainer)
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
-        """Tell and note what the data are, once they are there."""
+        """Print and record the description of the data."""
         if trainer.is_global_zero and (stage == "fit" or not self.config["train"]):
             known, lines = trainer.datamodule.account()  # type: ignore[attr-defined]
-            self.manifest.update(data=None)  # so that nothing of an earlier account stays
+            self.manifest.update(data=None)  # remove all keys of an earlier description
             self.manifest.update(data=known)
             print(*lines, sep="\n", end="\n" * bool(lines))
 

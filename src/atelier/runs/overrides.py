@@ -18,7 +18,7 @@ def bare(key: str) -> str:
 
 
 def merged(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """What is typed `now` after what of `before` it leaves: neither the same keys nor those of a group chosen anew.
+    """The overrides `before`, without keys and groups that are set `now`, followed by the overrides `now`.
 
     >>> merged(["optimizer=adam", "optimizer.lr=0.1", "seed=1"], ["optimizer=sgd"])
     ['seed=1', 'optimizer=sgd']
@@ -29,7 +29,7 @@ def merged(before: Sequence[str], now: Sequence[str]) -> list[str]:
 
 
 def typed(key: str, value: object) -> str:
-    """`key=value` as a person types it, who has a shell and Hydra read it.
+    """`key=value` quoted for the shell and for Hydra.
 
     >>> print(typed("resume", "logs/run 1"))
     'resume='"'"'logs/run 1'"'"''
@@ -43,7 +43,7 @@ def value_of(override: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """Text as Hydra reads it back, whatever is in it.
+    """A value in quotes, with escapes, so that Hydra's parser reads it back unchanged.
 
     >>> print(quoted("a = {b}"))
     'a = {b}'

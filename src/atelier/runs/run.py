@@ -59,7 +59,7 @@ class Run:
         lock: TextIO | None = None,
     ) -> None:
         self.folder, self.config, self.resumed = folder, config, resumed
-        self.begun = resumed is None  # until then, run.json keeps what an earlier process said
+        self.begun = resumed is None  # before that, a resumed run does not change run.json
         self.lock = lock
         self.manifest = Manifest.read(folder.manifest)
         self.stop = StopRequest()
@@ -118,7 +118,7 @@ class Run:
     def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
         """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash).
 
-        The folder is not written to before `describe`, when the network is known to fit the checkpoint.
+        The folder is not changed before `describe`, which checks that the network fits the checkpoint.
         """
         with ExitStack() as locked:
             lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
@@ -127,7 +127,7 @@ class Run:
         return run
 
     def begin_again(self, task: lightning.LightningModule) -> None:
-        """Write into the folder that the run is resumed, and with which configuration."""
+        """Write the resumed run's status and configuration into its folder."""
         if self.folder.last.exists():
             check_fits(task, open_checkpoint(self.folder.last), self.folder.last)
         self.begun = True

@@ -52,7 +52,7 @@ class Tee:
         return len(text)
 
     def show(self, text: str) -> None:
-        """On the terminal, for as long as there is one; `| head` and a lost connection end no run."""
+        """Write to the terminal; a closed pipe (`| head`) or a lost connection must not end the run."""
         try:
             self.terminal.write(text)
             self.terminal.flush()
