@@ -1,1 +1,1 @@
-"""What is trained and how, one LightningModule per file."""
+"""Tasks: LightningModules that define the training, each in its own module."""

@@ -1,4 +1,4 @@
-"""Tell which of several classes an input belongs to."""
+"""The task of classification."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,20 +20,17 @@ Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
 class Classifier(Task):
     """A network trained with cross-entropy.
 
-    Testing measures the accuracy of each class (`test/accuracy/<class>`) and the expected calibration error too.
+    The test also measures the accuracy of each class (`test/accuracy/<class>`) and the expected calibration error.
 
     Args:
-        penalty: added to the training loss.
-        num_classes: how many there are.
-        label_smoothing: the share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
-            arXiv:1512.00567). The losses of validation and test are without it.
-        clean_train_accuracy: log `train/clean_accuracy` and `train/clean_loss` too: at the end of an epoch, or of a run
-            that counts steps with a validation, over the whole training set, without dropout and augmentation.
-            `train/accuracy` and `train/loss` are with them, and with the weights of each step.
-        **options: see `Task`; `network` makes logits (N, num_classes) of inputs (N, …).
-
-    Raises:
-        InputError: if label_smoothing is no share.
+        penalty: function of the network that is added to the training loss.
+        num_classes: number of classes.
+        label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
+            arXiv:1512.00567), not in validation and test.
+        clean_train_accuracy: also log `train/clean_accuracy` and `train/clean_loss`, measured over the whole training
+            set without dropout and augmentation: after each epoch, or with each validation if the run counts steps.
+            `train/accuracy` and `train/loss` are measured during the epoch, with dropout and augmentation.
+        **options: see `Task`; `network` maps inputs (N, …) to logits (N, num_classes).
     """
 
     def __init__(
@@ -49,7 +46,7 @@ class Classifier(Task):
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
         self.clean_train_accuracy = clean_train_accuracy
-        self.classes: list[str] | None = None  # their names, where the data set has any
+        self.classes: list[str] | None = None  # the names of the classes, if the data set has any
         self.train_loss, self.train_accuracy = Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
@@ -111,7 +108,7 @@ class Classifier(Task):
         self.log_metrics("test", {**overall, "expected_calibration_error": self.test_calibration})
 
     def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
-        """The loss in validation and test: a scalar, without label smoothing and penalty."""
+        """The loss of validation and test, a scalar, without label smoothing and penalty."""
         return F.cross_entropy(logits, classes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -123,11 +120,11 @@ class Classifier(Task):
         self.classes = checkpoint.get("classes")
 
     def captions(self, labels: Tensor) -> list[str]:
-        """Classes (N,) by their names, or as numbers where they have none."""
+        """The names of classes (N,), or their numbers if they have no names."""
         return [self.classes[label] if self.classes else str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each input the most probable class, by its name if it has one, and its probability."""
+        """The most probable class of each input, by name or number, and its probability."""
         probability, classes = prediction.softmax(1).max(1)
         named = self.captions(classes) if self.classes else classes.tolist()
         pairs = zip(named, probability.tolist(), strict=True)
@@ -135,12 +132,12 @@ class Classifier(Task):
 
 
 def accuracy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Share of rows of logits (N, C) whose largest value is at the class (N,): a scalar."""
+    """The share of rows of logits (N, C) whose largest value is at the class (N,), a scalar."""
     return (logits.argmax(1) == classes).float().mean()
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:
-    """Class names as parts of metrics' names; with their numbers where they would not differ otherwise.
+    """Class names as parts of metrics' names; prefixed with the class numbers if they would not be unique.
 
     >>> metric_names(["T-shirt/top", "Ankle boot"]), metric_names(["+", "-"])
     (['t_shirt_top', 'ankle_boot'], ['0', '1'])

@@ -1,4 +1,4 @@
-"""Tell the time from a picture of a clock (Leiden report, assignment 2)."""
+"""The task of reading the time from an image of a clock (Leiden report, assignment 2)."""
 
 import math
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from atelier.metrics.mean import Mean
 from atelier.tasks.encodings import Encoding, minutes_of
 from atelier.tasks.task import Task
 
-Batch = tuple[Tensor, Tensor]  # pictures (N, 1, H, W), times (N, 2) as hour and minute
+Batch = tuple[Tensor, Tensor]  # images (N, 1, H, W), times (N, 2) as hour and minute
 
 
 class ClockReader(Task):
-    """A network whose outputs an encoding turns into a time.
+    """A network whose outputs an encoding decodes to a time.
 
-    Outputs that are not all finite numbers are no time: their error is the largest there is, 360 minutes.
+    Outputs with a NaN or infinite number have the largest error, 360 minutes.
 
     Args:
-        encoding: the loss of outputs, and the minutes that they mean.
-        penalty: added to the training loss.
-        quarter_turns: in testing and predicting, take the mean of what is read from a picture and its three quarter
-            turns, as the encoding has it. A turned clock shows the same time, and is seldom misread in the same way.
-            Validation reads a picture once, as training does.
-        **options: see `Task`; `network` makes outputs (N, Σencoding.outputs) of pictures (N, 1, H, W).
+        encoding: defines the loss, and decodes outputs to minutes.
+        penalty: function of the network that is added to the training loss.
+        quarter_turns: in test and prediction, use the encoding's mean of the outputs for an image and its three quarter
+            turns. A turned clock shows the same time, but is seldom misread in the same way. Training and validation
+            read an image once.
+        **options: see `Task`; `network` maps images (N, 1, H, W) to outputs (N, Σencoding.outputs).
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ClockReader(Task):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         pictures, times = batch
-        prediction = self.network(pictures)  # read once, as in training, so that the two can be compared
+        prediction = self.network(pictures)  # without quarter turns, comparable with training
         self.val_loss.update(self.encoding.loss(prediction, times), len(times))
         self.val_error.update(self.encoding.decode(prediction), minutes_of(times))
 
@@ -85,15 +85,15 @@ class ClockReader(Task):
         self.log_metrics("test", {"loss": self.test_loss, "common_sense_error": self.test_error})
 
     def errors(self, prediction: Tensor, times: Tensor) -> Tensor:
-        """Common-sense error of each sample, (N,) minutes."""
+        """The common-sense error (N,) of each sample, in minutes."""
         return common_sense_error(self.encoding.decode(prediction), minutes_of(times))
 
     def captions(self, labels: Tensor) -> list[str]:
-        """Times (N, 2) as '10:09'."""
+        """Times (N, 2) as texts such as '10:09'."""
         return [clock_time(hour * 60 + minute) for hour, minute in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each picture the time as '10:09' and as minutes since 12 o'clock, None where no time was read."""
+        """The time of each image as '10:09' and as minutes since 12 o'clock, None if the outputs are not finite."""
         minutes = self.encoding.decode(prediction).tolist()
         return [
             {"time": clock_time(value), "minutes": None if math.isnan(value) else round(value, 2) % 720}
@@ -102,7 +102,7 @@ class ClockReader(Task):
 
 
 def clock_time(minutes: float) -> str:
-    """Minutes since 12 o'clock as a clock shows them.
+    """Minutes since 12 o'clock as a time on a clock.
 
     >>> clock_time(9.4), clock_time(719.8), clock_time(609), clock_time(math.nan)
     ('12:09', '12:00', '10:09', 'no time')

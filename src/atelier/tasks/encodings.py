@@ -1,16 +1,16 @@
-"""How a time becomes numbers that a network can learn, and how its outputs become a time again.
+"""Encodings of times: define a network's outputs and loss, and decode outputs to times.
 
-The encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label transformation, and
-the fifth that it proposed and did not try (`MultiheadAngles`); and two of ours, `Angles` and `Ticks`, in which one hand
-tells about the other. All share one interface:
+They are the encodings of the Leiden report 'Tell the time': regression, classification, multi-head, label
+transformation, and a fifth that the report proposed but did not try (`MultiheadAngles`); and two of our own, `Angles`
+and `Ticks`, in which a hand corrects the other. Their interface:
 
 - `outputs`: the size of each of the network's dense branches, concatenated in this order;
 - `loss(prediction (N, Σoutputs), times (N, 2)) -> scalar`;
 - `decode(prediction (N, Σoutputs)) -> (N,)` minutes in [0, 720);
-- `mean(predictions (K, N, Σoutputs)) -> (N, Σoutputs)`: one prediction of several for the same clock.
+- `mean(predictions (K, N, Σoutputs)) -> (N, Σoutputs)`: the mean of several predictions for the same clock.
 
-`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction that a perfect network would make. All is
-worked out in 32 bits or more, whatever the precision of the prediction.
+`times` holds hour 0–11 and minute 0–59. `ideal(times)` is the prediction of a perfect network. All computations are in
+32 bits or more, at any precision of the prediction.
 """
 
 import math
@@ -26,14 +26,14 @@ from atelier.errors import InputError
 from atelier.losses.precision import full
 from atelier.tasks.circle import mean_turn, sine_and_cosine, turn_of
 
-HALF_DAY = 720  # minutes on the clock's face
-LAST = 59 / 60  # of an hour, its last minute
+HALF_DAY = 720  # minutes on a clock's face
+LAST = 59 / 60  # hours, the last minute of an hour
 
 
 class Encoding:
-    """What all encodings share: the declared output sizes, checked against those that the encoding has.
+    """Base class of encodings; an InputError if the configured `outputs` differ from the encoding's `sizes`.
 
-    A subclass says how its branches are read, and what the mean of several predictions is.
+    A subclass defines `read`, `mean` and `ideal`, and may define `loss`.
     """
 
     sizes: tuple[int, ...]
@@ -44,20 +44,20 @@ class Encoding:
         self.outputs = tuple(outputs)
 
     def branches(self, prediction: Tensor) -> tuple[Tensor, ...]:
-        """A prediction (…, Σoutputs) cut into the network's branches, in 32 bits or more."""
+        """Split a prediction (…, Σoutputs) into the network's branches, in 32 bits or more."""
         return full(prediction).split(self.sizes, -1)
 
     def loss(self, prediction: Tensor, times: Tensor) -> Tensor:
-        """The mean squared error from the ideal prediction, where a subclass has no other."""
+        """The mean squared error to the ideal prediction, a scalar; subclasses may define another loss."""
         return F.mse_loss(full(prediction), self.ideal(times))
 
     def decode(self, prediction: Tensor) -> Tensor:
-        """The minutes (N,) that a prediction (N, Σoutputs) means; NaN where a number in it is NaN or infinite."""
+        """The minutes (N,) of a prediction (N, Σoutputs); NaN if the prediction has a NaN or infinite number."""
         minutes = on_face(self.read(*self.branches(prediction)))
         return minutes.where(prediction.isfinite().all(1), math.nan)
 
     def read(self, *branches: Tensor) -> Tensor:
-        """The branches of a finite prediction as minutes (N,), on any round of the clock."""
+        """The minutes (N,) of the branches of a finite prediction, modulo 720."""
         raise NotImplementedError
 
     def mean(self, predictions: Tensor) -> Tensor:
@@ -68,9 +68,9 @@ class Encoding:
 
 
 class Regression(Encoding):
-    """Hours as one number in [0, 12), mean squared error.
+    """Hours as a number in [0, 12), mean squared error.
 
-    The mean of several predictions is that on the circle, written as the number next to the first of them.
+    The mean of several predictions is their mean on the circle, as the number nearest to the first prediction.
     """
 
     sizes = (1,)
@@ -88,9 +88,9 @@ class Regression(Encoding):
 
 
 class Classification(Encoding):
-    """One class per interval of `interval` minutes, cross-entropy; a class is read as its interval's centre.
+    """A class for every `interval` minutes, cross-entropy; a class is decoded as the centre of its interval.
 
-    The mean of several predictions is that of their probabilities.
+    The mean of several predictions is the mean of their probabilities.
     """
 
     def __init__(self, interval: Annotated[int, Ge(1)], outputs: Sequence[int]) -> None:
@@ -107,7 +107,7 @@ class Classification(Encoding):
         return F.cross_entropy(full(prediction), self.classes(times))
 
     def read(self, logits: Tensor) -> Tensor:  # type: ignore[override]
-        return (logits.argmax(1).float() + 0.5) * self.interval - 0.5  # the mean of the interval's whole minutes
+        return (logits.argmax(1).float() + 0.5) * self.interval - 0.5  # the mean of the interval's integer minutes
 
     def mean(self, predictions: Tensor) -> Tensor:
         return mean_log_probabilities(full(predictions))
@@ -119,10 +119,10 @@ class Classification(Encoding):
 class Multihead(Encoding):
     """Twelve hour classes (cross-entropy) and the minutes as a share of the hour (mean squared error).
 
-    The mean of several predictions takes the minutes on the circle, and then the hours in which each prediction has
-    that minute: of 12:59 and 1:01 it is one o'clock.
+    The mean of several predictions is the mean minute on the circle, with the hours in which each prediction has that
+    minute: the mean of 12:59 and 1:01 is 1:00.
 
-    `minute_weight` balances the two losses; the report is silent about it.
+    `minute_weight` is the weight of the minutes' loss, which the report does not state.
     """
 
     sizes = (12, 1)
@@ -143,7 +143,7 @@ class Multihead(Encoding):
         hour, minute = self.branches(predictions)  # (K, N, 12), (K, N, 1)
         shares = minute.clamp(0, LAST)
         mean = mean_turn(shares)
-        mean = torch.where(mean < LAST + 0.5 / 60, mean, mean - 1)  # the nearest whole minute is the next hour's first
+        mean = torch.where(mean < LAST + 0.5 / 60, mean, mean - 1)  # rounds up to minute 0 of the next hour
         return torch.cat([mean_hours(hour, shares - mean), mean], 1)
 
     def ideal(self, times: Tensor) -> Tensor:
@@ -151,10 +151,10 @@ class Multihead(Encoding):
 
 
 class LabelTransformation(Encoding):
-    """Sine and cosine of the angles to which the hour 0–11 and the minute 0–59 are scaled, mean squared error.
+    """Sine and cosine of the hour 0–11 and of the minute 0–59 as angles, mean squared error.
 
-    Each is read by itself, as the nearest hour and as the minute: neither corrects the other, as in `Angles`. The mean
-    of several predictions is that of their points, each prediction's hour being the one in which it has that minute.
+    The hour is decoded as the nearest integer hour, independently of the minute, unlike `Angles`. The mean of several
+    predictions is the mean of their points, with the hours in which each prediction has the mean minute.
     """
 
     sizes = (4,)
@@ -166,7 +166,7 @@ class LabelTransformation(Encoding):
     def mean(self, predictions: Tensor) -> Tensor:
         hour, minute = full(predictions).chunk(2, 2)  # (K, N, 2) each
         mean = minute.mean(0)
-        later = (turn_of(minute) - turn_of(mean)).round()  # hours: 12:59 is at 1:00, one later
+        later = (turn_of(minute) - turn_of(mean)).round()  # in hours: 1 if a minute of 59 rounds up to a mean of 0
         return torch.cat([sine_and_cosine(turn_of(hour) + later / 12).mean(0), mean], 1)
 
     def ideal(self, times: Tensor) -> Tensor:
@@ -175,17 +175,17 @@ class LabelTransformation(Encoding):
 
 
 class Angles(Encoding):
-    """Sine and cosine of both hands' angles, mean squared error; ours.
+    """Sine and cosine of the angles of both hands, mean squared error (ours).
 
-    The minute hand tells the minute; the hour hand then only has to say which hour, so that it is read as the hour
-    whose hand would be nearest to the predicted angle. The mean of several predictions is that of their points.
+    The minute is decoded from the minute hand; the hour is the one for which, at this minute, the hour hand is nearest
+    to the predicted angle. The mean of several predictions is the mean of their points.
     """
 
     sizes = (4,)
 
     def read(self, hands: Tensor) -> Tensor:  # type: ignore[override]
         hour, minute = hands.chunk(2, 1)  # (N, 2) each
-        share = turn_of(minute)  # of an hour, [0, 1)
+        share = turn_of(minute)  # in hours, [0, 1)
         return ((turn_of(hour) * 12 - share).round() + share) * 60
 
     def mean(self, predictions: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class Angles(Encoding):
 class MultiheadAngles(Encoding):
     """Twelve hour classes (cross-entropy), and sine and cosine of the minute hand's angle (mean squared error).
 
-    The mean of several predictions is as with `Multihead`.
+    The mean of several predictions is like that of `Multihead`.
     """
 
     sizes = (12, 2)
@@ -226,11 +226,11 @@ class MultiheadAngles(Encoding):
 
 
 class Ticks(Encoding):
-    """Which of the 60 ticks each hand points at; the Kullback-Leibler divergence from that, summed over hands; ours.
+    """A distribution over the 60 ticks for each hand; Kullback-Leibler divergence, summed over hands (ours).
 
-    A hand between two ticks belongs to both, the more to the nearer. Of the 720 times the one is read whose ticks the
-    network finds most likely, so that a misplaced hour hand cannot contradict the minute hand. The mean of several
-    predictions is that of their probabilities.
+    The probability of a hand between two ticks is shared by both, linearly in the distance. A prediction is decoded as
+    the most likely of the 720 times, so that the hour hand cannot contradict the minute hand. The mean of several
+    predictions is the mean of their probabilities.
     """
 
     sizes = (60, 60)
@@ -241,7 +241,7 @@ class Ticks(Encoding):
         self.all_times = self.ticks(torch.stack([minutes // 60, minutes % 60], 1))  # (720, 120)
 
     def ticks(self, times: Tensor) -> Tensor:
-        """Times (N, 2) to the shares of the hour hand's and the minute hand's ticks, (N, 120)."""
+        """Times (N, 2) to the probabilities (N, 120) of the hour hand's and the minute hand's ticks."""
         hour = (minutes_of(times) / 12)[:, None]  # in ticks, [0, 60)
         distance = (hour - torch.arange(60, device=times.device)).abs()
         near = (1 - torch.minimum(distance, 60 - distance)).clamp(min=0)
@@ -254,7 +254,7 @@ class Ticks(Encoding):
 
     def read(self, hour: Tensor, minute: Tensor) -> Tensor:  # type: ignore[override]
         of_ticks = torch.cat([hour.log_softmax(1), minute.log_softmax(1)], 1)  # (N, 120)
-        with torch.autocast(of_ticks.device.type, enabled=False):  # it would multiply matrices in 16 bits
+        with torch.autocast(of_ticks.device.type, enabled=False):  # autocast would multiply in 16 bits
             of_times = of_ticks @ self.all_times.to(of_ticks).T  # (N, 720)
         return of_times.argmax(1).float()
 
@@ -266,33 +266,32 @@ class Ticks(Encoding):
 
 
 def minutes_of(times: Tensor) -> Tensor:
-    """Minutes since 12 o'clock of times (N, 2): (N,) float in [0, 720)."""
+    """Times (N, 2) as minutes since 12 o'clock, (N,) float in [0, 720)."""
     return (times[:, 0] * 60 + times[:, 1]).float()
 
 
 def on_face(minutes: Tensor) -> Tensor:
-    """Minutes brought into [0, 720). In 32 bits -1e-6 % 720 is 720 itself, hence the second step."""
+    """Minutes modulo 720, in [0, 720); the second step is needed since -1e-6 % 720 is 720 in 32 bits."""
     wrapped = minutes % HALF_DAY
     return torch.where(wrapped >= HALF_DAY, wrapped - HALF_DAY, wrapped)
 
 
 def mean_log_probabilities(logits: Tensor) -> Tensor:
-    """The logarithm of the mean of the probabilities that several logits (K, …, C) give to C classes: (…, C)."""
+    """The logarithm (…, C) of the mean over K of the probabilities of logits (K, …, C)."""
     return logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
 
 
 def mean_hours(logits: Tensor, ahead: Tensor) -> Tensor:
-    """Mean log-probabilities (N, 12) of the hours in which several readings have their mean minute.
+    """Mean log-probabilities (N, 12) of the hours in which K predictions have their mean minute.
 
     Args:
-        logits: (K, N, 12), of the hours that were read.
-        ahead: (K, N, 1), by which share of an hour the minute that was read is above the mean one; above one half, the
-            mean minute that is next to it is that of the following hour.
+        logits: (K, N, 12) logits of the hours.
+        ahead: (K, N, 1) predicted minus mean minute, in hours; above 0.5, the nearest mean minute is in the next hour.
     """
     hours = torch.arange(12, device=logits.device) - ahead.nan_to_num().round().long()
     return mean_log_probabilities(logits.gather(-1, hours % 12))
 
 
 def one_hot_logits(classes: Tensor, count: int) -> Tensor:
-    """Logits (N, count) that are all but certain of `classes` (N,)."""
+    """Logits (N, count) with a probability of almost 1 for `classes` (N,)."""
     return F.one_hot(classes, count).float() * 50

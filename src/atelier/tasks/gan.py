@@ -1,4 +1,4 @@
-"""A generator learns to make what a discriminator cannot tell from real inputs (Goodfellow et al. 2014)."""
+"""The task of a generative adversarial network (Goodfellow et al. 2014)."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -15,30 +15,27 @@ from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.manual import ManualTask
 
-Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
+Batch = tuple[Tensor, Tensor]  # inputs (N, …), unused labels (N, …)
 
 
 class GAN(ManualTask, GenerativeTask):
-    """Two networks, each with an optimizer of its own.
+    """A generator and a discriminator, each with its own optimizer.
 
     The discriminator is trained on every batch, the generator on every `discriminator_steps`-th. A batch counts as one
-    step of the run, however many optimizers step in it.
+    step of the run.
 
     Args:
-        generator: latents (N, latent_size) to inputs (N, …) with values in -1 to 1.
-        discriminator: such inputs to scores (N, 1), logits of being real.
+        generator: maps latents (N, latent_size) to inputs (N, …), values -1 to 1.
+        discriminator: maps such inputs to scores (N, 1), the logits of being real.
         loss: bce, lsgan, hinge or wgan_gp, see `losses.adversarial`.
-        penalty_weight: of the gradient penalty in the discriminator's loss; only wgan_gp has one.
-        discriminator_steps: steps of the discriminator for one of the generator.
+        penalty_weight: weight of the gradient penalty in the discriminator's loss, with wgan_gp only.
+        discriminator_steps: number of discriminator steps for each generator step.
         generator_lr, discriminator_lr: learning rates.
-        average: decay per step of an exponential moving average of the generator, which then makes the pictures; None
-            for no average.
-        gradient_clip_val: largest norm of each network's gradient; None for any.
-        penalty: added to the training loss of each network.
+        average: decay per step of an exponential moving average of the generator, which then generates the images;
+            None: no average.
+        gradient_clip_val: maximum norm of each network's gradient; None: no clipping.
+        penalty: function of a network that is added to its training loss, for both networks.
         **options: see `GenerativeTask`.
-
-    Raises:
-        InputError: for a loss that does not exist, or a number out of its range.
     """
 
     def __init__(
@@ -92,7 +89,7 @@ class GAN(ManualTask, GenerativeTask):
                 with torch.autocast(self.device.type, enabled=False):
                     slope = gradient_penalty(self.discriminator, real, made)
                 loss = loss + self.penalty_weight * slope
-            self.step_optimizer(0, loss)  # from here on, `global_step` counts this batch
+            self.step_optimizer(0, loss)  # increases `global_step`
 
         if self.global_step % self.discriminator_steps == 0:
             loss = self.train_generator(len(real))
@@ -100,7 +97,7 @@ class GAN(ManualTask, GenerativeTask):
         return {"loss": loss.detach()}
 
     def train_generator(self, count: int) -> Tensor:
-        """One step on `count` latents; its loss."""
+        """Train the generator on `count` latents; return its loss."""
         with self.turn_of(1):
             made = self.generator(self.noise(count))
             with statistics_kept(self.discriminator):
@@ -115,7 +112,7 @@ class GAN(ManualTask, GenerativeTask):
         return torch.randn(count, self.latent_size, device=self.device, dtype=torch.float32)
 
     def as_range(self, images: Tensor) -> Tensor:
-        """Normalised images to values in -1 to 1, which the generator makes."""
+        """Normalised images with values scaled to -1 to 1, the generator's range."""
         return self.as_pictures(images) * 2 - 1
 
     @torch.no_grad()
@@ -141,7 +138,7 @@ class GAN(ManualTask, GenerativeTask):
             self.optimizer_of(self.generator, lr=self.generator_lr),
         )
 
-    # ------------------------------------------------------------------ validation, testing, pictures
+    # ------------------------------------------------------------------ validation, test, images
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self.val_discriminator_loss.update(self.held_out_loss(batch[0], batch_index), len(batch[0]))
@@ -160,18 +157,18 @@ class GAN(ManualTask, GenerativeTask):
         self.log_quality("test")
 
     def held_out_loss(self, images: Tensor, batch_index: int) -> Tensor:
-        """The discriminator's loss on real images (N, …) that it was not trained on, and as many made ones."""
+        """The discriminator's loss on held-out real images (N, …) and N generated images, a scalar."""
         made = self.generator(self.draw_latents(len(images), self.stream(batch_index)))
         return self.loss.discriminator(self.discriminator(self.as_range(images)), self.discriminator(made))
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """What the generator, or its average, makes of latents (N, latent_size): values in 0–1."""
+        """Images, values 0 to 1, that the generator or its average generates from latents (N, latent_size)."""
         return (self.average or self.generator)(latents).add(1).div(2).clamp(0, 1)
 
 
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Within, batch norm normalises by the batch as in training, and leaves its running statistics as they are."""
+    """Inside this context, batch norm uses the batch's statistics, and does not update its running statistics."""
     layers: list[Any] = [layer for layer in network.modules() if getattr(layer, "track_running_stats", False)]
     for layer in layers:
         layer.track_running_stats = False

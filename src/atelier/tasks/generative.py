@@ -1,4 +1,4 @@
-"""What tasks that make pictures share: latents, and how good the pictures made of them are."""
+"""The base class of generative tasks: latents, and scores of generated images."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -12,21 +12,21 @@ from atelier.metrics.features import Features
 from atelier.metrics.sample_quality import SampleQuality
 from atelier.tasks.task import Task
 
-FIXED = 64  # latents that are watched over the training
+FIXED = 64  # number of latents that stay fixed during the training
 
 
 class GenerativeTask(Task):
-    """Base of `GAN` and `VAE`. A subclass says what `pictures` are made of latents, and writes out its steps.
+    """Base class of `GAN` and `VAE`. A subclass defines `pictures` and its training, validation and test steps.
 
-    Validation and testing make as many pictures as there are real ones and score them (`SampleQuality`), always of the
-    same latents.
+    Validation and test generate as many images as there are real images, always from the same latents, and score them
+    (`SampleQuality`).
 
     Args:
         network: the networks by name; all are trained.
         latent_size: size of a latent; latents are drawn from the standard normal distribution.
-        mean, std: with which the data are normalised: normalised · std + mean is a value in 0–1.
-        features: tells pictures apart, for the scores; None leaves them out.
-        reference_size: real training pictures that made ones are compared with, at most.
+        mean, std: mean and standard deviation of the data's normalisation: normalised · std + mean is in 0 to 1.
+        features: feature extractor for the scores; None: no scores.
+        reference_size: maximum number of real training images for the comparison.
         **options: see `Task`.
     """
 
@@ -47,15 +47,15 @@ class GenerativeTask(Task):
         self.latent_size, self.mean, self.std = latent_size, mean, std
         self.quality = None if features is None else SampleQuality(features)
         self.reference_size = reference_size
-        self.register_buffer("latents", torch.randn(FIXED, latent_size))  # kept in checkpoints
+        self.register_buffer("latents", torch.randn(FIXED, latent_size))  # saved in checkpoints
 
     @property
     def scored_by(self) -> dict[str, object] | None:
-        """On which features the pictures are scored, in plain data."""
+        """The identity of the features that score the images, in plain data; None without scores."""
         return self.quality.features.identity if self.quality else None
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """Latents (N, latent_size) to pictures (N, *shape) with values in 0–1."""
+        """Generate images (N, *shape), values 0 to 1, from latents (N, latent_size)."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,20 +64,20 @@ class GenerativeTask(Task):
         )
 
     def as_pictures(self, images: Tensor) -> Tensor:
-        """Normalised images (N, …) to values in 0–1."""
+        """Normalised images (N, …) with values scaled to 0 to 1."""
         return images * self.std + self.mean
 
     def draw_latents(self, count: int, seed: int) -> Tensor:
-        """Latents (count, latent_size): the same for a seed, on any device."""
+        """Latents (count, latent_size), equal for equal seeds on any device."""
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(count, self.latent_size, generator=generator, dtype=torch.float32)
         return drawn.to(self.latents.device)
 
     def stream(self, batch_index: int) -> int:
-        """The seed of a batch's noise in evaluation: the same at every call, and of no other batch of any process."""
+        """The seed of a batch's noise in evaluation: constant for a batch, and unique over batches and processes."""
         return batch_index * (self._trainer.world_size if self._trainer else 1) + self.global_rank
 
-    # ------------------------------------------------------------------ how good the pictures are
+    # ------------------------------------------------------------------ scores of the images
 
     def on_validation_start(self) -> None:
         self.give_reference()
@@ -87,7 +87,7 @@ class GenerativeTask(Task):
 
     @torch.no_grad()
     def give_reference(self) -> None:
-        """Training pictures, evenly spread over the set, shared out over the processes; once for each run."""
+        """Add the reference once in a run: training images, evenly spread over the set, divided among the processes."""
         if self.quality is None:
             return
         self.quality.to(self.device)
@@ -102,7 +102,7 @@ class GenerativeTask(Task):
             self.quality.add_reference(self.as_pictures(images))
 
     def score(self, images: Tensor, batch_index: int, fully: bool = False) -> None:
-        """Make as many pictures as a batch has images (N, …) and add them to what is scored."""
+        """Generate as many images as a batch has (N, …), and add them to the scores."""
         if self.quality is not None:
             made = self.pictures(self.draw_latents(len(images), self.stream(batch_index)))
             self.quality.add(made, self.as_pictures(images) if fully else None)

@@ -1,4 +1,4 @@
-"""Adam as Keras has it, for reports that used Keras."""
+"""Keras's Adam, for reports that used Keras."""
 
 import math
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from torch.optim import Adam
 
 
 class KerasAdam(Adam):
-    """Adam whose ε is added to √v while v is still biased: the ε̂ of Kingma and Ba (2015, arXiv:1412.6980), section 2.
+    """Adam with ε added to √v before the bias correction: ε̂ of Kingma and Ba (2015, arXiv:1412.6980), section 2.
 
-    w ← w − lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε). PyTorch's adds ε to √(v / (1 − β₂ᵗ)); so its first update
-    with an equal ε is as if ε were 32 times smaller, which shows where gradients are of that size.
+    w ← w − lr · √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε). PyTorch adds ε to √(v / (1 − β₂ᵗ)): with β₂ = 0.999, its first
+    update is that of an ε 32 times smaller, which matters for gradients of the size of ε.
 
     Arguments are those of `torch.optim.Adam`.
     """

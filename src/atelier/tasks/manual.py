@@ -1,4 +1,4 @@
-"""What a task adds that steps its optimizers by itself, such as one of two networks with an optimizer each."""
+"""The base class of tasks with manual optimization, such as two networks with an optimizer each."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -13,56 +13,56 @@ from atelier.tasks.task import Task
 
 
 class ManualTask(Task):
-    """Base of the tasks with manual optimization, as Lightning calls it. Its `training_step` is written so:
+    """Base class of tasks with manual optimization. The `training_step` of a subclass follows these rules:
 
-    - `with self.turn_of(0)` stands around all that is computed for the first optimizer.
-    - `step_optimizer(0, loss)`, once for each batch, moves the parameters of the first optimizer; `step_optimizer(1,
-      loss)` those of the second, as often as the method asks for. A batch counts as one step of the run.
-    - `step_schedulers()` is its last line, whatever the schedule counts.
+    - `with self.turn_of(0)` surrounds the computations for the first optimizer.
+    - `step_optimizer(0, loss)`, once for each batch, steps the first optimizer; `step_optimizer(1, loss)` steps the
+      second, any number of times. A batch counts as one step of the run.
+    - `step_schedulers()` is the last line, for schedulers of steps and of epochs.
     """
 
     automatic_optimization = False
-    gradient_clip_val: float | None = None  # largest norm of each optimizer's gradient; None for any
-    begun = 0  # the run's steps when the batch began
-    scheduled = 0  # calls of `step_schedulers` since then
+    gradient_clip_val: float | None = None  # maximum norm of each optimizer's gradient; None: no clipping
+    begun = 0  # the run's steps at the start of the batch
+    scheduled = 0  # calls of `step_schedulers` in this batch
 
     def configure_optimizers(self) -> Any:
-        """An optimizer, with a scheduler, for each part of a network that is a ModuleDict, in its order."""
+        """An optimizer and a scheduler for the network, or for each part of a network that is a ModuleDict."""
         parts = self.network.children() if isinstance(self.network, nn.ModuleDict) else [self.network]
         return self.with_schedulers(*(self.optimizer_of(part) for part in parts))
 
     def with_schedulers(self, *optimizers: Optimizer) -> Any:
-        """What `configure_optimizers` gives to Lightning."""
+        """The return value of `configure_optimizers`: the optimizers and their schedulers."""
         schedulers = [self.scheduler_of(optimizer) for optimizer in optimizers]
         return list(optimizers), [scheduler for scheduler in schedulers if scheduler is not None]
 
     def numbered(self, number: int) -> LightningOptimizer:
-        """The optimizer at that place of what `configure_optimizers` gives."""
+        """The optimizer with index `number` in `configure_optimizers`."""
         optimizers = self.optimizers()
         return optimizers[number] if isinstance(optimizers, list) else optimizers
 
     def turn_of(self, number: int) -> AbstractContextManager[None]:
-        """Within, only the parameters of that optimizer get gradients."""
+        """Inside this context, only the parameters of optimizer `number` get gradients."""
         return self.toggled_optimizer(self.numbered(number))
 
     def step_optimizer(self, number: int, loss: Tensor) -> None:
-        """Move the parameters of that optimizer along the gradient of `loss`, a scalar."""
+        """Step optimizer `number` with the gradient of `loss`, a scalar."""
         optimizer = self.numbered(number)
         optimizer.zero_grad()
         self.manual_backward(loss)
         if number == 0:
             optimizer.step()
-        else:  # not the wrapper's own step: Lightning would count the batch a second time
+        else:  # Lightning's wrapper would count the batch a second time
             self.trainer.strategy.optimizer_step(optimizer.optimizer, do_nothing)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Called once the gradients of mixed precision are unscaled."""
+        """Clip the gradients; Lightning has unscaled those of mixed precision."""
         if self.gradient_clip_val is not None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
 
     def step_schedulers(self) -> None:
-        """Move on the schedules that count steps."""
+        """Step the schedulers that count steps."""
         self.scheduled += 1
         if self.scheduler.interval == "step":
             self.advance_schedulers()
@@ -81,7 +81,7 @@ class ManualTask(Task):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
         """
         Raises:
-            InputError: if `training_step` has left out what this class asks of it.
+            InputError: if `training_step` does not follow the rules of this class.
         """
         where, steps = f"{type(self).__name__}.training_step", self.trainer.global_step - self.begun
         if steps != 1:
@@ -98,4 +98,4 @@ class ManualTask(Task):
 
 
 def do_nothing() -> None:
-    """The closure of an optimizer whose gradients are there already."""
+    """The closure of an optimizer step whose gradients are computed already."""

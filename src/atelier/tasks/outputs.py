@@ -1,4 +1,4 @@
-"""What a network gives is compared, once, with what its task reads: more outputs than classes train without a word."""
+"""Checks the shape of a network's first output: with more outputs than classes, training would not fail by itself."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from atelier.errors import InputError
 
 
 def look_at_first_output(network: nn.Module, count: int, setting: str) -> None:
-    """Have a network's first output refused if it is not `count` numbers for an input, as a `setting` needs them.
+    """Check the shape of the network's next output, which must be (N, count), as `setting` requires.
 
     Raises:
-        InputError: at that output.
+        InputError: at that output, if it has another shape.
     """
 
     def look(network: nn.Module, inputs: Any, output: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tell whether the first of two digits is at most the second (EE559 report)."""
+"""The task of comparing two digits: is the first at most the second (EE559 report)?"""
 
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
@@ -11,19 +11,19 @@ from torch import Tensor, nn
 from atelier.metrics.mean import Mean
 from atelier.tasks.task import Task
 
-Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3) of whether first ≤ second, and both classes
+Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3): first ≤ second (0 or 1), class of each digit
 STAGES = ("train", "val", "test")
 METRICS = ("loss", "accuracy", "auxiliary_loss", "digit_accuracy")
 
 
 class Compared(NamedTuple):
-    """What a network makes of pairs, beside what is true.
+    """Predictions for pairs, and the true answers.
 
     Args:
-        comparison: logits (N, 2) of first > second, first ≤ second.
-        digits: class logits (2N, C), of one pair after the other.
+        comparison: logits (N, 2) of first > second and first ≤ second.
+        digits: class logits (2N, C) of both digits, pair by pair.
         answers: (N,) whether first ≤ second.
-        classes: (2N,).
+        classes: (2N,) true classes of both digits, pair by pair.
     """
 
     comparison: Tensor
@@ -33,15 +33,15 @@ class Compared(NamedTuple):
 
 
 class PairComparer(Task):
-    """A network trained with the cross-entropy of the comparison, and two auxiliary losses: of reading each digit.
+    """A network trained with the cross-entropy of the comparison, and of the classification of each digit.
 
-    `auxiliary_loss` is the sum of those two; `accuracy` is that of the comparison, `digit_accuracy` that of reading
-    single digits.
+    Metrics: `auxiliary_loss` is the sum of the cross-entropies of both digits, `accuracy` the accuracy of the
+    comparison, `digit_accuracy` the accuracy of single digits.
 
     Args:
-        auxiliary_weight: of each digit's cross-entropy beside that of the comparison.
-        penalty: added to the training loss.
-        **options: see `Task`; `network` makes logits (N, 2 + 2 · C) of pairs (N, 2, H, W), as `PairNetwork` does it.
+        auxiliary_weight: weight of each digit's cross-entropy in the training loss.
+        penalty: function of the network that is added to the training loss.
+        **options: see `Task`; `network` maps pairs (N, 2, H, W) to logits (N, 2 + 2 · C), as `PairNetwork` does.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class PairComparer(Task):
         self.log_metrics("val", self.metrics_of("val"))
 
     def test_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Besides measuring: each pair's error, the probability given to the wrong answer."""
+        """Update the metrics; return each pair's `error`, the probability of the wrong answer, and its labels."""
         result = compared(self.network(batch[0]), batch[1])
         self.measure("test", result)
         wrong = result.comparison.softmax(1).gather(1, 1 - result.answers[:, None])[:, 0]
@@ -90,7 +90,7 @@ class PairComparer(Task):
         self.log_metrics("test", self.metrics_of("test"))
 
     def measure(self, stage: str, result: Compared) -> tuple[Tensor, Tensor]:
-        """The two losses, added with the two accuracies to the metrics of a stage."""
+        """Add losses and accuracies to the metrics of a stage; return the loss and the auxiliary loss."""
         loss = F.cross_entropy(result.comparison, result.answers)
         auxiliary_loss = 2 * F.cross_entropy(result.digits, result.classes)  # the first digit's and the second's
         right = (result.comparison.argmax(1) == result.answers).float().mean()
@@ -104,11 +104,11 @@ class PairComparer(Task):
         return {name: getattr(self, f"{stage}_{name}") for name in METRICS}
 
     def captions(self, labels: Tensor) -> list[str]:
-        """Labels (N, 3) as '3 ≤ 7'."""
+        """Labels (N, 3) as texts such as '3 ≤ 7'."""
         return [f"{first} {'≤' if at_most else '>'} {second}" for at_most, first, second in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each pair whether first ≤ second, with the probability of that answer, and both digits."""
+        """For each pair: whether first ≤ second, the probability of that answer, and both digits."""
         probability, at_most = prediction[:, :2].softmax(1).max(1)
         digits = prediction[:, 2:].unflatten(1, (2, -1)).argmax(2)
         told = zip(at_most.tolist(), probability.tolist(), digits.tolist(), strict=True)
@@ -119,6 +119,6 @@ class PairComparer(Task):
 
 
 def compared(output: Tensor, labels: Tensor) -> Compared:
-    """A network's output (N, 2 + 2 · C) beside the labels (N, 3)."""
+    """Split a network's output (N, 2 + 2 · C) and the labels (N, 3)."""
     digits = output[:, 2:].reshape(2 * len(output), -1)
     return Compared(output[:, :2], digits, labels[:, 0], labels[:, 1:].reshape(-1))

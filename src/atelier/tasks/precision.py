@@ -1,4 +1,4 @@
-"""The border between a network, which computes in the run's precision, and a task, which does in 32 bits or more."""
+"""Converts inputs and outputs between a network, in the run's precision, and a task, in 32 bits or more."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from atelier.losses.precision import full
 def check_eps(eps: float | None, kind: torch.dtype) -> None:
     """
     Raises:
-        InputError: if what keeps an optimizer from dividing by zero is zero itself in the precision of its weights.
+        InputError: if an optimizer's `eps` is 0 in the precision of its weights.
     """
     if eps and torch.tensor(eps, dtype=kind) == 0:
         raise InputError(
-            f"trainer.precision=16-true: the optimizer's eps={eps} is 0 in 16 bits, and it would divide by that;"
+            f"trainer.precision=16-true: the optimizer's eps={eps} is 0 in 16 bits, and it would divide by 0;"
             " choose trainer.precision=bf16-true, optimizer=sgd, or ++optimizer.eps=1e-4"
         )
 
 
 def as_its_weights(network: nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """A network's inputs, those that are real numbers in the precision of its weights; None where all are."""
+    """Forward pre-hook: convert floating-point inputs to the dtype of the weights; None if all have it already."""
     first = next(network.parameters(), None)
     if first is None or all(isinstance(given, Tensor) and given.dtype == first.dtype for given in inputs):
         return None
@@ -32,7 +32,7 @@ def as_its_weights(network: nn.Module, inputs: tuple[Any, ...]) -> Any:
 
 
 def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
-    """A network's outputs in 32 bits or more; None where they are."""
+    """Forward hook: convert outputs to 32 bits or more; None if they have them already."""
     if isinstance(outputs, Tensor) and outputs.dtype in (torch.float32, torch.float64):
         return None
     return apply_to_collection(outputs, Tensor, full)

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: what a scheduler of torch's needs to know of the run, and those written here."""
+"""Learning-rate schedulers: the configuration of a scheduler of torch's, and further schedulers."""
 
 import math
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 @dataclass(frozen=True)
 class Schedule:
-    """How an optimizer's learning rate changes over a run.
+    """A learning-rate scheduler with its interval.
 
     Args:
-        scheduler: makes the scheduler of an optimizer; None keeps the learning rate.
-        interval: whether it advances after every optimizer step or after every epoch.
-        length: the scheduler's argument that is to hold the run's length, counted in intervals.
+        scheduler: maps an optimizer to its scheduler; None: a constant learning rate.
+        interval: "step" or "epoch": how often the scheduler steps.
+        length: name of the scheduler's argument for the run's length in intervals; None: it has none.
     """
 
     scheduler: Callable[..., LRScheduler] | None
@@ -25,7 +25,7 @@ class Schedule:
     length: str | None = None
 
     def attach(self, optimizer: Optimizer, steps: int, epochs: int) -> LRScheduler | None:
-        """The scheduler for `optimizer` in a run of so many steps and epochs."""
+        """The scheduler of `optimizer` for a run with these numbers of optimizer steps and epochs."""
         if self.scheduler is None:
             return None
         count = steps if self.interval == "step" else epochs
@@ -38,7 +38,7 @@ def inverse_time(optimizer: Optimizer, decay: Annotated[float, Ge(0)]) -> Lambda
 
 
 def cosine(optimizer: Optimizer, total_steps: int, eta_min: Annotated[float, Ge(0)]) -> LambdaLR:
-    """Half a cosine from lr down to eta_min over total_steps, and eta_min from then on."""
+    """Half a cosine from lr down to eta_min over total_steps, then constant."""
     lr = optimizer.defaults["lr"]
 
     def factor(t: int) -> float:

@@ -1,4 +1,4 @@
-"""Tell which of several classes an input belongs to, trained by the framework without autograd (EE559 report)."""
+"""The task of classification with the framework without autograd (EE559 report)."""
 
 from typing import Any, Literal
 
@@ -19,20 +19,20 @@ CRITERIA: dict[str, type[Loss]] = {"cross_entropy": CrossEntropy, "mse": MSE}
 
 
 class Scratch(ManualTask, Classifier):
-    """A classifier whose training step is forward, backward and step of `atelier.scratch`; no gradient is automatic.
+    """A classifier whose training step calls forward, backward and step of `atelier.scratch`, without autograd.
 
-    Optimizers are chosen by torch's names, and the framework's own take their place. The schedule is any; it only sets
-    the learning rate. All is computed with the precision of the weights, whatever the run's mixed precision.
+    The configured optimizer of torch's is replaced by its counterpart in `atelier.scratch`. Every scheduler works,
+    since it only sets the learning rate. All computations are in the precision of the weights, without autocast.
 
     Args:
-        criterion: the loss: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
+        criterion: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
         gradient_clip_val: must be None.
         label_smoothing: must be 0.
-        **options: see `Classifier`; `network` has in `layers` a network of `atelier.scratch`, which computes its
-            forward, and `penalty` must be `losses.penalty.none`: optimizers have weight decay.
+        **options: see `Classifier`; `network.layers` must be a network of `atelier.scratch`, and `penalty` must be
+            `losses.penalty.none`: set the optimizer's weight decay instead.
 
     Raises:
-        InputError: for what the framework does not have.
+        InputError: for options that `atelier.scratch` does not support.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Scratch(ManualTask, Classifier):
         return loss
 
     def average_gradients(self) -> None:
-        """Over the processes: nobody else does it for gradients that autograd has not made."""
+        """Average the gradients over the processes, which DDP does only for autograd's gradients."""
         if self.trainer.world_size > 1:
             for parameter in self.layers.parameters().values():
                 parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
@@ -96,7 +96,7 @@ class Scratch(ManualTask, Classifier):
         check_eps(getattr(optimizer.inner, "eps", None), next(self.network.parameters()).dtype)
         return self.with_schedulers(optimizer)
 
-    # ------------------------------------------------------------------ validation, testing
+    # ------------------------------------------------------------------ validation, test
 
     def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
         return self.loss.forward(logits, one_hot(classes, self.num_classes))

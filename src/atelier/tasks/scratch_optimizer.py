@@ -1,4 +1,4 @@
-"""An optimizer of the framework without autograd in the place of one of torch's."""
+"""Wraps an optimizer of `atelier.scratch` as an optimizer of torch's."""
 
 import functools
 import inspect
@@ -20,11 +20,11 @@ OPTIMIZERS: dict[Any, type[Optimizer]] = {
 
 
 class ScratchOptimizer(torch.optim.Optimizer):
-    """Steps an optimizer of `atelier.scratch`; schedules, checkpoints and Lightning take it for one of torch's.
+    """A torch optimizer that steps an optimizer of `atelier.scratch`, for schedulers, checkpoints and Lightning.
 
     Args:
-        network: the shell of the network whose parameters it moves.
-        inner: that optimizer; its learning rate is this one's at each step.
+        network: the nn.Module around the network of `atelier.scratch`.
+        inner: the optimizer of `atelier.scratch`; each step sets its learning rate to this optimizer's.
     """
 
     def __init__(self, network: nn.Module, inner: Optimizer) -> None:
@@ -32,7 +32,7 @@ class ScratchOptimizer(torch.optim.Optimizer):
         self.inner = inner
 
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Move the parameters by what the last backward left. `closure` is called before; Lightning counts in it."""
+        """Step with the gradients of the last backward; first call `closure`, in which Lightning counts the step."""
         if closure:
             closure()
         self.inner.lr = self.param_groups[0]["lr"]
@@ -49,10 +49,10 @@ class ScratchOptimizer(torch.optim.Optimizer):
 
 
 def own_optimizer(given: Callable[..., torch.optim.Optimizer]) -> Callable[..., Optimizer]:
-    """What the framework has in the place of an optimizer of torch's, `given` as a partial with all but the parameters.
+    """The counterpart in `atelier.scratch` of an optimizer of torch's, `given` as a partial without the parameters.
 
     Raises:
-        InputError: if it has nothing.
+        InputError: if there is no counterpart, or it lacks an option.
 
     >>> own_optimizer(functools.partial(torch.optim.SGD, lr=0.1, momentum=0.0))
     functools.partial(<class 'atelier.scratch.optimizers.SGD'>, lr=0.1)

@@ -1,4 +1,4 @@
-"""Tell which class a sequence belongs to once all of it has been read (asci and ELEC576 reports)."""
+"""The task of classifying sequences (ASCI and ELEC576 reports)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +17,14 @@ Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
 
 
 class SequencePredictor(Task):
-    """A network trained with cross-entropy on its answer after the last step.
+    """A network trained with cross-entropy on its prediction for the whole sequence.
 
-    `train/gradient_norm` is the Euclidean norm of the whole gradient before it is clipped, the mean over the steps:
-    where gradients explode, it is seen there. They are clipped as trainer.gradient_clip_val says.
+    `train/gradient_norm` is the mean over the optimizer steps of the gradient's Euclidean norm, before clipping by
+    trainer.gradient_clip_val; it shows exploding gradients.
 
     Args:
-        penalty: added to the training loss.
-        **options: see `Task`; `network` makes logits (N, num_classes) of sequences (N, T, …).
+        penalty: function of the network that is added to the training loss.
+        **options: see `Task`; `network` maps sequences (N, T, …) to logits (N, num_classes).
     """
 
     def __init__(self, penalty: Callable[[nn.Module], Tensor | float], **options: Any) -> None:
@@ -55,7 +55,7 @@ class SequencePredictor(Task):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip, with a norm that is worked out once for both the clipping and its metric."""
+        """Clip the gradients, with a norm that is computed once for the clipping and the metric."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
         norm = get_total_norm([full(parameter.grad) for parameter in parameters if parameter.grad is not None])
         if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
@@ -90,7 +90,7 @@ class SequencePredictor(Task):
         return [str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each sequence the most probable class and its probability."""
+        """The most probable class of each sequence, and its probability."""
         probability, classes = prediction.softmax(1).max(1)
         pairs = zip(classes.tolist(), probability.tolist(), strict=True)
         return [{"class": label, "probability": round(share, 4)} for label, share in pairs]

@@ -1,4 +1,4 @@
-"""What every task shares: an objective, and its optimizer and learning-rate schedule wired into Lightning."""
+"""The base class of tasks: passes the optimizer and the learning-rate scheduler to Lightning, and logs metrics."""
 
 import copy
 import math
@@ -22,23 +22,23 @@ from atelier.tasks.schedule import Schedule
 
 
 class Task(QuickHooks, lightning.LightningModule):
-    """Base of the LightningModules here. A subclass writes out its steps.
+    """Base class of all tasks. A subclass defines its training, validation and test steps.
 
-    The network alone computes in the run's precision. What it is given is brought to that of its weights, and what it
-    gives is in 32 bits or more, as is all that is worked out of it: losses, metrics, predictions.
+    Only the network computes in the run's precision: its inputs are converted to the dtype of its weights, and its
+    outputs to 32 bits or more, in which losses, metrics and predictions are computed.
 
     Args:
-        network: what is trained.
-        optimizer: makes the optimizer of the network's parameters.
-        scheduler: how its learning rate changes.
-        metric: name of the logged metric that decides which checkpoint is best.
-        mode: whether a good `metric` is small ("min") or large ("max").
-        keep: whether best.ckpt, which is tested, is of the validation with the best `metric` or of the last one.
+        network: the network to train.
+        optimizer: maps parameters to their optimizer.
+        scheduler: the learning-rate scheduler.
+        metric: name of the logged metric that selects the best checkpoint.
+        mode: "min" or "max": whether a small or a large `metric` is better.
+        keep: best.ckpt, which is tested, is that of the "best" or of the "last" validation.
     """
 
-    measured_as = "val/"  # what the names of the validation's metrics begin with
-    logged = 0  # the step up to which the training is logged
-    sizes: Sequence[int] = ()  # of an epoch's batches, where several make a step
+    measured_as = "val/"  # prefix of the metrics of `validation_step`
+    logged = 0  # step at which training metrics were last logged
+    sizes: Sequence[int] = ()  # sizes of an epoch's batches, with gradient accumulation
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Task(QuickHooks, lightning.LightningModule):
         self.keep = keep
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Called to move all to a device or a precision; of what is not the network, nothing loses bits.
+        """Move to a device or precision; tensors outside the network are not reduced in precision.
 
-        The sums of a metric, and a moving average of weights, would stand still in 16 bits.
+        In 16 bits, the sums of a metric and a moving average of weights would stop changing.
         """
 
         def moved(values: Tensor) -> Tensor:
@@ -76,14 +76,14 @@ class Task(QuickHooks, lightning.LightningModule):
         return self
 
     def outputs(self) -> tuple[int, str] | None:
-        """How many numbers the network is to give for an input, and the setting that says so; None: it may be any."""
+        """The required number of outputs for an input, and the setting that requires it; None: any number."""
         return None
 
     def classes_told_apart(self) -> int | None:
-        """How many classes the data set has, where it says so.
+        """The number of classes of the data set; None if it states none.
 
         Raises:
-            InputError: if there is nothing to tell apart.
+            InputError: if there are fewer than two classes.
         """
         count = getattr(self.trainer.datamodule, "num_classes", None)  # type: ignore[attr-defined]
         if count is not None and count < 2:
@@ -105,10 +105,10 @@ class Task(QuickHooks, lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": config}
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Weight the batches of an optimizer step by their samples, so that each sample counts as in one larger batch.
+        """Weight the batches of an optimizer step by their sizes, so that gradient accumulation equals a larger batch.
 
-        With trainer.accumulate_grad_batches=k Lightning takes 1/k of each loss, and steps at the end of an epoch with
-        as many batches as there are. The weights of a step's batches sum to k: a penalty keeps its strength.
+        With trainer.accumulate_grad_batches=k, Lightning divides each loss by k, and the last step of an epoch may have
+        fewer batches. The weights of a step's batches sum to k, so that a penalty keeps its strength.
         """
         several = self.trainer.accumulate_grad_batches
         if several > 1:
@@ -120,7 +120,7 @@ class Task(QuickHooks, lightning.LightningModule):
     def on_train_start(self) -> None:
         """
         Raises:
-            InputError: where batches of one optimizer step would lie in two epochs, or some before a resume.
+            InputError: if the batches of an optimizer step would be split by the end of an epoch or by a resume.
         """
         self.logged = self.trainer.global_step
         several = self.trainer.accumulate_grad_batches
@@ -137,14 +137,14 @@ class Task(QuickHooks, lightning.LightningModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer steps, each of trainer.accumulate_grad_batches batches; an epoch's last may have fewer."""
+        """Optimizer steps in an epoch; each takes trainer.accumulate_grad_batches batches, the last perhaps fewer."""
         return math.ceil(self.trainer.num_training_batches / self.trainer.accumulate_grad_batches)
 
     def optimizer_of(self, network: nn.Module, **options: Any) -> Optimizer:
-        """The optimizer of a network's parameters, fused on a processor, where PyTorch leaves that off by default.
+        """The optimizer of a network's parameters; on a CPU, the fused implementation, which PyTorch does not choose.
 
-        A training step of a small network under Adam then takes 0.7 to 0.9 of the time. A GPU is left to PyTorch's own
-        choice: Lightning does not clip the gradients of a fused optimizer in mixed precision.
+        With it, a training step of a small network with Adam takes 0.7 to 0.9 of the time. On a GPU, PyTorch chooses:
+        Lightning does not clip the gradients of a fused optimizer in mixed precision.
         """
         with wrong_value("optimizer"):
             optimizer = self.optimizer(network.parameters(), **options)
@@ -152,15 +152,15 @@ class Task(QuickHooks, lightning.LightningModule):
         on_processor = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if on_processor and isinstance(optimizer, (Adam, Adagrad)):  # AdamW is an Adam
             for group in optimizer.param_groups:
-                if group["fused"] is None:  # not chosen
+                if group["fused"] is None:  # not configured
                     group["fused"] = True
         return optimizer
 
     def scheduler_of(self, optimizer: Optimizer) -> LRScheduler | None:
-        """The scheduler that the schedule gives an optimizer in this run.
+        """The learning-rate scheduler of an optimizer; None for a constant learning rate.
 
         Raises:
-            InputError: if the one counts epochs and the other steps.
+            InputError: for a plateau scheduler, which counts epochs, in a run that counts steps.
         """
         steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
         with wrong_value("scheduler"):
@@ -170,22 +170,22 @@ class Task(QuickHooks, lightning.LightningModule):
         return scheduler
 
     def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """As Lightning has it, but without autocast: it would compute in 16 bits what was not so on the way there."""
+        """Lightning's `manual_backward` without autocast, which would compute 32-bit operations in 16 bits."""
         with torch.autocast(loss.device.type, enabled=False):
             super().manual_backward(loss, *args, **kwargs)
 
     @property
     def counts_steps(self) -> bool:
-        """Whether the run is measured every so many steps (trainer.val_check_interval), and not epoch by epoch."""
+        """Whether the run validates after numbers of steps (trainer.val_check_interval), and not of epochs."""
         return self.trainer.check_val_every_n_epoch is None
 
     def log_training(self) -> None:
-        """Log the training metrics, where a subclass has any, and start them anew: after an epoch, or where the run
-        counts steps with a validation and every trainer.log_every_n_steps (0: with a validation alone)."""
+        """Log and reset the training metrics of a subclass; called after an epoch, or, if the run counts steps, with a
+        validation and every trainer.log_every_n_steps steps (0: only with a validation)."""
 
     def measure_training(self) -> None:
-        """Log what a subclass measures over the whole training set: after an epoch or, where the run counts steps,
-        with a validation, which costs as much."""
+        """Log the measurements of a subclass over the whole training set; called after an epoch, or, if the run counts
+        steps, with a validation."""
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
         step, every = self.trainer.global_step, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -205,7 +205,7 @@ class Task(QuickHooks, lightning.LightningModule):
             self.measure_training()
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
-        """Log the epoch's values as `<stage>/<name>` and start anew; a metric of several values gives each its name."""
+        """Log the metrics as `<stage>/<name>` and reset them; a metric's dictionary is logged under its keys."""
         prefix = self.measured_as if stage == "val" else f"{stage}/"
         for name, metric in metrics.items():
             value = metric.compute()
@@ -215,14 +215,14 @@ class Task(QuickHooks, lightning.LightningModule):
 
     @torch.no_grad()
     def pass_over(self, split: str, prefix: str) -> None:
-        """Pass over a split as validation does, between two epochs or validations, and log `<prefix><name>`.
+        """Run the validation step over a split, and log the metrics as `<prefix><name>`.
 
-        Each sample counts once, on any number of processes; the random numbers of torch, numpy and Python go on as if
-        this had not been done.
+        Each sample counts once, on any number of processes. The states of the random generators of torch, NumPy and
+        Python are restored afterwards.
         """
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         training = {module: module.training for module in self.modules()}
-        others = random.getstate(), np.random.get_state()  # a data set's own code may draw from them
+        others = random.getstate(), np.random.get_state()  # a user's data set may draw from them
         self.eval()
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             for index, batch in enumerate(data.loader(split)):
@@ -238,7 +238,7 @@ class Task(QuickHooks, lightning.LightningModule):
             module.training = mode
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the metrics of an unfinished epoch hold, so that it can go on in its middle."""
+        """Save the states of the metrics of an unfinished epoch, so that the run can resume in its middle."""
         checkpoint["metrics"] = {}
         several = self.trainer.world_size > 1
         for name, metric in self.metrics_by_name().items():
@@ -252,21 +252,21 @@ class Task(QuickHooks, lightning.LightningModule):
             return
         for name, metric in self.metrics_by_name().items():
             for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
-                metric._update_count = 1  # in every process: what holds something is saved again, by all together
-                if self.trainer.is_global_zero:  # the first process goes on with the sums of all
+                metric._update_count = 1  # on all ranks, since the next save of the metric is collective
+                if self.trainer.is_global_zero:  # rank 0 continues with the sums of all ranks
                     joined = isinstance(getattr(metric, key), list) and isinstance(
                         value, Tensor
-                    )  # of several processes
+                    )  # reduced over several ranks
                     setattr(metric, key, [value] if joined else value)
 
     def metrics_by_name(self) -> dict[str, Metric]:
-        """All metrics of the task, wherever it keeps them; those of a validation hold nothing when a run is saved."""
+        """All metrics of the task by name; the metrics of a validation are empty when a checkpoint is saved."""
         return {name: module for name, module in self.named_modules() if isinstance(module, Metric)}
 
     def captions(self, labels: Tensor) -> list[str]:
-        """Labels (N, …) as a person would write them under a picture."""
+        """Labels (N, …) as texts for captions of images."""
         return [str(label.tolist()) for label in labels]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """The network's outputs (N, …) as plain values for a user: one dictionary per input."""
+        """The network's outputs (N, …) as plain values for the user, a dictionary for each input."""
         raise NotImplementedError(f"{type(self).__name__} cannot be asked for predictions")

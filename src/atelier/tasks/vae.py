@@ -1,4 +1,4 @@
-"""A variational autoencoder: inputs to a distribution of latents and back (Kingma and Welling 2014)."""
+"""The task of a variational autoencoder (Kingma and Welling 2014)."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -13,34 +13,34 @@ from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.tasks.generative import GenerativeTask
 
-Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …), which are not used
-LEVELS = 256  # values that a stored pixel has
+Batch = tuple[Tensor, Tensor]  # inputs (N, …), unused labels (N, …)
+LEVELS = 256  # number of values of a stored pixel
 NAMES = ("elbo", "reconstruction", "kl")  # all in nats per input
 
 
 class VAE(GenerativeTask):
-    """An encoder and a decoder that maximise the evidence lower bound (ELBO), with the weight `beta` on its divergence.
+    """An encoder and a decoder that maximise the evidence lower bound (ELBO), with weight `beta` for its divergence.
 
-    `reconstruction` is E log p(x | z), one sample of z for each input; `kl` the divergence of q(z | x) from the prior;
-    `elbo` their difference, whatever beta is. With the Gaussian likelihood an input is a density on 0–1, made
-    continuous by noise of one level's width, so that its bits are those of the stored bytes (Theis et al. 2016,
-    arXiv:1511.01844).
+    Metrics: `reconstruction` is E log p(x | z), with a sample of z for each input; `kl` is the divergence of q(z | x)
+    from the prior; `elbo` is their difference, without beta. With the Gaussian likelihood, uniform noise as wide as a
+    level makes the inputs continuous on 0 to 1, so that bits per dimension are those of the stored bytes (Theis et al.
+    2016, arXiv:1511.01844).
 
     Args:
-        encoder: inputs (N, …) in 0–1 to mean and log-variance side by side, (N, 2·latent_size).
-        decoder: latents (N, latent_size) to logits (Bernoulli) or means (Gaussian) of inputs (N, …).
-        likelihood: bernoulli or gaussian; the latter with one deviation for all values, which is learnt.
-        binarise: with bernoulli, draw each input's values as 0 or 1, with its own values as their probabilities: anew
-            at each training step, and always the same in validation and testing. Else inputs stay gray, and the
-            'likelihood' is a cross-entropy.
+        encoder: maps inputs (N, …), values 0 to 1, to mean and log-variance, concatenated (N, 2·latent_size).
+        decoder: maps latents (N, latent_size) to logits (Bernoulli) or means (Gaussian) of inputs (N, …).
+        likelihood: bernoulli, or gaussian with a learnt standard deviation common to all values.
+        binarise: with bernoulli, draw each value as 0 or 1, with the value as probability: again at each training step,
+            but always equal in validation and test. Otherwise inputs stay grey, and the 'likelihood' is a negative
+            cross-entropy.
         beta: weight of the divergence in the training loss.
-        warmup_epochs: over which the weight rises from 0 to beta.
-        importance_samples: of the estimate of log p(x) in testing; 0 leaves it out.
-        penalty: added to the training loss.
+        warmup_epochs: number of epochs over which the weight rises from 0 to beta.
+        importance_samples: number of samples of the estimate of log p(x) in the test; 0: no estimate.
+        penalty: function of the networks that is added to the training loss.
         **options: see `GenerativeTask`.
 
     Raises:
-        InputError: for a likelihood that does not exist, or a number out of its range.
+        InputError: for binarise=true with another likelihood than bernoulli.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class VAE(GenerativeTask):
         self.gaussian, self.binarise = likelihood == "gaussian", binarise
         self.beta, self.warmup_epochs, self.importance_samples = beta, warmup_epochs, importance_samples
         self.penalty = penalty
-        self.dimensions = 0  # of an input; known once there is one
-        if self.gaussian:  # log of the deviation, of values in 0–1
+        self.dimensions = 0  # number of values of an input, set at the first batch
+        if self.gaussian:  # log of the standard deviation, for values 0 to 1
             self.network.register_parameter("log_std", nn.Parameter(torch.tensor(-1.0)))
         self.train_elbo, self.train_reconstruction, self.train_kl = Mean(), Mean(), Mean()
         self.val_elbo, self.val_reconstruction, self.val_kl = Mean(), Mean(), Mean()
@@ -77,7 +77,7 @@ class VAE(GenerativeTask):
     def decoder(self) -> nn.Module:
         return self.network["decoder"]  # type: ignore[index]
 
-    # ------------------------------------------------------------------ the steps
+    # ------------------------------------------------------------------ training, validation, test
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs = self.as_inputs(batch[0], None)
@@ -111,10 +111,10 @@ class VAE(GenerativeTask):
             self.log_metrics("test", {"log_likelihood": self.test_log_likelihood})
         self.log_quality("test")
 
-    # ------------------------------------------------------------------ what they are made of
+    # ------------------------------------------------------------------ terms of the loss
 
     def as_inputs(self, images: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Normalised images (N, …) to what the likelihood is of: values in 0–1."""
+        """Normalised images (N, …) as inputs of the likelihood, values 0 to 1."""
         self.dimensions = images[0].numel()
         values = self.as_pictures(images).clamp(0, 1)
         if self.gaussian:
@@ -122,31 +122,31 @@ class VAE(GenerativeTask):
         return (uniform(values, generator) < values).to(values.dtype) if self.binarise else values
 
     def encode(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (N, …) to the mean and log-variance of their latents, (N, latent_size) each."""
+        """Mean and log-variance of the latents of inputs (N, …), (N, latent_size) each."""
         mean, log_variance = self.encoder(inputs).chunk(2, 1)
         return mean, log_variance
 
     def log_likelihood(self, inputs: Tensor, decoded: Tensor) -> Tensor:
-        """log p of inputs (N, …) given what the decoder made of their latents: (N,) nats."""
+        """log p (N,) of inputs (N, …) given the decoder's outputs for their latents, in nats."""
         if self.gaussian:
             return likelihood.gaussian(inputs, decoded, full(self.network.get_parameter("log_std")))
         return likelihood.bernoulli(inputs, decoded)
 
     def terms(self, inputs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Reconstruction and divergence of inputs (N, …), the means over them: scalars, in nats."""
+        """Mean reconstruction and mean divergence of inputs (N, …), scalars in nats."""
         mean, log_variance = self.encode(inputs)
         latents = mean + torch.exp(0.5 * log_variance) * normal(mean, generator)
         reconstruction = self.log_likelihood(inputs, self.decoder(latents)).mean()
         return reconstruction, likelihood.kl_to_standard_normal(mean, log_variance).mean()
 
     def weight(self) -> float:
-        """Of the divergence at this step."""
+        """The weight of the divergence at this step."""
         if not self.warmup_epochs:
             return self.beta
         return self.beta * min(1.0, self.global_step / (self.warmup_epochs * self.steps_per_epoch))
 
     def evaluate(self, stage: str, images: Tensor, batch_index: int) -> tuple[Tensor, torch.Generator]:
-        """Add a batch to the terms of a stage; its noise is the same at every call."""
+        """Add a batch to the metrics of a stage; its noise is equal at every call."""
         generator = torch.Generator(images.device).manual_seed(self.stream(batch_index))
         inputs = self.as_inputs(images, generator)
         reconstruction, kl = self.terms(inputs, generator)
@@ -155,7 +155,7 @@ class VAE(GenerativeTask):
         return inputs, generator
 
     def estimate(self, inputs: Tensor, samples: int, generator: torch.Generator) -> Tensor:
-        """log p(x) of inputs (N, …) from below, by so many latents drawn from q(z | x) for each: (N,) nats."""
+        """A lower estimate (N,) of log p(x) in nats for inputs (N, …), from `samples` latents of q(z | x) for each."""
         mean, log_variance = self.encode(inputs)
         log_weights = []
         for _ in range(samples):
@@ -170,15 +170,15 @@ class VAE(GenerativeTask):
         self.log(f"{stage}/bits_per_dimension", bits)
         self.log_metrics(stage, {name: getattr(self, f"{stage}_{name}") for name in NAMES})
 
-    # ------------------------------------------------------------------ pictures
+    # ------------------------------------------------------------------ images
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """The mean of p(x | z) for latents (N, latent_size): values in 0–1."""
+        """The mean of p(x | z) for latents (N, latent_size), values 0 to 1."""
         decoded = self.decoder(latents)
         return decoded.clamp(0, 1) if self.gaussian else decoded.sigmoid()
 
     def reconstruct(self, images: Tensor) -> Tensor:
-        """Normalised images (N, …) to pictures made of the means of their latents: values in 0–1."""
+        """Reconstruct normalised images (N, …) from the means of their latents, values 0 to 1."""
         return self.pictures(self.encode(self.as_pictures(images))[0])
 
 
