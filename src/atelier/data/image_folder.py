@@ -66,7 +66,7 @@ class ImageFolder(OwnImages):
             only = classes["train"][0]
             raise InputError(
                 f"data.images={readable(self.images)}: one class only, {only}; give two or more,"
-                f" or data.classes=[{only}] where nothing is to be told apart"
+                f" or data.classes=[{only}] for a single class"
             )
         for split in classes:
             if strange := [name for name in classes[split] if name not in classes["train"]]:
@@ -105,7 +105,7 @@ class ImageFolder(OwnImages):
                 files[name] = sorted(files_below(path, left_out))
             elif name not in there:
                 broken = [file for file in files_below(path) if file.suffix.lower() in ENDINGS]
-                files[name] = broken  # to be told, or skipped, with all others that are
+                files[name] = broken  # `load_images` reports or skips them
                 if not broken:
                     left_out.add("folder without an image", path)
         return [(file, name) for name, found in files.items() for file in found]

@@ -38,8 +38,8 @@ ASIDE = (
     *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
     "task.clean_train_accuracy",  # an additional measurement
 )
-# {dotted key: its name in earlier versions}, the latest change last. The hash keeps the earlier name. Folders and
-# commands may have it, so no other key can.
+# {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may
+# have an earlier name, which old folders and commands contain.
 RENAMED = {"task.scheduler": "task.schedule"}
 
 
@@ -60,14 +60,14 @@ def setting_hash(config: DictConfig) -> str:
 
 
 def current(text: str) -> str:
-    """A text with today's names of the keys in it, such as overrides or sweep.json."""
+    """Replace earlier names of keys in a text, such as overrides or sweep.json, by the present names."""
     for key, earlier in RENAMED.items():
         text = re.sub(rf"(?<![\w./-]){re.escape(earlier)}(?![\w/-])", key, text)
     return text
 
 
 def renamed(config: dict[str, Any], to_earlier: bool = False) -> dict[str, Any]:
-    """Changes the keys of a configuration in plain data to today's names, or to the earlier ones."""
+    """Rename the keys of a configuration in plain data from earlier to present names, or back with `to_earlier`."""
     changes = list(RENAMED.items())
     for key, earlier in reversed(changes) if to_earlier else changes:
         (*above, old), (*beside, new) = (name.split(".") for name in ((key, earlier) if to_earlier else (earlier, key)))
