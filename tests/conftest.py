@@ -84,10 +84,15 @@ def context(group: str, option: str) -> list[str]:
     """Overrides around which `group=option` composes: the first experiment that is made of it, if there is one."""
     if (group, option) in GIVEN:
         return GIVEN[group, option]
-    for file in sorted((ROOT / "conf" / "experiment").glob("*.yaml")):
-        if re.search(rf"override /{group}: {option}$", file.read_text(), re.MULTILINE):
-            return [f"experiment={file.stem}"]
+    for name, text in experiments().items():
+        if re.search(rf"override /{group}: {option}$", text, re.MULTILINE):
+            return [f"experiment={name}"]
     return []
+
+
+@cache
+def experiments() -> dict[str, str]:
+    return {file.stem: file.read_text() for file in sorted((ROOT / "conf" / "experiment").glob("*.yaml"))}
 
 
 @pytest.fixture(scope="session", name="context")

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from omegaconf import DictConfig
+import yaml
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from atelier.compose.targets import check
@@ -21,22 +22,42 @@ PICTURES = [
 ]
 
 
-def test_an_option_takes_the_place_of_the_default(compose: Compose, callbacks_option: str) -> None:
-    alone = compose(f"callbacks={callbacks_option}").get("callbacks") or {}
-    check(DictConfig({"callbacks": alone}))
-    assert bool(alone) == (callbacks_option != "none")
+@pytest.fixture(scope="module")
+def options(conf: Path) -> dict[str, dict[str, Any]]:
+    """{option: what its file says}."""
+    return {file.stem: yaml.safe_load(file.read_text()) for file in sorted((conf / "callbacks").glob("*.yaml"))}
 
 
-def test_an_option_is_added_to_the_default(compose: Compose, callbacks_option: str) -> None:
-    default, alone = compose().callbacks, compose(f"callbacks={callbacks_option}").get("callbacks") or {}
-    added = compose(f"+callbacks={callbacks_option}").callbacks
-    assert added.keys() == default.keys() | alone.keys()
+@pytest.fixture(scope="module")
+def together(compose: Compose, options: dict[str, Any]) -> Any:
+    """The callbacks of all options in one configuration."""
+    return OmegaConf.to_container(compose(f"callbacks=[{','.join(options)}]").callbacks)
 
 
-def test_an_option_is_given_to_eval(compose: Compose, callbacks_option: str) -> None:
-    alone = compose(f"callbacks={callbacks_option}").get("callbacks")
-    for typed in ("callbacks", "+callbacks"):
-        assert compose("run=latest", f"{typed}={callbacks_option}", config="eval").get("callbacks") == alone
+def test_an_option_has_callbacks_that_can_be_built(options: Any, together: Any, callbacks_option: str) -> None:
+    alone = {key: value for key, value in options[callbacks_option].items() if key != "defaults"}
+    assert bool(options[callbacks_option]) == (callbacks_option != "none")
+    assert {key: together[key] for key in alone} == alone, "two options have one key"
+    check(OmegaConf.create({"callbacks": alone}))
+
+
+@pytest.mark.parametrize("option", ["none", "filters", "generative"])
+def test_an_option_takes_the_place_of_the_default(compose: Compose, options: Any, option: str) -> None:
+    names = options[option].get("defaults", [option])
+    assert (compose(f"callbacks={option}").get("callbacks") or {}).keys() == {key for n in names for key in options[n]}
+
+
+def test_options_are_added_to_the_default(compose: Compose, options: Any, together: Any) -> None:
+    default, others = compose().callbacks, [name for name in options if name not in ("none", "default")]
+    assert default.keys() < together.keys()
+    assert compose("+callbacks=filters").callbacks.keys() == default.keys() | {"filters"}
+    assert OmegaConf.to_container(compose(f"+callbacks=[{','.join(others)}]").callbacks) == together
+
+
+@pytest.mark.parametrize("typed", ["callbacks", "+callbacks"])
+def test_options_are_given_to_eval(compose: Compose, options: Any, together: Any, typed: str) -> None:
+    config = compose("run=latest", f"{typed}=[{','.join(options)}]", config="eval")
+    assert OmegaConf.to_container(config.callbacks) == together
 
 
 def test_several_options_are_added_with_keys_of_their_own(compose: Compose) -> None:

@@ -1,8 +1,10 @@
 """A configuration builds what it may build, with arguments that fit; everything else is told in a line."""
 
+import itertools
 import re
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -217,22 +219,31 @@ def test_a_mistake_in_a_program_stays_what_it_is(monkeypatch: pytest.MonkeyPatch
 
 # ---------------------------------------------------------------------- every option of conf/
 
-OPTIONAL = {"tensorboard": "tensorboard", "wandb": "wandb"}  # options that need a package which may not be there
-OPTIONS = [
-    (file.parent.name, file.stem)
-    for file in sorted((Path(__file__).parents[2] / "conf").glob("*/*.yaml"))
-    if file.parent.name not in ("hydra", "paths", "study", "experiment")  # test_experiments runs them
-]
+# Options that need a package which is not there, and groups that are checked elsewhere: by test_experiments, and with
+# the callbacks.
+OPTIONAL = [name for name in ("tensorboard", "wandb") if find_spec(name) is None]
+ELSEWHERE = ("hydra", "paths", "study", "experiment", "callbacks")
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))
-def test_every_shipped_option_is_accepted(
-    compose: Compose, context: Callable[[str, str], list[str]], group: str, option: str
+def test_every_option_that_no_experiment_has_is_accepted(
+    compose: Compose, conf: Path, context: Callable[[str, str], list[str]]
 ) -> None:
-    if option in OPTIONAL:
-        pytest.importorskip(OPTIONAL[option])
-    others = [] if group == "callbacks" else ["callbacks=none"]
-    check_targets(compose(*context(group, option), f"{group}={option}", *others))
+    """Those of all groups side by side: what is wrong in one is told by its key."""
+    alone: dict[str, list[str]] = {}
+    for file in sorted(conf.glob("*/*.yaml")):
+        group, option = file.parent.name, file.stem
+        if group in ELSEWHERE or option in OPTIONAL:
+            continue
+        match context(group, option):
+            case []:
+                alone.setdefault(group, []).append(f"{group}={option}")
+            case [experiment] if experiment.startswith("experiment="):
+                pass
+            case given:
+                check_targets(compose(*given, f"{group}={option}", "callbacks=none"))
+    assert {"activation", "optimizer", "scheduler", "trainer"} <= alone.keys()
+    for chosen in itertools.zip_longest(*alone.values()):
+        check_targets(compose(*filter(None, chosen), "callbacks=none"))
 
 
 def test_the_default_configuration_is_accepted(compose: Compose) -> None:

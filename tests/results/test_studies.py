@@ -12,7 +12,6 @@ from atelier.sweeps.records import Record
 # {study: what lets its preflight pass without data}
 NAMES = {
     "leiden_mlp_basics": ["data.source=fake"],
-    "leiden_cnn_basics": ["data.source=fake"],
     "asci_gan": ["data.source=fake", "features=pixels"],
     "ee559_scratch_activations": [],
 }

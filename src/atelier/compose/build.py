@@ -12,11 +12,11 @@ from annotated_types import Ge
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.arguments import UnknownArgument, check_arguments, signature_of
+from atelier.arguments import MISSING, UnknownArgument, check_arguments, signature_of
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
 from atelier.compose.features import check_features
-from atelier.compose.targets import build, check, locate, make, plain
+from atelier.compose.targets import build, check, locate, make, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
@@ -54,8 +54,9 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
         raise InputError(
             f"budget={config.budget} is for the sweep of a study: python src/train.py -m study=NAME budget=quick"
         )
-    for path in sorted(OmegaConf.missing_keys(config)):
-        raise InputError(f"{path} is missing: give it as {path}=VALUE")
+    for path, value in parts(OmegaConf.to_container(config)):
+        if value == MISSING:
+            raise InputError(f"{path} is missing: give it as {path}=VALUE")
     try:
         check_targets(config)
     except UnknownArgument as error:

@@ -104,16 +104,20 @@ def origin(config: DictConfig, key: str) -> str:
     return path
 
 
-def nodes(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def nodes(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each mapping that has a `_target_`, with its dotted path."""
+    return ((path, part) for path, part in parts(value) if isinstance(part, dict) and "_target_" in part)
+
+
+def parts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Plain data and all that it holds, each with its dotted path."""
+    yield path, value
     if isinstance(value, dict):
-        if "_target_" in value:
-            yield path, value
         for key, child in value.items():
-            yield from nodes(child, f"{path}.{key}" if path else str(key))
+            yield from parts(child, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            yield from nodes(child, f"{path}[{index}]")
+            yield from parts(child, f"{path}[{index}]")
 
 
 def locate(path: str, name: Any) -> Callable[..., Any]:
