@@ -1,0 +1,125 @@
+"""A run that is stopped after any of its steps and resumed is the run that nothing stopped: Keeper with a toy task."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import nn
+from torch.nn.utils import parameters_to_vector
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
+
+from atelier.data.loader import BatchSampler, ResumableLoader, TensorSet
+from atelier.runs.folder import create
+from atelier.runs.interrupt import Interrupted, StopRequest
+from atelier.runs.keeper import Keeper
+from atelier.runs.manifest import Manifest
+from atelier.runs.terminal import quieten_lightning
+
+BATCHES, EPOCHS = 3, 3
+QUIET: dict[str, Any] = {
+    **dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"), False),
+    **{"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0},
+}
+COUNTING = {"max_epochs": -1, "max_steps": 8, "check_val_every_n_epoch": None, "val_check_interval": 2}
+
+
+class Toy(lightning.LightningModule):
+    """What could differ is random: the order of its batches, and dropout. Its optimizer and schedule have a state."""
+
+    metric, mode, keep = "val/loss", "min", "best"
+
+    def __init__(self, schedule: str, counts_steps: bool) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.schedule, self.counts_steps = schedule, counts_steps
+
+    def training_step(self, batch: Any, batch_index: int) -> Any:
+        loss = (self.network(batch[0]) - batch[1]).square().mean()
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:
+        self.log("val/loss", (self.network(batch[0]) - batch[1]).square().mean(), batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.Adam(self.parameters(), lr=0.1)
+        schedules = {
+            "step": lambda: StepLR(optimizer, 1, 0.5),
+            "plateau": lambda: ReduceLROnPlateau(optimizer, patience=0, factor=0.5),
+            "one_cycle": lambda: OneCycleLR(optimizer, 0.1, int(self.trainer.estimated_stepping_batches)),
+        }
+        interval = "step" if self.schedule == "one_cycle" else "epoch"
+        return [optimizer], [{"scheduler": schedules[self.schedule](), "interval": interval, "monitor": "val/loss"}]
+
+
+class Watching(Callback):
+    """Notes each step and each validation with what was logged, and asks the run to stop in one of its steps."""
+
+    def __init__(self, stop: StopRequest, step: int) -> None:
+        self.stop, self.step = stop, step
+        self.seen: list[tuple[str, int, float]] = []
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == self.step - 1:
+            self.stop.received = 15
+
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        self.seen.append(("step", trainer.global_step, trainer.callback_metrics["train/loss"].item()))
+
+    def on_validation_end(self, trainer: Any, task: Any) -> None:
+        self.seen.append(("validation", trainer.global_step, trainer.callback_metrics["val/loss"].item()))
+
+
+def loader(train: bool) -> ResumableLoader:
+    numbers = torch.arange(float(BATCHES))[:, None] / BATCHES
+    sampler = BatchSampler(BATCHES, batch_size=1, train=train, shuffle=train)
+    return ResumableLoader(TensorSet(numbers, numbers.sin(), torch.arange(BATCHES)), sampler)
+
+
+def trained(path: Path, schedule: str, stop_at: int, **options: Any) -> dict[str, Any]:
+    """All that a run is, which is stopped in a step, once, and goes on: what it saw, its weights, what it keeps."""
+    folder = create(path, "toy", path / f"{stop_at}")
+    manifest = Manifest(folder.manifest, {"status": "running"})
+    seen: list[Any] = []
+    for part in range(2 if stop_at else 1):
+        torch.manual_seed(part * 1000)  # who goes on is another process
+        task, stop = Toy(schedule, counts_steps="max_steps" in options), StopRequest()
+        keeper, watching = Keeper(folder, manifest, {"save_every": 0}, stop), Watching(stop, 0 if part else stop_at)
+        settings = {**QUIET, "max_epochs": EPOCHS, "default_root_dir": path, **options}
+        trainer = lightning.Trainer(**settings, callbacks=[watching, keeper])
+        try:
+            trainer.fit(task, loader(True), loader(False), ckpt_path=folder.last if part else None, weights_only=True)
+        except Interrupted:
+            assert part == 0
+        finally:
+            stop.release()
+        seen += watching.seen
+    weights = [parameters_to_vector(task.parameters()).tolist()]
+    for file in (folder.best, folder.last):
+        state = torch.load(file, weights_only=True)["state_dict"]
+        weights.append({name: value.tolist() for name, value in state.items()})
+    told = {key: manifest.content[key] for key in ("epochs", "steps", "objective")}
+    return {"seen": seen, "weights": weights, "best": keeper.best, "told": told}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "options", "steps"),
+    [
+        ("one_cycle", {}, EPOCHS * BATCHES),
+        ("plateau", {"val_check_interval": 2}, EPOCHS * BATCHES),
+        ("plateau", {"limit_train_batches": 2}, EPOCHS * 2),
+        ("step", COUNTING, 8),
+    ],
+    ids=str,
+)
+def test_a_run_stopped_after_any_step_goes_on_as_if_nothing_had_been(
+    tmp_path: Path, schedule: str, options: dict[str, Any], steps: int
+) -> None:
+    quieten_lightning()
+    whole = trained(tmp_path, schedule, 0, **options)
+    assert [number for kind, number, _ in whole["seen"] if kind == "step"] == list(range(1, steps + 1))
+    for step in range(1, steps + 1):
+        assert trained(tmp_path, schedule, step, **options) == whole, f"stopped in step {step}"
