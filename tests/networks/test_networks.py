@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -75,6 +76,20 @@ def config(fit: Fit, network_option: str) -> DictConfig:
     return fit(network_option)[1].copy()
 
 
+@pytest.fixture(scope="module")
+def ran() -> dict[str, tuple[nn.Module, Tensor, Tensor]]:
+    """{network: what `run` makes of it as it is configured}, filled by `plain`."""
+    return {}
+
+
+@pytest.fixture
+def plain(ran: Any, config: DictConfig, network_option: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """What `run` makes of the network under test as it is configured; three tests read it."""
+    if network_option not in ran:
+        ran[network_option] = run(config)
+    return ran[network_option]
+
+
 def option(group: str, name: str) -> DictConfig:
     """What `group=name` puts into a configuration: composing it anew for every test would take most of their time."""
     loaded = OmegaConf.load(CONF / group / f"{name}.yaml")
@@ -135,8 +150,8 @@ def least(config: DictConfig, network_option: str) -> int:
 LEAST: dict[str, int] = {}
 
 
-def test_a_network_learns_with_all_its_parameters(config: DictConfig) -> None:
-    network, output, _ = run(config)
+def test_a_network_learns_with_all_its_parameters(plain: tuple[nn.Module, Tensor, Tensor]) -> None:
+    network, output, _ = plain
     assert output.dtype == torch.float32
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -156,21 +171,19 @@ def test_the_output_has_the_size_that_the_data_or_the_encoding_asks_for(config: 
         assert kind.outputs(config) in (None, *output.shape[1:])
 
 
-@pytest.mark.parametrize("activation", ["tanh", "leaky_relu"])
-def test_a_network_has_the_activation_that_is_chosen(config: DictConfig, activation: str) -> None:
-    """Here each network with two, below each activation with two networks: what one gets wrong, it does with both."""
-    before = run(config)[1]
-    config.activation = option("activation", activation)
+def test_a_network_has_the_activation_that_is_chosen(config: DictConfig, plain: Any) -> None:
+    """Here each network with one, below each activation with two networks: what one gets wrong, it does with both."""
+    _, before, _ = plain
+    config.activation = option("activation", "tanh")
     _, output, gradient = run(config)
     assert output.isfinite().all()
     assert gradient.any()
     assert torch.equal(output, before) == ("activation" not in config.network), "recurrent ones have their own"
 
 
-@pytest.mark.parametrize("initializer", ["normal", "zeros"])
-def test_a_network_has_the_initializer_that_is_chosen(config: DictConfig, initializer: str) -> None:
-    before = run(config)[1]
-    config.initializer = option("initializer", initializer)
+def test_a_network_has_the_initializer_that_is_chosen(config: DictConfig, plain: Any) -> None:
+    _, before, _ = plain
+    config.initializer = option("initializer", "normal")
     network, output, _ = run(config)
     assert output.isfinite().all()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -242,8 +255,11 @@ def test_the_least_side_is_named_to_smaller_pictures(config: DictConfig, least: 
 
 
 def test_equal_seeds_make_equal_networks(config: DictConfig) -> None:
-    first, second = (run(config)[0].state_dict() for _ in range(2))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    states = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        states.append(build(config.network).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_each_layer_acts_once_in_a_forward(config: DictConfig) -> None:

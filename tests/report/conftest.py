@@ -114,7 +114,7 @@ def made_up_sweep() -> Callable[..., Path]:
     return write_sweep
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def accuracy() -> Callable[[dict[str, str], int], list[float]]:
     """The validation accuracy of a made-up run, epoch by epoch: better with adam, a higher rate and a later seed."""
 

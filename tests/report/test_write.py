@@ -1,6 +1,8 @@
 """The report of a sweep: its table, files, and how little it needs."""
 
+import contextlib
 import csv
+import io
 import re
 import subprocess
 import sys
@@ -18,8 +20,8 @@ Accuracy = Callable[[dict[str, str], int], list[float]]
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
 
 
-@pytest.fixture
-def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six completed runs of eight: `sgd` with 0.1 failed for seed 1, `adam` with 0.1 is still to begin."""
 
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
@@ -30,7 +32,7 @@ def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
         return {}
 
     return made_up_sweep(
-        tmp_path / "s",
+        tmp_path_factory.mktemp("report") / "s",
         GRID,
         accuracy,
         seeds=(0, 1),
@@ -41,6 +43,14 @@ def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
         quick={"trainer.max_epochs": 2, "seed": [0, 1]},
         presentation={"title": "A study", "question": "Which one?", "claim": "Adam | of course."},
     )
+
+
+@pytest.fixture(scope="module")
+def told(sweep: Path) -> str:
+    """What the terminal says of its report, which is there then. Tests change nothing in it."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        write_report(sweep)
+    return out.getvalue()
 
 
 EVIL = "<script>alert(1)</script> & more"
@@ -72,11 +82,8 @@ def printed_rows(text: str) -> list[list[str]]:
     return [re.split(r" {2,}", line.strip()) for line in lines if line.strip()]
 
 
-def test_the_table_has_a_row_for_each_setting_complete_ones_first(
-    sweep: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_report(sweep)
-    rows = printed_rows(capsys.readouterr().out)
+def test_the_table_has_a_row_for_each_setting_complete_ones_first(told: str) -> None:
+    rows = printed_rows(told)
     # adam: 0.75 + lr, sgd: 0.5 + lr; seed 1 adds 0.1: mean + 0.05, deviation 0.1 / sqrt(2) = 0.071
     assert [row[:3] for row in rows] == [
         ["adam", "0.01", "0.810 ± 0.071 (2)"],
@@ -94,18 +101,16 @@ def test_the_table_has_a_row_for_each_setting_complete_ones_first(
     ]
 
 
-def test_the_terminal_tells_the_caption_and_where_things_are(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_report(sweep)
-    out = capsys.readouterr().out
-    assert "the_study" in out
-    assert "seeds 0, 1. Mean ± standard deviation over seeds" in out
-    assert "budget=quick instead of the full setting: trainer.max_epochs=2, seed=[0, 1]" in out
-    assert f"{sweep}: report.html, summary.md, summary.csv, figures/" in out
+def test_the_terminal_tells_the_caption_and_where_things_are(sweep: Path, told: str) -> None:
+    assert "the_study" in told
+    assert "seeds 0, 1. Mean ± standard deviation over seeds" in told
+    assert "budget=quick instead of the full setting: trainer.max_epochs=2, seed=[0, 1]" in told
+    assert f"{sweep}: report.html, summary.md, summary.csv, figures/" in told
     assert {"report.html", "summary.md", "summary.csv", "figures"} <= {file.name for file in sweep.iterdir()}
 
 
+@pytest.mark.usefixtures("told")
 def test_summary_csv_has_every_run_with_all_keys(sweep: Path) -> None:
-    write_report(sweep)
     rows = list(csv.DictReader((sweep / "summary.csv").read_text().splitlines()))
     assert len(rows) == 8
     first = rows[0]
@@ -117,8 +122,8 @@ def test_summary_csv_has_every_run_with_all_keys(sweep: Path) -> None:
     assert [row["folder"] for row in rows if row["status"] == "waiting"] == [""]
 
 
+@pytest.mark.usefixtures("told")
 def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
-    write_report(sweep)
     text = (sweep / "summary.md").read_text()
     assert text.startswith("# the_study: A study\n\nQuestion: Which one?\n\nClaim: Adam | of course.\n")
     assert "budget=quick" in text
@@ -131,8 +136,8 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
         assert (sweep / path).is_file()
 
 
+@pytest.mark.usefixtures("told")
 def test_writing_again_gives_the_same_files(sweep: Path) -> None:
-    write_report(sweep)
     before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
     write_report(sweep)
     assert {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()} == before

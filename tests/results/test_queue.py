@@ -73,8 +73,13 @@ def test_a_queue_that_is_killed_three_times_ends_with_the_same(project: Any, wai
     assert project.statuses() == ["completed"] * 4
 
 
-def test_a_sweep_that_is_killed_with_its_queue_is_gone_on_with(project: Any, wait_until: Callable[..., None]) -> None:
-    for place in ("early", "empty", "job-0", "job-1"):
+@pytest.mark.parametrize(
+    "places", [("early", "job-1"), pytest.param(("early", "empty", "job-0", "job-1"), marks=pytest.mark.slow)], ids=str
+)
+def test_a_sweep_that_is_killed_with_its_queue_is_gone_on_with(
+    project: Any, wait_until: Callable[..., None], places: tuple[str, ...]
+) -> None:
+    for place in places:
         held = project.hold(place)
         queue = project.start()
         wait_until(held.exists, queue)
@@ -96,7 +101,7 @@ def cmdline(process: int) -> bytes:
     return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_goes_on_to_the_sweep_which_saves(
     project: Any, wait_until: Callable[..., None], number: signal.Signals
 ) -> None:

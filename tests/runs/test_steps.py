@@ -144,15 +144,14 @@ def stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "steps"),
-    [("palindromes", steps) for steps in (10, 11, 20, 45)]
-    + [("digits", 36)]
-    + [pytest.param("palindromes", steps, marks=pytest.mark.slow) for steps in (1, 19, 21, 40)]
-    + [pytest.param("digits", steps, marks=pytest.mark.slow) for steps in (30, 37)],
+    [("palindromes", 20)]
+    + [pytest.param("palindromes", steps, marks=pytest.mark.slow) for steps in (1, 10, 11, 19, 40, 45)]
+    + [pytest.param("digits", steps, marks=pytest.mark.slow) for steps in (30, 36, 37)],
 )
 def test_a_run_stopped_after_any_step_resumes_to_the_same_metrics(
     run_verb: Run, whole: Run, setting: str, steps: int
 ) -> None:
-    """Within an interval and at its end, within an epoch and at its end, both at once, and at the run's end."""
+    """Where an interval and an epoch end at once; within both, below. tests/runs/test_keeper.py stops everywhere."""
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, steps)
         stopped = run_verb("train", *COUNTING, *SETTINGS[setting])

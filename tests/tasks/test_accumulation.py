@@ -40,7 +40,7 @@ TASKS = {
 }
 SGD = ["callbacks=none", "optimizer=sgd_momentum", "optimizer.lr=0.01", "trainer.max_epochs=2"]
 ACCUMULATED, LARGER = ["data.batch_size=16", "trainer.accumulate_grad_batches=4"], ["data.batch_size=64"]
-PENALTY = ["penalty=l2", "penalty.strength=0.01", "trainer.gradient_clip_val=0.1"]
+PENALTY, CLIPPED = ["penalty=l2", "penalty.strength=0.01"], ["trainer.gradient_clip_val=0.1"]
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +67,11 @@ def change(compose: Compose, data_dir: Path, tmp_path: Path) -> Callable[..., Te
     return trained
 
 
-@pytest.mark.parametrize("more", [[], PENALTY], ids=["plain", "penalty and clipping"])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [("classifier", []), *((task, PENALTY) for task in TASKS), *((task, CLIPPED) for task in ("classifier", "vae"))],
+    ids=str,
+)
 def test_accumulated_batches_step_as_the_larger_batch(
     change: Callable[..., Tensor], task: str, more: list[str]
 ) -> None:
@@ -115,7 +118,7 @@ def whole(run_verb: Run) -> str:
     return run_verb("train", *RUN).metrics
 
 
-@pytest.mark.parametrize("batch", [2, 5, 8])
+@pytest.mark.parametrize("batch", [2, pytest.param(5, marks=pytest.mark.slow), 8])
 def test_a_run_stopped_between_two_steps_resumes_to_the_same_metrics(run_verb: Run, whole: str, batch: int) -> None:
     stopped = stopped_after(batch, run_verb, *RUN)
     assert stopped.code == 128 + signal.SIGTERM

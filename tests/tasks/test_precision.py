@@ -22,7 +22,7 @@ Compose = Callable[..., DictConfig]
 SHORT = [
     *("trainer=cpu", "callbacks=none", "trainer.max_epochs=1", "trainer.max_steps=-1", "trainer.log_every_n_steps=1"),
     *("trainer.check_val_every_n_epoch=1", "trainer.val_check_interval=1.0"),
-    *("trainer.limit_train_batches=3", "trainer.limit_val_batches=2", "trainer.limit_test_batches=2"),
+    *("trainer.limit_train_batches=2", "trainer.limit_val_batches=1", "trainer.limit_test_batches=1"),
 ]
 
 

@@ -1,0 +1,44 @@
+"""Augmentation changes training batches, and no others."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig
+from torch import Tensor
+
+from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.runs.terminal import quieten_lightning
+
+SETS = {
+    "images": ["data.train_size=200"],
+    "clocks": [
+        *("data=clocks", "task=clock", "encoding=angles", "network=clock_cnn_small"),
+        *("data.image_size=32", "data.num_images=2160"),
+    ],
+    "pairs": ["experiment=pairs", "data=digit_pairs_digits", "data.train_pairs=128"],
+}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_no_batch_that_validates_or_tests_is_augmented(
+    compose: Callable[..., DictConfig], data_dir: Path, kind: str
+) -> None:
+    quieten_lightning()
+    config = compose(
+        *SETS[kind], "network.hidden=[4]", "data.augment=true", "debug=fast", "trainer=cpu", "callbacks=none"
+    )
+    config.paths.data = str(data_dir)
+    data: Any = build_data(config)
+    augmentation, stages = data.augmentation, []
+
+    def noted(images: Tensor) -> Tensor:
+        stages.append(data.trainer.state.stage.value)
+        return augmentation(images)
+
+    data.augmentation = noted
+    trainer, task = build_trainer(config), build_task(config)
+    trainer.fit(task, data)
+    trainer.test(task, data, verbose=False)
+    assert set(stages) == {"train"}
