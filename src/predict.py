@@ -16,23 +16,27 @@ def main(options: DictConfig) -> None:
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.inputs import load_inputs, show_answers
     from atelier.compose.open import reopen
+    from atelier.data.brought import known_of
     from atelier.runs.checkpoint import load_weights
+    from atelier.runs.manifest import Manifest
     from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
     check_arguments("", show_answers, {"format": options.format})
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
-    names, inputs = load_inputs(options.inputs, data)
+    inputs = load_inputs(options, data, known_of(data, Manifest.read(folder.manifest).get("data")))
     load_weights(task, path)
     device = build_trainer(config).strategy.root_device
     task.to(device).eval()
 
     with torch.inference_mode():
-        parts = inputs.split(data.eval_batch_size)
+        parts = inputs.tensor.split(data.eval_batch_size)
         prediction = torch.cat([task(data.normalise(part.to(device))).cpu() for part in parts])
-    show_answers(names, inputs, task.answers(prediction), options.format, options.output or folder.path / "predictions")
+    show_answers(inputs, task.answers(prediction), options.format, options.output or folder.path / "predictions")
     print_if_fake(config, sys.stderr)  # standard output holds only JSON with format=json
+    if inputs.unread:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

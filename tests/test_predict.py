@@ -1,7 +1,9 @@
 """A trained network's answers about a user's own files: as a table, as JSON, and drawn on the picture."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,80 @@ def test_files_of_one_name_are_both_drawn(predict: Run, photos: Path, tmp_path: 
     (photos / "a.png").rename(other / "b.png")
     assert predict(f"[{photos / 'b.jpg'},{other / 'b.png'}]").code == 0
     assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+# ---------------------------------------------------------------------- what is done, and any name
+
+
+def test_what_was_done_stands_in_the_table_and_in_the_json(predict: Run, photos: Path) -> None:
+    with Image.open(photos / "a.png") as image:
+        image.resize((200, 60)).save(photos / "wide.png")
+    found = answers(predict(str(photos), "format=json", "predict.fit=pad", "predict.invert=true"))
+    notes = {Path(answer["file"]).name: answer["note"] for answer in found}
+    assert notes["a.png"].startswith("inverted")
+    assert notes["wide.png"].startswith("padded; width / height 3.3, in training 1")
+    assert "squeezed" in predict(str(photos / "wide.png"), "predict.fit=squeeze").out
+
+
+NAMES: list[str | bytes] = [
+    *("IMG [final].png", "[red]scan.png", ":smile:.png", "$5^^$.png", "a\nb.png", "x" * 251 + ".png"),
+    b"caf\xe9.png",
+]
+
+
+def test_any_name_is_shown_as_it_is(
+    predict: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "600")
+    for name in NAMES:
+        place = os.path.join(os.fsencode(tmp_path / "x["), os.fsencode(name))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copy(photos / "a.png", place)
+    shutil.copy(photos / "a.png", tmp_path / "x[" / "red].png")
+    outcome = predict(str(tmp_path))
+    assert outcome.code == 0, outcome.err
+    outcome.out.encode()
+    for name in [*NAMES, "x[/red].png"]:
+        shown = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name.replace("\n", "\\n")
+        assert shown in outcome.out
+    assert len(list((tmp_path / "out").iterdir())) == 10
+
+
+def test_long_names_that_begin_alike_are_shown_to_their_ends(
+    predict: Run, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for name in ("first", "second"):
+        (photos / "a.png").copy if False else (photos / f"{'long' * 30}{name}.png").write_bytes(
+            (photos / "a.png").read_bytes()
+        )
+    cells = re.sub(r"[\s│|]|\d+:\d\d|\d+\.\d+", "", predict(str(photos)).out)
+    assert "first.png" in cells
+    assert "second.png" in cells
+
+
+def test_one_bad_file_does_not_stop_the_others(predict: Run, photos: Path) -> None:
+    (photos / "aa.png").touch()
+    (photos / "zz.jpg").write_text("no picture")
+    outcome = predict(f"[{photos},{photos / 'nowhere.png'}]", "format=json")
+    assert outcome.code == 1
+    rows = json.loads(outcome.out)
+    assert [Path(row["file"]).name for row in rows if "time" in row] == ["a.png", "b.jpg"]
+    bad = {Path(row["file"]).name for row in rows if "error" in row}
+    assert bad >= {"aa.png", "zz.jpg", "nowhere.png"}
+    for name in ("aa.png", "zz.jpg", "nowhere.png"):
+        assert str(photos / name) in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("predict.fit=stretch", "predict.fit=stretch: give one of: crop, pad, squeeze"),
+        ("predict.invert=maybe", "predict.invert=maybe: give auto or true or false"),
+    ],
+)
+def test_another_word_is_refused_with_the_choices(predict: Run, photos: Path, given: str, told: str) -> None:
+    refused(predict(str(photos), given), told)
 
 
 # ---------------------------------------------------------------------- what cannot be read

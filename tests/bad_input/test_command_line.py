@@ -108,6 +108,23 @@ def test_two_devices_where_there_is_one_are_told(
     assert message.startswith("trainer.devices=2: this machine has 1 GPU")
 
 
+@pytest.mark.parametrize("override", ["inputs=IMG (1).png", "output=a{b}.png", "inputs=it's (2).png", "run=a:b (c"])
+def test_a_name_that_hydra_cannot_read_is_shown_in_quotes(told: Callable[..., str], override: str) -> None:
+    import shlex
+
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    first, second = told("predict", override).splitlines()
+    assert first.startswith(f"{override}: ")
+    (argument,) = shlex.split(second)
+    found = OverridesParser.create().parse_override(argument)
+    assert f"{found.key_or_group}={found.value()}" == override
+
+
+def test_a_list_of_such_names_is_shown_in_quotes(told: Callable[..., str]) -> None:
+    assert told("predict", "inputs=[IMG (1).png,b.png]").splitlines()[1] == """  "inputs=['IMG (1).png', …]\""""
+
+
 def test_a_process_of_its_own_ends_as_those_here_do(run_process: Run, refusal: Any) -> None:
     """The other tests call the verb inside of the test's process."""
     assert refusal(run_process("train", "optimizer=adamm")).startswith("optimizer=adamm: no 'adamm'; choose from: ")

@@ -118,7 +118,7 @@ def show(found: list[Statistics]) -> None:
     for one in found:
         numbers = (f"{one.mean:.4g}", f"{one.std:.4g}", f"{100 * one.sparsity:.1f} %", str(one.dead))
         table.add_row(one.layer, one.after, str(one.channels), *numbers)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def draw(found: list[Statistics], path: Path) -> None:

@@ -31,7 +31,7 @@ class TrainingProgress(Callback):
         self.told = trainer.global_step
         if trainer.is_global_zero and sys.stderr.isatty():
             self.total = trainer.estimated_stepping_batches
-            self.bar = live_bar(TextColumn("{task.fields[score]}"))
+            self.bar = live_bar(TextColumn("{task.fields[score]}", markup=False))
             self.task = self.bar.add_task("training", total=self.total, score="")
             self.bar.start()
             attach_streams(self.bar.console)
@@ -125,8 +125,14 @@ def objective(trainer: lightning.Trainer, task: Any) -> str:
 def live_bar(*more: ProgressColumn) -> Progress:
     """A progress bar on the terminal; `attach_streams` shows printed text above it."""
     terminal = getattr(sys.stderr, "terminal", sys.stderr)
-    columns = (TextColumn("{task.description}"), BarColumn(15), *more, TimeRemainingColumn(), TextColumn("left"))
-    console = Console(file=terminal)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(15),
+        *more,
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(file=terminal, markup=False, emoji=False)
     return Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False, refresh_per_second=10)
 
 

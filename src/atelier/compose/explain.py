@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from hydra.errors import MissingConfigException
+from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from atelier.errors import InputError, not_among
-from atelier.runs.overrides import key_of
+from atelier.runs.overrides import key_of, typed
 
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
@@ -40,12 +40,26 @@ def explain(error: BaseException, conf: Path) -> str:
     if match := re.search(r"Interpolation key '(\w+)\.(\w+)' not found", str(error)):
         group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
         return f"{group} needs {match[1]}.{match[2]}, which is missing; choose another {match[1]}= or {group}="
+    if isinstance(error, OverrideParseException):
+        return unparsed(error.override, error.message.splitlines()[0])
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if str(error).startswith("Config group override must be a string"):
         given = [argument for argument in sys.argv[1:] if key_of(argument) in groups(conf)]
         return f"{' '.join(given)}: a group takes the name of one of its options; --help lists them"
     return "\n".join(str(error).strip().splitlines()[:2])
+
+
+def unparsed(override: str, why: str) -> str:
+    """The message for a value that Hydra cannot read, with the way to write it."""
+    key, _, value = override.partition("=")
+    listed = value.startswith("[")
+    text = value.strip("[]").split(",")[0] if listed else value
+    quoted_once = f"{key}=['{text}', …]" if listed else f"{key}='{text}'"
+    written = typed(key, text) if re.search(r"""["'$`\\!]""", text) else f'"{quoted_once}"'
+    return (
+        f"{key}={value}: {why}; text with such characters stands in quotes, for Hydra and for the shell:\n  {written}"
+    )
 
 
 def missing_key(key: str, conf: Path) -> str:

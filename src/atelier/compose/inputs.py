@@ -1,88 +1,86 @@
 """Loads the inputs of predict.py, files or texts, and shows the predictions as a table, as JSON and as images."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import MinLen
-from omegaconf import OmegaConf
-from rich.console import Console
+from omegaconf import DictConfig, OmegaConf
 from rich.table import Table
 from torch import Tensor
 
 from atelier.arguments import check_arguments
-from atelier.data.class_folders import ENDINGS
+from atelier.data.brought import bring
+from atelier.data.class_folders import readable
 from atelier.data.tensors import TensorData
-from atelier.errors import InputError
 from atelier.figures.sheet import draw_sheet
+from atelier.runs.terminal import plain_console
 
 Named = str | int | float  # YAML reads a text of digits as a number
 
 
-def load_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)], data: TensorData) -> tuple[list[str], Tensor]:
-    """The names of the inputs (texts if `data` reads text, else paths), and the inputs (N, …) in the format of `data`.
+@dataclass
+class Inputs:
+    """Inputs (N, …) in the format of a data set, their names, notes on them, and {name: why it was not read}."""
+
+    names: list[str]
+    tensor: Tensor
+    notes: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def check_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)]) -> None:
+    """What may be given as `inputs`."""
+
+
+def load_inputs(options: DictConfig, data: TensorData, known: Mapping[str, Any]) -> Inputs:
+    """The inputs that the options of predict.py name: texts if `data` reads text, else images.
+
+    `known` is the account of the training images.
 
     Raises:
-        InputError: if an input does not exist or cannot be read.
+        InputError: if none of them can be read, or a text cannot.
     """
-    given = OmegaConf.to_container(inputs) if OmegaConf.is_list(inputs) else inputs
-    check_arguments("", load_inputs, {"inputs": given})
+    given = OmegaConf.to_container(options.inputs) if OmegaConf.is_list(options.inputs) else options.inputs
+    check_arguments("", check_inputs, {"inputs": given})
     names = [str(name) for name in (given if isinstance(given, list) else [given])]
     if data.reads_text:
-        return names, torch.stack([data.read_text(name) for name in names])
-    files = find_files(names)
-    return [str(file) for file in files], torch.stack([data.load_file(file) for file in files])
-
-
-def find_files(names: Sequence[str]) -> list[Path]:
-    """The files of `inputs`; a folder is replaced by the images directly in it, in order of name.
-
-    Raises:
-        InputError: if a path does not exist, or a folder holds no images.
-    """
-    files: list[Path] = []
-    for name in names:
-        path = Path(name)
-        if not path.exists():
-            raise InputError(f"inputs: there is no file or folder {path}")
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS)
-        if not found:
-            raise InputError(f"inputs: the folder {path} holds no images ({', '.join(sorted(ENDINGS))})")
-        files += found
-    return files
+        return Inputs(names, torch.stack([data.read_text(name) for name in names]))
+    check_arguments("predict", bring, options.predict, owner="")
+    found = bring(names, data, known, **options.predict)
+    if found.left_out:
+        print(f"inputs: left out: {found.left_out}", file=sys.stderr)
+    if not known:
+        print("how bright the training images were is not known: the inputs are not compared", file=sys.stderr)
+    return Inputs([str(file) for file in found.files], torch.stack(found.images), found.notes, found.unread)
 
 
 def show_answers(
-    names: Sequence[str],
-    inputs: Tensor,
-    answers: Sequence[dict[str, Any]],
-    format: Literal["table", "json"],
-    output: str | Path,
+    inputs: Inputs, answers: Sequence[dict[str, Any]], format: Literal["table", "json"], output: str | Path
 ) -> None:
-    """Print the predictions; if the inputs are images, write each with its prediction as a PNG file into `output`.
-
-    Args:
-        names: the N paths of the images, or the N texts.
-        inputs: (N, C, H, W) uint8 for images; other inputs are not drawn.
-        answers: the N predictions {column: value}.
-    """
-    pictures = inputs.dim() == 4
+    """Print the N predictions {column: value}; write each image with its prediction as a PNG file into `output`."""
+    pictures = inputs.tensor.dim() == 4
     if pictures:
-        draw_answers([Path(name) for name in names], inputs, answers, Path(output))
+        draw_answers([Path(name) for name in inputs.names], inputs.tensor, answers, Path(output))
     kind = "file" if pictures else "input"
-    rows = [{kind: name, **answer} for name, answer in zip(names, answers, strict=True)]
+    rows = [{kind: name, **answer} for name, answer in zip(inputs.names, answers, strict=True)]
+    if any(inputs.notes) or (inputs.notes and format == "json"):
+        rows = [{**row, "note": note} for row, note in zip(rows, inputs.notes, strict=True)]
+    for words in inputs.unread.values():
+        print(words, file=sys.stderr)
     if format == "json":
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows + [{kind: name, "error": words} for name, words in inputs.unread.items()], indent=2))
         return
-    table = Table(*rows[0])
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")  # names that begin alike differ at their ends
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(readable(str(value)) for value in row.values()))
+    plain_console().print(table)
     if pictures:
         print(f"Pictures with the answers: {output}")
 
@@ -91,6 +89,6 @@ def draw_answers(files: Sequence[Path], images: Tensor, answers: Sequence[dict[s
     folder.mkdir(parents=True, exist_ok=True)
     for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
         caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
-        same_name = any(other.stem == file.stem for other in files[:number])
-        name = f"{file.stem}{f'_{number}' if same_name else ''}_answer.png"
-        draw_sheet(image[None] / 255, [caption], folder / name, columns=1)
+        name = file.stem[:60]  # with what follows, a name that any file system takes
+        same_name = any(other.stem[:60] == name for other in files[:number])
+        draw_sheet(image[None] / 255, [caption], folder / f"{name}{f'_{number}' * same_name}_answer.png", columns=1)

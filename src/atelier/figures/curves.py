@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atelier.figures.words import SPLITS
+from atelier.figures.words import SPLITS, as_written
 from atelier.runs.rows import read_curves
 
 Series = dict[str, tuple[list[int], list[float]]]  # split: (epochs or steps, values)
@@ -27,6 +27,7 @@ def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
     return found
 
 
+@as_written()
 def draw_curves(run: Path, unit: str = "epoch") -> None:
     """Draw a panel for each metric in `metrics.csv` of a run's folder into `figures/curves.png`, if there are any.
 

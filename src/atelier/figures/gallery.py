@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from atelier.figures.tiles import tiles
+from atelier.figures.words import as_written
 
 LEAST_SIDE = 56  # pixels; smaller images are enlarged by an integer to about this width
 GAP = 2  # pixels between images, added to the gap of `tiles`
@@ -37,6 +38,7 @@ def animate(frames: Sequence[Image.Image], path: Path, seconds: float = 0.25) ->
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
 
 
+@as_written()
 def draw_panels(panels: Sequence[tuple[str, Image.Image]], path: Path, columns: int, title: str | None = None) -> None:
     """Draw images in rows of `columns`, each under its name, into a PNG file."""
     from matplotlib.figure import Figure

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from atelier.figures.curves import series_by_metric
 from atelier.figures.palette import COLORS
+from atelier.figures.words import as_written
 
 NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
 
 
+@as_written()
 def draw_losses(run: Path) -> None:
     """Draw both training losses of metrics.csv into `figures/losses.png`, if metrics.csv has them."""
     from matplotlib.figure import Figure

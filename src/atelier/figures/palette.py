@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter
 
 # Okabe and Ito's colours, with grey in the place of yellow, which is invisible on white.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#000000", "#7f7f7f")
@@ -26,6 +26,7 @@ LOOK = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6,
     "legend.frameon": False,
+    "text.parse_math": False,  # `$` in a user's name is no formula: see words.as_written
     "svg.hashsalt": "atelier",  # equal figures give equal files
 }
 
@@ -64,6 +65,7 @@ def scale_upright(axes: Axes, metric: str, values: list[float]) -> bool:
     if wide := wide_range(metric, values):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(LogFormatter())
     return wide
 
 

@@ -1,7 +1,8 @@
 """The names of metrics and keys on axes, in legends and in tables."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 METRICS = {
     "common_sense_error": "common-sense error (minutes)",
@@ -15,6 +16,15 @@ METRICS = {
 }
 KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Matplotlib draws text in here as it is written: a `$` in a user's name is no formula. Also a decorator."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):
+        yield
 
 
 def metric_words(metric: str) -> str:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 from annotated_types import Ge
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
+from atelier.runs.terminal import plain_console
 from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.records import Record, read_run
 
@@ -77,9 +77,9 @@ def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     if not listed:
         print(f"There is no run under {logs} yet. Make one: python src/train.py")
         return
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
-        console = Console(width=500)  # in a file, no cell is wrapped
+        console = plain_console(width=500)  # in a file, no cell is wrapped
     table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
     for entry in listed:

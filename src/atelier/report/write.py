@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table as Shown
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from atelier.errors import InputError
 from atelier.report.notes import caption, cautions, heading
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
+from atelier.runs.terminal import plain_console
 from atelier.sweeps.aggregate import Results, aggregate
 from atelier.sweeps.study import presentation
 
@@ -70,9 +70,9 @@ def wanted(results: Results) -> list[dict[str, object]]:
 
 
 def print_table(results: Results, table: Table) -> None:
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
-        console = Console(width=500)  # in a file, no cell is wrapped
+        console = plain_console(width=500)  # in a file, no cell is wrapped
     table = table.main()
     shown = Shown(box=SIMPLE_HEAD, title=heading(results).title, title_justify="left")
     for column in table.columns:

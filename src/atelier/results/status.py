@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from atelier.results.plan import Part, given, repeat, whole_repeats
@@ -14,6 +13,7 @@ from atelier.results.runs import decide_all, hours, runs_of
 from atelier.results.studies import load
 from atelier.results.told import hours_told
 from atelier.results.verdict import VERDICTS, Decided
+from atelier.runs.terminal import plain_console
 from atelier.sweeps.records import Record
 
 UNKNOWN = "—"
@@ -79,9 +79,9 @@ def mean(values: Sequence[float]) -> float:
 
 
 def print_status(lines: Sequence[Line], cores: int) -> None:
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
-        console = Console(width=200)  # in a file, no cell is wrapped
+        console = plain_console(width=200)  # in a file, no cell is wrapped
     table = Table(box=SIMPLE_HEAD)
     numeric = ("jobs", "seeds", "hours spent", "hours left")
     for title in ("study", *numeric, "verdicts so far"):

@@ -24,7 +24,6 @@ from typing import Any, TextIO
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from rich.console import Console
 from rich.table import Table
 
 from atelier.errors import InputError
@@ -38,7 +37,14 @@ from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import MetricsFile, RunLogger
 from atelier.runs.overrides import typed
 from atelier.runs.rows import GAPS, gaps
-from atelier.runs.terminal import print_if_fake, print_plan, quieten_lightning, recording, shows_in
+from atelier.runs.terminal import (
+    plain_console,
+    print_if_fake,
+    print_plan,
+    quieten_lightning,
+    recording,
+    shows_in,
+)
 
 
 class Run:
@@ -246,7 +252,7 @@ class Run:
         table.add_row("training", f"{self.manifest['seconds']['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
         if self.pruned:
             table.add_row("pruned", "", "by its search")
-        Console().print(table)
+        plain_console().print(table)
         print(f"Everything is in {self.folder.path}")
 
     def end(self, error: BaseException) -> None:

@@ -89,6 +89,11 @@ def recording(path: Path) -> Iterator[None]:
             yield
 
 
+def plain_console(**options: Any) -> Console:
+    """Rich's console for text in which names of the user's stand: nothing in it is markup, or the name of an emoji."""
+    return Console(markup=False, emoji=False, **options)
+
+
 def quieten_lightning() -> None:
     """Silence Lightning's information messages, and the warnings in NOT_OURS."""
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -108,12 +113,12 @@ def print_metrics(metrics: Mapping[str, float], split: str) -> None:
     table = Table("metric", "value")
     for name, value in sorted(metrics.items()):
         table.add_row(f"{split}/{name.removeprefix('test/')}", str(float(value)))
-    Console().print(table)
+    plain_console().print(table)
 
 
 def print_plan(config: dict[str, Any], network: nn.Module) -> None:
     """On a terminal, print the configuration and the network's layers with their numbers of parameters."""
-    console = Console()
+    console = plain_console()
     if not console.is_terminal:
         return
     own = {key: value for key, value in config["task"].items() if not isinstance(value, dict)}  # nodes are shown above

@@ -5,13 +5,14 @@ import sys
 import time
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from atelier.runs.overrides import typed
+from atelier.runs.terminal import plain_console
 from atelier.sweeps.sweep import Job, Sweep
 
 REFRESH = 1.0  # seconds between two readings of the jobs' run.json
@@ -68,7 +69,7 @@ class LiveTable(Lines):
 
     def __init__(self, sweep: Sweep) -> None:
         super().__init__(sweep)
-        self.console = Console(file=sys.stderr)
+        self.console = plain_console(file=sys.stderr)
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.last = 0.0
 

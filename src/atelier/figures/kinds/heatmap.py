@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from atelier.errors import InputError
 from atelier.figures import panels
@@ -106,9 +107,12 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.spines[:].set_visible(False)
     panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
     # The aspect keeps the width of the colour bar constant.
-    figure.colorbar(
+    bar = figure.colorbar(
         colors, ax=axes, aspect=5 * figure.get_figheight(), label=textwrap.fill(metric_words(heatmap.metric), 24)
     )
+    if isinstance(norm, LogNorm):  # Matplotlib's own labels are formulas
+        bar.ax.yaxis.set_major_formatter(LogFormatter())
+        bar.ax.yaxis.set_minor_formatter(LogFormatter())
     return figure
 
 
