@@ -73,10 +73,20 @@ class Watching(Callback):
         self.seen.append(("validation", trainer.global_step, trainer.callback_metrics["val/loss"].item()))
 
 
-def loader(train: bool) -> ResumableLoader:
-    numbers = torch.arange(float(BATCHES))[:, None] / BATCHES
-    sampler = BatchSampler(BATCHES, batch_size=1, train=train, shuffle=train)
-    return ResumableLoader(TensorSet(numbers, numbers.sin(), torch.arange(BATCHES)), sampler)
+class Data(lightning.LightningDataModule):
+    def account(self) -> tuple[dict[str, Any], list[str]]:
+        return {}, []
+
+    def train_dataloader(self) -> ResumableLoader:
+        return self.loader(train=True)
+
+    def val_dataloader(self) -> ResumableLoader:
+        return self.loader(train=False)
+
+    def loader(self, train: bool) -> ResumableLoader:
+        numbers = torch.arange(float(BATCHES))[:, None] / BATCHES
+        sampler = BatchSampler(BATCHES, batch_size=1, train=train, shuffle=train)
+        return ResumableLoader(TensorSet(numbers, numbers.sin(), torch.arange(BATCHES)), sampler)
 
 
 def trained(path: Path, schedule: str, stop_at: int, **options: Any) -> dict[str, Any]:
@@ -87,11 +97,12 @@ def trained(path: Path, schedule: str, stop_at: int, **options: Any) -> dict[str
     for part in range(2 if stop_at else 1):
         torch.manual_seed(part * 1000)  # who goes on is another process
         task, stop = Toy(schedule, counts_steps="max_steps" in options), StopRequest()
-        keeper, watching = Keeper(folder, manifest, {"save_every": 0}, stop), Watching(stop, 0 if part else stop_at)
+        keeper = Keeper(folder, manifest, {"save_every": 0, "train": True}, stop)
+        watching = Watching(stop, 0 if part else stop_at)
         settings = {**QUIET, "max_epochs": EPOCHS, "default_root_dir": path, **options}
         trainer = lightning.Trainer(**settings, callbacks=[watching, keeper])
         try:
-            trainer.fit(task, loader(True), loader(False), ckpt_path=folder.last if part else None, weights_only=True)
+            trainer.fit(task, Data(), ckpt_path=folder.last if part else None, weights_only=True)
         except Interrupted:
             assert part == 0
         finally:
