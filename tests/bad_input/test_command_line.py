@@ -1,5 +1,6 @@
 """A command line that is wrong, or that asks for what this machine has not."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,40 +16,45 @@ def no_run_was_made(logs: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("override", "start"),
+    ("override", "key", "words"),
     [
-        ("optimizer=adamm", "optimizer=adamm: no 'adamm'; choose from: adam, adamw, "),
-        ("network=clock_cn", "network=clock_cn: no 'clock_cn'; choose from: clock_cnn, clock_cnn_small"),
-        ("experiment=clock_multihed", "experiment=clock_multihed: no 'clock_multihed'; choose from: clock_multihead, "),
-        ("optimizr=adam", "optimizr: no 'optimizr'; choose from: optimizer, "),
-        ("sed=1", "sed: no 'sed'; choose from: seed, "),
-        ("optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
-        ("network.strides=[1]", "network.strides: SmallClockCNN has no 'strides'; choose from: "),
-        ("+optimizer.momentum=0.9", "optimizer.momentum: AdamW has no 'momentum'; choose from: "),
-        ("+network.strides=[1]", "network.strides: SmallClockCNN has no 'strides'; choose from: "),
-        ("+trainer.max_epoch=3", "trainer.max_epoch: Trainer has no 'max_epoch'; choose from: max_epochs, "),
-        ("optimizer.lr=fast", "optimizer.lr=fast: AdamW takes a number"),
-        ("network.dropout=much", "network.dropout=much: SmallClockCNN takes a number"),
-        ("trainer.max_epochs=many", "trainer.max_epochs=many: Trainer takes a whole number"),
-        ("trainer.max_epochs=2.5", "trainer.max_epochs=2.5: Trainer takes a whole number"),
-        ("data.batch_size=many", "data.batch_size=many: Clocks takes a whole number"),
-        ("data.augment=perhaps", "data.augment=perhaps: Clocks takes true or false"),
-        ("data.num_images=1000", "data.num_images=1000: Clocks takes a whole number of 2160 or more"),
-        ("encoding.interval=7", "encoding.interval"),
-        ("seed=abc", "seed=abc: give a whole number of 0 or more"),
-        ("seed=-1", "seed=-1: give a whole number of 0 or more"),
-        ("seed=1.5", "seed=1.5: give a whole number of 0 or more"),
-        ("seed=null", "seed=null: give a whole number of 0 or more"),
-        ("train=perhaps", "train=perhaps: give true or false"),
-        ("train=false", "train=false with nothing to test: give checkpoint=PATH"),
-        ("checkpoint=best.ckpt", "checkpoint= is what train=false tests"),
-        ("resume=latest", "there is no run under "),
-        ("resume=/nowhere", "/nowhere is no run folder: it has no run.json"),
-        ("task.metric=val/accuracy", "task.metric=val/accuracy: no such metric; logged are: "),
+        ("optimizer=adamm", "optimizer=adamm", ["adam, adamw"]),
+        ("network=clock_cn", "network=clock_cn", ["clock_cnn, clock_cnn_small"]),
+        ("experiment=clock_multihed", "experiment=clock_multihed", ["clock_multihead"]),
+        ("optimizr=adam", "optimizr", ["optimizer"]),
+        ("sed=1", "sed", ["seed"]),
+        ("optimizer.momentum=0.9", "optimizer.momentum", ["AdamW", "lr"]),
+        ("network.strides=[1]", "network.strides", ["SmallClockCNN", "channels"]),
+        ("+optimizer.momentum=0.9", "optimizer.momentum", ["AdamW", "lr"]),
+        ("+network.strides=[1]", "network.strides", ["SmallClockCNN", "channels"]),
+        ("+trainer.max_epoch=3", "trainer.max_epoch", ["Trainer", "max_epochs"]),
+        ("optimizer.lr=fast", "optimizer.lr=fast", ["AdamW", "number"]),
+        ("network.dropout=much", "network.dropout=much", ["SmallClockCNN", "number"]),
+        ("trainer.max_epochs=many", "trainer.max_epochs=many", ["Trainer", "whole number"]),
+        ("trainer.max_epochs=2.5", "trainer.max_epochs=2.5", ["Trainer", "whole number"]),
+        ("data.batch_size=many", "data.batch_size=many", ["Clocks", "whole number"]),
+        ("data.augment=perhaps", "data.augment=perhaps", ["Clocks", "true", "false"]),
+        ("data.num_images=1000", "data.num_images=1000", ["Clocks", "whole number", "2160"]),
+        ("encoding.interval=7", "encoding.interval", []),
+        ("seed=abc", "seed=abc", ["whole number", "0"]),
+        ("seed=-1", "seed=-1", ["whole number", "0"]),
+        ("seed=1.5", "seed=1.5", ["whole number", "0"]),
+        ("seed=null", "seed=null", ["whole number", "0"]),
+        ("train=perhaps", "train=perhaps", ["true", "false"]),
+        ("train=false", "train=false", ["checkpoint=PATH"]),
+        ("checkpoint=best.ckpt", "checkpoint=", ["train=false"]),
+        ("resume=latest", "there is no run under ", []),
+        ("resume=/nowhere", "/nowhere", ["run.json"]),
+        ("task.metric=val/accuracy", "task.metric=val/accuracy", ["val/loss", "val/common_sense_error"]),
     ],
 )
-def test_a_wrong_command_line_is_told(told: Callable[..., str], tiny: list[str], override: str, start: str) -> None:
-    assert told("train", *tiny, "callbacks=none", override).startswith(start)
+def test_a_wrong_command_line_is_told(
+    told: Callable[..., str], tiny: list[str], override: str, key: str, words: list[str]
+) -> None:
+    """The key as it is typed, with its value where that is what is wrong, and what may stand there instead."""
+    message = told("train", *tiny, "callbacks=none", override)
+    assert re.match(rf"{re.escape(key)}(?!\w)", message)
+    assert [word for word in words if word not in message] == []
 
 
 @pytest.mark.parametrize("override", ["optimizer.lr=fast", "seed=abc", "+network.strides=[1]", "train=false"])

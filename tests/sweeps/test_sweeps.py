@@ -125,33 +125,38 @@ def test_data_that_is_not_there_is_told(run_verb: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "key", "words"),
     [
-        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0: give a whole number of 1 or more"),
-        ("hydra.launcher.jobs=many", "hydra.launcher.jobs=many: give a whole number of 1 or more or null"),
-        ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry: give one of: continue, stop"),
-        ("+hydra.launcher.job=2", "hydra.launcher.job: no 'job'; choose from: jobs, "),
-        ("hydra/launcher=basic", "hydra/launcher: choose from: local, slurm"),
-        ("budget=quick", "budget=quick: needs a study or an experiment with a `quick` part"),
-        ("sweep.resume=latest", "there is no sweep under "),
-        ("sweep.resume=/nowhere", "/nowhere is no sweep's folder: it has no sweep.json"),
+        ("hydra.launcher.jobs=0", "hydra.launcher.jobs=0", ["whole number", "1"]),
+        ("hydra.launcher.jobs=many", "hydra.launcher.jobs=many", ["whole number", "1", "null"]),
+        ("hydra.launcher.on_failure=cry", "hydra.launcher.on_failure=cry", ["continue, stop"]),
+        ("+hydra.launcher.job=2", "hydra.launcher.job", ["jobs"]),
+        ("hydra/launcher=basic", "hydra/launcher", ["local, slurm"]),
+        ("budget=quick", "budget=quick", ["study", "experiment"]),
+        ("sweep.resume=latest", "there is no sweep under ", []),
+        ("sweep.resume=/nowhere", "/nowhere", ["sweep.json"]),
     ],
 )
-def test_a_wrong_setting_of_the_sweep_is_told(run_verb: Run, override: str, message: str) -> None:
-    assert refused(run_verb("train", "-m", "seed=0,1", override))[0].startswith(message)
+def test_a_wrong_setting_of_the_sweep_is_told(run_verb: Run, override: str, key: str, words: list[str]) -> None:
+    (told, *_) = refused(run_verb("train", "-m", "seed=0,1", override))
+    assert told.startswith(key)
+    assert [word for word in words if word not in told] == []
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("override", "key", "choice"),
     [
-        ("study.figures=[{kind:pie}]", "study.figures[0].kind=pie: give one of: bars, curves, "),
-        ("study.figures=[{kind:curves,split:val}]", "study.figures[0].split: no 'split'; choose from: splits, "),
-        ("+study.figurs=[]", "study.figurs: no 'figurs'; choose from: figures, "),
+        ("study.figures=[{kind:pie}]", "study.figures[0].kind=pie", "bars, curves"),
+        ("study.figures=[{kind:curves,split:val}]", "study.figures[0].split", "splits"),
+        ("+study.figurs=[]", "study.figurs", "figures"),
     ],
 )
-def test_a_study_that_is_wrong_is_told_before_its_first_job(run_verb: Run, override: str, message: str) -> None:
-    lines = refused(run_verb("train", "-m", "study=ee559_pairs_curves", override))
-    assert lines[0].startswith(message)
+def test_a_study_that_is_wrong_is_told_before_its_first_job(
+    run_verb: Run, override: str, key: str, choice: str
+) -> None:
+    (told, *_) = refused(run_verb("train", "-m", "study=ee559_pairs_curves", override))
+    assert told.startswith(f"{key}:")
+    assert choice in told
 
 
 def test_a_budget_is_only_for_sweeps(run_verb: Run) -> None:
