@@ -9,6 +9,7 @@ import pytest
 import torch
 
 Run = Callable[..., Any]
+CALLBACKS = "lightning.pytorch.callbacks"
 
 
 def no_run_was_made(logs: Path) -> bool:
@@ -45,7 +46,15 @@ def no_run_was_made(logs: Path) -> bool:
         ("checkpoint=best.ckpt", "checkpoint=", ["train=false"]),
         ("resume=latest", "there is no run under ", []),
         ("resume=/nowhere", "/nowhere", ["run.json"]),
-        ("task.metric=val/accuracy", "task.metric=val/accuracy", ["val/loss", "val/common_sense_error"]),
+        ("task.metric=val/nothing", "task.metric=val/nothing", ["val/loss", "val/common_sense_error"]),
+        ("task.metric=val/accuracy", "task.metric=val/accuracy", ["task.mode=min", "task.mode=max"]),
+        ("trainer.check_val_every_n_epoch=99", "trainer.check_val_every_n_epoch=99", ["trainer.max_epochs="]),
+        ("trainer.devices=[0,1]", "trainer.devices=[0, 1]", ["GPUs", "number"]),
+        ("optimizer=sgd,adam", "optimizer=sgd,adam", ["-m optimizer=sgd,adam"]),
+        ("seed=1,2", "seed=1,2", ["-m seed=1,2", "seed=[1,2]"]),
+        ("logger=none", "logger=none", ["csv", "wandb"]),
+        (f"+callbacks.own={{_target_:{CALLBACKS}.EMAWeightAveraging}}", "callbacks.own", ["WeightAveraging"]),
+        (f"+callbacks.own={{_target_:{CALLBACKS}.ModelCheckpoint}}", "callbacks.own", ["ModelCheckpoint"]),
     ],
 )
 def test_a_wrong_command_line_is_told(

@@ -1,9 +1,12 @@
 """A command line and a study make jobs: which, in what order, and what of them varies."""
 
+from pathlib import Path
+
+import hydra
 import pytest
 
 from atelier.errors import InputError
-from atelier.sweeps.grid import differences, expand
+from atelier.sweeps.grid import differences, expand, parse
 
 STUDY = {
     "grid": {"encoding": ["regression", "angles"], "seed": [0, 1]},
@@ -144,3 +147,11 @@ def test_what_two_grids_do_not_share_is_shown() -> None:
     assert told == "1 jobs are gone: a=1\n1 are new: a=3"
     assert differences([["a=1"], ["a=2"]], [["a=2"], ["a=1"]]) == "the order of the jobs differs"
     assert differences([["a=1"]], [["a=1"]]) == ""
+
+
+def test_glob_takes_the_options_of_a_group(conf: Path) -> None:
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        key, axis = parse("optimizer=glob(ada*)")
+        assert (key, ["optimizer=adam"] in axis, ["optimizer=sgd"] in axis) == ("optimizer", True, False)
+        with pytest.raises(InputError, match=r"optimizer=glob\(q\*\): no option of optimizer matches"):
+            parse("optimizer=glob(q*)")

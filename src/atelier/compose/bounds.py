@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+from atelier.errors import InputError
+
 Count = Annotated[int, Ge(1)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Interval(ge=0, le=1)]
@@ -49,7 +51,30 @@ STATED: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+SWAPS = "it puts other weights into the network for a validation, and best.ckpt holds the network's own"
+# {class: why a run cannot have one}
+REFUSED: Mapping[str, str] = {
+    "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": SWAPS,
+    "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": SWAPS,
+    "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint": "the run writes best.ckpt and last.ckpt itself",
+}
+
+
 def stated_for(target: Callable[..., Any]) -> dict[str, Any]:
     """The annotations in STATED for a class and its bases: {argument: annotation}."""
-    names = [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]
-    return {key: hint for name in reversed(names) for key, hint in STATED.get(name, {}).items()}
+    return {key: hint for name in reversed(names_of(target)) for key, hint in STATED.get(name, {}).items()}
+
+
+def check_allowed(path: str, target: Callable[..., Any]) -> None:
+    """
+    Raises:
+        InputError: if a run cannot have an object of that class.
+    """
+    for name in names_of(target):
+        if name in REFUSED:
+            raise InputError(f"{path}: a run cannot have a {name.rpartition('.')[2]}: {REFUSED[name]}")
+
+
+def names_of(target: Callable[..., Any]) -> list[str]:
+    """The full names of a class and its bases."""
+    return [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]

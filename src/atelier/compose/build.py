@@ -21,9 +21,13 @@ from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
 from atelier.runs.generators import seed_generators
+from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
+# Words in the names of metrics of which a large, and a small, value is good.
+LARGER = ("accuracy", "elbo")
+SMALLER = ("loss", "error", "distance", "perplexity")
 ALL = ("auto", -1, "-1")  # values of trainer.devices that mean: every device
 
 
@@ -65,15 +69,32 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
-    often = config.trainer.val_check_interval
-    if config.trainer.check_val_every_n_epoch is None and not isinstance(often, int):
-        counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
-        raise InputError(f"trainer.val_check_interval={often}: {counting}")
+    check_measuring(config, overrides)
     check_features(config)
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:
         raise InputError("checkpoint= is what train=false tests; to go on with a run, use resume=FOLDER")
+
+
+def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:
+    """
+    Raises:
+        InputError: if nothing would be validated, or if a metric was typed whose worst value would count as the best.
+    """
+    often, every = config.trainer.val_check_interval, config.trainer.check_val_every_n_epoch
+    if every is None and not isinstance(often, int):
+        counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
+        raise InputError(f"trainer.val_check_interval={often}: {counting}")
+    epochs = config.trainer.max_epochs
+    if config.train and every is not None and 0 < epochs < every:
+        raise InputError(f"trainer.check_val_every_n_epoch={every}: none of trainer.max_epochs={epochs} is validated")
+    typed = {key_of(override) for override in overrides}
+    other = {"min": LARGER, "max": SMALLER}[config.task.mode]
+    if "task.metric" in typed and "task.mode" not in typed and any(word in config.task.metric for word in other):
+        right = "max" if other is LARGER else "min"
+        told = f"task.mode={config.task.mode} would keep the worst network; give task.mode={right} too"
+        raise InputError(f"task.metric={config.task.metric}: {told}")
 
 
 def check_targets(config: DictConfig) -> None:
@@ -195,6 +216,8 @@ def decide_devices(trainer: DictConfig) -> str:
     count = torch.cuda.device_count() if accelerator == "cuda" else 1
     if devices in ALL:
         trainer.devices = count
+    elif accelerator == "cpu" and not str(devices).isdigit():
+        raise InputError(f"trainer.devices={devices}: a list names GPUs; on a processor, give a number of processes")
     elif accelerator == "cuda" and (len(devices) if OmegaConf.is_list(devices) else int(devices)) > count:
         here = f"{count} GPU{'s' * (count != 1)}"
         raise InputError(f"trainer.devices={devices}: this machine has {here}; trainer=auto takes one")

@@ -1,7 +1,7 @@
 """Turns the exceptions of Hydra and OmegaConf into messages of one or two lines for the user."""
 
+import errno
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from atelier.errors import InputError, not_among
-from atelier.runs.overrides import key_of, typed
+from atelier.runs.overrides import typed
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+ONE_SAMPLE = "Expected more than 1 value per channel when training"  # torch's, of batch norm
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
@@ -44,9 +46,16 @@ def explain(error: BaseException, conf: Path) -> str:
         return unparsed(error.override, error.message.splitlines()[0])
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
-    if str(error).startswith("Config group override must be a string"):
-        given = [argument for argument in sys.argv[1:] if key_of(argument) in groups(conf)]
-        return f"{' '.join(given)}: a group takes the name of one of its options; --help lists them"
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"cannot write: {place}{error.strerror} (LOG_DIR, DATA_DIR say where to write)"
+    if ONE_SAMPLE in str(error):
+        return "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
+    if match := re.match(r"Ambiguous value for argument '(.*?)=(.*)'", str(error)):
+        several = f"for one run of each: -m {match[1]}={match[2]}"
+        return f"{match[1]}={match[2]}: {several}" + f"; for a list: {match[1]}=[{match[2]}]" * (
+            match[1] not in groups(conf)
+        )
     return "\n".join(str(error).strip().splitlines()[:2])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import WrongValue, check_arguments
-from atelier.compose.bounds import stated_for
+from atelier.compose.bounds import check_allowed, stated_for
 from atelier.errors import InputError, wrong_value
 
 # The packages that a configuration may build from; a fork adds its own package here.
@@ -80,6 +80,7 @@ def check(config: DictConfig) -> None:
     """
     for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
         target = locate(path, node["_target_"])
+        check_allowed(path, target)
         arguments = {key: value for key, value in node.items() if not key.startswith("_")}
         try:
             check_arguments(path, target, arguments, stated_for(target))

@@ -1,6 +1,5 @@
 """Turns a function into a command: reads `.env`, composes with Hydra, reports wrong input in one or two lines."""
 
-import errno
 import functools
 import inspect
 import io
@@ -11,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import hydra
 from dotenv import load_dotenv
@@ -19,10 +18,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from atelier.compose.explain import explain
+from atelier.compose.command_line import check_typed, in_order
+from atelier.compose.explain import ONE_SAMPLE, UNWRITABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
+from atelier.runs.lasting import Lasting
 from atelier.runs.setting import current
 
 
@@ -41,16 +42,10 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         def mistakes_told() -> Iterator[None]:
             try:
                 yield
-            except (InputError, HydraException, OmegaConfBaseException, ValueError) as error:
-                if traceback_wanted or not told_by_hydra(error):
+            except Exception as error:
+                if traceback_wanted or not about_settings(error):
                     raise
                 print(explain(error, root / "conf"), file=sys.stderr)
-                sys.exit(2)
-            except OSError as error:
-                if traceback_wanted or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                    raise
-                place = f"{error.filename}: " if error.filename else ""
-                print(f"cannot write: {place}{error.strerror} (LOG_DIR, DATA_DIR say where to write)", file=sys.stderr)
                 sys.exit(2)
 
         @functools.wraps(main)
@@ -61,11 +56,11 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         @functools.wraps(main)
         def program() -> None:
             load_dotenv(root / ".env")
-            if any(argument.startswith("sweep.resume=") for argument in sys.argv[1:]):
-                sys.argv[1:1] = [] if {"-m", "--multirun"} & set(sys.argv) else ["-m"]
-            sys.argv[1:] = with_plus(config_name, map(current, sys.argv[1:]))
+            sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)
+            sys.argv[1:] = with_plus(config_name, map(current, in_order(sys.argv[1:])))
             register_resolvers(root)
             with mistakes_told():
+                check_typed(sys.argv[1:], root / "conf", config_name)
                 sys.argv[1:] = with_run(sys.argv[1:], root / "conf")
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
@@ -98,7 +93,7 @@ class Wrapping(io.TextIOBase):
 
     WIDTH = 120
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Any) -> None:
         self.out = out
 
     def write(self, text: str) -> int:
@@ -113,12 +108,15 @@ class Wrapping(io.TextIOBase):
         return len(text)
 
 
-def told_by_hydra(error: BaseException) -> bool:
-    """Whether `error` concerns the command line; a plain ValueError does if Hydra raised it."""
-    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
+def about_settings(error: BaseException) -> bool:
+    """Whether a line tells `error`: wrong input, a disk that cannot be written, a refusal of Hydra or Lightning."""
+    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
         return True
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return frames[-1][0].f_globals.get("__name__", "").startswith("hydra.")
+    if isinstance(error, OSError):
+        return error.errno in UNWRITABLE
+    module = list(traceback.walk_tb(error.__traceback__))[-1][0].f_globals.get("__name__", "")
+    refused = isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException"
+    return refused and module.startswith(("hydra.", "lightning."))
 
 
 def register_resolvers(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Keeper(Checkpoint):
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
+        self.sound, self.diverged = 0, False  # the last step known to have a finite loss; whether a loss was not finite
         self.takeover: Takeover | None = None  # for a run that resumes with a changed configuration
 
     # ------------------------------------------------------------------ training
@@ -63,6 +65,7 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
         self.started = (time.perf_counter(), trainer.global_step)
+        self.sound = trainer.global_step
         if trainer.is_global_zero:  # not earlier: Lightning first divides the cores among the run's processes
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         resume_exactly(trainer)
@@ -105,6 +108,8 @@ class Keeper(Checkpoint):
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.state.fn == "fit":
+            if task.counts_steps:
+                self.watch_loss(trainer)
             if task.counts_steps or not task.metric.startswith("train/"):  # training metrics: `on_train_epoch_end`
                 self.judge(trainer, task)
             self.unsaved = not trainer.is_last_batch and self.due(trainer)
@@ -113,6 +118,7 @@ class Keeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.unsaved = False
+        self.watch_loss(trainer)
         if task.metric.startswith("train/"):
             self.judge(trainer, task)
 
@@ -144,6 +150,16 @@ class Keeper(Checkpoint):
         if task.keep == "last" or best is None or (value < best if task.mode == "min" else value > best):
             self.best = {"best": value, "best_epoch": trainer.current_epoch, "best_step": trainer.global_step}
             self.save(trainer, self.folder.best)
+
+    def watch_loss(self, trainer: lightning.Trainer) -> None:
+        """Say once, of a training loss that is no finite number, by which step it was."""
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("train/") and "loss" in name and not math.isfinite(value) and not self.diverged:
+                self.diverged = True
+                where = f"between steps {self.sound + 1:,} and {trainer.global_step:,}"
+                if trainer.is_global_zero:
+                    print(f"{name} is {float(value)} {where}; try a smaller optimizer.lr", file=sys.stderr)
+        self.sound = trainer.global_step
 
     def report(self, trainer: lightning.Trainer) -> None:
         """Write the progress into run.json: epochs, steps, steps per second, best value."""

@@ -44,20 +44,12 @@ class Tee:
     def write(self, text: str) -> int:
         self.note(CONTROL.sub("", text), end="")
         if self.live is None:
-            self.show(text)
+            self.terminal.write(text)
         else:  # a partial line would tear the live display
             *lines, self.pending = (self.pending + text).split("\n")
             for line in lines:
                 self.live.print(Text.from_ansi(line))
         return len(text)
-
-    def show(self, text: str) -> None:
-        """Write to the terminal; a closed pipe (`| head`) or a lost connection must not end the run."""
-        try:
-            self.terminal.write(text)
-            self.terminal.flush()
-        except (OSError, ValueError):
-            self.terminal = open(os.devnull, "w")  # noqa: SIM115
 
     def writelines(self, lines: Iterable[str]) -> None:
         self.write("".join(lines))

@@ -103,14 +103,18 @@ def parse(argument: str) -> tuple[str, Axis]:
         return bare(key), [[argument]]
     if not override.is_discrete_sweep():
         raise InputError(f"{argument}: a grid needs values; {key}=interval(…) is for hydra/sweeper=optuna")
-    return bare(key), [[f"{key}={value}"] for value in override.sweep_string_iterator()]
+    values = [[f"{key}={value}"] for value in override.sweep_string_iterator()]
+    if not values:
+        raise InputError(f"{argument}: no option of {key} matches; --help lists them")
+    return bare(key), values
 
 
 def parsed(argument: str) -> Override:
     """An override as Hydra parses it; `glob` needs an initialized Hydra, which knows conf/."""
     hydra = GlobalHydra.instance()
     loader = hydra.config_loader() if hydra.is_initialized() else None
-    return OverridesParser.create(config_loader=loader).parse_override(argument)
+    (override,) = OverridesParser.create(config_loader=loader).parse_overrides([argument])  # which hands the loader on
+    return override
 
 
 def meaning(text: str | None) -> str:

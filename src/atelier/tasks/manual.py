@@ -72,8 +72,8 @@ class ManualTask(Task):
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             if not isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step()
-            elif (value := self.trainer.callback_metrics.get(self.metric)) is not None:
-                scheduler.step(value)
+            elif (self.trainer.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:  # just validated
+                scheduler.step(self.trainer.callback_metrics[self.metric])
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         self.begun, self.scheduled = self.trainer.global_step, 0

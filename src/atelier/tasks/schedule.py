@@ -43,7 +43,7 @@ def cosine(optimizer: Optimizer, total_steps: int, eta_min: Annotated[float, Ge(
 
     def factor(t: int) -> float:
         share = 0.5 * (1 + math.cos(math.pi * min(1.0, t / total_steps)))
-        return (eta_min + (lr - eta_min) * share) / lr
+        return (eta_min + (lr - eta_min) * share) / lr if lr else 1.0
 
     return LambdaLR(optimizer, factor)
 

@@ -102,6 +102,7 @@ class Task(QuickHooks, lightning.LightningModule):
         config: dict[str, Any] = {"scheduler": scheduler, "interval": self.scheduler.interval}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = self.metric
+            config["frequency"] = self.trainer.check_val_every_n_epoch  # between validations, its value is an old one
         return {"optimizer": optimizer, "lr_scheduler": config}
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -162,9 +163,14 @@ class Task(QuickHooks, lightning.LightningModule):
         Raises:
             InputError: for a plateau scheduler, which counts epochs, in a run that counts steps.
         """
-        steps, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or -1
+        if self.scheduler.scheduler is None:
+            return None
+        steps: float = 0
+        if self.scheduler.length and (steps := self.trainer.estimated_stepping_batches) == math.inf:
+            told = "the scheduler lays the learning rate over the whole run; give its length, or scheduler=constant"
+            raise InputError(f"trainer.max_epochs={self.trainer.max_epochs}: {told}")
         with wrong_value("scheduler"):
-            scheduler = self.scheduler.attach(optimizer, steps, epochs)
+            scheduler = self.scheduler.attach(optimizer, int(steps), self.trainer.max_epochs or -1)
         if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
             raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         return scheduler

@@ -1,0 +1,69 @@
+"""What is typed is done, or refused with the word to use; nothing is ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from atelier.compose.command_line import SET_BY_THE_RUN, check_typed, in_order
+from atelier.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("typed", "ordered"),
+    [
+        (["seed=1", "-m", "optimizer=sgd,adam"], ["-m", "seed=1", "optimizer=sgd,adam"]),
+        (["seed=1", "--multirun"], ["--multirun", "seed=1"]),
+        (["sweep.resume=latest"], ["-m", "sweep.resume=latest"]),
+        (["-m", "sweep.resume=latest"], ["-m", "sweep.resume=latest"]),
+        (["seed=1", "--cfg", "job"], ["seed=1", "--cfg", "job"]),
+    ],
+)
+def test_the_flag_of_a_sweep_may_stand_anywhere(typed: list[str], ordered: list[str]) -> None:
+    assert in_order(typed) == ordered
+
+
+@pytest.mark.parametrize("key", SET_BY_THE_RUN)
+def test_what_the_run_sets_itself_is_refused(key: str, conf: Path) -> None:
+    for typed in (f"{key}=1", f"+{key}=1", f"++{key}=1"):
+        with pytest.raises(InputError, match=key.replace(".", r"\.")) as refused:
+            check_typed([typed], conf)
+        assert SET_BY_THE_RUN[key] in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("optimizer=[sgd,adam]", ["-m optimizer=sgd,adam"]),
+        ("network=[mlp]", ["-m network=mlp"]),
+        ("logger=null", ["logger", "--help"]),
+        ("scheduler=", ["scheduler", "--help"]),
+        ("+experiment=mnist_mlp", ["experiment=mnist_mlp", "without +"]),
+        ("+data=mnist", ["data=mnist", "without +"]),
+        ("+tags=[a]", ["tags", "logger.NAME.tags"]),
+        ("+notes=first", ["notes"]),
+    ],
+)
+def test_it_names_what_was_typed_and_what_to_type(typed: str, told: list[str], conf: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        check_typed([typed], conf)
+    for words in (typed, *told):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *(["callbacks=[default,filters]"], ["+callbacks=filters"], ["logger=[csv,wandb]"], ["network.hidden=[4,5]"]),
+        *(["+trainer.max_time=00:01:00:00"], ["+activation@network.output=tanh"], ["~callbacks"]),
+        ["+width=7", "network.hidden=[${width}]"],
+    ],
+    ids=" ".join,
+)
+def test_what_has_a_meaning_passes(typed: list[str], conf: Path) -> None:
+    check_typed(typed, conf)
+
+
+def test_a_sweep_reads_no_other_configuration(conf: Path) -> None:
+    check_typed(["--config-dir=/mine", "seed=1"], conf)
+    with pytest.raises(InputError, match="--config-dir=/mine"):
+        check_typed(["-m", "--config-dir=/mine", "seed=1"], conf)
