@@ -25,7 +25,7 @@ Named = str | int | float  # YAML reads a text of digits as a number
 
 @dataclass
 class Inputs:
-    """Inputs (N, …) in the format of a data set, their names, notes on them, and {name: why it was not read}."""
+    """Inputs (N, …) in the format of a data set, their names and notes; {name: message} of unread inputs."""
 
     names: list[str]
     tensor: Tensor
@@ -34,16 +34,16 @@ class Inputs:
 
 
 def check_inputs(inputs: Named | Annotated[Sequence[Named], MinLen(1)]) -> None:
-    """What may be given as `inputs`."""
+    """The signature that `check_arguments` compares with `inputs`."""
 
 
 def load_inputs(options: DictConfig, data: TensorData, known: Mapping[str, Any]) -> Inputs:
-    """The inputs that the options of predict.py name: texts if `data` reads text, else images.
+    """Load the `inputs` of predict.py's options: texts if `data` reads text, else images.
 
-    `known` is the account of the training images.
+    `known` is the description of the training images, see `atelier.data.brought.known_of`.
 
     Raises:
-        InputError: if none of them can be read, or a text cannot.
+        InputError: if no image can be read, or a text cannot be read.
     """
     given = OmegaConf.to_container(options.inputs) if OmegaConf.is_list(options.inputs) else options.inputs
     check_arguments("", check_inputs, {"inputs": given})
@@ -77,7 +77,7 @@ def show_answers(
         return
     table = Table()
     for name in rows[0]:
-        table.add_column(name, overflow="fold")  # names that begin alike differ at their ends
+        table.add_column(name, overflow="fold")  # truncated names could look equal
     for row in rows:
         table.add_row(*(readable(str(value)) for value in row.values()))
     plain_console().print(table)
@@ -89,6 +89,6 @@ def draw_answers(files: Sequence[Path], images: Tensor, answers: Sequence[dict[s
     folder.mkdir(parents=True, exist_ok=True)
     for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
         caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
-        name = file.stem[:60]  # with what follows, a name that any file system takes
+        name = file.stem[:60]  # file systems limit the length of names
         same_name = any(other.stem[:60] == name for other in files[:number])
         draw_sheet(image[None] / 255, [caption], folder / f"{name}{f'_{number}' * same_name}_answer.png", columns=1)

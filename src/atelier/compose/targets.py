@@ -111,7 +111,7 @@ def nodes(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def parts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Plain data and all that it holds, each with its dotted path."""
+    """Plain data and all nested values, each with its dotted path."""
     yield path, value
     if isinstance(value, dict):
         for key, child in value.items():

@@ -1,4 +1,4 @@
-"""A user's own images as a trained network is given them, and what in them is unlike the training images."""
+"""Loads a user's images for a trained network, and compares them with the training images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from atelier.data.reading import MOST_NAMED, Fit, aspect
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 
-FAR = 4  # standard deviations
-MOST_CUT = 1.5  # as many times as wide as the training images, or as high
+FAR = 4  # standard deviations, from which on brightness or contrast differs from the training images'
+MOST_CUT = 1.5  # ratio of aspect ratios, from which on an image differs from the training images
 
 
 @dataclass
 class Brought:
-    """Files that were read, the images (C, H, W) uint8 that were made of them, what is to be said of each, why others
-    were not read, and what is in folders beside the images."""
+    """The files that were read with their images (C, H, W) uint8 and notes; {file: reason} of unread files; and other
+    content of folders."""
 
     files: list[Path] = field(default_factory=list)
     images: list[Tensor] = field(default_factory=list)
@@ -33,18 +33,18 @@ class Brought:
 def bring(
     names: Sequence[str], data: TensorData, known: Mapping[str, Any], fit: Fit, invert: Literal["auto"] | bool
 ) -> Brought:
-    """The images that `names` stand for: files, and all images below folders.
+    """Load the files `names`, and all images below the folders `names`.
 
     Args:
-        names: of files and folders.
-        data: what the network was trained on; its `load_file` reads a file.
-        known: its account, see `known_of`.
-        fit: what becomes of an image of other proportions, see `atelier.data.reading.fitted`.
-        invert: whether dark and bright change places; "auto": where only that makes an image as bright as those of the
-            training.
+        names: paths of files and folders.
+        data: the network's data set, whose `load_file` reads a file.
+        known: the description of the training images, see `known_of`.
+        fit: adaptation of other aspect ratios, see `atelier.data.reading.fitted`.
+        invert: whether to invert the images; "auto": only images whose brightness differs from the training images'
+            unless they are inverted.
 
     Raises:
-        InputError: if none of them can be read.
+        InputError: if no file can be read.
     """
     brought = Brought()
     for name in names:
@@ -64,7 +64,7 @@ def bring(
 
 
 def told_unread(unread: Mapping[str, str]) -> str:
-    """The first of what was not read with the reason, then the names of the others."""
+    """The message for unread files: the first with its reason, then the names of the others."""
     (_, first), *others = unread.items()
     names = ", ".join(readable(name) for name, _ in others[: MOST_NAMED - 1])
     more = f" and {len(others) - MOST_NAMED + 1:,} more" if len(others) >= MOST_NAMED else ""
@@ -72,7 +72,7 @@ def told_unread(unread: Mapping[str, str]) -> str:
 
 
 def found_at(path: Path, brought: Brought) -> list[Path]:
-    """A file, or the files below a folder that are images or called so; `brought` is told of all others."""
+    """The file at `path`, or the images (by content or ending) below it; adds other files to `brought`."""
     if not path.is_dir():
         if path.is_symlink() or path.exists():
             return [path]
@@ -90,7 +90,7 @@ def found_at(path: Path, brought: Brought) -> list[Path]:
 
 
 def known_of(data: TensorData, recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The account of the training images in run.json, or that of the data if they are here; {} if neither is."""
+    """The description of the training images from run.json, else from the data if they exist, else {}."""
     if recorded and "brightness" in recorded:
         return recorded
     if isinstance(data, ImageData) and data.source == "real" and data.path.exists():
@@ -100,7 +100,7 @@ def known_of(data: TensorData, recorded: Mapping[str, Any] | None) -> Mapping[st
 
 
 def like_training(image: Tensor, known: Mapping[str, Any], invert: Literal["auto"] | bool) -> tuple[Tensor, list[str]]:
-    """An image (C, H, W) uint8, inverted if need be; what was done, and how its brightness is unlike the others'."""
+    """The image (C, H, W) uint8, possibly inverted, with notes on the inversion, and on its brightness and contrast."""
     notes = []
     if invert == "auto":
         invert = far("brightness", image, known) and not far("brightness", ~image, known)
@@ -115,11 +115,11 @@ def like_training(image: Tensor, known: Mapping[str, Any], invert: Literal["auto
 
 
 def far(name: str, image: Tensor, known: Mapping[str, Any]) -> bool:
-    """Whether an image's brightness or contrast is far from that of the training images, if that is known."""
+    """Whether an image's brightness or contrast is FAR from the training images'; False if theirs is unknown."""
     if name not in known:
         return False
     mean, deviation = known[name]
-    return abs(measured(name, image) - mean) > FAR * deviation + 0.005  # 0.005: a rounding is not far
+    return abs(measured(name, image) - mean) > FAR * deviation + 0.005  # tolerance for rounding
 
 
 def measured(name: str, image: Tensor) -> float:
@@ -128,7 +128,7 @@ def measured(name: str, image: Tensor) -> float:
 
 
 def of_shape(ratio: float, data: TensorData, known: Mapping[str, Any], fit: Fit) -> list[str]:
-    """What became of an image whose width / height is `ratio`, and whether that is far from the training images'."""
+    """Notes on the adaptation of an image with aspect ratio `ratio` (width / height), and on a large difference."""
     _, height, width = getattr(data, "file_shape", (1, 1, 1))
     wanted = width / height
     least, most = known.get("aspects", (wanted, wanted))

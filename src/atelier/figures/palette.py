@@ -26,7 +26,7 @@ LOOK = {
     "lines.linewidth": 1.8,
     "lines.markersize": 6,
     "legend.frameon": False,
-    "text.parse_math": False,  # `$` in a user's name is no formula: see words.as_written
+    "text.parse_math": False,  # see words.as_written
     "svg.hashsalt": "atelier",  # equal figures give equal files
 }
 

@@ -20,7 +20,7 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 @contextmanager
 def as_written() -> Iterator[None]:
-    """Matplotlib draws text in here as it is written: a `$` in a user's name is no formula. Also a decorator."""
+    """Inside this context, Matplotlib does not read `$` in texts as the start of a formula; also a decorator."""
     from matplotlib import rc_context
 
     with rc_context({"text.parse_math": False}):

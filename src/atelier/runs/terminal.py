@@ -82,7 +82,7 @@ def recording(path: Path) -> Iterator[None]:
 
 
 def plain_console(**options: Any) -> Console:
-    """Rich's console for text in which names of the user's stand: nothing in it is markup, or the name of an emoji."""
+    """A Rich console without markup and emoji codes, for texts that may contain a user's names."""
     return Console(markup=False, emoji=False, **options)
 
 

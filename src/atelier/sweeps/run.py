@@ -177,7 +177,7 @@ class Loop:
             self.stopping = True
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal of `endings`: all jobs save and stop; after a second signal the loop does not wait for them."""
+        """Handle a signal of `endings`: all jobs save and stop; a second signal ends the waiting for them."""
         if self.signal:
             self.executor.give_up()
         self.stopping, self.signal = True, number
