@@ -52,7 +52,7 @@ STATED: Mapping[str, Mapping[str, Any]] = {
 
 
 SWAPS = "it puts other weights into the network for a validation, and best.ckpt holds the network's own"
-# {class: why a run cannot have one}
+# {class that a run cannot have: the reason}
 REFUSED: Mapping[str, str] = {
     "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": SWAPS,
     "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": SWAPS,
@@ -76,5 +76,5 @@ def check_allowed(path: str, target: Callable[..., Any]) -> None:
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:
-    """The full names of a class and its bases."""
+    """The full names of a class and of its base classes."""
     return [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]

@@ -25,7 +25,7 @@ from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
 from atelier.tasks.task import Task
 
-# Words in the names of metrics of which a large, and a small, value is good.
+# Words in the names of metrics that are better when large, and when small.
 LARGER = ("accuracy", "elbo")
 SMALLER = ("loss", "error", "distance", "perplexity")
 ALL = ("auto", -1, "-1")  # values of trainer.devices that mean: every device

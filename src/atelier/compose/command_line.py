@@ -1,4 +1,4 @@
-"""The command line as it is typed, before Hydra reads it: flags in their place, and what has no effect refused."""
+"""Prepares the command line for Hydra: orders the flags, and refuses arguments without effect."""
 
 import re
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from atelier.errors import InputError
 from atelier.runs.overrides import bare
 
 SWEEP = ("-m", "--multirun")
-SEVERAL = ("callbacks", "logger")  # groups of which any number of options can be chosen
-# Keys of Hydra's and Lightning's that a run sets itself, with the key to use in their place.
+SEVERAL = ("callbacks", "logger")  # groups that take any number of options
+# {key of Hydra or Lightning that a run sets itself: the key to use instead}
 SET_BY_THE_RUN = {
     "hydra.run.dir": "paths.run=FOLDER",
     "hydra.sweep.subdir": "paths.logs=FOLDER",
@@ -27,7 +27,7 @@ SET_BY_THE_RUN = {
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:
-    """The arguments with -m first: Hydra's own parser takes no override after it if others stand before it."""
+    """Put -m first: after an override, Hydra's parser accepts no further override behind -m."""
     flags = [argument for argument in arguments if argument in SWEEP]
     resumed = any(argument.startswith("sweep.resume=") for argument in arguments)
     return [*(flags[:1] or ["-m"] * resumed), *(argument for argument in arguments if argument not in SWEEP)]
@@ -36,7 +36,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
 def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> None:
     """
     Raises:
-        InputError: for what would be ignored, or understood as something else than it says.
+        InputError: if an argument would be ignored or misunderstood.
     """
     sweep = any(argument in SWEEP for argument in arguments)
     known = groups(conf)
@@ -60,7 +60,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
 
 
 def read_by(conf: Path, key: str, arguments: Sequence[str]) -> bool:
-    """Whether a value elsewhere is `${key}`: in a file of conf/, or in another argument."""
+    """Whether a file of conf/ or another argument refers to `${key}`."""
     reference = re.compile(rf"\$\{{{re.escape(key)}\b")
     texts = (file.read_text(encoding="utf-8") for file in conf.rglob("*.yaml"))
     return any(reference.search(text) for text in (*arguments, *texts))

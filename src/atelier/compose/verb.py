@@ -109,7 +109,7 @@ class Wrapping(io.TextIOBase):
 
 
 def about_settings(error: BaseException) -> bool:
-    """Whether a line tells `error`: wrong input, a disk that cannot be written, a refusal of Hydra or Lightning."""
+    """Whether `error` is shown without a traceback: wrong input, a full disk, or refused by Hydra or Lightning."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
         return True
     if isinstance(error, OSError):

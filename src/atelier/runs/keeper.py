@@ -152,7 +152,7 @@ class Keeper(Checkpoint):
             self.save(trainer, self.folder.best)
 
     def watch_loss(self, trainer: lightning.Trainer) -> None:
-        """Say once, of a training loss that is no finite number, by which step it was."""
+        """Print once that a training loss is not finite, and in which steps it became so."""
         for name, value in trainer.callback_metrics.items():
             if name.startswith("train/") and "loss" in name and not math.isfinite(value) and not self.diverged:
                 self.diverged = True

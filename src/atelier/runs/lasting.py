@@ -1,4 +1,4 @@
-"""Standard output and error that outlast their reader: `| head`, a closed terminal, a terminal without Unicode."""
+"""Keeps a program running when its output is closed (`| head`, a closed terminal) or cannot show Unicode."""
 
 import io
 import os
@@ -14,10 +14,10 @@ class Nowhere(io.TextIOBase):
 
 
 class Lasting:
-    """A text stream that passes everything on until nobody reads any more, and from then on drops it.
+    """A text stream that passes text on to `stream`, and drops it once `stream` is closed.
 
     Args:
-        stream: sys.stdout or sys.stderr; None, as Python has it where the shell closed the stream.
+        stream: sys.stdout or sys.stderr; None if the shell has closed the stream.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -45,7 +45,7 @@ class Lasting:
             self.drop()
 
     def drop(self) -> None:
-        """Point the stream's descriptor at nothing, so that what Python still holds for it goes there too."""
+        """Redirect the stream's file descriptor to /dev/null, so that buffered text is dropped, too."""
         with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), self.stream.fileno())
         self.stream = Nowhere()
