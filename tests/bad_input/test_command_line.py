@@ -123,7 +123,9 @@ def test_two_devices_where_there_is_one_are_told(
     assert message.startswith("trainer.devices=2: this machine has 1 GPU")
 
 
-@pytest.mark.parametrize("override", ["inputs=IMG (1).png", "output=a{b}.png", "inputs=it's (2).png", "run=a:b (c"])
+@pytest.mark.parametrize(
+    "override", ["inputs=IMG (1).png", "output=a{b}.png", "inputs=it's (2).png", "inputs=a=b,c (1).png", "run=a:b (c"]
+)
 def test_a_name_that_hydra_cannot_read_is_shown_in_quotes(told: Callable[..., str], override: str) -> None:
     import shlex
 
@@ -134,6 +136,10 @@ def test_a_name_that_hydra_cannot_read_is_shown_in_quotes(told: Callable[..., st
     (argument,) = shlex.split(second)
     found = OverridesParser.create().parse_override(argument)
     assert f"{found.key_or_group}={found.value()}" == override
+
+
+def test_a_name_that_is_no_text_is_told(told: Callable[..., str]) -> None:
+    assert told("predict", "inputs=photos/caf\udce9.png").startswith("inputs=photos/caf\\xe9.png: Hydra reads no name")
 
 
 def test_a_list_of_such_names_is_shown_in_quotes(told: Callable[..., str]) -> None:

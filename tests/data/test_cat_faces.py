@@ -75,6 +75,32 @@ def test_what_is_no_array_is_told(faces: Callable[..., CatFaces], tmp_path: Path
         faces(tmp_path / "faces.npy").prepare_data()
 
 
+def empty(file: Path) -> None:
+    file.touch()
+
+
+def of_no_image(file: Path) -> None:
+    np.save(file, np.zeros((0, SIDE, SIDE, 3), np.uint8))
+
+
+def half(file: Path) -> None:
+    np.save(file, pixels(50))
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def of_objects(file: Path) -> None:
+    np.save(file, np.array([{}]), allow_pickle=True)
+
+
+@pytest.mark.parametrize("write", [empty, of_no_image, half, of_objects])
+def test_an_array_without_what_is_needed_is_told(
+    faces: Callable[..., CatFaces], tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    write(tmp_path / "faces.npy")
+    with pytest.raises(InputError, match=f"^data.images={tmp_path}/faces.npy: (no .npy array|the array .* is empty)"):
+        faces(tmp_path / "faces.npy").prepare_data()
+
+
 def test_an_empty_folder_is_told(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images in it"):
         faces(tmp_path).prepare_data()

@@ -9,6 +9,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
 from atelier.runs.overrides import typed
 
@@ -62,13 +63,14 @@ def explain(error: BaseException, conf: Path) -> str:
 def unparsed(override: str, why: str) -> str:
     """The message for a value that Hydra cannot read, with the way to write it."""
     key, _, value = override.partition("=")
+    if (name := readable(override)) != override:
+        return f"{name}: Hydra reads no name that is not UTF-8, or with such a letter; give the folder that it lies in"
     listed = value.startswith("[")
-    text = value.strip("[]").split(",")[0] if listed else value
-    quoted_once = f"{key}=['{text}', …]" if listed else f"{key}='{text}'"
-    written = typed(key, text) if re.search(r"""["'$`\\!]""", text) else f'"{quoted_once}"'
-    return (
-        f"{key}={value}: {why}; text with such characters stands in quotes, for Hydra and for the shell:\n  {written}"
-    )
+    text = value[1:].rstrip("]").split(",")[0] if listed else value
+    written = typed(key, text) if re.search(r"""["'$`\\!]""", text) else f"\"{key}='{text}'\""
+    if listed:
+        written = f"\"{key}=['{text}', …]\""
+    return f"{override}: {why}; text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
 
 
 def missing_key(key: str, conf: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from atelier.data import account
 from atelier.data.split import lot
 
 Own = Callable[..., Any]
@@ -90,3 +91,16 @@ def test_a_part_too_small_for_all_classes(make: Callable[..., Any]) -> None:
     assert found.startswith("no sample of ")
     assert found.endswith(" to train on")
     assert len(found.split(",")) == 7
+
+
+def test_brightness_is_measured_on_images_drawn_at_random(make: Callable[..., Any], monkeypatch: Any) -> None:
+    """Every second image of a set whose dark and bright ones take turns would say that all are dark."""
+    data = make("digits")
+    data.prepare_data()
+    data.setup()
+    images = data.sets["train"].inputs
+    images[0::2], images[1::2] = 0, 200
+    monkeypatch.setattr(account, "LOOKED_AT", len(images) // 2)
+    mean, deviation = data.account()[0]["brightness"]
+    assert abs(mean - 100 / 255) < 0.05
+    assert abs(deviation - 100 / 255) < 0.05
