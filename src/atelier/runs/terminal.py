@@ -8,14 +8,15 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
-from torch import nn
+
+if TYPE_CHECKING:
+    from torch import nn  # what prints a table starts without it
 
 FAKE = "data.source=fake: noise in the place of the data, so that the numbers mean nothing"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
@@ -108,8 +109,10 @@ def print_metrics(metrics: Mapping[str, float], split: str) -> None:
     plain_console().print(table)
 
 
-def print_plan(config: dict[str, Any], network: nn.Module) -> None:
+def print_plan(config: dict[str, Any], network: "nn.Module") -> None:
     """On a terminal, print the configuration and the network's layers with their numbers of parameters."""
+    from rich.syntax import Syntax  # late: tables need no highlighting
+
     console = plain_console()
     if not console.is_terminal:
         return
