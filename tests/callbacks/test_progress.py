@@ -53,10 +53,14 @@ def test_a_run_of_epochs_tells_of_each_epoch(clock: list[float], capsys: pytest.
     clock[0] = 4.0
     progress.on_validation_end(trainer(max_epochs=3, global_step=400), task)
     progress.on_train_epoch_start(trainer(max_epochs=3, global_step=400, current_epoch=1), task)
+    clock[0] = 8.0
+    progress.on_train_epoch_start(trainer(max_epochs=3, global_step=800, current_epoch=2), task)  # without a validation
     clock[0] = 12.0
+    progress.on_validation_end(trainer(max_epochs=3, global_step=1200, current_epoch=2), task)
     progress.on_train_end(trainer(max_epochs=3, global_step=1200, current_epoch=3), task)
     assert capsys.readouterr().out.splitlines() == [
         "epoch 1/3  val/loss 0.25  4 s  8 s left",
+        "epoch 2/3    8 s  4 s left",
         "epoch 3/3  val/loss 0.25  12 s",
     ]
 

@@ -28,7 +28,7 @@ class TrainingProgress(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.began, self.first_step = time.monotonic(), trainer.global_step
-        self.told = trainer.global_step
+        self.told, self.validated = trainer.global_step, False  # whether the validation metrics are new
         if trainer.is_global_zero and sys.stderr.isatty():
             self.total = trainer.estimated_stepping_batches
             self.bar = live_bar(TextColumn("{task.fields[score]}", markup=False))
@@ -71,6 +71,7 @@ class TrainingProgress(Callback):
             self.tell(trainer, f"epoch {trainer.current_epoch}{epochs_of(trainer)}")
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.validated = True
         if task.counts_steps and trainer.state.fn == "fit":
             self.tell(trainer, steps_of(trainer))
 
@@ -84,7 +85,8 @@ class TrainingProgress(Callback):
         done, now = trainer.global_step - self.first_step, time.monotonic()
         if not trainer.is_global_zero or trainer.global_step == self.told:
             return
-        metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(trainer.callback_metrics.items()))
+        new = {n: v for n, v in trainer.callback_metrics.items() if self.validated or not n.startswith("val/")}
+        metrics = "  ".join(f"{name} {float(value):.4g}" for name, value in sorted(new.items()))
         seconds, total = now - self.began, trainer.estimated_stepping_batches - self.first_step
         left = f"  {seconds * (total - done) / done:.0f} s left" if done < total < float("inf") else ""
         line = f"{place}  {metrics}  {seconds:.0f} s{left}"
@@ -95,7 +97,7 @@ class TrainingProgress(Callback):
             print(line, flush=True)
         else:
             return
-        self.told = trainer.global_step
+        self.told, self.validated = trainer.global_step, False
 
     def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
         self.close()

@@ -1,8 +1,12 @@
-"""Draws loss and metrics of a run over its epochs or steps: training solid, validation dotted, test dashed."""
+"""Draws loss and metrics of a run over its epochs or steps: training solid, validation dotted, test dashed.
 
+A vertical line marks the best epoch or step.
+"""
+
+import json
 from pathlib import Path
 
-from atelier.figures.words import SPLITS, as_written
+from atelier.figures.words import SPLITS, as_written, metric_words
 from atelier.runs.rows import read_curves
 
 Series = dict[str, tuple[list[int], list[float]]]  # split: (epochs or steps, values)
@@ -11,6 +15,16 @@ STYLES = {
     "val": {"color": "#d55e00", "linestyle": ":"},
     "test": {"color": "#009e73", "linestyle": "--"},  # only with callbacks.watch_test
 }
+
+
+MARKED = 30  # a curve of at most so many values has a mark at each
+
+
+def best_place(manifest: Path, unit: str) -> int | None:
+    """The best epoch or step of a run, counted from 1; None if its run.json has none."""
+    objective = json.loads(manifest.read_text(encoding="utf-8"))["objective"] if manifest.exists() else {}
+    place = objective.get(f"best_{unit}")
+    return None if place is None else place + (unit == "epoch")  # best_step: the steps done by then
 
 
 def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
@@ -42,6 +56,7 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
     metrics = series_by_metric(run / "metrics.csv", unit)
     if not metrics:
         return
+    best = best_place(run / "run.json", unit)
     columns = min(2, len(metrics))
     lines = -(-len(metrics) // columns)
     figure = Figure(figsize=(4.8 * columns, 3.2 * lines), layout="constrained")
@@ -50,10 +65,12 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
         panel.set_axis_off()
     for panel, (metric, splits) in zip(panels, metrics.items(), strict=False):
         for split, (places, values) in sorted(splits.items(), key=lambda item: list(STYLES).index(item[0])):
-            marker = "o" if len(places) < 3 else None
-            panel.plot(places, values, label=SPLITS[split], marker=marker, **STYLES[split])
+            marker = "o" if len(places) <= MARKED else None
+            panel.plot(places, values, label=SPLITS[split], marker=marker, markersize=3.5, **STYLES[split])
+        if best is not None:
+            panel.axvline(best, color="0.6", linewidth=1, zorder=0, label=f"best {unit}: {best:,}")
         panel.set_xlabel(unit)
-        panel.set_title(metric.replace("_", " "), fontsize=10)
+        panel.set_title(metric_words(metric), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         scale_upright(panel, metric, [value for _, values in splits.values() for value in values])
         panel.grid(alpha=0.25)

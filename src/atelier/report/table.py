@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from atelier.figures.words import as_number, key_words, metric_words, number
+from atelier.figures.words import as_number, key_words, metric_words, number, whole_number
 from atelier.report.groups import best_place, unit_of
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
@@ -106,8 +106,8 @@ def value_cell(value: str | None) -> Cell:
 
 
 def statistic_cell(one: Statistic) -> Cell:
-    """`mean ± std (n)`."""
-    return Cell("–" if one.mean is None else f"{number(one.mean, one.std)} ({one.n})", one.mean)
+    """`mean ± std, n = 3`."""
+    return Cell("–" if one.mean is None else f"{whole_number(one.mean, one.std)}, n = {one.n}", one.mean)
 
 
 def runs_told(setting: Setting) -> str:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from torch import nn  # what prints a table starts without it
+if TYPE_CHECKING:  # a report needs no torch
+    from torch import nn
 
 FAKE = "data.source=fake: noise in the place of the data, so that the numbers mean nothing"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
