@@ -13,10 +13,11 @@ def main(options: DictConfig) -> None:
     import torch
 
     from atelier.arguments import check_arguments
+    from atelier.compose.answers import show_answers
     from atelier.compose.build import build_data, build_task, build_trainer
-    from atelier.compose.inputs import load_inputs, show_answers
     from atelier.compose.open import reopen
     from atelier.data.brought import known_of
+    from atelier.data.inputs import load_inputs
     from atelier.runs.checkpoint import load_weights
     from atelier.runs.manifest import Manifest
     from atelier.runs.terminal import print_if_fake, quieten_lightning

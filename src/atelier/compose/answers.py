@@ -1,0 +1,50 @@
+"""Shows the predictions of predict.py as a table, as JSON and as images."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.table import Table
+from torch import Tensor
+
+from atelier.data.class_folders import readable
+from atelier.data.inputs import Inputs
+from atelier.figures.sheet import draw_sheet
+from atelier.runs.terminal import plain_console
+
+
+def show_answers(
+    inputs: Inputs, answers: Sequence[dict[str, Any]], format: Literal["table", "json"], output: str | Path
+) -> None:
+    """Print the N predictions {column: value}; write each image with its prediction as a PNG file into `output`."""
+    pictures = inputs.tensor.dim() == 4
+    if pictures:
+        draw_answers([Path(name) for name in inputs.names], inputs.tensor, answers, Path(output))
+    kind = "file" if pictures else "input"
+    rows = [{kind: name, **answer} for name, answer in zip(inputs.names, answers, strict=True)]
+    if any(inputs.notes) or (inputs.notes and format == "json"):
+        rows = [{**row, "note": note} for row, note in zip(rows, inputs.notes, strict=True)]
+    for words in inputs.unread.values():
+        print(words, file=sys.stderr)
+    if format == "json":
+        print(json.dumps(rows + [{kind: name, "error": words} for name, words in inputs.unread.items()], indent=2))
+        return
+    table = Table()
+    for name in rows[0]:
+        table.add_column(name, overflow="fold")  # truncated names could look equal
+    for row in rows:
+        table.add_row(*(readable(str(value)) for value in row.values()))
+    plain_console().print(table)
+    if pictures:
+        print(f"Pictures with the answers: {output}")
+
+
+def draw_answers(files: Sequence[Path], images: Tensor, answers: Sequence[dict[str, Any]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
+        caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
+        name = file.stem[:60]  # file systems limit the length of names
+        same_name = any(other.stem[:60] == name for other in files[:number])
+        draw_sheet(image[None] / 255, [caption], folder / f"{name}{f'_{number}' * same_name}_answer.png", columns=1)
