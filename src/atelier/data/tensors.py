@@ -9,6 +9,7 @@ import lightning.pytorch as lightning
 import torch
 from annotated_types import Ge, Interval
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from atelier.data.account import account
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
@@ -143,6 +144,10 @@ class TensorData(lightning.LightningDataModule):
 
     def test_dataloader(self) -> Any:
         return self.loader(self.test_split)
+
+    def predict_dataloader(self) -> Any:
+        loader = self.test_dataloader()
+        return DataLoader(loader.dataset, sampler=loader.batches, batch_size=None)  # Lightning makes another like it
 
     def evaluate_on(self, split: Split) -> "TensorData":
         """Use `split` as the test set."""

@@ -3,6 +3,8 @@
 After Guo et al. 2017, 'On Calibration of Modern Neural Networks' (arXiv:1706.04599).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -35,18 +37,23 @@ class CalibrationError(Metric):
 
     Confidence and correctness of each sample stay on the device; sums there would depend on the order of additions.
 
+    Args:
+        **options: those of torchmetrics.Metric, such as sync_on_compute.
+
     >>> metric = CalibrationError()
     >>> metric.update(torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
     >>> metric.compute()  # confidence 0.5, accuracy 0.5
     tensor(0., dtype=torch.float64)
     """
 
+    is_differentiable = False
+    higher_is_better = False
     full_state_update = False
     confidence: list[Tensor]
     correct: list[Tensor]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("confidence", default=[], dist_reduce_fx="cat")
         self.add_state("correct", default=[], dist_reduce_fx="cat")
 

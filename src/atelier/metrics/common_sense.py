@@ -1,5 +1,7 @@
 """Common-sense error (Leiden report 'Tell the time'): the distance of two times on the 12-hour circle, in minutes."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -25,17 +27,22 @@ class CommonSenseError(Metric):
 
     The metric keeps the errors of all samples, of all processes, since a median needs them.
 
+    Args:
+        **options: those of torchmetrics.Metric, such as sync_on_compute.
+
     >>> metric = CommonSenseError()
     >>> metric.update(torch.tensor([719.0, 10.0, 100.0]), torch.tensor([1.0, 370.0, 104.0]))
     >>> {name: round(value.item(), 3) for name, value in metric.compute().items()}
     {'common_sense_error': 122.0, 'median_error': 4.0, 'within_5_minutes': 0.667}
     """
 
+    is_differentiable = False
+    higher_is_better = False
     full_state_update = False
     errors: list[Tensor]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("errors", default=[], dist_reduce_fx="cat")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:

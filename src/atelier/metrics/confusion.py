@@ -1,5 +1,7 @@
 """The confusion matrix of a classifier, and the accuracy of each class."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -12,6 +14,7 @@ class ConfusionMatrix(Metric):
 
     Args:
         num_classes: number of classes C.
+        **options: those of torchmetrics.Metric, such as sync_on_compute.
 
     >>> metric = ConfusionMatrix(2)
     >>> metric.update(predicted=torch.tensor([0, 1, 1]), true=torch.tensor([0, 0, 1]))
@@ -20,11 +23,13 @@ class ConfusionMatrix(Metric):
             [0, 1]])
     """
 
+    is_differentiable = False
+    higher_is_better = None
     full_state_update = False
     counts: Tensor
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
+    def __init__(self, num_classes: int, **options: Any) -> None:
+        super().__init__(**options)
         self.num_classes = num_classes
         self.add_state("counts", default=torch.zeros(num_classes, num_classes, dtype=torch.long), dist_reduce_fx="sum")
 

@@ -1,5 +1,7 @@
 """Scores of generated images, computed on the features of a fixed network."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torchmetrics import CatMetric, Metric
@@ -121,11 +123,13 @@ class SampleQuality:
 class ClassCounts(Metric):
     """The share of each class among all samples: (num_classes,)."""
 
+    is_differentiable = False
+    higher_is_better = None
     full_state_update = False
     counts: Tensor
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
+    def __init__(self, num_classes: int, **options: Any) -> None:
+        super().__init__(**options)
         self.add_state("counts", default=torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, classes: Tensor) -> None:

@@ -269,6 +269,10 @@ class Task(QuickHooks, lightning.LightningModule):
         """All metrics of the task by name; the metrics of a validation are empty when a checkpoint is saved."""
         return {name: module for name, module in self.named_modules() if isinstance(module, Metric)}
 
+    def predict_step(self, batch: Any, batch_index: int) -> Any:
+        """The task's output for the inputs of a batch."""
+        return self(batch[0])
+
     def captions(self, labels: Tensor) -> list[str]:
         """Labels (N, …) as texts for captions of images."""
         return [str(label.tolist()) for label in labels]
