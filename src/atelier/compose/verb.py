@@ -60,7 +60,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             sys.argv[1:] = with_plus(config_name, map(current, in_order(sys.argv[1:])))
             register_resolvers(root)
             with mistakes_told():
-                check_typed(sys.argv[1:], root / "conf", config_name)
+                if "LOCAL_RANK" not in os.environ:  # Lightning adds hydra.run.dir to the command of the other ranks
+                    check_typed(sys.argv[1:], root / "conf", config_name)
                 sys.argv[1:] = with_run(sys.argv[1:], root / "conf")
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
