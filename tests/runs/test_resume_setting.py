@@ -7,12 +7,14 @@ from typing import Any
 
 import hydra
 import pytest
+import torch
 import yaml
 from omegaconf import OmegaConf
 
 from atelier.compose.open import resumed_config
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
+from atelier.runs.keeper import Keeper
 from atelier.runs.setting import setting_hash
 
 Run = Callable[..., Any]
@@ -116,3 +118,38 @@ def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunF
         assert resumed_config(folder, ["resume=there"], HERE)[1] == {}
         with pytest.raises(InputError, match=r"has changed since .*; resume it without trainer.max_epochs=2"):
             resumed_config(folder, ["resume=there", "trainer.max_epochs=2"], HERE)
+
+
+def test_a_change_holds_although_its_first_process_saved_nothing(
+    run_verb: Run, conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """run.json and config.yaml have it then, and last.ckpt does not; as for the further processes of a run."""
+    run = run_verb("train", *SHORT, "optimizer.lr=0.01")
+
+    def stop(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "on_train_epoch_start", stop)
+        assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=2", "optimizer.lr=0.1").code != 0
+    assert run.manifest["epochs"] == 1
+    again = run_verb("train", f"resume={run.folder}")
+    assert again.code == 0, again.err
+    assert run.manifest["epochs"] == 2
+    content = torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["optimizer_states"][0]["param_groups"][0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("value", ["${oc.env:HOME}", "a ${optimizer.lr}", ["${seed}"]], ids=str)
+def test_a_stored_configuration_reads_nothing_from_who_opens_it(
+    begun: Callable[..., RunFolder], conf: Path, value: Any
+) -> None:
+    folder = begun("optimizer=sgd")
+    content = yaml.safe_load(folder.config.read_text())
+    content["experiment_name"] = {"first": value}
+    folder.config.write_text(yaml.safe_dump(content))
+    with (
+        hydra.initialize_config_dir(str(conf), version_base="1.3"),
+        pytest.raises(InputError, match=r"config.yaml: experiment_name.first="),
+    ):
+        resumed_config(folder, ["resume=there"], HERE)

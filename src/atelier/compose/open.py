@@ -14,7 +14,7 @@ from atelier.compose.explain import CHANGEABLE
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
-from atelier.runs.changes import check_changes, check_length, differences
+from atelier.runs.changes import check_changes, check_length, differences, leaves
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find
 from atelier.runs.manifest import Manifest
@@ -171,13 +171,16 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
 
 
 def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConfig:
-    """The checked configuration of a run: from its checkpoint (loaded with `weights_only`), else from config.yaml.
+    """The checked configuration of a checkpoint (loaded with `weights_only`), or of the run, from its config.yaml.
 
     Raises:
-        InputError: if a `_target_` is outside `ALLOWED`, or the checkpoint cannot be read.
+        InputError: if a `_target_` is outside `ALLOWED`, a value is an interpolation, or the file cannot be read.
     """
-    source = checkpoint or next((path for path in (folder.last, folder.best) if path.exists()), None)
-    content: Any = open_checkpoint(source)["config"] if source else OmegaConf.to_object(OmegaConf.load(folder.config))
+    stored = None if checkpoint else OmegaConf.load(folder.config)
+    content: Any = open_checkpoint(checkpoint)["config"] if checkpoint else OmegaConf.to_container(stored)
+    for key, value in leaves(content):
+        if "${" in str(value):  # it could read an environment variable of whoever opens the run
+            raise InputError(f"{checkpoint or folder.config}: {key}={value}: a stored configuration is resolved")
     config = OmegaConf.create(renamed(content))
     name_classifier(config, Manifest.read(folder.manifest).get("features") or {})
     check_targets(config)
