@@ -51,16 +51,26 @@ def test_a_target_outside_is_refused_from_a_checkpoint(
     assert "network._target_=os.system: not allowed" in told(verb, *using(verb, run_copy, tiny, path))
 
 
-def test_a_target_outside_is_refused_from_the_checkpoint_of_a_resumed_run(
-    told: Callable[..., str], run_copy: Path, edit_checkpoint: Any
+def test_a_resumed_run_builds_nothing_from_its_checkpoints_configuration(
+    run_verb: Callable[..., Any], run_copy: Path, edit_checkpoint: Any, tmp_path: Path
 ) -> None:
-    edit_checkpoint(run_copy / "checkpoints" / "last.ckpt", lambda content: set_target(content["config"]))
-    assert "network._target_=os.system: not allowed" in told("train", f"resume={run_copy}")
+    marker = tmp_path / "executed"
+
+    def change(content: dict[str, Any]) -> None:
+        set_target(content["config"])
+        content["config"]["network"]["command"] = content["config"]["task"]["network"]["command"] = f"touch {marker}"
+
+    edit_checkpoint(run_copy / "checkpoints" / "last.ckpt", change)
+    assert run_verb("train", f"resume={run_copy}").code == 0
+    assert not marker.exists()
 
 
-def test_a_target_outside_is_refused_from_a_run_folders_configuration(told: Callable[..., str], run_copy: Path) -> None:
-    """Without a checkpoint a run starts again from config.yaml."""
-    shutil.rmtree(run_copy / "checkpoints")
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_a_target_outside_is_refused_from_a_run_folders_configuration(
+    told: Callable[..., str], run_copy: Path, checkpoints: bool
+) -> None:
+    if not checkpoints:  # the run starts again
+        shutil.rmtree(run_copy / "checkpoints")
     file = run_copy / "config.yaml"
     config = yaml.safe_load(file.read_text())
     set_target(config)

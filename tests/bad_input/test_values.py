@@ -97,3 +97,9 @@ def test_a_plateau_is_looked_for_after_each_validation_and_only_then(run_verb: R
 
 def test_a_rate_of_zero_can_be_scheduled(run_verb: Run) -> None:
     assert run_verb("train", *SHORT, "trainer.max_epochs=1", "optimizer.lr=0", "scheduler=cosine").code == 0
+
+
+def test_a_run_that_never_validates_is_told(run_verb: Run) -> None:
+    outcome = run_verb("train", *SHORT, "trainer.max_epochs=1", "trainer.check_val_every_n_epoch=3")
+    assert outcome.code == 0
+    assert "val/accuracy was never measured, so there is no best.ckpt; last.ckpt counts" in outcome.out

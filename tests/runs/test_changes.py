@@ -151,7 +151,7 @@ def test_what_a_run_began_with_stays(key: str) -> None:
         check_changes({key: (1, 2)}, DONE, 0)
 
 
-@pytest.mark.parametrize("key", ["data.batch_size", "trainer.devices", "trainer.accumulate_grad_batches"])
+@pytest.mark.parametrize("key", ["data.batch_size", "trainer.devices", "trainer.num_nodes"])
 def test_the_size_of_a_batch_changes_where_an_epoch_begins(key: str) -> None:
     check_changes({key: (1, 2)}, DONE, 0)
     with pytest.raises(InputError, match=rf"{key}=2.*1.*epoch 29.*trainer.max_epochs=29"):

@@ -11,6 +11,7 @@ import yaml
 
 from atelier.errors import InputError
 from atelier.report.notes import cautions
+from atelier.runs.folder import claim
 from atelier.sweeps.aggregate import Results, aggregate
 
 NAN = float("nan")
@@ -116,9 +117,12 @@ def test_only_completed_runs_count(tmp_path: Path) -> None:
         [("completed", 1.0), ("completed", 2.0), ("failed", 100.0), ("interrupted", 100.0), ("running", 100.0)]
     ):
         write_run(tmp_path / str(number), "optimizer=sgd", number, best, status=status)
-    (setting,) = aggregate([tmp_path]).settings
+    with claim(tmp_path / str(number)):  # the process of a run that goes on
+        (setting,) = aggregate([tmp_path]).settings
     assert (setting.objective.mean, setting.objective.n) == (1.5, 2)
     assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 1, "running": 1}
+    (setting,) = aggregate([tmp_path]).settings
+    assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 2}, "its process was killed"
 
 
 # ---------------------------------------------------------------------- what is one setting

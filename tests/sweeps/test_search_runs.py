@@ -124,7 +124,7 @@ def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
         (["seed=1", "optimizer=sgd,adamm"], "optimizer=adamm: no 'adamm'; choose from: adam"),
         (["seed=1", "optimizer=sgd,adamm"], "(with trainer=cpu seed=1 optimizer=adamm)"),
         (["optimizer=sgd"], "nothing varies, so there is nothing to search"),
-        (["task.metric=val/loss,val/accuracy"], "the settings have different objectives, val/loss (max) and"),
+        (["task.metric=val/loss,val/accuracy", "task.mode=max"], "different objectives, val/loss (max) and"),
         (["optimizer=sgd,adam", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: give a whole number of 1 or more"),
         (["optimizer=sgd,adam", "+hydra.sweeper.trial=1"], "hydra.sweeper.trial: no 'trial'; choose from"),
         (

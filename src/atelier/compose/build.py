@@ -80,15 +80,12 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
 def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:
     """
     Raises:
-        InputError: if nothing would be validated, or if a metric was typed whose worst value would count as the best.
+        InputError: for an interval of validations that is no number of steps, or a metric typed with the wrong mode.
     """
     often, every = config.trainer.val_check_interval, config.trainer.check_val_every_n_epoch
     if every is None and not isinstance(often, int):
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
         raise InputError(f"trainer.val_check_interval={often}: {counting}")
-    epochs = config.trainer.max_epochs
-    if config.train and every is not None and 0 < epochs < every:
-        raise InputError(f"trainer.check_val_every_n_epoch={every}: none of trainer.max_epochs={epochs} is validated")
     typed = {key_of(override) for override in overrides}
     other = {"min": LARGER, "max": SMALLER}[config.task.mode]
     if "task.metric" in typed and "task.mode" not in typed and any(word in config.task.metric for word in other):

@@ -18,7 +18,7 @@ from atelier.runs.setting import is_aside, within
 # Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
 FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "images", "labels")
-BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes", "trainer.accumulate_grad_batches")
+BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes")
 # An optimizer keeps its state (moments, sums) if only these arguments change.
 RATES = ("lr", "weight_decay", "betas", "eps")
 PROGRESS = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")  # state of a plateau scheduler

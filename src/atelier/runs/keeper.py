@@ -45,6 +45,7 @@ class Keeper(Checkpoint):
         self.saved = -math.inf  # clock when last.ckpt was written
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
+        self.judged = False  # whether the objective has been measured
         self.sound, self.diverged = 0, False  # the last step known to have a finite loss; whether a loss was not finite
         self.takeover: Takeover | None = None  # for a run that resumes with a changed configuration
 
@@ -144,6 +145,7 @@ class Keeper(Checkpoint):
         if task.metric not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
             raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
+        self.judged = True
         value, best = float(trainer.callback_metrics[task.metric]), self.best["best"]
         if math.isnan(value):
             return

@@ -254,7 +254,8 @@ class Run:
             table.add_row("pruned", "", "by its search")
         plain_console().print(table)
         if best is None and self.config["train"] and not self.pruned:
-            print(f"{objective['metric']} was never a number, so there is no best.ckpt; last.ckpt counts")
+            never = "a number" if self.keeper.judged else "measured"
+            print(f"{objective['metric']} was never {never}, so there is no best.ckpt; last.ckpt counts")
         print(f"Everything is in {self.folder.path}")
 
     def end(self, error: BaseException) -> None:
