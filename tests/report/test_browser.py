@@ -139,6 +139,14 @@ def test_the_filter_keeps_the_rows_that_hold_every_word(page: Any) -> None:
     assert len(column(page, "runs", 0)) == 10
 
 
+def test_the_filter_takes_no_number_for_another(page: Any) -> None:
+    type_into(page, "settings", "0.001")
+    assert column(page, "settings", 0) == ["0.001"]
+    page.find_element("id", "settings-filter").clear()
+    type_into(page, "settings", "001")
+    assert column(page, "settings", 0) == []
+
+
 def test_every_control_has_a_name(page: Any) -> None:
     for control in page.find_elements("css selector", "input, button, a, img, summary, [role=region]"):
         assert control.accessible_name, control.get_attribute("outerHTML")

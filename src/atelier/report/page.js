@@ -19,13 +19,15 @@ function sortBy(table, heading) {
   table.tBodies[0].append(...rows);
 }
 
-// Shows the rows that hold every word that was typed.
+// Shows the rows that hold every word that was typed; a number has to stand at the beginning of a word.
 function filter(table, input, told) {
   const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
   for (const row of table.tBodies[0].rows) {
-    const text = row.textContent.toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
+    const text = [...row.cells].map((cell) => cell.textContent.toLowerCase()).join(" ");
+    const parts = text.split(/[^\w.+-]+/);
+    const holds = (word) => isNaN(word) ? text.includes(word) : parts.some((part) => part.startsWith(word));
+    row.hidden = !words.every(holds);
     shown += !row.hidden;
   }
   told.value = words.length ? `${shown} of ${table.tBodies[0].rows.length} shown` : "";
