@@ -56,7 +56,7 @@ def make(path: str, value: Any) -> Any:
     """Replace each mapping with a `_target_` in plain data by the object that it describes, the innermost first.
 
     Raises:
-        InputError: if a constructor refuses a value; the message names its dotted key, which begins with `path`.
+        InputError: if a constructor refuses a value, or lacks one; the message begins with the dotted key `path`.
     """
     if isinstance(value, list):
         return [make(f"{path}[{index}]", item) for index, item in enumerate(value)]
@@ -68,8 +68,13 @@ def make(path: str, value: Any) -> Any:
     target = locate(path, made.pop("_target_"))
     if made.pop("_partial_", False):
         return functools.partial(target, **made)
-    with wrong_value(path or target.__name__):
-        return target(**made)
+    try:
+        with wrong_value(path or target.__name__):
+            return target(**made)
+    except TypeError as error:
+        if not (missing := re.search(r"missing \d+ required .*arguments?: (.+)", str(error))):
+            raise
+        raise InputError(f"{path}: {target.__name__} needs {missing[1]}".removeprefix(": ")) from error
 
 
 def check(config: DictConfig) -> None:
