@@ -46,6 +46,8 @@ def test_a_run_goes_on_and_is_reported(left: Run, run_verb: Run, tmp_path: Path)
     outcome = run_verb("train", f"resume={run}", "trainer.max_epochs=3", logs=tmp_path)
     assert (outcome.code, outcome.err) == (0, "")
     assert (manifest(run)["status"], manifest(run)["epochs"]) == ("completed", 3)
+    (changes,) = manifest(run)["changes"].values()
+    assert changes.keys() == {"trainer.max_epochs"}, "a key that is called otherwise now has not changed"
     assert (run / "metrics.csv").read_text().splitlines()[: len(epochs)] == epochs
     outcome = run_verb("report", f"sweep=[{run}]", f"output={tmp_path / 'report'}", logs=tmp_path)
     assert (outcome.code, outcome.err) == (0, "")
