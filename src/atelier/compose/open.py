@@ -61,7 +61,7 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
     """
     keys = [key_of(argument) for argument in arguments]
     where = [argument for argument, key in zip(arguments, keys, strict=True) if key in ("resume", "paths.logs")]
-    if "resume" not in keys or len(where) == len(arguments):
+    if len(where) == len(arguments):
         return list(arguments)
     with initialize_config_dir(str(conf), version_base="1.3"):
         config = compose("train", where)

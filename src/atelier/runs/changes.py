@@ -103,14 +103,14 @@ class Takeover:
 
     def __init__(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         self.changes = differences(old, new)
-        self.groups: list[Any] = []
+        keys = [key.split(".") for key in self.changes]
+        self.anew = any(key[0] == "optimizer" and key[-1] not in RATES for key in keys)
+        self.rescheduled = any(key[0] == "scheduler" and key[-1] == "_target_" for key in keys)
+        self.groups: list[dict[str, Any]] = []
         self.schedulers: list[Any] = []
 
     def drop_what_does_not_fit(self, checkpoint: dict[str, Any]) -> None:
         """Remove the states of replaced optimizers and schedulers from the checkpoint."""
-        keys = [key.split(".") for key in self.changes]
-        self.anew = any(key[0] == "optimizer" and key[-1] not in RATES for key in keys)
-        self.rescheduled = any(key[0] == "scheduler" and key[-1] == "_target_" for key in keys)
         if self.anew:
             checkpoint["optimizer_states"] = []
         if self.rescheduled or self.anew:
@@ -118,10 +118,8 @@ class Takeover:
 
     def note(self, trainer: lightning.Trainer) -> None:
         """Copy the hyperparameters of the new optimizers and schedulers, before the checkpoint is restored."""
-        self.groups = [[{**group} for group in optimizer.param_groups] for optimizer in trainer.optimizers]
-        for groups in self.groups:
-            for group in groups:
-                del group["params"]
+        groups = (group for optimizer in trainer.optimizers for group in optimizer.param_groups)
+        self.groups = [{key: value for key, value in group.items() if key != "params"} for group in groups]
         self.schedulers = [copy.deepcopy(config.scheduler.state_dict()) for config in trainer.lr_scheduler_configs]
 
     def apply(self, trainer: lightning.Trainer, interval: str) -> str:
@@ -132,7 +130,7 @@ class Takeover:
         """
         live = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
         before = [float(group["lr"]) for group in live]
-        for group, made in zip(live, [group for groups in self.groups for group in groups], strict=True):
+        for group, made in zip(live, self.groups, strict=True):
             group.update(made)
         for config, made in zip(trainer.lr_scheduler_configs, self.schedulers, strict=True):
             scheduler = config.scheduler

@@ -24,7 +24,6 @@ from typing import Any, TextIO
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
-from rich.table import Table
 
 from atelier.errors import InputError
 from atelier.internals import end_processes
@@ -38,8 +37,8 @@ from atelier.runs.metrics import MetricsFile, RunLogger
 from atelier.runs.overrides import typed
 from atelier.runs.rows import GAPS, gaps
 from atelier.runs.terminal import (
-    plain_console,
     print_if_fake,
+    print_outcome,
     print_plan,
     quieten_lightning,
     recording,
@@ -65,6 +64,7 @@ class Run:
         lock: TextIO | None = None,
     ) -> None:
         self.folder, self.config, self.resumed = folder, config, resumed
+        self.resumed_at: int | None = None  # the step of the checkpoint that it resumes from
         self.begun = resumed is None  # before that, a resumed run does not change run.json
         self.lock = lock
         self.manifest = Manifest.read(folder.manifest)
@@ -135,7 +135,9 @@ class Run:
     def begin_again(self, task: lightning.LightningModule) -> None:
         """Write the resumed run's status and configuration into its folder."""
         if self.folder.last.exists():
-            check_fits(task, open_checkpoint(self.folder.last), self.folder.last)
+            checkpoint = open_checkpoint(self.folder.last)
+            check_fits(task, checkpoint, self.folder.last)
+            self.resumed_at = checkpoint["global_step"]
         self.begun = True
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -203,10 +205,10 @@ class Run:
 
     def resume_from(self, task: lightning.LightningModule) -> Path | None:
         """The checkpoint to resume from; None for a new run."""
-        if self.resumed is None or not self.folder.last.exists():
+        if self.resumed_at is None:
             return None
         if self.main:
-            self.metrics.forget_after(open_checkpoint(self.folder.last)["global_step"])
+            self.metrics.forget_after(self.resumed_at)
         return self.folder.last
 
     def prune(self) -> None:
@@ -240,20 +242,8 @@ class Run:
         found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else tested)
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
-        table = Table(box=None, show_header=False)
-        if (best := objective["best"]) is not None:
-            place = objective["best_step"] if unit == "step" else objective["best_epoch"] + 1
-            table.add_row(f"best {objective['metric']}", f"{best:.4g}", f"{unit} {place:,}")
-        for name, gap in found.items():
-            table.add_row(name.replace("_", " "), f"{gap:.4g}")
-        for name, value in sorted(tested.items()):
-            if "/" not in name:  # metrics of single classes stand in run.json only
-                table.add_row(f"test/{name}", f"{value:.4g}")
-        table.add_row("training", f"{self.manifest['seconds']['fit']:.1f} s", f"{self.manifest['steps']:,} steps")
-        if self.pruned:
-            table.add_row("pruned", "", "by its search")
-        plain_console().print(table)
-        if best is None and self.config["train"] and not self.pruned:
+        print_outcome(self.manifest.content, found, unit)
+        if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
             print(f"{objective['metric']} was never {never}, so there is no best.ckpt; last.ckpt counts")
         print(f"Everything is in {self.folder.path}")

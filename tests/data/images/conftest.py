@@ -79,3 +79,19 @@ def pets(tmp_path: Path) -> Path:
         for number in range(10):
             paint(tmp_path / "pets" / ("cat", "dog")[kind] / f"{number}.png", 100 * kind + number)
     return tmp_path / "pets"
+
+
+@pytest.fixture
+def divide(pets: Path) -> Callable[[int], Path]:
+    """`divide(3)`: the pets as training images, beside so many images of each class that validate and that test."""
+
+    def divided(count: int) -> Path:
+        (pets / "train").mkdir()
+        for number, name in enumerate(("cat", "dog")):
+            (pets / name).rename(pets / "train" / name)
+            for place, split in enumerate(("val", "test")):
+                for copy in range(count):
+                    paint(pets / split / name / f"{copy}.png", 500 + 100 * place + 10 * number + copy)
+        return pets
+
+    return divided

@@ -71,13 +71,8 @@ def changes(pets: Path, paint: Paint) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.fixture
-def divided(pets: Path, paint: Paint) -> Path:
-    (pets / "train").mkdir()
-    for number, name in enumerate(("cat", "dog")):
-        (pets / name).rename(pets / "train" / name)
-        for place, split in enumerate(("val", "test")):
-            paint(pets / split / name / "0.png", 500 + 10 * place + number)
-    return pets
+def divided(divide: Callable[[int], Path]) -> Path:
+    return divide(1)
 
 
 @pytest.mark.parametrize("name", ["added", "gone", "other", "tested", "validates", "another class"])
