@@ -76,7 +76,7 @@ def test_listing_imports_nothing_heavy(run_process: Callable[..., Any], logs: Pa
 def test_a_sweep_is_reported_into_its_folder(run_verb: Run, logs: Path, named: str) -> None:
     outcome = run_verb("report", f"sweep={named.format(logs=logs)}", logs=logs)
     assert (outcome.code, outcome.err) == (0, "")
-    assert "2.0 ± 1.4, n = 2" in outcome.out
+    assert "2.0 ± 1.4" in outcome.out
     assert "1 of 3 runs not begun." in outcome.out
     for name in ("report.html", "summary.md", "summary.csv"):
         assert (logs / "sweeps/a_study/1" / name).is_file()
@@ -86,7 +86,7 @@ def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
     outcome = run_verb("report", f"sweep=[{logs}/runs,{logs}/sweeps]", f"output={logs}/all", logs=logs)
     assert (outcome.code, outcome.err) == (0, "")
     # one setting: the run's 1.5 and the sweep's 1 and 3
-    assert "1.8 ± 1.0, n = 3" in outcome.out
+    assert "1.8 ± 1.0" in outcome.out
     assert (logs / "all/report.html").is_file()
 
 

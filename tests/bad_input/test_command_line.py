@@ -53,6 +53,9 @@ def no_run_was_made(logs: Path) -> bool:
         ("~data.batch_size", "Clocks needs", ["batch_size"]),
         ("trainer.devices=[0,1]", "trainer.devices=[0, 1]", ["GPUs", "number"]),
         ("optimizer=sgd,adam", "optimizer=sgd,adam", ["-m optimizer=sgd,adam"]),
+        ("clock_best", "clock_best", ["experiment=clock_best"]),
+        ("sgd,adam", "sgd,adam", ["optimizer=sgd,adam"]),
+        ("something", "something", ["KEY=something", "--help"]),
         ("seed=1,2", "seed=1,2", ["-m seed=1,2", "seed=[1,2]"]),
         ("logger=none", "logger=none", ["csv", "wandb"]),
         (f"+callbacks.own={{_target_:{CALLBACKS}.EMAWeightAveraging}}", "callbacks.own", ["WeightAveraging"]),
@@ -73,6 +76,14 @@ def test_a_wrong_command_line_leaves_no_run_behind(run_verb: Run, tiny: list[str
     outcome = run_verb("train", *tiny, override)
     assert refusal(outcome)
     assert no_run_was_made(outcome.logs)
+
+
+@pytest.mark.parametrize(("verb", "words"), [("eval", ["run=latest"]), ("predict", ["run=latest", "inputs=latest"])])
+def test_a_value_without_its_key_is_told_the_keys_that_the_command_needs(
+    told: Callable[..., str], verb: str, words: list[str]
+) -> None:
+    message = told(verb, "latest")
+    assert [word for word in words if word not in message] == []
 
 
 def test_all_options_of_a_group_are_listed(told: Callable[..., str], conf: Path) -> None:

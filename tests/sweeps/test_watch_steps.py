@@ -1,11 +1,16 @@
-"""How far a job is, in epochs or in steps."""
+"""How far a job is, in epochs or in steps, and what of it a narrow terminal shows."""
 
+import io
+import json
+import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from atelier.sweeps.sweep import Job
+from atelier.runs.terminal import plain_console
+from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import LiveTable, progress
 
 
@@ -41,3 +46,19 @@ def test_the_time_left_is_worked_out_from_what_is_done(
     monkeypatch.setattr("atelier.sweeps.watch.time", SimpleNamespace(monotonic=lambda: 110.0))
     table: Any = SimpleNamespace(began={0: 100.0})
     assert LiveTable.time_left(table, job(**facts), record) == left
+
+
+def test_a_terminal_of_80_columns_shows_each_value_whole(tmp_path: Path) -> None:
+    values = {"optimizer": "adam_keras", "optimizer.lr": "0.0001", "network.hidden": "[256,128,64]"}
+    objective = {"metric": "val/accuracy", "mode": "max"}
+    sweep = Sweep.create(tmp_path / "sweep", [Job(0, [], values, {"epochs": 20})], objective=objective, planned=1)
+    (sweep.path / "0").mkdir()
+    record = {"status": "running", "epochs": 12, "objective": {**objective, "best": 0.98765}}
+    (sweep.path / "0/run.json").write_text(json.dumps(record))
+    table = LiveTable(sweep)
+    table.began[0] = time.monotonic() - 3600
+    table.console = plain_console(width=80, file=io.StringIO())
+    table.console.print(table.picture())
+    shown = table.console.file.getvalue()
+    words = ("adam_keras", "0.0001", "[256,128,64]", "running", "epoch 12/20", "0.9877", "40:00")
+    assert [word for word in words if word not in shown] == []

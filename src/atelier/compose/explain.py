@@ -18,8 +18,13 @@ ONE_SAMPLE = "Expected more than 1 value per channel when training"  # torch's, 
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
-def explain(error: BaseException, conf: Path) -> str:
-    """The message for the user, with key, value and choices; `conf` is the folder of the configuration groups."""
+def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
+    """The message for the user, with key, value and choices.
+
+    Args:
+        conf: the folder of the configuration groups.
+        verb: the command, whose configuration is conf/<verb>.yaml.
+    """
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -44,6 +49,8 @@ def explain(error: BaseException, conf: Path) -> str:
         group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
         return f"{group} needs {match[1]}.{match[2]}, which is missing; choose another {match[1]}= or {group}="
     if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return without_key(error.override, conf, verb)
         return unparsed(error.override, error.message.splitlines()[0])
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
@@ -58,6 +65,13 @@ def explain(error: BaseException, conf: Path) -> str:
             match[1] not in groups(conf)
         )
     return "\n".join(str(error).strip().splitlines()[:2])
+
+
+def without_key(value: str, conf: Path, verb: str) -> str:
+    """The message for an argument that is a value alone: the key of an option's group, or a required key."""
+    keys = [group for group in groups(conf) if (conf / group / f"{value.split(',')[0]}.yaml").is_file()]
+    keys = keys or re.findall(r"^(\w+): \?\?\?", (conf / f"{verb}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{value}: write {' or '.join(f'{key}={value}' for key in keys or ['KEY'])}; --help lists the keys"
 
 
 def unparsed(override: str, why: str) -> str:

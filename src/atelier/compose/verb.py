@@ -42,10 +42,15 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         def mistakes_told() -> Iterator[None]:
             try:
                 yield
+            except KeyboardInterrupt:  # a run or a sweep that has begun handles the signal itself
+                if traceback_wanted:
+                    raise
+                print("Interrupted.", file=sys.stderr)
+                sys.exit(130)
             except Exception as error:
                 if traceback_wanted or not about_settings(error):
                     raise
-                print(explain(error, root / "conf"), file=sys.stderr)
+                print(explain(error, root / "conf", config_name), file=sys.stderr)
                 sys.exit(2)
 
         @functools.wraps(main)

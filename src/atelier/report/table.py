@@ -44,7 +44,10 @@ class Table:
 
     def main(self) -> "Table":
         """The table with its main columns only."""
-        kept = [index for index, column in enumerate(self.columns) if column.main]
+        return self.without(*(column.title for column in self.columns if not column.main))
+
+    def without(self, *titles: str) -> "Table":
+        kept = [index for index, column in enumerate(self.columns) if column.title not in titles]
         return Table([self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows])
 
 
@@ -59,7 +62,7 @@ def settings_table(results: Results) -> Table:
         columns.append(Column(f"at {unit_of(results.records)}", main=False))
     columns += [Column(metric_words(gap), main=False) for gap in known_gaps(results)]
     columns += [Column(metric_words(f"test/{name}"), main=index == 0) for index, name in enumerate(results.tests)]
-    columns += [Column("training time"), Column("parameters"), Column("runs", numeric=False)]
+    columns += [Column("training time"), Column("parameters"), Column("runs (n)", numeric=False)]
     return Table(columns, [row(setting, results) for setting in results.settings])
 
 
@@ -68,11 +71,10 @@ def row(setting: Setting, results: Results) -> list[Cell]:
         cells = [value_cell(setting.values[key]) for key in results.keys]
     else:
         cells = [value_cell(setting.records[0].get("experiment"))]
-    if results.metric:
-        cells.append(statistic_cell(setting.objective))
-        cells.append(statistic_cell(best_at(setting, unit_of(results.records))))
-    cells += [statistic_cell(setting.gaps.get(gap, Statistic.of(()))) for gap in known_gaps(results)]
-    cells += [statistic_cell(setting.test.get(name, Statistic.of(()))) for name in results.tests]
+    shown = [setting.objective, best_at(setting, unit_of(results.records))] if results.metric else []
+    shown += [setting.gaps.get(gap, Statistic.of(())) for gap in known_gaps(results)]
+    shown += [setting.test.get(name, Statistic.of(())) for name in results.tests]
+    cells += [statistic_cell(one, len(setting.completed)) for one in shown]
     cells.append(Cell(duration(setting.seconds.mean), setting.seconds.mean))
     cells.append(Cell(number(setting.parameters.mean), setting.parameters.mean))
     return [*cells, Cell(runs_told(setting), float(len(setting.completed)))]
@@ -105,9 +107,11 @@ def value_cell(value: str | None) -> Cell:
     return Cell(value, value if size is None else size)
 
 
-def statistic_cell(one: Statistic) -> Cell:
-    """`mean ± std, n = 3`."""
-    return Cell("–" if one.mean is None else f"{whole_number(one.mean, one.std)}, n = {one.n}", one.mean)
+def statistic_cell(one: Statistic, runs: int) -> Cell:
+    """`mean ± std`, with `n = 3` only where it is not the number of `runs`, which has its own column."""
+    if one.mean is None:
+        return Cell("–", None)
+    return Cell(whole_number(one.mean, one.std) + f", n = {one.n}" * (one.n != runs), one.mean)
 
 
 def runs_told(setting: Setting) -> str:

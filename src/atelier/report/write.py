@@ -73,12 +73,21 @@ def print_table(results: Results, table: Table) -> None:
     console = plain_console()
     if not console.is_terminal:
         console = plain_console(width=500)  # in a file, no cell is wrapped
-    table = table.main()
-    shown = Shown(box=SIMPLE_HEAD, title=heading(results).title, title_justify="left")
-    for column in table.columns:
-        shown.add_column(Text(column.title), justify="right" if column.numeric else "left")
-    for row in table.rows:
-        shown.add_row(*(Text(cell.text) for cell in row))
+    title = heading(results).title
+    shown = drawn(table.main(), title, narrow=console.is_terminal)
+    if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
+        shown = drawn(table.main().without("training time", "parameters"), title, narrow=True)
     console.print(shown)
     for line in [caption(results), *cautions(results)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def drawn(table: Table, title: str, narrow: bool) -> Shown:
+    """The table for a console; `narrow`: with each word of a heading in its own line."""
+    shown = Shown(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    for column in table.columns:
+        words = column.title.replace(" ", "\n") if narrow else column.title
+        shown.add_column(Text(words), justify="right" if column.numeric else "left", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(Text(cell.text) for cell in row))
+    return shown

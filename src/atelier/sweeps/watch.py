@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
@@ -97,19 +98,20 @@ class LiveTable(Lines):
         room = max(3, self.console.height - 6)
         shown = sorted(self.sweep.jobs, key=lambda job: (ORDER.index(states[job.number]), job.number))[:room]
         table = Table(box=None, pad_edge=False)
-        for title in ("job", *(self.sweep.jobs[0].values if self.sweep.jobs else ()), "seed", "state", "done"):
-            table.add_column(title, justify="right" if title in ("job", "done", "seed") else "left", no_wrap=True)
-        table.add_column(self.sweep.manifest["objective"]["metric"] + " so far", justify="right")
-        table.add_column("left", justify="right")
+        keys = list(self.sweep.jobs[0].values) if self.sweep.jobs else []
+        table.add_column("job", justify="right")
+        for key in keys:
+            table.add_column(shortest(key, keys))
+        table.add_column("state")
+        for title in ("done", self.sweep.manifest["objective"]["metric"] + " so far", "left"):
+            table.add_column(title, justify="right")
         for job in sorted(shown, key=lambda job: job.number):
             record, state = records[job.number], states[job.number]
             score = record.get("objective", {}).get("best")
-            seed = "" if job.facts.get("seed") is None else str(job.facts["seed"])
             left = duration(self.time_left(job, record)) if state == "running" else ""
             cells: list[str | Text] = [
                 str(job.number),
                 *job.values.values(),
-                seed,
                 Text("pruned" if pruned(record) else state, style=COLOURS[state]),
                 progress(job, record),
             ]
@@ -134,6 +136,16 @@ class LiveTable(Lines):
         if limit is None or not done or job.number not in self.began:
             return None
         return (time.monotonic() - self.began[job.number]) / done * (limit - done)
+
+
+def shortest(key: str, keys: Sequence[str]) -> str:
+    """The last word of a key, or the whole key if another key ends in the same word.
+
+    >>> shortest("optimizer.lr", ["optimizer.lr", "seed"]), shortest("a.size", ["a.size", "b.size"])
+    ('lr', 'a.size')
+    """
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def length(job: Job) -> tuple[str, int | None]:
