@@ -9,9 +9,11 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from lightning.fabric import Fabric
+from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
 from atelier.compose.build import build_data, build_task
+from atelier.errors import InputError
 from atelier.metrics import calibration, common_sense, confusion, mean, sample_quality
 from atelier.runs.terminal import quieten_lightning
 
@@ -51,6 +53,29 @@ def test_a_task_that_makes_pictures_serves_a_plain_trainer(compose: Compose, dat
     trainer = plain()
     trainer.fit(build_task(config), build_data(config))
     assert trainer.global_step == 1
+
+
+def test_overfitting_a_few_batches_trains_on_the_same_ones_in_each_epoch(compose: Compose, data_dir: Path) -> None:
+    quieten_lightning()
+    config = compose("network.hidden=[4]", f"paths.data={data_dir}")
+    module, data, seen = build_task(config), build_data(config), []
+    module.training_step = lambda batch, index, step=module.training_step: (seen.append(batch), step(batch, index))[1]
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = lightning.Trainer(accelerator="cpu", max_epochs=2, overfit_batches=2, enable_checkpointing=False, **quiet)
+    trainer.fit(module, data)
+    (first, second, *again) = [batch[0] for batch in seen]
+    assert [a.equal(b) for a, b in zip(again, (first, second), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("kind", ["classifier", "vae"])
+def test_what_plain_loaders_cannot_serve_is_told(compose: Compose, data_dir: Path, kind: str) -> None:
+    quieten_lightning()
+    given = {"classifier": ["network.hidden=[4]", "task.clean_train_accuracy=true"], "vae": MADE["vae"]}
+    config = compose(*given[kind], f"paths.data={data_dir}")
+    batch = (torch.rand(4, *config.data.shape), torch.zeros(4, dtype=torch.long))
+    pictures = DataLoader([batch], batch_size=None)
+    with pytest.raises(InputError, match=r"task\.\w+.*datamodule="):
+        plain().fit(build_task(config), pictures, pictures)
 
 
 def test_a_classifier_trains_under_fabric(compose: Compose, data_dir: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), labels (N, …)
 
@@ -24,12 +24,14 @@ class TensorSet(Dataset[Batch]):
         return self.inputs.index_select(0, rows), self.labels.index_select(0, rows)
 
 
-class BatchSampler(Sampler[Tensor]):
+class BatchSampler(SequentialSampler):
     """Index tensors of the batches of this process.
 
     Training: with `shuffle`, a new order in each epoch, which depends on seed and epoch only. All processes get equal
     batches, the last of which may repeat samples; a last batch of one sample, on which batch norm cannot train, joins
     the previous batch. Evaluation: each sample exactly once over all processes.
+
+    It is a SequentialSampler by name only: for `overfit_batches`, Lightning would replace any other.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class BatchSampler(Sampler[Tensor]):
         """The index of an epoch's first batch."""
         return self.start if self.start_epoch in (None, epoch) else 0
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]
         start, self.start = self.first(self.epoch), 0
         if self.shuffle:
             order = torch.randperm(

@@ -174,7 +174,7 @@ class Stream(TensorSet):
 class StreamSampler(BatchSampler):
     """A sampler whose indices continue from epoch to epoch."""
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]
         for index in super().__iter__():
             yield index + self.epoch * self.count
 

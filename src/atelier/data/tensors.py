@@ -160,7 +160,7 @@ class TensorData(lightning.LightningDataModule):
             count=len(self.sets[split]),
             batch_size=self.batch_size if train else self.eval_batch_size,
             train=train,
-            shuffle=train and self.shuffle,
+            shuffle=train and self.shuffle and not getattr(self.trainer, "overfit_batches", 0),
             seed=self.seed,
             rank=rank,
             world=world,

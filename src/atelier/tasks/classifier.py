@@ -60,6 +60,8 @@ class Classifier(Task):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
+        if self.clean_train_accuracy and stage == "fit":
+            self.own_data("task.clean_train_accuracy")
         self.classes = getattr(self.trainer.datamodule, "classes", None) or self.classes  # type: ignore[attr-defined]
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class GenerativeTask(Task):
         self.quality.to(self.device)
         if self.quality.has_reference:
             return
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.own_data("task.features, which scores images by those of training,")
         real = data.sets["train"]
         rows = torch.linspace(0, len(real) - 1, min(len(real), self.reference_size)).long()
         rows = rows[self.trainer.global_rank :: self.trainer.world_size]

@@ -219,6 +219,17 @@ class Task(QuickHooks, lightning.LightningModule):
             self.log_dict({f"{prefix}{key}": item for key, item in values.items()})
             metric.reset()
 
+    def own_data(self, purpose: str) -> Any:
+        """The trainer's data module, for a `purpose` that plain loaders do not serve.
+
+        Raises:
+            InputError: if the trainer was given loaders instead.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise InputError(f"{purpose} needs a data module of atelier.data; give it to the trainer as datamodule=")
+        return data
+
     @torch.no_grad()
     def pass_over(self, split: str, prefix: str) -> None:
         """Run the validation step over a split, and log the metrics as `<prefix><name>`.
@@ -226,7 +237,7 @@ class Task(QuickHooks, lightning.LightningModule):
         Each sample counts once, on any number of processes. The states of the random generators of torch, NumPy and
         Python are restored afterwards.
         """
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.own_data(f"measuring the {split} split apart")
         training = {module: module.training for module in self.modules()}
         others = random.getstate(), np.random.get_state()  # a user's data set may draw from them
         self.eval()
