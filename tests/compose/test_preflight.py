@@ -58,3 +58,17 @@ def test_listed_devices_count_by_their_number(of_devices: Any) -> None:
     listed = of_devices("trainer=ddp", "trainer.devices=[1,3]", here=4)
     assert listed["devices"] == 2
     assert listed["config_hash"] == of_devices("trainer=ddp", "trainer.devices=[0,1]", here=4)["config_hash"]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("trainer.strategy=foo", ["strategy", "foo", "ddp"]),
+        ("+trainer.gradient_clip_algorithm=foo", ["gradient_clip_algorithm", "foo", "norm"]),
+        ("+trainer.benchmark=true +trainer.barebones=true", ["barebones"]),
+    ],
+)
+def test_what_lightning_refuses_is_a_problem_of_the_job(data_dir: Path, override: str, words: list[str]) -> None:
+    job = ["network=mlp", "trainer=cpu", *override.split()]
+    problem = check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], job)["problem"]
+    assert [word for word in words if word not in problem] == []

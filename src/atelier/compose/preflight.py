@@ -9,12 +9,9 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
-from atelier.errors import InputError
 
 
 def check_job(
@@ -34,10 +31,12 @@ def check_job(
     """
     import torch  # not at the top: the process that starts a sweep does not import torch
 
-    from atelier.compose.build import ALL, build_data, check_networks, check_run, decide_devices
-    from atelier.compose.verb import register_resolvers
+    from atelier.compose.build import ALL, build_data, build_trainer, check_networks, check_run, decide_devices
+    from atelier.compose.verb import about_settings, register_resolvers
     from atelier.runs.setting import setting_hash
+    from atelier.runs.terminal import quieten_lightning
 
+    quieten_lightning()
     os.environ.update(environment)
     register_resolvers(root)
     GlobalHydra.instance().clear()
@@ -54,10 +53,13 @@ def check_job(
             check_networks(config)
             accelerator = config.trainer.accelerator
             if gpus is None:
+                build_trainer(config)  # Lightning refuses values, too
                 accelerator = decide_devices(config.trainer)
             elif config.trainer.devices in ALL:
                 config.trainer.devices = 1 if accelerator == "cpu" else gpus
-    except (InputError, HydraException, OmegaConfBaseException) as error:
+    except Exception as error:
+        if not about_settings(error):
+            raise
         return {"problem": explain(error, root / "conf")}
     devices, by_steps = config.trainer.devices, config.trainer.check_val_every_n_epoch is None
     return {
