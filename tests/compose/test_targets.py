@@ -1,6 +1,9 @@
 """A configuration builds what it may build, with arguments that fit; everything else is told in a line."""
 
+import importlib
+import inspect
 import itertools
+import pkgutil
 import re
 import sys
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 import atelier
 from atelier.arguments import typed
 from atelier.compose.build import check_targets
-from atelier.compose.targets import build, check, locate
+from atelier.compose.targets import NAMED, build, check, locate, within
 from atelier.errors import InputError
 from atelier.loggers.tensorboard import TensorBoard
 from atelier.loggers.wandb import Wandb
@@ -65,8 +68,8 @@ ABSENT = [
 ]
 
 
-def node(target: Any, **arguments: Any) -> DictConfig:
-    return OmegaConf.create({"optimizer": {"_target_": target, **arguments}})
+def node(target: Any, place: str = "optimizer", **arguments: Any) -> DictConfig:
+    return OmegaConf.create({place: {"_target_": target, **arguments}})
 
 
 def refused(config: DictConfig, message: str) -> None:
@@ -116,6 +119,96 @@ def test_a_forbidden_target_is_found_wherever_it_hides(place: dict[str, Any]) ->
     refused(OmegaConf.create(place), "_target_=os.system: not allowed")
 
 
+WITH_EFFECTS = [
+    "lightning.pytorch.cli.instantiate_class",
+    "lightning.pytorch.utilities.migration.utils.migrate_checkpoint",
+    "lightning.pytorch.demos.mnist_datamodule.MNISTDataModule",
+    "lightning.pytorch.loggers.MLFlowLogger",
+    "lightning.pytorch.loggers.CSVLogger",
+    "torch.nn.modules.module.Module.load_state_dict",
+    "torchvision.models.resnet18",
+    "torchvision.models.get_model",
+    "atelier.runs.folder.create",
+    "atelier.runs.run.Run",
+    "atelier.data.cache.write",
+    "atelier.sweeps.local.Local",
+    "atelier.sweeps.process.end_group",
+]
+ANY_PLACE = ["optimizer", "network", "data", "task", "trainer", "callbacks.x", "logger.x", "data.augmentation"]
+
+
+@pytest.mark.parametrize("target", WITH_EFFECTS)
+@pytest.mark.parametrize("place", ANY_PLACE)
+def test_what_writes_downloads_or_starts_programs_is_refused_everywhere(target: str, place: str) -> None:
+    config = OmegaConf.create({})
+    OmegaConf.update(config, place, {"_target_": target})
+    refused(config, rf"{re.escape(place)}\._target_={re.escape(target)}: ")
+
+
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("data", "torch.nn.Linear"),
+        ("task", "atelier.data.digits.Digits"),
+        ("network", "atelier.tasks.classifier.Classifier"),
+        ("data.augmentation", "lightning.pytorch.callbacks.DeviceStatsMonitor"),
+        ("callbacks.own", "torch.nn.Linear"),
+        ("network.layers", "lightning.pytorch.Trainer"),
+    ],
+)
+def test_each_kind_has_its_place(place: str, target: str) -> None:
+    config = OmegaConf.create({})
+    OmegaConf.update(config, place, {"_target_": target})
+    refused(config, rf"{re.escape(place)}\._target_={re.escape(target)}: ")
+
+
+KINDS = {
+    *("atelier.tasks.task.Task", "atelier.data.tensors.TensorData", "atelier.runs.metrics.RunLogger"),
+    *("lightning.pytorch.callbacks.callback.Callback", "lightning.pytorch.trainer.trainer.Trainer"),
+    *("lightning.pytorch.strategies.strategy.Strategy", "lightning.pytorch.profilers.profiler.Profiler"),
+    *("optuna.samplers._base.BaseSampler", "optuna.pruners._base.BasePruner"),
+    *("torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer", "torch.optim.lr_scheduler.LRScheduler"),
+}
+
+PURE = [name for name in NAMED if name != "atelier.compose.features.trained_classifier"]
+
+
+def test_of_all_public_names_in_the_allowed_packages_nothing_else_can_be_built() -> None:
+    for module in pkgutil.walk_packages(atelier.__path__, "atelier."):
+        importlib.import_module(module.name)
+    names = [name for name, module in list(sys.modules.items()) if within(name) and module is not None]
+    free, tried = set(), 0
+    for module in names:
+        for name, value in list(vars(sys.modules[module]).items()):
+            if name.startswith("_") or not (isinstance(value, type) or callable(value)):
+                continue
+            tried += 1
+            try:
+                found = locate("x", f"{module}.{name}")
+            except InputError:
+                continue
+            bases = {f"{base.__module__}.{base.__qualname__}" for base in getattr(found, "__mro__", ())}
+            if not bases & KINDS:
+                free.add(f"{found.__module__}.{found.__qualname__}")
+    assert tried > 3000
+    assert {name for name in free if not name.startswith(tuple(f"{module}." for module in PURE))} == {
+        "atelier.compose.features.trained_classifier"
+    }
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_module_whose_functions_can_be_built_only_computes(module: str) -> None:
+    known = {value.__name__ for value in vars(importlib.import_module(module)).values() if inspect.ismodule(value)}
+    assert known <= {
+        "math",
+        "torch",
+        "warnings",
+        "torch.nn.functional",
+        "torch.nn",
+        "torchvision.transforms.v2.functional",
+    }
+
+
 def test_a_target_whose_package_is_not_installed_names_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +237,6 @@ def test_an_unknown_key_lists_those_that_there_are_the_nearest_first() -> None:
         ("torch.nn.Linear", "in_features", [3], "a whole number"),
         ("atelier.tasks.schedule.Schedule", "interval", "century", "step, epoch"),
         ("atelier.tasks.encodings.Angles", "outputs", 4, "a list"),
-        ("atelier.data.clocks.Clocks", "num_images", "many", "a whole number"),
         ("atelier.networks.mlp.MLP", "hidden", [64, "many"], "a list, each item a whole number"),
         ("atelier.networks.mlp.MLP", "hidden", "many", "a list"),
         (
@@ -174,14 +266,17 @@ def test_a_value_of_the_wrong_kind_is_told_what_is_taken(target: str, key: str, 
         ("torch.optim.Adam", "betas", [0.9, 0.99]),
         ("torch.nn.Linear", "in_features", "???"),
         ("atelier.networks.conv_blocks.ConvBlocks", "blocks", [16, [32, 32]]),
-        ("lightning.pytorch.Trainer", "devices", "auto"),
-        ("lightning.pytorch.Trainer", "devices", 2),
-        ("lightning.pytorch.Trainer", "limit_train_batches", 0.5),
-        ("lightning.pytorch.Trainer", "profiler", None),
     ],
 )
 def test_a_value_of_the_right_kind_passes(target: str, key: str, value: Any) -> None:
     check(node(target, **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("devices", "auto"), ("devices", 2), ("limit_train_batches", 0.5), ("profiler", None)]
+)
+def test_a_value_of_the_right_kind_passes_for_the_trainer(key: str, value: Any) -> None:
+    check(node("lightning.pytorch.Trainer", place="trainer", **{key: value}))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ STATED: Mapping[str, Mapping[str, Any]] = {
         "log_every_n_steps": Annotated[int, Ge(0)],
         "profiler": Literal["simple", "advanced", "pytorch", "xla"] | None,
     },
+    "lightning.pytorch.profilers.profiler.Profiler": {"dirpath": type(None)},  # it writes into the run's folder
     "torch.optim.optimizer.Optimizer": {
         "lr": NotNegative,
         "weight_decay": NotNegative,
@@ -56,7 +57,7 @@ SWAPS = "it puts other weights into the network for a validation, and best.ckpt 
 REFUSED: Mapping[str, str] = {
     "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": SWAPS,
     "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": SWAPS,
-    "lightning.pytorch.callbacks.model_checkpoint.ModelCheckpoint": "the run writes best.ckpt and last.ckpt itself",
+    "lightning.pytorch.callbacks.checkpoint.Checkpoint": "the run writes best.ckpt and last.ckpt itself",
 }
 
 

@@ -16,7 +16,7 @@ from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.changes import check_changes, check_length, differences, leaves
 from atelier.runs.checkpoint import open_checkpoint
-from atelier.runs.folder import RunFolder, attach, create, find
+from atelier.runs.folder import RunFolder, attach, create, find, read_yaml, refuse_links
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
@@ -116,6 +116,9 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
                 f"resume it without {' '.join(new)}"
             )
     config.resume = config.paths.run = str(folder.path)
+    for logger in (config.get("logger") or {}).values():
+        if "run" in logger:
+            logger.run = config.paths.run  # the folder may have moved, or be a stranger's
     return config, changed
 
 
@@ -152,6 +155,7 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
     folder = find(str(options.run), Path(options.paths.logs))
+    refuse_links(folder.path)
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
     for override in HydraConfig.get().overrides.task:
@@ -176,8 +180,7 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
     Raises:
         InputError: if a `_target_` is outside `ALLOWED`, a value is an interpolation, or the file cannot be read.
     """
-    stored = None if checkpoint else OmegaConf.load(folder.config)
-    content: Any = open_checkpoint(checkpoint)["config"] if checkpoint else OmegaConf.to_container(stored)
+    content: Any = open_checkpoint(checkpoint)["config"] if checkpoint else read_yaml(folder.config)
     for key, value in leaves(content):
         if "${" in str(value):  # it could read an environment variable of whoever opens the run
             raise InputError(f"{checkpoint or folder.config}: {key}={value}: a stored configuration is resolved")

@@ -21,10 +21,38 @@ ALLOWED = (
     "torchvision.models",
     "torchvision.ops",
     "torchvision.transforms",
-    "torchmetrics",
     "lightning.pytorch",
     "optuna.samplers",
     "optuna.pruners",
+)
+# A configuration may come from a stranger, and these packages hold functions that start programs, write and download.
+# {place in a configuration, as a pattern: the class whose subclasses may stand there, and nowhere else}
+PLACES = {
+    r"task": "atelier.tasks.task.Task",
+    r"data": "atelier.data.tensors.TensorData",
+    r"callbacks\.\w+": "lightning.pytorch.callbacks.callback.Callback",
+    r"logger\.\w+": "atelier.runs.metrics.RunLogger",
+    r"trainer": "lightning.pytorch.trainer.trainer.Trainer",
+    r"trainer\.strategy": "lightning.pytorch.strategies.strategy.Strategy",
+    r"trainer\.profiler": "lightning.pytorch.profilers.profiler.Profiler",
+    r"hydra\.sweeper\.sampler": "optuna.samplers._base.BaseSampler",
+    r"hydra\.sweeper\.pruner(\.wrapped_pruner)*": "optuna.pruners._base.BasePruner",
+}
+# Elsewhere: subclasses of these classes, and
+PARTS = (
+    "torch.nn.modules.module.Module",
+    "torch.optim.optimizer.Optimizer",
+    "torch.optim.lr_scheduler.LRScheduler",
+)
+# what is defined in these modules or has this name. A fork adds its own parts of other kinds here.
+NAMED = (
+    "atelier.compose.features.trained_classifier",
+    "atelier.data.augment",
+    "atelier.losses.penalty",
+    "atelier.networks.initialize",
+    "atelier.tasks.encodings",
+    "atelier.tasks.schedule",
+    "torch.nn.init",
 )
 
 # {old path that stored configurations name: new path}
@@ -81,10 +109,11 @@ def check(config: DictConfig) -> None:
     """Check every node with a `_target_` in a resolved configuration.
 
     Raises:
-        InputError: if a target is outside `ALLOWED` or does not exist, or its signature has no such key or value.
+        InputError: if a target is not allowed at its place or does not exist, or its signature lacks a key or value.
     """
     for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
         target = locate(path, node["_target_"])
+        check_place(path, node["_target_"], target)
         check_allowed(path, target)
         arguments = {key: value for key, value in node.items() if not key.startswith("_")}
         try:
@@ -153,7 +182,37 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
         raise InputError(f"{path}._target_={name}: there is no such class or function")
     if not isinstance(found, (type, types.FunctionType)) or not within(found.__module__):
         raise InputError(f"{path}._target_={name}: leads outside of what is allowed: {', '.join(ALLOWED)}")
+    if not is_part(found) and not has_place(found):
+        raise InputError(f"{path}._target_={name}: a configuration builds no {found.__name__}; see docs/adding.md")
     return found
+
+
+def check_place(path: str, name: str, found: Callable[..., Any]) -> None:
+    """
+    Raises:
+        InputError: if `found`, which has the `name`, is of a kind that does not stand at the key `path`.
+    """
+    kinds = [kind for place, kind in PLACES.items() if re.fullmatch(place, path)]
+    if kinds and not any(is_a(found, kind) for kind in kinds):
+        raise InputError(f"{path}._target_={name}: this is the place of a {kinds[0].rpartition('.')[2]}")
+    if not kinds and not is_part(found):
+        raise InputError(f"{path}._target_={name}: a {found.__name__} does not stand here")
+
+
+def is_part(found: Callable[..., Any]) -> bool:
+    """Whether a class or function is allowed as a part, such as a network or an optimizer."""
+    name = f"{found.__module__}.{found.__qualname__}."
+    kind = any(is_a(found, kind) for kind in PARTS) and not has_place(found)  # a Task is a Module, too
+    return kind or any(name.startswith(f"{known}.") for known in NAMED)
+
+
+def has_place(found: Callable[..., Any]) -> bool:
+    return any(is_a(found, kind) for kind in PLACES.values())
+
+
+def is_a(found: Callable[..., Any], kind: str) -> bool:
+    """Whether `found` is the class with the name `kind` or a subclass of it; nothing is imported for that."""
+    return kind in [f"{base.__module__}.{base.__qualname__}" for base in getattr(found, "__mro__", ())]
 
 
 def within(name: str) -> bool:

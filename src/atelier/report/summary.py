@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from atelier.figures.words import as_number
 from atelier.report.notes import caption, cautions, heading
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
@@ -21,8 +22,18 @@ def summary_csv(results: Results, output: Path) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: as_text(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def as_text(value: Any) -> Any:
+    """A value that a spreadsheet does not take for a formula: a text that begins like one begins with ' instead.
+
+    >>> as_text("=1+1"), as_text("-0.5"), as_text(-0.5)
+    ("'=1+1", '-0.5', -0.5)
+    """
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@")) and as_number(value) is None
+    return f"'{value}" if formula else value
 
 
 def run_row(record: Record, keys: list[str], output: Path) -> dict[str, Any]:
@@ -54,7 +65,7 @@ def summary_md(results: Results, table: Table, pictures: Sequence[Picture], prob
     lines += ["", *table_lines(table.columns, table.rows)]
     for picture in pictures:
         lines += ["", f"![{picture.caption}](figures/{picture.path.name}.png)", "", picture.caption]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).replace("<", "&lt;") + "\n"  # no HTML
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:

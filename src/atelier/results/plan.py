@@ -12,10 +12,11 @@ from annotated_types import MinLen
 from atelier.arguments import check_complete
 from atelier.errors import InputError
 from atelier.results.studies import load
+from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.sweeps.grid import Grid, expand
-from atelier.sweeps.records import LOADER, Record
+from atelier.sweeps.records import Record
 from atelier.sweeps.sweep import Sweep
 
 

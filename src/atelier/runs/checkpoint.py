@@ -21,6 +21,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint")
+    check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -32,6 +33,23 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
     return {**content, "config": renamed(content["config"])}
+
+
+def check_archive(path: Path) -> None:
+    """Compare the checksums of a checkpoint's archive, which `torch.load` does not.
+
+    Raises:
+        InputError: if the file is damaged, or if its parts would expand to more than the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(part.file_size for part in archive.infolist()) > path.stat().st_size:
+                raise InputError(f"{path} is compressed, as no checkpoint of a run is, so it is not opened")
+            damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is damaged or no checkpoint ({error})") from error
+    if damaged:
+        raise InputError(f"{path} is damaged: the checksum of {damaged} differs")
 
 
 def load_weights(task: lightning.LightningModule, path: Path) -> None:

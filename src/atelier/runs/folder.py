@@ -11,9 +11,11 @@ from typing import Any, TextIO
 import yaml
 
 from atelier.errors import InputError
-from atelier.runs.manifest import write_atomically
+from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.overrides import typed
 from atelier.runs.setting import current
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
 
 
 @dataclass
@@ -73,8 +75,9 @@ def claim(path: Path) -> TextIO:
     The lock is released when the returned file is closed, or when this process ends.
 
     Raises:
-        InputError: if another process holds the lock.
+        InputError: if another process holds the lock, or the folder holds links.
     """
+    refuse_links(path)
     lock = (path / ".lock").open("a")
     for _ in range(10):  # `claimed` holds the lock for a moment
         try:
@@ -84,6 +87,17 @@ def claim(path: Path) -> TextIO:
             time.sleep(0.02)
     lock.close()
     raise InputError(f"{path} is being written by another process")
+
+
+def refuse_links(path: Path) -> None:
+    """
+    Raises:
+        InputError: if a file or folder into which a run or a sweep writes is a link, which could lead anywhere.
+    """
+    written = [path, path / "checkpoints", path / "figures", path / "evaluation"]
+    for child in (child for folder in written if folder.is_dir() for child in folder.iterdir()):
+        if child.is_symlink():
+            raise InputError(f"{child} is a link, through which nothing is written; put a file or folder in its place")
 
 
 def claimed(path: Path) -> bool:
@@ -112,11 +126,15 @@ def attach(path: Path) -> RunFolder:
     """An existing run folder.
 
     Raises:
-        InputError: if it has no run.json.
+        InputError: if it has no readable run.json.
     """
     folder = RunFolder(path)
     if not folder.manifest.is_file():
         raise InputError(f"{path} is no run folder: it has no run.json")
+    try:
+        Manifest.read(folder.manifest)
+    except ValueError as error:
+        raise InputError(f"{folder.manifest} is damaged: {error}") from error
     return folder
 
 
@@ -135,7 +153,20 @@ def write_yaml(path: Path, content: object) -> None:
 
 
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(current(path.read_text(encoding="utf-8")))
+    """The content of a YAML file of a run, which may be a stranger's.
+
+    Raises:
+        InputError: if it is no regular file or no YAML, or has aliases, by which a short file expands without limit.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        text = current(path.read_text(encoding="utf-8"))
+        if "*" in text and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, LOADER)):
+            raise InputError(f"{path} has aliases, as no file of a run has, so it is not read")
+        return yaml.load(text, LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def last_two(path: Path) -> str:

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from atelier.runs.setting import current
+
+CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
 
 
 class Manifest:
@@ -18,7 +21,16 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
-        return cls(path, json.loads(current(path.read_text(encoding="utf-8"))))
+        """
+        Raises:
+            OSError: if the file cannot be read. ValueError: if it holds no JSON object.
+        """
+        if not path.is_file():  # reading a pipe would wait for ever
+            raise FileNotFoundError(f"{path}: there is no such file")
+        content = json.loads(CONTROL.sub("?", current(path.read_text(encoding="utf-8"))))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        return cls(path, content)
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]

@@ -11,7 +11,7 @@ GAPS = ("validation_gap", "generalisation_gap")
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file as text, without a last line that a crash cut off."""
-    if not path.exists():
+    if not path.is_file():
         return []
     text = path.read_text()
     return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))

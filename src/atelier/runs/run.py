@@ -176,7 +176,7 @@ class Run:
         try:
             yield
         finally:
-            if self.main:
+            if self.main and self.begun:
                 seconds = self.manifest["seconds"][part] + time.perf_counter() - began
                 self.manifest.update(seconds={part: round(seconds, 3)})
 

@@ -1,19 +1,15 @@
 """Reads the record of a run: its run.json, configuration and curves, and its job in sweep.json."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from atelier.runs.folder import claimed
+from atelier.runs.folder import claimed, read_yaml
+from atelier.runs.manifest import CONTROL, Manifest
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
-from atelier.runs.setting import current, renamed
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
+from atelier.runs.setting import renamed
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Record:
         """The content of config.yaml; {} if the run failed before it was written."""
         if self.folder is None or not (self.folder / "config.yaml").is_file():
             return {}
-        return renamed(yaml.load((self.folder / "config.yaml").read_text(encoding="utf-8"), LOADER) or {})
+        return renamed(read_yaml(self.folder / "config.yaml") or {})
 
     def value(self, key: str) -> str | None:
         """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
@@ -60,7 +56,7 @@ class Record:
             node = node.get(part) if isinstance(node, dict) else None
         if isinstance(node, bool):
             return str(node).lower()
-        return None if node is None or isinstance(node, dict) else str(node)
+        return None if node is None or isinstance(node, dict) else CONTROL.sub("?", str(node))
 
     def curves(self, unit: str) -> dict[str, dict[int, float]]:
         """The curves of the run over its epochs or steps: `atelier.runs.rows.read_curves`."""
@@ -84,7 +80,7 @@ class Record:
 def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:
     """The record of a run; if its run.json cannot be read, the run counts as failed."""
     try:
-        manifest = json.loads(current((folder / "run.json").read_text(encoding="utf-8")))
+        manifest = Manifest.read(folder / "run.json").content
     except (OSError, ValueError) as error:
         told = {"type": type(error).__name__, "message": f"run.json cannot be read: {error}"}
         manifest = {**waiting(job or {}, {}), "status": "failed", "error": told}

@@ -9,8 +9,8 @@ import yaml
 
 from atelier.arguments import check_complete
 from atelier.errors import InputError
+from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
-from atelier.sweeps.records import LOADER
 from atelier.sweeps.sweep import Sweep
 
 Values = Mapping[str, Any]  # {key: value}

@@ -15,7 +15,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder, claimed
 from atelier.runs.manifest import Manifest
-from atelier.runs.overrides import key_of, quoted, typed
+from atelier.runs.overrides import bare, key_of, quoted, typed
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.records import Record, read_run, waiting
 
@@ -81,12 +81,14 @@ class Sweep:
         """The sweep that a user names by its folder, or by `latest`.
 
         Raises:
-            InputError: if the folder has no readable sweep.json.
+            InputError: if the folder has no readable sweep.json, or a job in it is refused.
         """
         path = cls.find(where, logs)
         if not (path / "sweep.json").is_file():
             raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
-        return cls.read(path)
+        sweep = cls.read(path)
+        sweep.jobs  # noqa: B018 - each is checked before the sweep is locked
+        return sweep
 
     @classmethod
     def read(cls, path: Path) -> "Sweep":
@@ -120,7 +122,20 @@ class Sweep:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        return [Job(job["number"], job["overrides"], job["values"], job["facts"]) for job in self.content["jobs"]]
+        return [self.job_of(entry) for entry in self.content["jobs"]]
+
+    def job_of(self, entry: Any) -> Job:
+        """
+        Raises:
+            InputError: if an entry of sweep.json names a folder elsewhere, or sets keys of Hydra's.
+        """
+        job = Job(entry["number"], entry["overrides"], entry["values"], entry["facts"])
+        if isinstance(job.number, bool) or not isinstance(job.number, int) or job.number < 0:
+            raise InputError(f"{self.manifest.path}: number={job.number!r}: the number of a job is 0 or more")
+        for override in job.overrides:
+            if bare(str(override)).startswith(("hydra.", "hydra/")):
+                raise InputError(f"{self.manifest.path}: {override}: a job sets no keys of Hydra's")
+        return job
 
     def records(self) -> list[Record]:
         """The records of all jobs, in order of number; jobs without a run.json are waiting."""

@@ -52,6 +52,8 @@ def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated
     Raises:
         InputError: if no run has such files.
     """
+    if name != Path(name).name or name in ("", ".", ".."):
+        raise InputError(f"name={name}: give the name of a file or folder in the runs' figures")
     found = [(group, pictures_of(group, name)) for group in groups]
     found = [(group, pictures) for group, pictures in found if pictures]
     if not found:
