@@ -1,7 +1,11 @@
 """Checkpoints are opened as tensors and plain data, or not at all."""
 
+import errno
 import pickle
+import resource
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from atelier.errors import InputError
-from atelier.runs.checkpoint import check_fits, open_checkpoint
+from atelier.runs.checkpoint import Straight, check_fits, open_checkpoint
+from atelier.runs.folder import RunFolder
+from atelier.runs.keeper import Keeper
 
 
 class Trap:
@@ -123,3 +129,41 @@ def test_another_networks_checkpoint_names_what_differs(path: Path, other: nn.Mo
         check_fits(other, open_checkpoint(path), path)
     assert str(path) in str(error.value)
     assert "torch.nn.Linear" in str(error.value)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file can grow beyond 20 kB, as on a disk that is nearly full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_checkpoint_that_does_not_fit_is_told_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"last\.part"):
+        Straight().save_checkpoint({"state_dict": torch.zeros(10_000)}, tmp_path / "last.part")
+
+
+def test_a_checkpoint_is_written_beside_its_target_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no such folder"))
+    Straight().save_checkpoint({"config": {}, "state_dict": {"a": torch.ones(3)}}, tmp_path / "last.ckpt")
+    assert open_checkpoint(tmp_path / "last.ckpt")["state_dict"]["a"].tolist() == [1, 1, 1]
+
+
+def test_what_was_written_of_a_checkpoint_that_does_not_fit_is_removed(tmp_path: Path) -> None:
+    def fail(path: Path, weights_only: bool) -> None:
+        path.write_bytes(bytes(100))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = RunFolder(tmp_path)
+    folder.best.parent.mkdir()
+    folder.best.write_text("whole")
+    keeper: Any = SimpleNamespace(folder=folder, saved=0.0)
+    with pytest.raises(OSError, match="No space"):
+        Keeper.save(keeper, SimpleNamespace(save_checkpoint=fail), folder.best)  # type: ignore[arg-type]
+    assert [file.name for file in folder.best.parent.iterdir()] == ["best.ckpt"]
+    assert folder.best.read_text() == "whole"

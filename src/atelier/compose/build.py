@@ -20,6 +20,7 @@ from atelier.compose.targets import build, check, locate, make, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
+from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
@@ -148,7 +149,7 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
         callbacks = [TrainingProgress(), *callbacks, *pruning(config, run)]
     elif callbacks and output:
         (output / "figures").mkdir(parents=True, exist_ok=True)
-    return build(
+    trainer: lightning.Trainer = build(
         settings,
         callbacks=callbacks + ([run.keeper] if run else []),
         logger=[run.metrics, *build_all(config, "logger")] if run else False,
@@ -160,6 +161,8 @@ def build_trainer(config: DictConfig, run: Run | None = None, output: Path | Non
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+    trainer.strategy.checkpoint_io = Straight()
+    return trainer
 
 
 def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from atelier.errors import InputError
@@ -33,6 +34,23 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
     return {**content, "config": renamed(content["config"])}
+
+
+class Straight(TorchCheckpointIO):
+    """Writes a checkpoint where it belongs; Lightning's own way makes a copy in memory and another in TMPDIR."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """
+        Raises:
+            OSError: if the file cannot be written, for example on a full disk.
+        """
+        with open(path, "wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                if isinstance(cause := error.__context__, OSError):
+                    raise OSError(cause.errno, cause.strerror, str(path)) from error
+                raise
 
 
 def check_archive(path: Path) -> None:

@@ -183,7 +183,11 @@ class Keeper(Checkpoint):
         part = path.with_suffix(".part")
         if path == self.folder.last:
             self.saved = time.monotonic()
-        trainer.save_checkpoint(part, weights_only=False)
+        try:
+            trainer.save_checkpoint(part, weights_only=False)
+        except BaseException:
+            part.unlink(missing_ok=True)  # it may fill the disk, which run.json needs
+            raise
         if trainer.is_global_zero:
             os.replace(part, path)
         trainer.strategy.barrier("checkpoint")
