@@ -1,6 +1,5 @@
 """The base class of tasks: passes the optimizer and the learning-rate scheduler to Lightning, and logs metrics."""
 
-import copy
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,11 @@ from atelier.internals import QuickHooks
 from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
+
+
+def on_cpu(state: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    """A copy of a metric's state in main memory."""
+    return [on_cpu(part) for part in state] if isinstance(state, list) else state.to("cpu", copy=True)  # type: ignore[misc]
 
 
 class Task(QuickHooks, lightning.LightningModule):
@@ -255,26 +259,29 @@ class Task(QuickHooks, lightning.LightningModule):
             module.training = mode
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the states of the metrics of an unfinished epoch, so that the run can resume in its middle."""
-        checkpoint["metrics"] = {}
-        several = self.trainer.world_size > 1
-        for name, metric in self.metrics_by_name().items():
-            if metric.update_called:
-                with metric.sync_context(should_sync=several, distributed_available=lambda: several):
-                    state = {key: getattr(metric, key) for key in metric.metric_state}
-                    checkpoint["metrics"][name] = copy.deepcopy(state)
+        """Save each process's metrics of an unfinished epoch, so that the run can resume in its middle."""
+        own = {
+            name: {key: on_cpu(getattr(metric, key)) for key in metric.metric_state}
+            for name, metric in self.metrics_by_name().items()
+            if metric.update_called
+        }
+        checkpoint["metrics"] = [own]
+        if (several := self.trainer.world_size) > 1:
+            checkpoint["metrics"] = [None] * several
+            torch.distributed.all_gather_object(checkpoint["metrics"], own)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self._trainer is None or self.trainer.state.fn != "fit":
             return
+        saved = checkpoint.get("metrics") or []
+        processes = [saved] if isinstance(saved, dict) else saved  # earlier versions saved the sums of all processes
+        rank = self.trainer.global_rank
         for name, metric in self.metrics_by_name().items():
-            for key, value in checkpoint.get("metrics", {}).get(name, {}).items():
-                metric._update_count = 1  # on all ranks, since the next save of the metric is collective
-                if self.trainer.is_global_zero:  # rank 0 continues with the sums of all ranks
-                    joined = isinstance(getattr(metric, key), list) and isinstance(
-                        value, Tensor
-                    )  # reduced over several ranks
-                    setattr(metric, key, [value] if joined else value)
+            if processes and name in processes[0]:
+                metric._update_count = 1  # on every process, since computing the metric is collective
+            for key, value in (processes[rank].get(name, {}) if rank < len(processes) else {}).items():
+                joined = isinstance(getattr(metric, key), list) and isinstance(value, Tensor)
+                setattr(metric, key, [value] if joined else value)
 
     def metrics_by_name(self) -> dict[str, Metric]:
         """All metrics of the task by name; the metrics of a validation are empty when a checkpoint is saved."""
