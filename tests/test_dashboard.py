@@ -44,7 +44,7 @@ def make_sweep(folder: Path, mode: str = "min", logger: str = "wandb") -> Path:
     for number in range(3):  # the last one never began
         job = folder / str(number)
         (job / "figures").mkdir(parents=True)
-        (job / "figures" / "samples.png").touch()
+        (job / "figures" / "training_pictures.png").touch()
         (job / "metrics.csv").write_text(HEADER if number else HEADER.replace(",test/error", ""))
         config = {"sweep": {"folder": str(folder)}, "logger": {logger: {"project": "my-project"}}}
         (job / "config.yaml").write_text(yaml.safe_dump(config))
@@ -106,7 +106,7 @@ def test_the_table_has_the_sweeps_runs_by_setting_with_their_results(definition:
 
 
 def test_the_pictures_that_the_runs_drew_are_shown(definition: dict[str, Any]) -> None:
-    assert [panel["mediaKeys"] for panel in panels(definition)["Media Browser"]] == [["figures/samples"]]
+    assert [panel["mediaKeys"] for panel in panels(definition)["Media Browser"]] == [["figures/training_pictures"]]
 
 
 def test_question_claim_and_a_quick_budget_are_told(definition: dict[str, Any]) -> None:

@@ -157,12 +157,12 @@ def test_how_a_key_of_the_run_is_changed_is_told(run_verb: Run, trained: Any, ov
 
 def test_made_up_data_is_told_wherever_a_number_is_shown(run_verb: Run) -> None:
     fake = ["data=mnist", "data.source=fake", "network.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
-    trained = run_verb("train", *fake, "callbacks=samples")
+    trained = run_verb("train", *fake, "callbacks=training_pictures")
     assert trained.code == 0, trained.err
     assert trained.out.count(FAKE) == 2, "at the start, and under the numbers"
     assert trained.out.splitlines()[-1] == FAKE
     assert run_verb("eval", f"run={trained.folder}").out.splitlines()[-1] == FAKE
-    inputs = f"inputs={trained.folder / 'figures' / 'samples.png'}"
+    inputs = f"inputs={trained.folder / 'figures' / 'training_pictures.png'}"
     predicted = run_verb("predict", f"run={trained.folder}", inputs, "format=json")
     assert predicted.err == f"{FAKE}\n"
     assert json.loads(predicted.out)

@@ -135,7 +135,7 @@ def assert_plain(value: Any, path: str = "checkpoint") -> None:
         assert type(value) in (torch.Tensor, str, int, float, bool, type(None)), f"{path}: {type(value)}"
 
 
-@pytest.mark.parametrize("name", ["samples", "curves", "best_and_worst"])
+@pytest.mark.parametrize("name", ["training_pictures", "curves", "best_and_worst"])
 def test_the_default_callbacks_draw(trained: Any, name: str, is_drawn: Run) -> None:
     assert is_drawn(trained.folder / "figures" / f"{name}.png")
 

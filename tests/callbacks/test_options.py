@@ -15,7 +15,15 @@ from atelier.compose.targets import check
 Run = Callable[..., Any]
 Compose = Callable[..., DictConfig]
 PICTURES = [
-    *("samples", "curves", "confusion", "mistakes", "weight_norms", "dropout_schemes", "activation_statistics"),
+    *(
+        "training_pictures",
+        "curves",
+        "confusion",
+        "mistakes",
+        "weight_norms",
+        "dropout_schemes",
+        "activation_statistics",
+    ),
     *("filters_features.0", "filters_features.3", "deconvolution_features.3"),
 ]
 
@@ -59,9 +67,11 @@ def test_options_are_given_to_eval(compose: Compose, options: Any, together: Any
 
 
 def test_several_options_are_added_with_keys_of_their_own(compose: Compose) -> None:
-    found = compose("+callbacks=[filters,weight_norms]", "callbacks.filters.count=3", "~callbacks.samples").callbacks
+    found = compose(
+        "+callbacks=[filters,weight_norms]", "callbacks.filters.count=3", "~callbacks.training_pictures"
+    ).callbacks
     assert {"curves", "filters", "weight_norms"} < found.keys()
-    assert "samples" not in found
+    assert "training_pictures" not in found
     assert found.filters.count == 3
 
 

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import atelier
 from atelier.arguments import typed
+from atelier.callbacks.training_pictures import TrainingPictures
 from atelier.compose.build import check_targets
 from atelier.compose.targets import NAMED, build, check, locate, within
 from atelier.errors import InputError
@@ -349,6 +350,7 @@ def test_the_default_configuration_is_accepted(compose: Compose) -> None:
     [
         ("atelier.compose.features.Pixels", features.Pixels),
         ("atelier.compose.features.Inception", features.Inception),
+        ("atelier.callbacks.samples.Samples", TrainingPictures),
         ("atelier.runs.wandb.Wandb", Wandb),
         ("atelier.runs.tensorboard.TensorBoard", TensorBoard),
     ],

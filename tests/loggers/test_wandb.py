@@ -44,7 +44,7 @@ def job(tmp_path: Path) -> Callable[..., Path]:
         overrides = [f"optimizer={optimizer}", "optimizer.lr=0.25", f"seed={number}"]
         run = {"experiment": "clock_angles", "config_hash": "c0ffee", "overrides": overrides}
         (folder / "run.json").write_text(json.dumps(run))
-        Image.new("L", (8, 8), 128).save(folder / "figures" / "samples.png")
+        Image.new("L", (8, 8), 128).save(folder / "figures" / "training_pictures.png")
         return folder
 
     return make
@@ -102,7 +102,7 @@ def test_history_has_a_row_per_step_and_the_figures_with_the_last(
     assert [row["_step"] for row in history] == [10, 20, 30]
     assert [row["val/loss"] for row in history] == pytest.approx([0.1, 0.05, 1 / 30])
     assert [row["epoch"] for row in history] == [0, 1, 2]
-    assert [row.get("figures/samples._type") for row in history] == [None, None, "image-file"]
+    assert [row.get("figures/training_pictures._type") for row in history] == [None, None, "image-file"]
 
 
 def test_what_is_logged_in_one_step_is_one_row(single: Path, recorded_in: Reader) -> None:

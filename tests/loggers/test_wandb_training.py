@@ -35,7 +35,7 @@ def test_a_training_with_both_loggers_tells_wandb_what_metrics_csv_holds(
         assert recorded.summary[f"test/{name}"] == pytest.approx(value)
     assert recorded.exit_status == 0
     pictures = {key.removesuffix("._type") for key in recorded.summary if key.startswith("figures/") and "_type" in key}
-    assert pictures == {"figures/samples", "figures/curves", "figures/best_and_worst"}
+    assert pictures == {"figures/training_pictures", "figures/curves", "figures/best_and_worst"}
     assert list(outcome.folder.glob("tensorboard/events.out.tfevents.*"))
 
 

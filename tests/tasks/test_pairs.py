@@ -125,12 +125,12 @@ def test_the_kept_network_is_the_one_that_is_tested(outcomes: dict[str, Any], ke
 
 def test_the_pairs_are_drawn_side_by_side(outcomes: dict[str, Any]) -> None:
     figures = {path.stem for path in (outcomes["last"].folder / "figures").iterdir()}
-    assert {"samples", "best_and_worst", "curves"} <= figures
+    assert {"training_pictures", "best_and_worst", "curves"} <= figures
     assert outcomes["last"].code == 0
 
 
 def test_pairs_are_predicted_from_pictures(run_verb: Run, outcomes: dict[str, Any]) -> None:
-    picture = outcomes["last"].folder / "figures" / "samples.png"
+    picture = outcomes["last"].folder / "figures" / "training_pictures.png"
     answer = run_verb("predict", f"run={outcomes['best'].folder}", f"inputs=[{picture}]", "format=json")
     assert (answer.code, answer.err) == (0, "")
     assert '"first ≤ second":' in answer.out or '"first \\u2264 second":' in answer.out

@@ -58,6 +58,7 @@ NAMED = (
 # {old path that stored configurations name: new path}
 MOVED = {
     **{f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")},
+    "atelier.callbacks.samples.Samples": "atelier.callbacks.training_pictures.TrainingPictures",
     "atelier.runs.wandb.Wandb": "atelier.loggers.wandb.Wandb",
     "atelier.runs.tensorboard.TensorBoard": "atelier.loggers.tensorboard.TensorBoard",
 }

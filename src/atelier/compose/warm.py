@@ -2,7 +2,7 @@
 
 import atelier.callbacks.curves
 import atelier.callbacks.extremes
-import atelier.callbacks.samples
+import atelier.callbacks.training_pictures
 import atelier.compose.build
 import atelier.compose.open
 import atelier.data.clocks

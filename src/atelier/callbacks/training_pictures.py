@@ -11,8 +11,8 @@ from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
 
 
-class Samples(Watcher):
-    """Draws `samples.png`: training images as stored, before augmentation.
+class TrainingPictures(Watcher):
+    """Draws `training_pictures.png`: training images as stored, before augmentation.
 
     Args:
         count: number of images.
@@ -29,5 +29,5 @@ class Samples(Watcher):
         images, labels = data[rows]
         if images.dim() != 4:
             return  # sequences and points are not drawn
-        path = Path(trainer.default_root_dir) / "figures" / "samples.png"
+        path = Path(trainer.default_root_dir) / "figures" / "training_pictures.png"
         draw_sheet(images / 255, task.captions(labels), path, title="training pictures")
