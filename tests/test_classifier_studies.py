@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from atelier.compose.targets import build
 from atelier.report.notes import claim_words
-from atelier.sweeps.records import LOADER
+from atelier.runs.folder import LOADER
 
 Compose = Callable[..., DictConfig]
 STUDIES = {

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from atelier.results.studies import read_study
+from atelier.runs.folder import LOADER
 from atelier.sweeps.grid import has
-from atelier.sweeps.records import LOADER
 
 STUDIES: dict[str, dict[str, Any]] = {
     path.stem: yaml.load(path.read_text(), LOADER)["study"]

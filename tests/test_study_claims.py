@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from atelier.sweeps.records import LOADER
+from atelier.runs.folder import LOADER
 
 CONF = Path(__file__).parents[1] / "conf"
 STUDIES = {path.stem: yaml.load(path.read_text(), LOADER) for path in sorted((CONF / "study").glob("*.yaml"))}

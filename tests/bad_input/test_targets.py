@@ -39,7 +39,8 @@ def test_a_target_outside_is_refused_from_a_config_file(
 
 
 def set_target(config: dict[str, Any]) -> None:
-    config["network"] = config["task"]["network"] = {"_target_": "os.system", "command": "true"}
+    for part in (config, config["task"]):
+        part["network"] = {"_target_": "os.system", "command": "true"}
 
 
 @pytest.mark.parametrize("verb", ["eval", "predict"])

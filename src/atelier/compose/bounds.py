@@ -31,7 +31,6 @@ STATED: Mapping[str, Mapping[str, Any]] = {
         "log_every_n_steps": Annotated[int, Ge(0)],
         "profiler": Literal["simple", "advanced", "pytorch", "xla"] | None,
     },
-    "lightning.pytorch.profilers.profiler.Profiler": {"dirpath": type(None)},  # it writes into the run's folder
     "torch.optim.optimizer.Optimizer": {
         "lr": NotNegative,
         "weight_decay": NotNegative,
@@ -73,7 +72,7 @@ def check_allowed(path: str, target: Callable[..., Any]) -> None:
     """
     for name in names_of(target):
         if name in REFUSED:
-            raise InputError(f"{path}: a run cannot have a {name.rpartition('.')[2]}: {REFUSED[name]}")
+            raise InputError(f"{path}: a run cannot have a {target.__name__}: {REFUSED[name]}")
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:

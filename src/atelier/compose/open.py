@@ -116,9 +116,10 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
                 f"resume it without {' '.join(new)}"
             )
     config.resume = config.paths.run = str(folder.path)
-    for logger in (config.get("logger") or {}).values():
-        if "run" in logger:
-            logger.run = config.paths.run  # the folder may have moved, or be a stranger's
+    places = [("run", logger) for logger in (config.get("logger") or {}).values()]
+    for key, node in [*places, ("dirpath", config.trainer.get("profiler"))]:
+        if OmegaConf.is_dict(node) and key in node:
+            node[key] = config.paths.run  # the folder may have moved, or be a stranger's
     return config, changed
 
 
