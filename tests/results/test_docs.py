@@ -23,6 +23,8 @@ TWO_HEADS = {"encoding": "multihead"}
 QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("README.md", "| `pairs`, FNN", "ee559_pairs", [PAIRS[3]], "accuracy", 100, 1),
     ("README.md", "| `mnist_rows_rnn`", "elec576_rnn", [{"network.hidden": 128}], "accuracy", 100, 2),
+    ("README.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], "accuracy", 100, 2),
+    ("docs/classifiers.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], "accuracy", 1, 4),
     ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
