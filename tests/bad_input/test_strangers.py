@@ -52,16 +52,21 @@ def test_a_checkpoint_with_flipped_bytes_is_refused(
     assert message.startswith(f"{path} is damaged: ")
 
 
-def test_a_run_whose_last_checkpoint_is_damaged_does_not_go_on_and_stays_as_it_is(
-    told: Told, run_copy: Path, tiny: list[str]
+def test_a_run_whose_last_checkpoint_is_damaged_stays_as_it_is_and_goes_on_from_the_best_if_told_so(
+    told: Told, run_verb: Run, run_copy: Path
 ) -> None:
     last = run_copy / "checkpoints" / "last.ckpt"
     content = bytearray(last.read_bytes())
     content[len(content) // 2] ^= 255
     last.write_bytes(content)
     before = (run_copy / "run.json").read_bytes()
-    assert told("train", f"resume={run_copy}").startswith(f"{last} is damaged")
+    message = told("train", f"resume={run_copy}")
+    assert message.startswith(f"{last} is damaged")
     assert (run_copy / "run.json").read_bytes() == before
+    source, target = message.split("cp ")[1].split()
+    shutil.copy(source, target)
+    outcome = run_verb("train", f"resume={run_copy}")
+    assert (outcome.code, outcome.err) == (0, "")
 
 
 def test_a_compressed_checkpoint_is_not_expanded(told: Told, run_copy: Path, tiny: list[str], using: Any) -> None:

@@ -135,7 +135,11 @@ class Run:
     def begin_again(self, task: lightning.LightningModule) -> None:
         """Write the resumed run's status and configuration into its folder."""
         if self.folder.last.exists():
-            checkpoint = open_checkpoint(self.folder.last)
+            try:
+                checkpoint = open_checkpoint(self.folder.last)
+            except InputError as error:
+                remedy = f"\nto go on from the best one: cp {self.folder.best} {self.folder.last}"
+                raise InputError(f"{error}{remedy * self.folder.best.exists()}") from error
             check_fits(task, checkpoint, self.folder.last)
             self.resumed_at = checkpoint["global_step"]
         self.begun = True
