@@ -15,6 +15,7 @@ import yaml
 from atelier.errors import InputError
 from atelier.figures.kinds.pictures import gather
 from atelier.runs.folder import read_yaml
+from atelier.runs.trust import check_files, check_overrides
 
 Told = Callable[..., str]
 Run = Callable[..., Any]
@@ -80,7 +81,7 @@ def test_a_compressed_checkpoint_is_not_expanded(told: Told, run_copy: Path, tin
     assert told("eval", *using("eval", run_copy, tiny, path)).startswith(f"{path} is compressed")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"status": '])
+@pytest.mark.parametrize("content", ["", "{", "[1]", "[" * 200_000], ids=["empty", "cut off", "a list", "nested"])
 @pytest.mark.parametrize("verb", ["eval", "train"])
 def test_a_damaged_manifest_is_told_in_a_line(told: Told, run_copy: Path, verb: str, content: str) -> None:
     (run_copy / "run.json").write_text(content)
@@ -110,10 +111,10 @@ def test_what_is_no_yaml_is_told_with_its_file(tmp_path: Path, text: str) -> Non
 
 
 @pytest.mark.parametrize("file", ["metrics.csv", "config.yaml"])
-def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run_verb: Run, sweep: Path, file: str) -> None:
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run_verb: Run, sweep: Path, tmp_path: Path, file: str) -> None:
     (sweep / "0" / file).unlink()
     os.mkfifo(sweep / "0" / file)
-    outcome = run_verb("report", f"sweep={sweep}", logs=sweep.parents[2])
+    outcome = run_verb("report", f"sweep={sweep}", f"output={tmp_path / 'report'}", logs=sweep.parents[2])
     assert outcome.code == 0
 
 
@@ -166,10 +167,102 @@ def test_a_job_whose_folder_is_a_link_does_not_begin(told: Told, sweep: Path, tm
     assert [path.name for path in precious.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("override", ["hydra.run.dir=/tmp", "+hydra.job.env_set.PATH=x", "hydra/launcher=slurm"])
-def test_a_job_of_a_sweep_sets_nothing_of_hydra(told: Told, sweep: Path, override: str) -> None:
+MORE_THAN_A_VALUE = [
+    "hydra.run.dir=/tmp",
+    "+hydra.job.env_set.PATH=x",
+    "hydra/launcher=slurm",
+    "++hydra={callbacks:{x:{_target_:torch.utils.collect_env.run,command:true}}}",
+    "+callbacks@hydra.callbacks=none",
+    "--config-dir=/tmp",
+    "-cn=x",
+    "seed=1\ntouch x",
+    "++note=${oc.env:HOME}",
+]
+
+
+@pytest.mark.parametrize("override", [*MORE_THAN_A_VALUE, "resume=/tmp", "sweep.folder=/tmp"])
+def test_a_job_of_a_sweep_sets_values_and_nothing_else(told: Told, sweep: Path, override: str) -> None:
     edit(sweep / "sweep.json", lambda content: content["jobs"][1]["overrides"].append(override))
-    assert override in told("train", f"sweep.resume={sweep}", logs=sweep.parents[2])
+    assert repr(override) in told("train", f"sweep.resume={sweep}", logs=sweep.parents[2])
+
+
+@pytest.mark.parametrize("override", MORE_THAN_A_VALUE)
+def test_a_run_that_goes_on_composes_values_and_nothing_else(told: Told, run_copy: Path, override: str) -> None:
+    edit(run_copy / "run.json", lambda content: content["overrides"].append(override))
+    assert repr(override) in told("train", f"resume={run_copy}", "trainer.max_epochs=9")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("optimizer=adam", "+callbacks=[filters,curves]", "~scheduler", "network.blocks=[[16,16],32]", "a.0.b=1"),
+        *("+activation@network.dense_activation=tanh", "network@task.teacher=lenet5", "++data.folder='/my data/a:b'"),
+        *("paths.data=/data", "task.name='what $x costs: 3'"),
+    ],
+)
+def test_what_people_type_is_composed_again(override: str, tmp_path: Path) -> None:
+    check_overrides([override], tmp_path)
+
+
+def test_data_go_where_the_command_says_and_not_where_a_configuration_says(
+    run_verb: Run, run_copy: Path, tmp_path: Path
+) -> None:
+    config = yaml.safe_load((run_copy / "config.yaml").read_text())
+    config["paths"]["data"] = config["data"]["folder"] = str(tmp_path / "elsewhere")
+    (run_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    edit(run_copy / "run.json", lambda content: content.update(config_hash="x"))
+    assert run_verb("train", f"resume={run_copy}").code == 0
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_checkpoint_whose_configuration_repeats_itself_is_refused(
+    told: Told, run_copy: Path, tiny: list[str], using: Any, edit_checkpoint: Any
+) -> None:
+    bomb: Any = {}
+    for _ in range(60):
+        bomb = {"a": bomb, "b": bomb}
+    path = run_copy / "checkpoints" / "best.ckpt"
+    edit_checkpoint(path, lambda content: content["config"].update(bomb=bomb))
+    assert told("eval", *using("eval", run_copy, tiny, path)).startswith(f"{path}: its configuration repeats")
+
+
+def test_a_finished_run_is_used_in_one_process_whatever_its_configuration_says(
+    run_verb: Run, run_copy: Path, tmp_path: Path, edit_checkpoint: Any
+) -> None:
+    profiler = {"_target_": "lightning.pytorch.profilers.SimpleProfiler", "filename": "x"}
+    asked = {
+        "devices": 1000,
+        "num_nodes": 2,
+        "strategy": "ddp",
+        "profiler": {**profiler, "dirpath": str(tmp_path / "x")},
+    }
+    edit_checkpoint(run_copy / "checkpoints" / "best.ckpt", lambda content: content["config"]["trainer"].update(asked))
+    assert run_verb("eval", f"run={run_copy}").code == 0
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("place", ["figures", "0/evaluation/test/figures", "0/run.log"])
+def test_a_report_is_not_written_through_a_link(told: Told, sweep: Path, tmp_path: Path, place: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (sweep / place).parent.mkdir(parents=True, exist_ok=True)
+    (sweep / place).symlink_to(elsewhere)
+    assert told("report", f"sweep={sweep}", logs=sweep.parents[2]).startswith(f"{sweep / place} is a link")
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".lock", "0/.lock", "0/metrics.csv", "0/config.yaml"])
+def test_a_pipe_in_a_sweep_is_told(told: Told, sweep: Path, name: str) -> None:
+    (sweep / name).unlink(missing_ok=True)
+    os.mkfifo(sweep / name)
+    assert told("report", f"sweep={sweep}", logs=sweep.parents[2]).startswith(f"{sweep / name} is no file")
+
+
+def test_the_links_of_others_in_a_folder_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    (tmp_path / "search.journal.lock").symlink_to("search.journal")
+    check_files(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../../../secret", "/secret", "..", ""])

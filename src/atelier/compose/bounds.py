@@ -56,6 +56,8 @@ SWAPS = "it puts other weights into the network for a validation, and best.ckpt 
 REFUSED: Mapping[str, str] = {
     "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": SWAPS,
     "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": SWAPS,
+    "lightning.pytorch.callbacks.spike.SpikeDetection": "it writes into a file of any name",
+    "lightning.pytorch.serve.servable_module_validator.ServableModuleValidator": "it starts a server",
     "lightning.pytorch.callbacks.checkpoint.Checkpoint": "the run writes best.ckpt and last.ckpt itself",
 }
 

@@ -16,12 +16,14 @@ from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.changes import check_changes, check_length, differences, leaves
 from atelier.runs.checkpoint import open_checkpoint
-from atelier.runs.folder import RunFolder, attach, create, find, read_yaml, refuse_links
+from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
 from atelier.runs.setting import renamed, setting_hash
+from atelier.runs.trust import check_files, check_overrides
 
+ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 
 
@@ -68,7 +70,9 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
     if config.resume is None:
         return list(arguments)
     run = find(str(config.resume), Path(config.paths.logs))
-    return merged(Manifest.read(run.manifest)["overrides"], arguments)
+    overrides = Manifest.read(run.manifest)["overrides"]
+    check_overrides(overrides, run.manifest)
+    return merged(overrides, arguments)
 
 
 def of_the_launcher(override: str, config: DictConfig) -> bool:
@@ -92,6 +96,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
     stored = config = stored_config(folder)
     manifest, features = Manifest.read(folder.manifest), features_of(stored)
     typed = manifest["overrides"]
+    check_overrides(typed, folder.manifest)
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     changed = {}
@@ -116,6 +121,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
                 f"resume it without {' '.join(new)}"
             )
     config.resume = config.paths.run = str(folder.path)
+    if "data.folder" not in map(key_of, typed):
+        at_home(config, data)
     places = [("run", logger) for logger in (config.get("logger") or {}).values()]
     for key, node in [*places, ("dirpath", config.trainer.get("profiler"))]:
         if OmegaConf.is_dict(node) and key in node:
@@ -156,7 +163,7 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
     folder = find(str(options.run), Path(options.paths.logs))
-    refuse_links(folder.path)
+    check_files(folder.path)
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
     for override in HydraConfig.get().overrides.task:
@@ -165,14 +172,21 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
             raise InputError(f"{added}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
     if options.get("trainer") is not None:
         config.trainer = options.trainer
+    else:
+        config.trainer = OmegaConf.merge(config.trainer, ALONE)
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
     config.callbacks = options.get("callbacks") or {}
-    config.paths.data = options.paths.data
-    if "folder" in config.data:
-        config.data.folder = options.paths.data
+    at_home(config, options.paths.data)
     check_targets(config)
     return folder, config, path
+
+
+def at_home(config: DictConfig, data: str) -> None:
+    """Let the data set of a stored configuration lie where this command's data lie."""
+    config.paths.data = data
+    if "folder" in config.data:
+        config.data.folder = data
 
 
 def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConfig:

@@ -12,6 +12,7 @@ from atelier.report.notes import caption, cautions, heading
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
 from atelier.runs.terminal import plain_console
+from atelier.runs.trust import check_files
 from atelier.sweeps.aggregate import Results, aggregate
 from atelier.sweeps.study import presentation
 
@@ -36,6 +37,7 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
         if len(folders) != 1 or not (folders[0] / "sweep.json").is_file():
             raise InputError("output is missing: give output=FOLDER, unless sweep= names the folder of one sweep")
         output = folders[0]
+        check_files(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
         write(results, output)

@@ -12,6 +12,7 @@ from torch import nn
 
 from atelier.errors import InputError
 from atelier.runs.setting import renamed
+from atelier.runs.trust import check_plain
 
 
 def open_checkpoint(path: Path) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged or no checkpoint ({type(error).__name__})") from error
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
+    check_plain(content["config"], path)
     return {**content, "config": renamed(content["config"])}
 
 

@@ -14,6 +14,7 @@ from atelier.errors import InputError
 from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.overrides import typed
 from atelier.runs.setting import current
+from atelier.runs.trust import check_files
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
 
@@ -77,7 +78,7 @@ def claim(path: Path) -> TextIO:
     Raises:
         InputError: if another process holds the lock, or the folder holds links.
     """
-    refuse_links(path)
+    check_files(path)
     lock = (path / ".lock").open("a")
     for _ in range(10):  # `claimed` holds the lock for a moment
         try:
@@ -89,20 +90,9 @@ def claim(path: Path) -> TextIO:
     raise InputError(f"{path} is being written by another process")
 
 
-def refuse_links(path: Path) -> None:
-    """
-    Raises:
-        InputError: if a file or folder into which a run or a sweep writes is a link, which could lead anywhere.
-    """
-    written = [path, path / "checkpoints", path / "figures", path / "evaluation"]
-    for child in (child for folder in written if folder.is_dir() for child in folder.iterdir()):
-        if child.is_symlink():
-            raise InputError(f"{child} is a link, through which nothing is written; put a file or folder in its place")
-
-
 def claimed(path: Path) -> bool:
     """Whether a process, on any machine that mounts the file system, holds the lock of a run or a sweep."""
-    if not (path / ".lock").exists():
+    if not (path / ".lock").is_file():
         return False
     with (path / ".lock").open() as lock:
         try:

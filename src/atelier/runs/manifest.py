@@ -27,7 +27,10 @@ class Manifest:
         """
         if not path.is_file():  # reading a pipe would wait for ever
             raise FileNotFoundError(f"{path}: there is no such file")
-        content = json.loads(CONTROL.sub("?", current(path.read_text(encoding="utf-8"))))
+        try:
+            content = json.loads(CONTROL.sub("?", current(path.read_text(encoding="utf-8"))))
+        except RecursionError:
+            raise ValueError("it is nested without limit") from None
         if not isinstance(content, dict):
             raise ValueError("it holds no JSON object")
         return cls(path, content)

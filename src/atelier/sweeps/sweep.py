@@ -1,6 +1,5 @@
 """The folder of a sweep: sweep.json with its jobs, and a run folder for each job."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -15,8 +14,9 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.folder import RunFolder, claimed
 from atelier.runs.manifest import Manifest
-from atelier.runs.overrides import bare, key_of, quoted, typed
+from atelier.runs.overrides import key_of, quoted, typed
 from atelier.runs.setting import REPEATS
+from atelier.runs.trust import check_files, check_overrides
 from atelier.sweeps.records import Record, read_run, waiting
 
 
@@ -127,14 +127,12 @@ class Sweep:
     def job_of(self, entry: Any) -> Job:
         """
         Raises:
-            InputError: if an entry of sweep.json names a folder elsewhere, or sets keys of Hydra's.
+            InputError: if an entry of sweep.json names a folder elsewhere, or does more than set values.
         """
         job = Job(entry["number"], entry["overrides"], entry["values"], entry["facts"])
         if isinstance(job.number, bool) or not isinstance(job.number, int) or job.number < 0:
             raise InputError(f"{self.manifest.path}: number={job.number!r}: the number of a job is 0 or more")
-        for override in job.overrides:
-            if bare(str(override)).startswith(("hydra.", "hydra/")):
-                raise InputError(f"{self.manifest.path}: {override}: a job sets no keys of Hydra's")
+        check_overrides(job.overrides, self.manifest.path, refused=("hydra", "resume", "sweep"))
         return job
 
     def records(self) -> list[Record]:
@@ -168,6 +166,7 @@ class Sweep:
         """Create the job's folder; if an earlier attempt failed before its run started, delete all but its log."""
         folder = self.folder(job)
         folder.path.mkdir(exist_ok=True)
+        check_files(folder.path)
         if not (folder.manifest.exists() and folder.config.exists()):
             for path in folder.path.iterdir():
                 if path.is_dir():
@@ -206,7 +205,7 @@ class Sweep:
     def record(self, job: Job) -> dict[str, Any]:
         """The content of the job's run.json; empty if it has none."""
         path = self.folder(job).manifest
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return Manifest.read(path).content if path.exists() else {}
 
     def status(self, job: Job) -> str:
         return self.record(job).get("status", "waiting")

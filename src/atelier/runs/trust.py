@@ -1,0 +1,69 @@
+"""Checks what a stranger's folder holds, before it is read or written into."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.runs.overrides import key_of
+
+OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_]\w*([./@]\w+)*(=.*)?")
+CALL = re.compile(r"\$\{[^}]*:")  # of a resolver, which could read an environment variable
+OWN = ("search.journal.lock",)  # the lock of Optuna's journal is a link
+MOST = 100_000  # values of a configuration
+
+
+def check_files(path: Path) -> None:
+    """
+    Raises:
+        InputError: if a folder of a run or a sweep holds a link, which could lead anywhere, or a pipe or device, which
+            could be read for ever. The folder that W&B makes holds links of its own and is left out.
+    """
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name != "wandb"]
+        for child in (Path(folder) / name for name in (*folders, *files)):
+            mode = child.lstat().st_mode
+            if stat.S_ISLNK(mode) and child.name not in OWN:
+                raise InputError(f"{child} is a link, through which nothing is written; put a file or folder there")
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                raise InputError(f"{child} is no file")
+
+
+def check_overrides(overrides: Iterable[Any], where: Path, refused: tuple[str, ...] = ("hydra",)) -> None:
+    """
+    Args:
+        where: the file that holds the overrides.
+        refused: first words of keys that they cannot set.
+
+    Raises:
+        InputError: if one of them is an option of the command, calls a resolver, or sets a refused key.
+    """
+    for override in overrides:
+        words = {re.split(r"[./]", part)[0] for part in key_of(str(override)).split("@")}
+        if not OVERRIDE.fullmatch(str(override)) or CALL.search(str(override)) or words & {*refused}:
+            raise InputError(f"{where}: {str(override)!r} is not composed, since it could do more than set a value")
+
+
+def check_plain(content: Any, where: Path) -> None:
+    """
+    Raises:
+        InputError: if a value stands in a configuration twice, by which a small file expands without limit.
+    """
+    seen: set[int] = set()
+    for part in containers(content):
+        if id(part) in seen or len(seen) > MOST:
+            raise InputError(f"{where}: its configuration repeats itself without limit")
+        seen.add(id(part))
+
+
+def containers(content: Any) -> Iterator[dict[Any, Any] | list[Any] | tuple[Any, ...]]:
+    """All dictionaries and lists in plain data, without recursion."""
+    left = [content]
+    while left:
+        part = left.pop()
+        if isinstance(part, (dict, list, tuple)):
+            yield part
+            left.extend(part.values() if isinstance(part, dict) else part)
