@@ -121,7 +121,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
                 f"resume it without {' '.join(new)}"
             )
     config.resume = config.paths.run = str(folder.path)
-    if "data.folder" not in map(key_of, typed):
+    if not {"data.folder", "paths.data"} & {key_of(override) for override in typed}:
         at_home(config, data)
     places = [("run", logger) for logger in (config.get("logger") or {}).values()]
     for key, node in [*places, ("dirpath", config.trainer.get("profiler"))]:
