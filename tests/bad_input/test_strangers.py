@@ -258,11 +258,19 @@ def test_a_pipe_in_a_sweep_is_told(told: Told, sweep: Path, name: str) -> None:
     assert told("report", f"sweep={sweep}", logs=sweep.parents[2]).startswith(f"{sweep / name} is no file")
 
 
-def test_the_links_of_others_in_a_folder_are_left_alone(tmp_path: Path) -> None:
+def test_a_link_within_a_folder_is_left_alone(tmp_path: Path) -> None:
+    """As those of Optuna's lock, which leads to its journal, of W&B and of submitit."""
     (tmp_path / "wandb").mkdir()
-    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    (tmp_path / "wandb" / "latest-run").symlink_to("run-1")
     (tmp_path / "search.journal.lock").symlink_to("search.journal")
     check_files(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["circle", "..", "/tmp", "0/../../x"])
+def test_a_link_that_leads_out_or_round_is_told(tmp_path: Path, target: str) -> None:
+    (tmp_path / "circle").symlink_to(target)
+    with pytest.raises(InputError, match="is a link"):
+        check_files(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../../../secret", "/secret", "..", ""])

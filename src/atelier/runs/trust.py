@@ -12,24 +12,30 @@ from atelier.runs.overrides import key_of
 
 OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_]\w*([./@]\w+)*(=.*)?")
 CALL = re.compile(r"\$\{[^}]*:")  # of a resolver, which could read an environment variable
-OWN = ("search.journal.lock",)  # the lock of Optuna's journal is a link
 MOST = 100_000  # values of a configuration
 
 
 def check_files(path: Path) -> None:
     """
     Raises:
-        InputError: if a folder of a run or a sweep holds a link, which could lead anywhere, or a pipe or device, which
-            could be read for ever. The folder that W&B makes holds links of its own and is left out.
+        InputError: if a folder of a run or a sweep holds a link that leads out of it, through which a file elsewhere
+            would be written, or a pipe or device, which could be read for ever.
     """
+    home = path.resolve()
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if name != "wandb"]
         for child in (Path(folder) / name for name in (*folders, *files)):
             mode = child.lstat().st_mode
-            if stat.S_ISLNK(mode) and child.name not in OWN:
+            if stat.S_ISLNK(mode) and not leads_into(child, home):
                 raise InputError(f"{child} is a link, through which nothing is written; put a file or folder there")
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
                 raise InputError(f"{child} is no file")
+
+
+def leads_into(link: Path, home: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(home)
+    except RuntimeError:  # it leads round in a circle
+        return False
 
 
 def check_overrides(overrides: Iterable[Any], where: Path, refused: tuple[str, ...] = ("hydra",)) -> None:
