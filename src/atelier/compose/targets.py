@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import WrongValue, check_arguments
-from atelier.compose.bounds import check_allowed, stated_for
+from atelier.compose.bounds import check_allowed, names_of, stated_for
 from atelier.errors import InputError, wrong_value
 
 # The packages that a configuration may build from; a fork adds its own package here.
@@ -213,7 +213,7 @@ def has_place(found: Callable[..., Any]) -> bool:
 
 def is_a(found: Callable[..., Any], kind: str) -> bool:
     """Whether `found` is the class with the name `kind` or a subclass of it; nothing is imported for that."""
-    return kind in [f"{base.__module__}.{base.__qualname__}" for base in getattr(found, "__mro__", ())]
+    return kind in names_of(found)
 
 
 def within(name: str) -> bool:
