@@ -12,6 +12,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.loggers.labels import how_to_send
 from atelier.sweeps.sweep import Job, Sweep
@@ -51,10 +52,11 @@ class LocalLauncher(SweepLauncher):
         self.given = limits
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from atelier.sweeps.local import checked_limits
+        from atelier.sweeps.local import Limits
 
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self.limits = checked_limits(self.given)
+        check_arguments("hydra.launcher", Limits, self.given, owner="")
+        self.limits = Limits(**self.given)
 
     def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
         from atelier.sweeps.local import run_here

@@ -133,7 +133,7 @@ WITH_EFFECTS = [
     "atelier.runs.run.Run",
     "atelier.data.cache.write",
     "atelier.sweeps.local.Local",
-    "atelier.sweeps.process.end_group",
+    "atelier.sweeps.process.kill_group",
 ]
 ANY_PLACE = ["optimizer", "network", "data", "task", "trainer", "callbacks.x", "logger.x", "data.augmentation"]
 

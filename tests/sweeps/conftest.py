@@ -102,7 +102,9 @@ def make_local(program: Path) -> Callable[..., Local]:
     """`make_local(sweep, jobs=2)`: what runs the jobs of a sweep on this machine, two at once."""
 
     def make(sweep: Sweep, cores: int = 2, watcher: Lines | None = None, **limits: Any) -> Local:
-        return Local(sweep, watcher or Lines(sweep), program, Limits(**limits), cores)
+        local = Local(sweep, program, Limits(**limits), cores)
+        local.watcher = watcher or local.watcher
+        return local
 
     return make
 

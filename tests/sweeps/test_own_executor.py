@@ -55,7 +55,9 @@ def test_a_stop_has_jobs_save(command: ModuleType, make_sweep: Make, program: Pa
             if (sweep.path / "0" / "waiting").exists() and not loop.stopping:
                 loop.stop(15, None)
 
-    loop = Loop(command.Command(sweep, Stopping(sweep), program, settings))
+    executor = command.Command(sweep, program, settings)
+    executor.watcher = Stopping(sweep)
+    loop = Loop(executor)
     assert loop.run(sweep.unfinished()) == 15
     assert [sweep.status(job) for job in sweep.jobs] == ["interrupted", "waiting"]
 

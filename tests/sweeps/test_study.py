@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from atelier.arguments import check_complete
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
-from atelier.sweeps.study import check_study, presentation, written
+from atelier.sweeps.study import Study, presentation, written
 from atelier.sweeps.sweep import Sweep
 
 CURVES = {"kind": "curves", "metric": "loss"}
@@ -30,7 +31,7 @@ SEARCH = {"kind": "search", "logarithmic": []}
 )
 def test_what_a_study_cannot_say_is_refused_with_the_nearest_that_it_can(node: Any, told: str) -> None:
     with pytest.raises(InputError) as error:
-        check_study(node)
+        check_complete("study", Study, node)
     assert str(error.value).startswith(told)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from atelier.arguments import check_complete
 from atelier.errors import InputError
 from atelier.results.claims import BASE, Claim, Side, Values, read_claims
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
 from atelier.sweeps.records import Record
-from atelier.sweeps.study import check_study
+from atelier.sweeps.study import Study
 
 Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: value as text; None or "" if it has none}
@@ -40,7 +41,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
         InputError: if a claim has a wrong form, names a key that does not vary, or a value that no setting has. If a
             setting does not set a key, every value of the key is accepted.
     """
-    check_study(study)
+    check_complete("study", Study, study)
     claims = read_claims(study)
     grid, _ = expand([], study)
     for where, side in sides(claims):

@@ -87,21 +87,9 @@ def aggregate(folders: Sequence[Path]) -> Results:
     """Group the runs in `folders` (sweeps, runs, or folders that contain them) by `config_hash`.
 
     Raises:
-        InputError: if a folder holds no run.
-    """
-    records, sweeps = collect(folders)
-    return group(records, sweeps)
-
-
-def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
-    """The runs and the sweeps in `folders`: sweeps, runs, or folders that contain them.
-
-    Raises:
         InputError: if a folder does not exist, or contains no run and no sweep.
     """
-    records: list[Record] = []
-    sweeps: list[Sweep] = []
-    seen: set[Path] = set()
+    places: dict[Path, Path] = {}  # by resolved path: a folder that is named twice counts once
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"sweep={folder}: there is no such folder")
@@ -109,15 +97,16 @@ def collect(folders: Sequence[Path]) -> tuple[list[Record], list[Sweep]]:
         if not found:
             raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
         for place in found:
-            if place.resolve() in seen:
-                continue
-            seen.add(place.resolve())
-            if (place / "sweep.json").is_file():
-                sweeps.append(Sweep.read(place))
-                records += sweeps[-1].records()
-            else:
-                records.append(read_run(place))
-    return records, sweeps
+            places.setdefault(place.resolve(), place)
+    records: list[Record] = []
+    sweeps: list[Sweep] = []
+    for place in places.values():
+        if (place / "sweep.json").is_file():
+            sweeps.append(Sweep.read(place))
+            records += sweeps[-1].records()
+        else:
+            records.append(read_run(place))
+    return group(records, sweeps)
 
 
 def recorded(folder: Path) -> list[Path]:

@@ -12,14 +12,12 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
-from atelier.arguments import check_arguments
 from atelier.errors import InputError
 from atelier.runs.provenance import cores, told_if_scarce
-from atelier.sweeps.process import end_group, run_job, start_process, warm_context
+from atelier.sweeps.process import kill_group, run_job, start_process, warm_context
 from atelier.sweeps.run import Done, End, Executor, Loop
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines, watch
 
 LOST = 255  # multiprocessing's exit code of a process whose fork server has died
 GRACE = 60.0  # seconds in which a job saves its checkpoint, before it is killed
@@ -64,8 +62,8 @@ class Local(Executor):
         cores: number of CPU cores of this machine.
     """
 
-    def __init__(self, sweep: Sweep, watcher: Lines, script: Path, limits: Limits, cores: int) -> None:
-        super().__init__(sweep, watcher)
+    def __init__(self, sweep: Sweep, script: Path, limits: Limits, cores: int) -> None:
+        super().__init__(sweep)
         self.script, self.limits, self.cores = script, limits, cores
         self.context: Any = warm_context()
         self.running: list[Running] = []
@@ -142,7 +140,7 @@ class Local(Executor):
         for running in [one for one in self.running if not one.process.is_alive()]:
             job, process = running.job, running.process
             process.join()
-            end_group(process.pid or 0, signal.SIGKILL)  # child processes that outlived the job's main process
+            kill_group(process)  # child processes that outlived the job's main process
             self.running.remove(running)
             self.places[job.facts.get("accelerator", "cpu")] += running.places
             if running.timed_out:
@@ -163,7 +161,7 @@ class Local(Executor):
 
     def give_up(self) -> None:
         for running in self.running:
-            end_group(running.process.pid or 0, signal.SIGKILL)
+            kill_group(running.process)
 
     close = give_up
 
@@ -174,7 +172,7 @@ def ask(running: Running) -> None:
         running.asked = time.monotonic()
         os.kill(running.process.pid or 0, signal.SIGTERM)
     elif time.monotonic() - running.asked > GRACE:
-        end_group(running.process.pid or 0, signal.SIGKILL)
+        kill_group(running.process)
 
 
 def cause(exit_code: int, log: Path) -> tuple[str, str]:
@@ -207,16 +205,4 @@ def run_here(
         )
     if told := told_if_scarce(sweep.threads):
         print(told, flush=True)
-    with watch(sweep) as watcher:
-        executor = Local(sweep, watcher, script, limits, cores())
-        return Loop(executor, limits.retries, limits.on_failure).run(jobs, done)
-
-
-def checked_limits(given: dict[str, Any]) -> Limits:
-    """The launcher's settings.
-
-    Raises:
-        InputError: for an unknown key or a wrong value.
-    """
-    check_arguments("hydra.launcher", Limits, given, owner="")
-    return Limits(**given)
+    return Loop(Local(sweep, script, limits, cores()), limits.retries, limits.on_failure).run(jobs, done)

@@ -23,8 +23,9 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
         if "problem" in facts:
             problems.setdefault(facts["problem"], []).append(number)
     if problems:
-        lines = [line(message, numbers, jobs) for message, numbers in problems.items()]
-        raise InputError("\n".join([headline(problems, len(jobs)), *lines]))
+        bad = sum(map(len, problems.values()))
+        headline = f"{bad} of {len(jobs)} jobs cannot run, so none was started:"
+        raise InputError("\n".join([headline, *(line(one, problems[one], jobs) for one in problems)]))
     return found
 
 
@@ -38,11 +39,6 @@ def check_one(check: Check, context: BaseContext, job: list[str]) -> dict[str, A
     """The facts that `check` returns for a job of a running sweep; a Ctrl-C does not interrupt this check."""
     with ProcessPoolExecutor(1, mp_context=context, initializer=begin_check, initargs=(False,)) as pool:
         return pool.submit(check, job).result()
-
-
-def headline(problems: dict[str, list[int]], count: int) -> str:
-    bad = sum(map(len, problems.values()))
-    return f"{bad} of {count} jobs cannot run, so none was started:"
 
 
 def line(message: str, numbers: Sequence[int], jobs: Sequence[list[str]]) -> str:

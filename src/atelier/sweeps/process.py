@@ -115,9 +115,7 @@ def begin_check(interrupted: bool) -> None:
     end_with_parent(lambda: os._exit(1))
 
 
-def end_group(leader: int, number: int) -> None:
-    """Send a signal to all processes of a job that still run."""
-    try:
-        os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        return
+def kill_group(process: BaseProcess) -> None:
+    """Kill all processes of a job that still run."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid or 0, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Reads the record of a run: its run.json, configuration and curves, and its job in sweep.json."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -51,12 +52,10 @@ class Record:
             return self.overrides[key]
         if known := self.job.get("values", {}).get(key):
             return str(known)
-        node: Any = self.config
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        if isinstance(node, bool):
-            return str(node).lower()
-        return None if node is None or isinstance(node, dict) else CONTROL.sub("?", str(node))
+        value = inside(self.config, key.split("."))
+        if isinstance(value, bool):
+            return str(value).lower()
+        return None if value is None or isinstance(value, dict) else CONTROL.sub("?", str(value))
 
     def curves(self, unit: str) -> dict[str, dict[int, float]]:
         """The curves of the run over its epochs or steps: `atelier.runs.rows.read_curves`."""
@@ -71,10 +70,14 @@ class Record:
 
     def get(self, *path: str) -> Any:
         """A value of the manifest, such as `get("objective", "best")`; None if it is missing."""
-        node: Any = self.manifest
-        for part in path:
-            node = node.get(part) if isinstance(node, dict) else None
-        return node
+        return inside(self.manifest, path)
+
+
+def inside(content: Any, path: Iterable[str]) -> Any:
+    """A value in nested dictionaries; None if it is missing."""
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    return content
 
 
 def read_run(folder: Path, job: dict[str, Any] | None = None) -> Record:

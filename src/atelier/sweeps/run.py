@@ -11,7 +11,7 @@ from atelier.errors import InputError
 from atelier.runs.interrupt import endings
 from atelier.runs.manifest import Manifest
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines
+from atelier.sweeps.watch import watch
 
 Done = Callable[[Job, str], None]  # called with a job that has ended, and its status
 ENDS = ("completed", "failed", "interrupted")
@@ -41,11 +41,13 @@ class Executor:
 
     Args:
         sweep: the sweep of the jobs.
+
+    Attributes:
         watcher: shows the progress; the executor calls its `started`.
     """
 
-    def __init__(self, sweep: Sweep, watcher: Lines) -> None:
-        self.sweep, self.watcher = sweep, watcher
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep, self.watcher = sweep, watch(sweep)
         self.attempts: Counter[int] = Counter()  # {job number: attempts}
         self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
         self.adopted: set[int] = set()
@@ -128,6 +130,7 @@ class Loop:
             raise
         finally:
             self.executor.close()
+            self.watcher.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
         return self.signal

@@ -16,7 +16,6 @@ from atelier.arguments import check_arguments
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
-from atelier.runs.folder import claim
 from atelier.runs.overrides import bare
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP
@@ -24,9 +23,8 @@ from atelier.sweeps.preflight import Check, check_one, preflight
 from atelier.sweeps.process import warm_context
 from atelier.sweeps.search import Options, Search
 from atelier.sweeps.search_space import Space
-from atelier.sweeps.slurm_queue import jobs_in_queue
-from atelier.sweeps.start import launcher_words, new_sweep, study_of
-from atelier.sweeps.sweep import Sweep, wait_for_leftovers
+from atelier.sweeps.start import new_sweep, study_of, take_up
+from atelier.sweeps.sweep import Sweep
 
 
 def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: int | None) -> Search:
@@ -72,10 +70,8 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     if now and now != before:
         raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
     search = checked({**as_nodes(sweep.search, conf), **options})
-    sweep.lock = claim(sweep.path)
-    wait_for_leftovers(sweep, jobs_in_queue(sweep))
+    take_up(sweep, config, search=asdict(search))
     print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
-    sweep.manifest.update(status="running", search=asdict(search), launcher=launcher_words(config))
     return sweep
 
 

@@ -22,7 +22,6 @@ from atelier.sweeps.slurm_queue import (
     needs_of,
 )
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines, watch
 
 ASK_EVERY = 2.0  # seconds between two calls of squeue
 SETTLE = 5.0  # seconds until a job's last file is visible here, and until a requeued job is in the queue again
@@ -57,9 +56,8 @@ def run_on_slurm(
     """
     if sweep.threads is None and settings.cpus_per_task:
         sweep.manifest.update(threads=settings.cpus_per_task)
-    with watch(sweep) as watcher:
-        executor = Slurm(sweep, watcher, settings, Queue(sweep, script, settings), isinstance(jobs, Sequence))
-        return Loop(executor, settings.retries, settings.on_failure).run(jobs, done)
+    executor = Slurm(sweep, settings, Queue(sweep, script, settings), isinstance(jobs, Sequence))
+    return Loop(executor, settings.retries, settings.on_failure).run(jobs, done)
 
 
 class Slurm(Executor):
@@ -73,8 +71,8 @@ class Slurm(Executor):
             together, as an array under the limit. A search draws a job when there is a place for it.
     """
 
-    def __init__(self, sweep: Sweep, watcher: Lines, settings: SlurmSettings, queue: Queue, all_known: bool) -> None:
-        super().__init__(sweep, watcher)
+    def __init__(self, sweep: Sweep, settings: SlurmSettings, queue: Queue, all_known: bool) -> None:
+        super().__init__(sweep)
         self.queue = queue
         self.limit = settings.jobs if all_known else settings.jobs or 1  # None: no limit
         self.first = all_known  # whether the next submission is the first

@@ -85,14 +85,9 @@ def new_sweep(config: DictConfig, arguments: Sequence[str], jobs: list[Job], **c
     return sweep
 
 
-def typed_launcher(config: DictConfig) -> list[str]:
-    """The overrides of the launcher that were typed."""
-    return [str(one) for one in config.hydra.overrides.hydra if bare(str(one)).startswith(LAUNCHER)]
-
-
 def launcher_words(config: DictConfig) -> list[str]:
     """The overrides of the launcher; a resumed sweep on this machine keeps those of its start."""
-    now = typed_launcher(config)
+    now = [str(one) for one in config.hydra.overrides.hydra if bare(str(one)).startswith(LAUNCHER)]
     if config.sweep.resume is None:
         return now
     before = Sweep.open(str(config.sweep.resume), Path(config.paths.logs)).content.get("launcher") or []
@@ -107,9 +102,13 @@ def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any])
         grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
             raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
+    take_up(sweep, config)
+    print(f"{sweep.path}: {len(sweep.unfinished())} of {len(sweep.jobs)} jobs are to be done", flush=True)
+    return sweep
+
+
+def take_up(sweep: Sweep, config: DictConfig, **content: Any) -> None:
+    """Lock a sweep to resume, wait for jobs that still run, and record the launcher and the new `content`."""
     sweep.lock = claim(sweep.path)
     wait_for_leftovers(sweep, jobs_in_queue(sweep))
-    todo = sweep.unfinished()
-    print(f"{sweep.path}: {len(todo)} of {len(sweep.jobs)} jobs are to be done", flush=True)
-    sweep.manifest.update(status="running", launcher=launcher_words(config))
-    return sweep
+    sweep.manifest.update(status="running", launcher=launcher_words(config), **content)

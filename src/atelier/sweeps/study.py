@@ -41,14 +41,6 @@ class Study:
     tables: Values | None = None
 
 
-def check_study(node: Any) -> None:
-    """
-    Raises:
-        InputError: for an unknown key of a study, or a wrong value.
-    """
-    check_complete("study", Study, node)
-
-
 def written(conf: Path, name: str) -> dict[str, Any] | None:
     """The checked `study` node of the file `conf`/study/`name`.yaml; None if there is no such file.
 
@@ -58,7 +50,7 @@ def written(conf: Path, name: str) -> dict[str, Any] | None:
     file = conf / "study" / f"{name}.yaml"
     try:
         node = (yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}).get("study") or {}
-        check_study(node)
+        check_complete("study", Study, node)
     except FileNotFoundError:
         return None
     except (yaml.YAMLError, InputError) as error:

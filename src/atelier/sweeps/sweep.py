@@ -216,12 +216,7 @@ class Sweep:
     def fail(self, job: Job, kind: str, message: str) -> None:
         """Record in run.json and the log that a job failed, for a job that could not record it itself."""
         folder = self.folder(job)
-        began = folder.manifest.exists()
-        manifest = (
-            Manifest.read(folder.manifest)
-            if began
-            else Manifest(folder.manifest, waiting(described(job), self.content))
-        )
+        manifest = Manifest(folder.manifest, waiting(described(job), self.content))  # if the job has written none
         manifest.update(status="failed", error={"type": kind, "message": message})
         with folder.log.open("a", encoding="utf-8") as log:
             log.write(f"{kind}: {message}\n")
@@ -229,11 +224,7 @@ class Sweep:
     def conclude(self) -> str:
         """Record and return the sweep's status, derived from the statuses of its jobs."""
         found = {self.status(job) for job in self.jobs}
-        status = next(
-            (state for state in ("failed", "interrupted", "running", "waiting") if state in found), "completed"
-        )
-        if status in ("running", "waiting"):
-            status = "interrupted"
+        status = "failed" if "failed" in found else "interrupted" if found - {"completed"} else "completed"
         self.manifest.update(status=status)
         return status
 

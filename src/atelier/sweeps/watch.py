@@ -35,12 +35,6 @@ class Lines:
         self.why = ""
         self.first = time.monotonic()
 
-    def __enter__(self) -> "Lines":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Nothing to close."""
-
     def started(self, job: Job, attempt: int) -> None:
         self.began[job.number] = time.monotonic()
         self.say(f"job {job.number} started: {job.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
@@ -58,11 +52,14 @@ class Lines:
             self.say(why)
         self.why = why
 
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
     def tick(self) -> None:
         """Nothing happens between events."""
 
-    def say(self, text: str) -> None:
-        print(text, flush=True)
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class LiveTable(Lines):
@@ -74,13 +71,6 @@ class LiveTable(Lines):
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.last = 0.0
 
-    def __enter__(self) -> "LiveTable":
-        self.live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.live.stop()
-
     def say(self, text: str) -> None:
         """Print failures above the table, which shows all other events."""
         if " failed: " in text:
@@ -89,7 +79,11 @@ class LiveTable(Lines):
     def tick(self) -> None:
         if time.monotonic() - self.last >= REFRESH:
             self.last = time.monotonic()
+            self.live.start()  # does nothing if it has started
             self.live.update(self.picture(), refresh=True)
+
+    def close(self) -> None:
+        self.live.stop()
 
     def picture(self) -> Group:
         """The table of as many jobs as fit the terminal, running jobs first, and the progress bar of the sweep."""

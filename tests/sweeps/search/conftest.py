@@ -14,7 +14,6 @@ from atelier.sweeps.search import Search
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.search_start import as_nodes
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines
 
 CONF = Path(__file__).parents[3] / "conf" / "hydra" / "sweeper"
 SPACE = ("do=well", "best=interval(0,1)", "kind=a,b")
@@ -106,7 +105,7 @@ def states_fixture() -> Callable[[Search], list[tuple[str, float | None]]]:
 
 
 def loop(search: Search, program: Path, jobs: int, context: Any = None) -> Loop:
-    local = Local(search.sweep, Lines(search.sweep), program, Limits(jobs=jobs), cores=2)
+    local = Local(search.sweep, program, Limits(jobs=jobs), cores=2)
     local.context = context or local.context
     return Loop(local)
 

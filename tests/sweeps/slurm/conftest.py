@@ -13,7 +13,6 @@ from atelier.sweeps.run import Loop
 from atelier.sweeps.slurm import Slurm
 from atelier.sweeps.slurm_queue import Needs, SlurmSettings, read_squeue
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def run(
     """The sweep done, and the ends of its jobs as `done` hears of them."""
     jobs = sweep.unfinished() if jobs is None else jobs
     settings, known = SlurmSettings(jobs_at_once), isinstance(jobs, list)
-    loop = Loop(Slurm(sweep, Lines(sweep), settings, queue, known), retries, on_failure)  # type: ignore[arg-type]
+    loop = Loop(Slurm(sweep, settings, queue, known), retries, on_failure)  # type: ignore[arg-type]
     ended: list[tuple[int, str]] = []
     loop.run(jobs, lambda job, status: ended.append((job.number, status)))
     return loop, ended

@@ -9,7 +9,6 @@ from atelier.sweeps.run import Loop
 from atelier.sweeps.slurm import Slurm
 from atelier.sweeps.slurm_queue import Needs, SlurmSettings
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import Lines
 
 Make = Callable[..., Sweep]
 
@@ -40,7 +39,7 @@ def test_the_limit_holds_over_jobs_of_two_kinds(make_sweep: Make, fake_queue: An
     names = ["1_0", "1_1", "2", "3", "4"]
     answers = ["\n".join(f"{name} RUNNING None" for name in names[number + 1 :]) for number in range(5)]
     queue = fake_queue(*answers, happens=happens)
-    slurm = Slurm(sweep, Lines(sweep), SlurmSettings(jobs=2), queue, True)  # type: ignore[arg-type]
+    slurm = Slurm(sweep, SlurmSettings(jobs=2), queue, True)  # type: ignore[arg-type]
     Loop(slurm).run(sweep.jobs)
     assert [numbers for _, numbers, _ in queue.arrays] == [[0, 1], [2], [3], [4]]
     assert most == 2
@@ -68,7 +67,7 @@ def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(
 
     answers = ["\n".join(f"{name} RUNNING None" for name in names[number + 1 :]) for number in range(4)]
     queue = fake_queue(*answers, happens=lambda n: write(sweep, n, "completed"))
-    slurm = Slurm(sweep, Lines(sweep), SlurmSettings(jobs=limit), queue, False)  # type: ignore[arg-type]
+    slurm = Slurm(sweep, SlurmSettings(jobs=limit), queue, False)  # type: ignore[arg-type]
     Loop(slurm).run(jobs(), lambda job, status: known.append(job.number))
     assert known == [0, 1, 2, 3]
     assert asked == [(number, max(0, number - (limit or 1) + 1)) for number in range(4)]
