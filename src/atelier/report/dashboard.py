@@ -21,7 +21,6 @@ class Overview:
     """The content of a workspace.
 
     Args:
-        folder: the sweep's folder.
         project, group: W&B project and group of the sweep's runs.
         text: question and claims of the study, as Markdown.
         metric: the objective, such as val/loss.
@@ -31,7 +30,6 @@ class Overview:
         jobs: number of runs.
     """
 
-    folder: Path
     project: str
     group: str
     text: str
@@ -50,13 +48,12 @@ def describe(folder: Path) -> Overview:
     """
     sweep = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
     configs = (read_yaml(file) for file in sorted(folder.glob("*/config.yaml")))
-    job = next((config for config in configs if logs_to_wandb(config)), None)
+    job = next((config for config in configs if "wandb" in (config.get("logger") or {})), None)
     if job is None:
         raise InputError(f"sweep={folder}: none of its runs was logged to W&B; run the sweep with logger=wandb")
     metric = sweep["objective"]["metric"]
     logged = {name for file in folder.glob("*/metrics.csv") for name in columns(file)} - {metric, "epoch", "step"}
     return Overview(
-        folder=folder,
         project=job["logger"]["wandb"]["project"],
         group=last_two(Path(job["sweep"]["folder"])),  # the name at training time; the folder may have moved since
         text="\n\n".join(paragraphs(sweep)),
@@ -66,10 +63,6 @@ def describe(folder: Path) -> Overview:
         figures=sorted({file.stem for file in folder.glob("*/figures/*.png")}),
         jobs=len(sweep["jobs"]),
     )
-
-
-def logs_to_wandb(config: dict[str, Any]) -> bool:
-    return "wandb" in (config.get("logger") or {})
 
 
 def columns(metrics: Path) -> list[str]:

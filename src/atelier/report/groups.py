@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from atelier.figures.group import Curve, Group, Run
+from atelier.figures.group import Group, Run
 from atelier.figures.words import describe_values
 from atelier.runs.rows import GAPS
 from atelier.sweeps.aggregate import Results, Setting
@@ -59,27 +59,26 @@ def best_place(record: Record, unit: str) -> int | None:
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
     """The group of a setting: scores and curves of its completed runs; without any, the curves of all its runs."""
-    curves = {id(record): record.curves(unit) for record in setting.records}
     scores: dict[str, list[float | None]] = {}
     runs = []
     for index, record in enumerate(setting.records):
-        own = scores_of(record, curves[id(record)], unit)
+        own = scores_of(record, unit)
         runs.append(Run(record.job.get("number", index), record.status, own))
         for score, value in own.items() if record.status == "completed" else ():
             scores.setdefault(score, []).append(value)
     shown = setting.completed or setting.records
-    drawn = [curves[id(record)] for record in shown if curves[id(record)]]
+    drawn = [curves for record in shown if (curves := record.curves(unit))]
     homes = [record.folder for record in shown if record.folder]
     runs.sort(key=lambda run: run.number)
     changed = None if base is None else list(changes(setting, base))
     return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, objective)
 
 
-def scores_of(record: Record, curve: Curve, unit: str) -> dict[str, float | None]:
+def scores_of(record: Record, unit: str) -> dict[str, float | None]:
     """The scores of a run: the objective's best value, the other metrics at that epoch or step, and test metrics."""
     best = best_place(record, unit)
     scores: dict[str, float | None] = {}
-    for name, values in curve.items():
+    for name, values in record.curves(unit).items():
         at = [place for place in values if best is None or place <= best]
         if at and not name.startswith("test/"):
             scores[name] = values[max(at)]

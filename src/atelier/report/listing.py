@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,49 +17,45 @@ from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.records import Record, read_run
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A sweep or a run; `changed` is the time of its last change of state, in seconds since 1970."""
-
-    kind: str
-    name: str
-    status: str
-    objective: str
-    changed: float
-    folder: Path
-
-
-def entries(logs: Path, limit: int) -> list[Entry]:
-    """The newest sweeps and runs under `logs`, at most `limit`."""
-    both = found(logs, "sweeps", "sweep.json") + found(logs, "runs", "run.json")
-    newest = sorted(both, reverse=True)[:limit]
-    return [(sweep_entry if file.name == "sweep.json" else run_entry)(file.parent, when) for when, file in newest]
-
-
-def found(logs: Path, below: str, name: str) -> list[tuple[float, Path]]:
-    """(modification time in seconds since 1970, file), the newest first."""
-    return sorted(((file.stat().st_mtime, file) for file in (logs / below).glob(f"*/*/{name}")), reverse=True)
+def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
+    """Print the newest sweeps and runs under `logs`, at most `limit`, by the time of their last change of state."""
+    files = [*logs.glob("sweeps/*/*/sweep.json"), *logs.glob("runs/*/*/run.json")]
+    newest = sorted(((file.stat().st_mtime, file) for file in files), reverse=True)[:limit]
+    if not newest:
+        print(f"There is no run under {logs} yet. Make one: python src/train.py")
+        return
+    console = plain_console()
+    if not console.is_terminal:
+        console = plain_console(width=500)  # in a file, no cell is wrapped
+    table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
+    table.columns[-1].overflow = "fold"
+    for changed, file in newest:
+        told = sweep_cells(file.parent) if file.name == "sweep.json" else run_cells(file.parent)
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed))
+        table.add_row(*map(Text, (*told, when, shortest(file.parent))))
+    console.print(table)
 
 
-def run_entry(folder: Path, changed: float) -> Entry:
+def run_cells(folder: Path) -> tuple[str, str, str, str]:
+    """Kind, name, status and objective of a run."""
     record = read_run(folder)
     told = best(record.get("objective", "metric"), number(record.get("objective", "best")))
-    return Entry("run", str(record.get("experiment")), record.status + fake([record]), told, changed, folder)
+    return "run", str(record.get("experiment")), record.status + fake([record]), told
 
 
-def sweep_entry(folder: Path, changed: float) -> Entry:
-    """The entry of a sweep, with the number of its finished jobs and the mean of its best setting."""
+def sweep_cells(folder: Path) -> tuple[str, str, str, str]:
+    """Kind, name and status of a sweep with the number of its finished jobs, and the mean of its best setting."""
     try:
         results = aggregate([folder])
     except InputError:
-        return Entry("sweep", folder.parent.name, "unreadable", "", changed, folder)
+        return "sweep", folder.parent.name, "unreadable", ""
     content = results.sweeps[0].content
     done = sum(record.status in ("completed", "pruned") for record in results.records)
     first = results.settings[0] if results.settings else None
     told = best(results.metric, number(first.objective.mean, first.objective.std)) if first else ""
     told += ", incomplete" if told and first and not first.complete else ""
     status = f"{content.get('status')}, {done} of {len(results.records)}{fake(results.records)}"
-    return Entry("sweep", str(content.get("study") or content.get("experiment")), status, told, changed, folder)
+    return "sweep", str(content.get("study") or content.get("experiment")), status, told
 
 
 def fake(records: Sequence[Record]) -> str:
@@ -70,23 +65,6 @@ def fake(records: Sequence[Record]) -> str:
 
 def best(metric: str | None, value: str) -> str:
     return f"{metric_words(metric)} {value}" if metric and value != "–" else ""
-
-
-def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
-    listed = entries(logs, limit)
-    if not listed:
-        print(f"There is no run under {logs} yet. Make one: python src/train.py")
-        return
-    console = plain_console()
-    if not console.is_terminal:
-        console = plain_console(width=500)  # in a file, no cell is wrapped
-    table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
-    table.columns[-1].overflow = "fold"
-    for entry in listed:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.changed))
-        cells = (entry.kind, entry.name, entry.status, entry.objective, when, shortest(entry.folder))
-        table.add_row(*map(Text, cells))
-    console.print(table)
 
 
 def shortest(folder: Path) -> str:

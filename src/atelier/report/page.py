@@ -4,7 +4,6 @@ import base64
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import caption, cautions, heading
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
-from atelier.report.table import Cell, Column, Table, duration, key_titles, value_cell
+from atelier.report.table import Cell, Column, Filled, Table, duration, key_titles, value_cell
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
@@ -29,24 +28,6 @@ TEMPLATES = Environment(
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A run in the table of runs.
-
-    Args:
-        folder: path from the page to the run's folder, if the run has started.
-        status, error: the run's status, and its error.
-        cells: the cells of the columns after the status.
-        facts: {name: value} of the folded details; the page leaves out empty values.
-    """
-
-    folder: Cell
-    status: Cell
-    error: str
-    cells: list[Cell]
-    facts: dict[str, Any]
-
-
 def page(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str], output: Path) -> str:
     """The HTML text of the page; links are relative to `output`."""
     head = heading(results)
@@ -57,8 +38,8 @@ def page(results: Results, table: Table, pictures: Sequence[Picture], problems: 
         notes=[*cautions(results), *problems],
         settings=table,
         pictures=[(picture, as_data(picture)) for picture in pictures],
-        run_columns=columns(results),
-        runs=[row(record, results, output) for record in results.records],
+        runs=runs_table(results, output),
+        facts=[facts(record) for record in results.records],
         origin=origin(results.records),
     )
 
@@ -80,39 +61,40 @@ def as_data(picture: Picture) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
-def columns(results: Results) -> list[Column]:
-    titles = key_titles(results.keys)
-    return [
-        *(Column(title, numeric=False) for title in ("run", "status", *(titles[key] for key in results.keys))),
-        Column("seed"),
-        Column(f"best {metric_words(results.metric or 'objective')}"),
-        Column(f"at {unit_of(results.records)}"),
-        Column("training time"),
-        Column("more", numeric=False, sortable=False),
+def runs_table(results: Results, output: Path) -> Table:
+    """The table of runs, in which the page adds the error to the status and `facts` to the last column."""
+    records, unit = results.records, unit_of(results.records)
+    folders = [relative(record.folder, output) for record in records]
+    bests = [record.get("objective", "best") for record in records]
+    places = [best_place(record, unit) for record in records]
+    seeds = [record.get("seed") for record in records]
+    times = [record.get("seconds", "fit") for record in records]
+    filled: list[Filled] = [
+        (Column("run", numeric=False), [Cell(folder or "–", folder) for folder in folders]),
+        (Column("status", numeric=False), [Cell(record.status, record.status) for record in records]),
     ]
-
-
-def row(record: Record, results: Results, output: Path) -> Row:
-    folder, seed, best = relative(record.folder, output), record.get("seed"), record.get("objective", "best")
-    place, seconds = best_place(record, unit_of(results.records)), record.get("seconds", "fit")
-    return Row(
-        folder=Cell(folder or "–", folder),
-        status=Cell(record.status, record.status),
-        error=": ".join(str(part) for key in ("type", "message") if (part := record.get("error", key))),
-        cells=[
-            *(value_cell(record.value(key)) for key in results.keys),
-            Cell("–" if seed is None else str(seed), seed),
-            Cell(number(best), best if best is not None and math.isfinite(best) else None),
-            Cell("–" if place is None else f"{place + 1:,}", place),
-            Cell(duration(seconds), seconds),
-        ],
-        facts=facts(record),
+    for key, title in key_titles(results.keys).items():
+        filled.append((Column(title, numeric=False), [value_cell(record.value(key)) for record in records]))
+    return Table.of(
+        [
+            *filled,
+            (Column("seed"), [Cell("–" if seed is None else str(seed), seed) for seed in seeds]),
+            (
+                Column(f"best {metric_words(results.metric or 'objective')}"),
+                [Cell(number(best), best if best is not None and math.isfinite(best) else None) for best in bests],
+            ),
+            (Column(f"at {unit}"), [Cell("–" if place is None else f"{place + 1:,}", place) for place in places]),
+            (Column("training time"), [Cell(duration(seconds), seconds) for seconds in times]),
+            (Column("more", numeric=False, sortable=False), [Cell("details", None) for _ in records]),
+        ]
     )
 
 
 def facts(record: Record) -> dict[str, Any]:
+    """{name: value} of the folded details of a run; the page leaves out empty values."""
     git = record.get("git") or {}
     return {
+        "error": ": ".join(str(part) for key in ("type", "message") if (part := record.get("error", key))),
         "overrides": " ".join(map(str, record.get("overrides") or [])),
         "test": ", ".join(f"{name} {number(value)}" for name, value in (record.get("test") or {}).items()),
         **{key: record.get(key) for key in ("epochs", "device", "processes", "threads", "precision")},

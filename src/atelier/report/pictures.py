@@ -1,6 +1,7 @@
 """Draws the figures of a report: those of the study, else figures that suit the swept keys."""
 
 import importlib
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,19 +131,11 @@ def choose(results: Results, found: list[Group]) -> list[Wanted]:
     varying = [key for key in results.keys if len({one[key] for one in values}) > 1]
     if len(varying) == 1 and varying == numeric_keys(values):
         kind = "line"
-    elif len(varying) == 2 and 2 * len(values) > cells(values, varying):
-        kind = "heatmap"
+    elif len(varying) == 2 and 2 * len(values) > math.prod(len({one[key] for one in values}) for key in varying):
+        kind = "heatmap"  # more than half of its cells are known
     else:
         kind = "bars"
     return [*wanted, {"kind": kind, "metric": metric}]
-
-
-def cells(values: Sequence[Mapping[str, str | None]], keys: Sequence[str]) -> int:
-    """The number of settings in a full grid of these values."""
-    count = 1
-    for key in keys:
-        count *= len({one[key] for one in values})
-    return count
 
 
 def check_figures(study: Mapping[str, Any]) -> None:

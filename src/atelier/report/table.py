@@ -1,6 +1,6 @@
 """Builds the table of settings for the terminal, summary.md and report.html."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from atelier.figures.words import as_number, key_words, metric_words, number, whole_number
@@ -37,10 +37,17 @@ class Column:
     sortable: bool = True
 
 
+Filled = tuple[Column, Sequence[Cell]]
+
+
 @dataclass(frozen=True)
 class Table:
     columns: list[Column]
-    rows: list[list[Cell]]
+    rows: Sequence[Sequence[Cell]]
+
+    @classmethod
+    def of(cls, filled: Sequence[Filled]) -> "Table":
+        return cls([column for column, _ in filled], list(zip(*(cells for _, cells in filled), strict=True)))
 
     def main(self) -> "Table":
         """The table with its main columns only."""
@@ -53,35 +60,35 @@ class Table:
 
 def settings_table(results: Results) -> Table:
     """The table of settings, in the order of `Results`."""
-    titles = key_titles(results.keys)
-    columns = [Column(titles[key], numeric=numeric(s.values[key] for s in results.settings)) for key in results.keys]
+    settings, unit = results.settings, unit_of(results.records)
+
+    def measured(title: str, values: Iterable[Statistic | None], main: bool = True) -> Filled:
+        cells = [statistic_cell(one, len(s.completed)) for one, s in zip(values, settings, strict=True)]
+        return Column(title, main=main), cells
+
+    filled: list[Filled] = []
+    for key, title in key_titles(results.keys).items():
+        values = [setting.values[key] for setting in settings]
+        filled.append((Column(title, numeric=numeric(values)), [value_cell(value) for value in values]))
     if not results.keys:
-        columns = [Column("experiment", numeric=False)]
+        names = [value_cell(setting.records[0].get("experiment")) for setting in settings]
+        filled.append((Column("experiment", numeric=False), names))
     if results.metric:
-        columns.append(Column(f"best {metric_words(results.metric)}"))
-        columns.append(Column(f"at {unit_of(results.records)}", main=False))
-    columns += [Column(metric_words(gap), main=False) for gap in known_gaps(results)]
-    columns += [Column(metric_words(f"test/{name}"), main=index == 0) for index, name in enumerate(results.tests)]
-    columns += [Column("training time"), Column("parameters"), Column("runs (n)", numeric=False)]
-    return Table(columns, [row(setting, results) for setting in results.settings])
-
-
-def row(setting: Setting, results: Results) -> list[Cell]:
-    if results.keys:
-        cells = [value_cell(setting.values[key]) for key in results.keys]
-    else:
-        cells = [value_cell(setting.records[0].get("experiment"))]
-    shown = [setting.objective, best_at(setting, unit_of(results.records))] if results.metric else []
-    shown += [setting.gaps.get(gap, Statistic.of(())) for gap in known_gaps(results)]
-    shown += [setting.test.get(name, Statistic.of(())) for name in results.tests]
-    cells += [statistic_cell(one, len(setting.completed)) for one in shown]
-    cells.append(Cell(duration(setting.seconds.mean), setting.seconds.mean))
-    cells.append(Cell(number(setting.parameters.mean), setting.parameters.mean))
-    return [*cells, Cell(runs_told(setting), float(len(setting.completed)))]
-
-
-def known_gaps(results: Results) -> list[str]:
-    return [gap for gap in GAPS if any(gap in setting.gaps for setting in results.settings)]
+        filled.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
+        filled.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), main=False))
+    for gap in GAPS:
+        if any(gap in setting.gaps for setting in settings):
+            filled.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), main=False))
+    for index, name in enumerate(results.tests):
+        filled.append(measured(metric_words(f"test/{name}"), (s.test.get(name) for s in settings), main=index == 0))
+    return Table.of(
+        [
+            *filled,
+            (Column("training time"), [Cell(duration(s.seconds.mean), s.seconds.mean) for s in settings]),
+            (Column("parameters"), [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings]),
+            (Column("runs (n)", numeric=False), [Cell(runs_told(s), float(len(s.completed))) for s in settings]),
+        ]
+    )
 
 
 def best_at(setting: Setting, unit: str) -> Statistic:
@@ -107,9 +114,9 @@ def value_cell(value: str | None) -> Cell:
     return Cell(value, value if size is None else size)
 
 
-def statistic_cell(one: Statistic, runs: int) -> Cell:
+def statistic_cell(one: Statistic | None, runs: int) -> Cell:
     """`mean ± std`, with `n = 3` only where it is not the number of `runs`, which has its own column."""
-    if one.mean is None:
+    if one is None or one.mean is None:
         return Cell("–", None)
     return Cell(whole_number(one.mean, one.std) + f", n = {one.n}" * (one.n != runs), one.mean)
 

@@ -66,7 +66,7 @@ def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) 
         put(manifest, name, record.get(*name.split(".")))
     tested = record.get("test") or {}
     manifest["test"] = {name: value for name, value in tested.items() if wanted.tested(name)}
-    best = scores_of(record, curves, unit)
+    best = scores_of(record, unit)
     manifest["at_best"] = {
         name: best[name]
         for name in sorted(curves)

@@ -138,11 +138,10 @@ def number(record: Record, side: Side, unit: str) -> float | None:
     if side.metric in ("best_epoch", "best_step"):
         place = best_place(record, side.metric.removeprefix("best_"))
         return None if place is None else place + 1.0
-    curves = record.curves(unit)
     tested = side.metric.startswith("test/") and side.at is None
     if tested or (side.at in (None, "best") and not side.metric.startswith("test/")):
-        return scores_of(record, curves, unit).get(side.metric)
-    return at_place(curves.get(side.metric, {}), side.at, best_place(record, unit), unit)
+        return scores_of(record, unit).get(side.metric)
+    return at_place(record.curves(unit).get(side.metric, {}), side.at, best_place(record, unit), unit)
 
 
 def at_place(curve: Mapping[int, float], at: Any, best: int | None, unit: str) -> float | None:
