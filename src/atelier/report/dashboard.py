@@ -18,26 +18,16 @@ FILE = "dashboard.json"  # in the sweep's folder
 
 @dataclass(frozen=True)
 class Overview:
-    """The content of a workspace.
+    """The content of a workspace."""
 
-    Args:
-        project, group: W&B project and group of the sweep's runs.
-        text: question and claims of the study, as Markdown.
-        metric: the objective, such as val/loss.
-        mode: "min" or "max": whether a small or a large objective is better.
-        metrics: the logged metrics, the objective first.
-        figures: names of the figures that the runs drew.
-        jobs: number of runs.
-    """
-
-    project: str
+    project: str  # W&B project and group of the sweep's runs
     group: str
-    text: str
-    metric: str
-    mode: Literal["min", "max"]
-    metrics: list[str]
-    figures: list[str]
-    jobs: int
+    text: str  # question and claims of the study, as Markdown
+    metric: str  # the objective, such as val/loss
+    mode: Literal["min", "max"]  # whether a small or a large objective is better
+    metrics: list[str]  # the logged metrics, the objective first
+    figures: list[str]  # names of the figures that the runs drew
+    jobs: int  # number of runs
 
 
 def describe(folder: Path) -> Overview:

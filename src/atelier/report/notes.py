@@ -14,18 +14,12 @@ MIXED = {"device": "devices", "precision": "precisions", "processes": "numbers o
 
 @dataclass(frozen=True)
 class Heading:
-    """The heading of a report.
+    """The heading of a report."""
 
-    Args:
-        title: the study and its title, else the experiment.
-        question, claim: texts of the study, or "".
-        command: the overrides typed after `-m`, for each sweep.
-    """
-
-    title: str
-    question: str
-    claim: str
-    command: list[list[str]]
+    title: str  # the study and its title, else the experiment
+    question: str  # text of the study, or ""
+    claim: str  # text of the study, or ""
+    command: list[list[str]]  # the overrides typed after `-m`, for each sweep
 
 
 def heading(results: Results) -> Heading:

@@ -22,16 +22,11 @@ Wanted = Mapping[str, Any]  # the keys of `Wish`, and the arguments of the kind'
 
 @dataclass(frozen=True)
 class Wish:
-    """The options of figures of all kinds.
+    """The options of figures of all kinds."""
 
-    Args:
-        kind: the name of a module in figures/kinds/.
-        caption: the study's text below the figure.
-        of: {swept key: value}, or a list of them: draw only settings with these values; {}: all settings.
-    """
-
-    kind: str
-    caption: str | None = None
+    kind: str  # the name of a module in figures/kinds/
+    caption: str | None = None  # the study's text below the figure
+    # {swept key: value}, or a list of them: draw only settings with these values; {}: all settings.
     of: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
 
 
@@ -40,18 +35,12 @@ OF_ALL = tuple(Wish.__annotations__)
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure: the files `path`.png and `path`.svg.
-
-    Args:
-        caption: the text below the figure.
-        alternative: the numbers of the figure in words, for readers who cannot see it.
-        wide: whether the figure has several panels in a row.
-    """
+    """A drawn figure: the files `path`.png and `path`.svg."""
 
     path: Path
-    caption: str
-    alternative: str
-    wide: bool
+    caption: str  # the text below the figure
+    alternative: str  # the numbers of the figure in words, for readers who cannot see it
+    wide: bool  # whether the figure has several panels in a row
 
 
 def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> tuple[list[Picture], list[str]]:

@@ -22,19 +22,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
-
-    Args:
-        title: the heading.
-        numeric: whether the values are numbers.
-        main: whether the narrow table of the terminal has the column, too.
-        sortable: whether the page can sort by the column.
-    """
+    """A column of a table."""
 
     title: str
-    numeric: bool = True
-    main: bool = True
-    sortable: bool = True
+    numeric: bool = True  # whether the values are numbers
+    main: bool = True  # whether the narrow table of the terminal has the column, too
+    sortable: bool = True  # whether the page can sort by the column
 
 
 Filled = tuple[Column, Sequence[Cell]]

@@ -19,26 +19,16 @@ from atelier.sweeps.sweep import Sweep
 
 @dataclass(frozen=True)
 class Setting:
-    """The runs of one `config_hash`, with statistics over the completed runs.
-
-    Args:
-        values: {swept key: value as text, or None if unknown}.
-        records: all runs of the setting, in order of seed.
-        objective: statistic of the runs' best values of the task's metric.
-        gaps: {gap: statistic}, of validation and generalisation gaps with known values.
-        test: {metric without `test/`: statistic}.
-        seconds: statistic of the training times, in seconds.
-        parameters: statistic of the numbers of parameters, over all runs.
-    """
+    """The runs of one `config_hash`, with statistics over the completed runs."""
 
     config_hash: str
-    values: dict[str, str | None]
-    records: list[Record]
-    objective: Statistic
-    gaps: dict[str, Statistic]
-    test: dict[str, Statistic]
-    seconds: Statistic
-    parameters: Statistic
+    values: dict[str, str | None]  # {swept key: value as text, or None if unknown}
+    records: list[Record]  # all runs, in order of seed
+    objective: Statistic  # of the runs' best values of the task's metric
+    gaps: dict[str, Statistic]  # validation and generalisation gaps with known values
+    test: dict[str, Statistic]  # {metric without `test/`: statistic}
+    seconds: Statistic  # of the training times, in seconds
+    parameters: Statistic  # of the numbers of parameters, over all runs
 
     @property
     def completed(self) -> list[Record]:
@@ -57,23 +47,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Results:
-    """The aggregated results of several runs.
+    """The aggregated results of several runs."""
 
-    Args:
-        keys: the keys that vary between the settings.
-        metric: the objective, such as `val/loss`; None if no run states it.
-        mode: "min" or "max".
-        settings: complete settings first, settings without a value last; the best first within each kind.
-        records: all runs.
-        sweeps: the sweeps of the runs.
-    """
-
-    keys: list[str]
-    metric: str | None
-    mode: str
-    settings: list[Setting]
-    records: list[Record]
-    sweeps: list[Sweep] = field(default_factory=list)
+    keys: list[str]  # that vary between the settings
+    metric: str | None  # the objective, such as `val/loss`; None if no run states it
+    mode: str  # "min" or "max"
+    settings: list[Setting]  # complete settings first, settings without a value last; the best first within each kind
+    records: list[Record]  # all runs
+    sweeps: list[Sweep] = field(default_factory=list)  # of the runs
 
     @property
     def tests(self) -> list[str]:
@@ -124,7 +105,9 @@ def group(records: list[Record], sweeps: list[Sweep]) -> Results:
     objectives = [(record.get("objective", "metric"), record.get("objective", "mode")) for record in records]
     metric, mode = next(((metric, mode) for metric, mode in objectives if metric), (None, "min"))
     together: dict[str, list[Record]] = {}
-    for record in [record for record in records if not only_tests(record)] or records:
+    # A run that tests a given checkpoint of another run would count that run twice.
+    trained = [record for record in records if record.overrides.get("checkpoint", "null") == "null"]
+    for record in trained or records:
         together.setdefault(identity(record), []).append(record)
     keys = swept_keys(list(together.values()), sweeps)
     settings = [setting(name, runs, keys, metric) for name, runs in together.items()]
@@ -154,11 +137,6 @@ def first(values: Iterable[str | None]) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
-def only_tests(record: Record) -> bool:
-    """Whether a run tests a given checkpoint of another run, and would count that run twice."""
-    return record.overrides.get("checkpoint", "null") != "null"
-
-
 def identity(record: Record) -> str:
     """The `config_hash` of a run; for a run that failed before it had a hash, its overrides."""
     known: Any = record.get("config_hash") or record.job.get("config_hash")
@@ -180,12 +158,9 @@ def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     if len(sweeps) == 1 and all(record.job for record in records):
         return [bare(str(key)) for key in sweeps[0].content.get("swept", [])]
     keys = dict.fromkeys(key for record in records for key in typed(record))
-    return [key for key in keys if tells_apart([known(key, runs) for runs in settings])]
+    found = {key: [known(key, runs) for runs in settings] for key in keys}
+    return [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
 
 
 def known(key: str, records: list[Record]) -> frozenset[str]:
     return frozenset(meaning(value) for record in records if (value := record.value(key)) is not None)
-
-
-def tells_apart(values: list[frozenset[str]]) -> bool:
-    return len(set(values)) > 1 and all(len(one) <= 1 for one in values)

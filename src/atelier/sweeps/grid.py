@@ -28,17 +28,11 @@ Axis = list[Choice]
 
 @dataclass
 class Grid:
-    """Jobs as lists of overrides, and the keys that vary between them.
-
-    Args:
-        jobs: the overrides of each job.
-        values: for each job {swept key: value as text}, "" if the job does not set the key.
-        swept: the keys that vary, in the order of the grid, without seeds, folds and draws.
-    """
+    """Jobs as lists of overrides, and the keys that vary between them."""
 
     jobs: list[list[str]]
-    values: list[dict[str, str]] = field(init=False)
-    swept: list[str] = field(init=False)
+    values: list[dict[str, str]] = field(init=False)  # of each job {swept key: value}, "" if the job does not set it
+    swept: list[str] = field(init=False)  # the keys that vary, in the order of the grid, without seeds, folds and draws
 
     def __post_init__(self) -> None:
         set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in self.jobs]

@@ -25,23 +25,15 @@ GRACE = 60.0  # seconds in which a job saves its checkpoint, before it is killed
 
 @dataclass(frozen=True)
 class Limits:
-    """The keys of hydra/launcher=local.
+    """The keys of hydra/launcher=local."""
 
-    Args:
-        jobs: maximum number of jobs at once; None fills the machine.
-        jobs_per_gpu: maximum number of jobs at once on a GPU.
-        threads_per_job: threads of each process of a job; None: OMP_NUM_THREADS, else an equal share of the cores.
-        timeout: time limit of an attempt in seconds, or None.
-        retries: number of further attempts for a failed job.
-        on_failure: "continue" with the other jobs, or "stop" them.
-    """
-
-    jobs: Annotated[int, Ge(1)] | None = None
-    jobs_per_gpu: Annotated[int, Ge(1)] = 1
+    jobs: Annotated[int, Ge(1)] | None = None  # maximum number of jobs at once; None fills the machine
+    jobs_per_gpu: Annotated[int, Ge(1)] = 1  # maximum number of jobs at once on a GPU
+    # Threads of each process of a job; None: OMP_NUM_THREADS, else an equal share of the cores.
     threads_per_job: Annotated[int, Ge(1)] | None = None
-    timeout: Annotated[float, Gt(0)] | None = None
-    retries: Annotated[int, Ge(0)] = 0
-    on_failure: Literal["continue", "stop"] = "continue"
+    timeout: Annotated[float, Gt(0)] | None = None  # time limit of an attempt, in seconds
+    retries: Annotated[int, Ge(0)] = 0  # number of further attempts for a failed job
+    on_failure: Literal["continue", "stop"] = "continue"  # go on with the other jobs, or stop them
 
 
 @dataclass

@@ -15,17 +15,11 @@ from atelier.runs.setting import renamed
 
 @dataclass(frozen=True)
 class Record:
-    """A run, or a job of a sweep that has not started.
+    """A run, or a job of a sweep that has not started."""
 
-    Args:
-        folder: the run's folder; None for a job that has not started.
-        manifest: the content of run.json.
-        job: the job's entry in sweep.json; {} for a single run.
-    """
-
-    folder: Path | None
-    manifest: dict[str, Any]
-    job: dict[str, Any]
+    folder: Path | None  # None for a job that has not started
+    manifest: dict[str, Any]  # the content of run.json
+    job: dict[str, Any]  # the job's entry in sweep.json; {} for a single run
 
     @property
     def status(self) -> str:

@@ -19,21 +19,14 @@ ENDS = ("completed", "failed", "interrupted")
 
 @dataclass(frozen=True)
 class End:
-    """The end of a job, as its executor reports it.
-
-    Args:
-        kind, message: the error, for a job that could not record its own.
-        cancelled: whether a user cancelled the job, which then has not failed.
-        overdue: whether the job was stopped at its time limit, which is an error even if the job recorded none.
-        lost: whether the job ended without its own fault, and gets a further attempt.
-    """
+    """The end of a job, as its executor reports it."""
 
     job: Job
-    kind: str
+    kind: str  # of the error, for a job that could not record its own
     message: str
-    cancelled: bool = False
-    overdue: bool = False
-    lost: bool = False
+    cancelled: bool = False  # whether a user cancelled the job, which then has not failed
+    overdue: bool = False  # whether the job was stopped at its time limit, an error even if the job recorded none
+    lost: bool = False  # whether the job ended without its own fault, and gets a further attempt
 
 
 class Executor:

@@ -30,20 +30,13 @@ USUAL = ("None", "JobArrayTaskLimit")  # reasons to wait that are not shown
 
 @dataclass
 class Submitted:
-    """A job in Slurm's queue.
-
-    Args:
-        logged: size of the job's log in bytes when it was submitted.
-        running: whether the job runs.
-        reason: Slurm's reason why the job waits.
-        over: clock when the job was first seen to have ended.
-    """
+    """A job in Slurm's queue."""
 
     job: Job
-    logged: int = 0
+    logged: int = 0  # size of the job's log in bytes when it was submitted
     running: bool = False
-    reason: str = ""
-    over: float | None = None
+    reason: str = ""  # Slurm's reason why the job waits
+    over: float | None = None  # clock when the job was first seen to have ended
 
 
 def run_on_slurm(

@@ -35,35 +35,23 @@ SHORTEST = 2 * SAVE_BEFORE // 60  # shortest time limit, in minutes
 
 @dataclass(frozen=True)
 class SlurmSettings:
-    """The keys of hydra/launcher=slurm, for each job of a sweep; None: Slurm's default.
+    """The keys of hydra/launcher=slurm, for each job of a sweep; None: Slurm's default."""
 
-    Args:
-        jobs: maximum number of jobs at once; None: no limit for a grid, 1 for a search.
-        partition, account, qos: as for sbatch.
-        time: time limit, as for sbatch: minutes, or hours:minutes:seconds, or days-hours.
-        cpus_per_task: CPU cores for each process of a job.
-        memory: memory of each node, as for sbatch.
-        gpus_per_node: None: the job's `trainer.devices` on GPUs, else 0.
-        setup: shell commands that run on the node before the job.
-        options: further options of sbatch, such as {constraint: a100}.
-        retries: number of further attempts for a failed job.
-        requeues: number of times that a job is requeued after preemption or at its time limit.
-        on_failure: "continue" with the other jobs, or "stop" them.
-    """
-
-    jobs: Annotated[int, Ge(1)] | None = None
+    jobs: Annotated[int, Ge(1)] | None = (
+        None  # maximum number of jobs at once; None: no limit for a grid, 1 for a search
+    )
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    time: int | str | None = None
-    cpus_per_task: Annotated[int, Ge(1)] | None = None
-    memory: str | None = None
-    gpus_per_node: Annotated[int, Ge(0)] | None = None
-    setup: list[str] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-    retries: Annotated[int, Ge(0)] = 0
-    requeues: Annotated[int, Ge(0)] = 20
-    on_failure: Literal["continue", "stop"] = "continue"
+    time: int | str | None = None  # time limit, as for sbatch: minutes, or hours:minutes:seconds, or days-hours
+    cpus_per_task: Annotated[int, Ge(1)] | None = None  # CPU cores for each process of a job
+    memory: str | None = None  # of each node, as for sbatch
+    gpus_per_node: Annotated[int, Ge(0)] | None = None  # None: the job's `trainer.devices` on GPUs, else 0
+    setup: list[str] = field(default_factory=list)  # shell commands that run on the node before the job
+    options: dict[str, Any] = field(default_factory=dict)  # further options of sbatch, such as {constraint: a100}
+    retries: Annotated[int, Ge(0)] = 0  # number of further attempts for a failed job
+    requeues: Annotated[int, Ge(0)] = 20  # number of times that a job is requeued, preempted or at its time limit
+    on_failure: Literal["continue", "stop"] = "continue"  # go on with the other jobs, or stop them
 
 
 def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
@@ -89,11 +77,11 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
 
 @dataclass(frozen=True)
 class Needs:
-    """The resources of each job of an array: number of nodes, and processes and GPUs on each node."""
+    """The resources of each job of an array."""
 
     nodes: int
-    processes: int
-    gpus: int
+    processes: int  # on each node
+    gpus: int  # on each node
 
 
 def needs_of(job: Job, settings: SlurmSettings) -> Needs:

@@ -19,26 +19,16 @@ SHOWN = ("title", "question", "claims", "figures")  # keys of the presentation, 
 
 @dataclass(frozen=True)
 class Study:
-    """The keys of a study.
-
-    Args:
-        title, question: the study's title, and the question that it answers.
-        grid: {key: values}; every combination is a job.
-        settings: values that vary together, a mapping for each setting; a first {} is the base of the others.
-        quick: {key: value or values} that budget=quick changes.
-        figures: the figures, each {kind, …}; see `atelier.report.pictures.check_figure`.
-        claims: the claims of the report; see `atelier.results.claims`.
-        tables: {name: table} for lookups in the study's own configuration.
-    """
+    """The keys of a study."""
 
     title: str | None = None
-    question: str | None = None
-    grid: Values | None = None
-    settings: Sequence[Values] | None = None
-    quick: Values | None = None
-    figures: Sequence[Values] | None = None
-    claims: Sequence[Values] | None = None
-    tables: Values | None = None
+    question: str | None = None  # that the study answers
+    grid: Values | None = None  # {key: values}; every combination is a job
+    settings: Sequence[Values] | None = None  # values that vary together; a first {} is the base of the others
+    quick: Values | None = None  # {key: value or values} that budget=quick changes
+    figures: Sequence[Values] | None = None  # each {kind, …}; see `atelier.report.pictures.check_figure`
+    claims: Sequence[Values] | None = None  # of the report; see `atelier.results.claims`
+    tables: Values | None = None  # {name: table} for lookups in the study's own configuration
 
 
 def written(conf: Path, name: str) -> dict[str, Any] | None:

@@ -22,20 +22,12 @@ from atelier.sweeps.records import Record, read_run, waiting
 
 @dataclass
 class Job:
-    """A run of a sweep.
+    """A run of a sweep."""
 
-    Args:
-        number: the job's index in the sweep, and the name of its folder.
-        overrides: the overrides of its command line.
-        values: {swept key: value as text}.
-        facts: the preflight's result: config_hash, seed, experiment, objective, accelerator, gpus, devices, nodes,
-            epochs, steps.
-    """
-
-    number: int
-    overrides: list[str]
-    values: dict[str, str]
-    facts: dict[str, Any] = field(default_factory=dict)
+    number: int  # the job's index in the sweep, and the name of its folder
+    overrides: list[str]  # of its command line
+    values: dict[str, str]  # {swept key: value as text}
+    facts: dict[str, Any] = field(default_factory=dict)  # found by `atelier.compose.preflight.check_job`
 
     @property
     def name(self) -> str:
