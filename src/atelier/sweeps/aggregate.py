@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
     tests = dict.fromkeys(test for record in done for test in record.get("test") or {})
     return Setting(
         config_hash=name,
-        values={key: first(record.value(key) for record in records) for key in keys},
+        values={key: next((v for r in records if (v := r.value(key)) is not None), None) for key in keys},
         records=records,
         objective=Statistic.of(r.get("objective", "best") for r in done if r.get("objective", "metric") == metric),
         gaps={gap: one for gap in GAPS if (one := Statistic.of(r.get("objective", gap) for r in done)).n},
@@ -130,11 +130,6 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
         seconds=Statistic.of(record.get("seconds", "fit") for record in done),
         parameters=Statistic.of(record.get("parameters") for record in records),
     )
-
-
-def first(values: Iterable[str | None]) -> str | None:
-    """The first value that is not None."""
-    return next((value for value in values if value is not None), None)
 
 
 def identity(record: Record) -> str:

@@ -47,12 +47,7 @@ class Running:
 
 
 class Local(Executor):
-    """The executor of this machine. A job occupies a place for each of its devices.
-
-    Args:
-        script: the program of a job, `src/train.py`.
-        cores: number of CPU cores of this machine.
-    """
+    """The executor of this machine with its CPU cores. A job occupies a place for each of its devices."""
 
     def __init__(self, sweep: Sweep, script: Path, limits: Limits, cores: int) -> None:
         super().__init__(sweep)

@@ -30,17 +30,11 @@ class End:
 
 
 class Executor:
-    """Runs the jobs of a sweep. A subclass with these methods adds a cluster system.
-
-    Args:
-        sweep: the sweep of the jobs.
-
-    Attributes:
-        watcher: shows the progress; the executor calls its `started`.
-    """
+    """Runs the jobs of a sweep. A subclass with these methods adds a cluster system."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self.sweep, self.watcher = sweep, watch(sweep)
+        self.sweep = sweep
+        self.watcher = watch(sweep)  # shows the progress; the subclass calls its `started`
         self.attempts: Counter[int] = Counter()  # {job number: attempts}
         self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
         self.adopted: set[int] = set()

@@ -19,7 +19,6 @@ from atelier.sweeps.slurm_queue import (
     SlurmSettings,
     alive,
     left_in_queue,
-    needs_of,
 )
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -91,22 +90,25 @@ class Slurm(Executor):
 
     def take(self, job: Job) -> bool:
         """Accept a job; under a limit the first array takes only jobs with equal needs, and the others wait."""
-        if self.limit is not None and self.taken and self.needs(job) != self.needs(self.taken[0]) and self.first:
+        if (
+            self.limit is not None
+            and self.taken
+            and self.settings.needs(job) != self.settings.needs(self.taken[0])
+            and self.first
+        ):
             return False
         self.taken.append(job)
         return True
-
-    def needs(self, job: Job) -> Needs:
-        return needs_of(job, self.settings)
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Submit an array for each kind of needs, and write Slurm's names of the jobs into sweep.json at once."""
         self.taken, self.first = [], False
         kinds: dict[Needs, list[Job]] = {}
         for job in jobs:
-            kinds.setdefault(self.needs(job), []).append(job)
+            kinds.setdefault(self.settings.needs(job), []).append(job)
         for needs, alike in kinds.items():
-            logged = [size(self.sweep.folder(job).log) for job in alike]
+            logs = [self.sweep.folder(job).log for job in alike]
+            logged = [log.stat().st_size if log.exists() else 0 for log in logs]
             try:
                 names = self.queue.submit(needs, alike, min(self.limit or len(alike), len(alike)))
             except InputError as error:
@@ -177,7 +179,3 @@ class Slurm(Executor):
 
     def give_up(self) -> None:
         self.left = True
-
-
-def size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -34,6 +34,15 @@ SHORTEST = 2 * SAVE_BEFORE // 60  # shortest time limit, in minutes
 
 
 @dataclass(frozen=True)
+class Needs:
+    """The resources of each job of an array."""
+
+    nodes: int
+    processes: int  # on each node
+    gpus: int  # on each node
+
+
+@dataclass(frozen=True)
 class SlurmSettings:
     """The keys of hydra/launcher=slurm, for each job of a sweep; None: Slurm's default."""
 
@@ -52,6 +61,13 @@ class SlurmSettings:
     retries: Annotated[int, Ge(0)] = 0  # number of further attempts for a failed job
     requeues: Annotated[int, Ge(0)] = 20  # number of times that a job is requeued, preempted or at its time limit
     on_failure: Literal["continue", "stop"] = "continue"  # go on with the other jobs, or stop them
+
+    def needs(self, job: Job) -> Needs:
+        """The needs of a job, from its `trainer` as the preflight composed it."""
+        devices, kind = job.facts.get("devices", 1), job.facts.get("accelerator", "cpu")
+        own = devices if kind in ("gpu", "cuda") else 0
+        gpus = 0 if kind == "cpu" else own if self.gpus_per_node is None else self.gpus_per_node
+        return Needs(job.facts.get("nodes", 1), devices, gpus)
 
 
 def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
@@ -75,29 +91,8 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
     return settings
 
 
-@dataclass(frozen=True)
-class Needs:
-    """The resources of each job of an array."""
-
-    nodes: int
-    processes: int  # on each node
-    gpus: int  # on each node
-
-
-def needs_of(job: Job, settings: SlurmSettings) -> Needs:
-    """The needs of a job, from its `trainer` as the preflight composed it."""
-    devices, kind = job.facts.get("devices", 1), job.facts.get("accelerator", "cpu")
-    own = devices if kind in ("gpu", "cuda") else 0
-    gpus = 0 if kind == "cpu" else own if settings.gpus_per_node is None else settings.gpus_per_node
-    return Needs(job.facts.get("nodes", 1), devices, gpus)
-
-
 class Queue:
-    """The jobs of one sweep in Slurm's queue.
-
-    Args:
-        script: the program of a job, `src/train.py`.
-    """
+    """The jobs of one sweep in Slurm's queue; each runs `script`, the program `src/train.py`."""
 
     def __init__(self, sweep: Sweep, script: Path, settings: SlurmSettings) -> None:
         self.sweep, self.script, self.settings = sweep, script, settings

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import write_atomically
 from atelier.runs.provenance import told_if_scarce
 from atelier.sweeps.process import redirect
@@ -38,7 +37,10 @@ def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
     os.environ["ATELIER_RUN"] = str(folder.path)  # the run folder, for the other ranks
     os.environ["OMP_NUM_THREADS"] = str(sweep.decide_threads(int(os.environ.get("OMP_NUM_THREADS") or cores())))
     if int(os.environ["SLURM_PROCID"]) > 0:
-        be(script, told_by_the_first(start_file(path), folder))
+        start = start_file(path)
+        wait_for(start)
+        wait_for(folder.manifest)
+        be(script, json.loads(start.read_text(encoding="utf-8")))
         return
     try:
         be(script, begin(sweep, job, requeues))
@@ -73,12 +75,6 @@ def begin(sweep: Sweep, job: Job, requeues: int) -> list[str]:
 def start_file(path: Path) -> Path:
     """The file by which rank 0 passes the command line of this start to the other ranks."""
     return path / "slurm" / f"{job_name()}_start_{restarts()}.json"
-
-
-def told_by_the_first(start: Path, folder: RunFolder) -> list[str]:
-    wait_for(start)
-    wait_for(folder.manifest)
-    return json.loads(start.read_text(encoding="utf-8"))
 
 
 def wait_for(path: Path) -> None:

@@ -37,12 +37,7 @@ class Job:
 
 
 class Sweep:
-    """The folder of a sweep, `logs/sweeps/<study or experiment>/<stamp>/`.
-
-    Args:
-        path: the folder.
-        manifest: its sweep.json.
-    """
+    """The folder of a sweep, `logs/sweeps/<study or experiment>/<stamp>/`, and its sweep.json, the manifest."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest

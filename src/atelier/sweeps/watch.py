@@ -103,13 +103,9 @@ class LiveTable(Lines):
             record, state = records[job.number], states[job.number]
             score = record.get("objective", {}).get("best")
             left = duration(self.time_left(job, record)) if state == "running" else ""
-            cells: list[str | Text] = [
-                str(job.number),
-                *job.values.values(),
-                Text("pruned" if pruned(record) else state, style=COLOURS[state]),
-                progress(job, record),
-            ]
-            table.add_row(*cells, "" if score is None else f"{score:.4g}", left)
+            word = Text("pruned" if pruned(record) else state, style=COLOURS[state])
+            so_far = "" if score is None else f"{score:.4g}"
+            table.add_row(str(job.number), *job.values.values(), word, progress(job, record), so_far, left)
         waiting = [Text(self.why, style="dim")] * bool(self.why)
         return Group(table, *waiting, self.bar(list(states.values()), len(self.sweep.jobs) - len(shown)))
 
@@ -197,11 +193,6 @@ def last_words(sweep: Sweep) -> list[str]:
         lines.append(f"  job {job.number}, {job.name}: {failure(sweep.record(job))}")
         lines.append(f"    {sweep.folder(job).log}")
     if sweep.manifest["status"] == "interrupted" or (sweep.unfinished() and not sweep.search):
-        lines.append(how_to_go_on(sweep))
+        words = [*map(shlex.quote, sweep.content.get("launcher") or []), typed("sweep.resume", sweep.path)]
+        lines.append(f"Go on with: python src/train.py -m {' '.join(words)}")
     return lines
-
-
-def how_to_go_on(sweep: Sweep) -> str:
-    """The line with the command that resumes a sweep, with its overrides of the launcher."""
-    words = [*map(shlex.quote, sweep.manifest.content.get("launcher") or []), typed("sweep.resume", sweep.path)]
-    return f"Go on with: python src/train.py -m {' '.join(words)}"

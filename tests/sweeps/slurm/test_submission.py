@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
-from atelier.sweeps.slurm_queue import Needs, Queue, SlurmSettings, needs_of, outside_of_jobs
+from atelier.sweeps.slurm_queue import Needs, Queue, SlurmSettings, outside_of_jobs
 from atelier.sweeps.sweep import Job, Sweep
 
 Make = Callable[..., Sweep]
@@ -34,7 +34,7 @@ Make = Callable[..., Sweep]
 def test_nodes_processes_and_gpus_follow_from_the_trainer(
     facts: dict[str, Any], settings: dict[str, Any], needs: Needs
 ) -> None:
-    assert needs_of(Job(0, [], {}, facts), SlurmSettings(**settings)) == needs
+    assert SlurmSettings(**settings).needs(Job(0, [], {}, facts)) == needs
 
 
 def submitted(sweep: Sweep, needs: Needs, at_once: int = 9, **settings: Any) -> list[str]:
