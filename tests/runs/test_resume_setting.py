@@ -140,6 +140,31 @@ def test_a_change_holds_although_its_first_process_saved_nothing(
     assert content["optimizer_states"][0]["param_groups"][0]["lr"] == 0.1
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_only_the_last_checkpoint_holds_the_optimizer_and_it_is_removed_if_asked(run_verb: Run, kept: bool) -> None:
+    run = run_verb("train", *[one for one in SHORT if one != "test=false"], f"save_last={kept}")
+    assert run.code == 0, run.err
+    best, last = (run.folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    assert torch.load(best, weights_only=True)["optimizer_states"] == []
+    assert last.exists() == kept
+    assert run_verb("eval", f"run={run.folder}").code == 0
+    if kept:
+        assert torch.load(last, weights_only=True)["optimizer_states"]
+    else:
+        before = (run.folder / "run.json").read_bytes()
+        message = run_verb("train", f"resume={run.folder}", "trainer.max_epochs=2").err
+        assert f"{run.folder} is complete" in message
+        assert "save_last=false" in message
+        assert (run.folder / "run.json").read_bytes() == before
+
+
+def test_a_run_without_a_best_checkpoint_keeps_its_last(run_verb: Run) -> None:
+    run = run_verb("train", *SHORT, "save_last=false", "trainer.limit_val_batches=0")
+    assert run.code == 0, run.err
+    assert not (run.folder / "checkpoints" / "best.ckpt").exists()
+    assert (run.folder / "checkpoints" / "last.ckpt").exists()
+
+
 @pytest.mark.parametrize("value", ["${oc.env:HOME}", "a ${optimizer.lr}", ["${seed}"]], ids=str)
 def test_a_stored_configuration_reads_nothing_from_who_opens_it(
     begun: Callable[..., RunFolder], conf: Path, value: Any

@@ -42,6 +42,7 @@ class Options:
     checkpoint: str | None
     save_every: Annotated[float, Ge(0)]
     resume: str | None
+    save_last: bool = True  # earlier configurations lack it
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
@@ -54,7 +55,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     Raises:
         InputError: with the key, the value and the choices.
     """
-    check_arguments("", Options, {key: config[key] for key in signature_of(Options)[0]})
+    check_arguments("", Options, {key: config[key] for key in signature_of(Options)[0] if key in config})
     if config.get("budget", "full") != "full":
         raise InputError(
             f"budget={config.budget} is for the sweep of a study: python src/train.py -m study=NAME budget=quick"

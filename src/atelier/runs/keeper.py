@@ -44,6 +44,7 @@ class Keeper(Checkpoint):
         self.best: dict[str, Any] = dict.fromkeys(("best", "best_epoch", "best_step"))  # best_step: steps done
         self.random: list[State] = []  # the loaded checkpoint's random states, by rank
         self.saved = -math.inf  # clock when last.ckpt was written
+        self.writes_best = False  # best.ckpt, which is tested and used, holds no optimizer's state
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
         self.judged = False  # whether the objective has been measured
@@ -181,7 +182,8 @@ class Keeper(Checkpoint):
     def save(self, trainer: lightning.Trainer, path: Path) -> None:
         """Write the checkpoint to a temporary file, then rename it to `path`, which is never half-written."""
         part = path.with_suffix(".part")
-        if path == self.folder.last:
+        self.writes_best = path == self.folder.best
+        if not self.writes_best:
             self.saved = time.monotonic()
         try:
             trainer.save_checkpoint(part, weights_only=False)
@@ -200,6 +202,8 @@ class Keeper(Checkpoint):
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
+        if self.writes_best:
+            checkpoint["optimizer_states"] = []
         checkpoint["random"] = [random_state(trainer.strategy.root_device)]
         if trainer.world_size > 1:
             states: list[Any] = [None] * trainer.world_size

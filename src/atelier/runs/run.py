@@ -138,10 +138,15 @@ class Run:
             try:
                 checkpoint = open_checkpoint(self.folder.last)
             except InputError as error:
-                remedy = f"\nto go on from the best one: cp {self.folder.best} {self.folder.last}"
+                remedy = f"\nto go on from the best, its optimizer anew: cp {self.folder.best} {self.folder.last}"
                 raise InputError(f"{error}{remedy * self.folder.best.exists()}") from error
             check_fits(task, checkpoint, self.folder.last)
             self.resumed_at = checkpoint["global_step"]
+        elif self.manifest["status"] == "completed":
+            raise InputError(
+                f"{self.folder.path} is complete and has no last.ckpt (save_last=false), so it cannot go on; "
+                f"to test it again: python src/eval.py {typed('run', self.folder.path)}"
+            )
         self.begun = True
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -246,6 +251,8 @@ class Run:
         found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else tested)
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
+        if not self.config.get("save_last", True) and self.folder.best.exists():
+            self.folder.last.unlink(missing_ok=True)
         print_outcome(self.manifest.content, found, unit)
         if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
