@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, attach, create, find
+from atelier.runs.folder import RunFolder, attach, create, find, read_yaml, write_yaml
 
 
 def with_manifest(folder: RunFolder) -> RunFolder:
@@ -97,3 +97,20 @@ def test_any_file_can_be_the_checkpoint(tmp_path: Path) -> None:
 def test_no_checkpoint_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"checkpoint=.*there is no file"):
         create(tmp_path, "x").checkpoint(name)
+
+
+def test_a_key_of_a_file_is_read_alone_as_with_all_others(tmp_path: Path) -> None:
+    content = {
+        "seed": 0,
+        "list": ["a", ["b"], {"c": None}],
+        "text": "two lines\n\nlist:\n- and: a blank line",
+        "long": "word " * 60,
+        "nothing": None,
+        "listed": {"list": {"seed": 1}, "text": "\n"},
+        "é.ü": True,
+    }
+    write_yaml(tmp_path / "a.yaml", content)
+    for key, value in content.items():
+        assert read_yaml(tmp_path / "a.yaml", key) == {key: value}
+    assert read_yaml(tmp_path / "a.yaml", "other") is None
+    assert read_yaml(tmp_path / "a.yaml", "lis.*") is None

@@ -33,12 +33,18 @@ class Record:
         given = self.manifest.get("overrides") or self.job.get("overrides") or []
         return {key_of(str(override)): value_of(str(override)) for override in given}
 
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """The content of config.yaml; {} if the run failed before it was written."""
-        if self.folder is None or not (self.folder / "config.yaml").is_file():
+    def config(self, group: str) -> dict[str, Any]:
+        """{group: its content in config.yaml}; {} if the run failed before it was written."""
+        if self.folder is None or not (file := self.folder / "config.yaml").is_file():
             return {}
-        return renamed(read_yaml(self.folder / "config.yaml") or {})
+        if group not in self.groups:
+            self.groups[group] = renamed(read_yaml(file, group) or {})
+        return self.groups[group]
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """Cache of `config`."""
+        return {}
 
     def value(self, key: str) -> str | None:
         """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
@@ -46,7 +52,7 @@ class Record:
             return self.overrides[key]
         if known := self.job.get("values", {}).get(key):
             return str(known)
-        value = inside(self.config, key.split("."))
+        value = inside(self.config(key.partition(".")[0]), key.split("."))
         if isinstance(value, bool):
             return str(value).lower()
         return None if value is None or isinstance(value, dict) else CONTROL.sub("?", str(value))
