@@ -13,7 +13,7 @@ from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
 from atelier.runs.overrides import typed
 
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # of a file or disk
 ONE_SAMPLE = "Expected more than 1 value per channel when training"  # torch's, of batch norm
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
@@ -56,7 +56,7 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return f"cannot write: {place}{error.strerror} (LOG_DIR, DATA_DIR say where to write)"
+        return f"cannot read or write: {place}{error.strerror} (LOG_DIR and DATA_DIR say where runs and data lie)"
     if ONE_SAMPLE in str(error):
         return "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
     if match := re.match(r"Ambiguous value for argument '(.*?)=(.*)'", str(error)):

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.command_line import check_typed, in_order
-from atelier.compose.explain import ONE_SAMPLE, UNWRITABLE, explain
+from atelier.compose.explain import ONE_SAMPLE, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
@@ -30,8 +30,8 @@ from atelier.runs.setting import current
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn `main(config)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
 
-    Wrong input (`InputError`, or a configuration that Hydra cannot compose), and a disk that is full or read-only, is
-    printed without a traceback and ends the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
+    Wrong input (`InputError`, or a configuration that Hydra cannot compose), and a file or disk that cannot be used,
+    is printed without a traceback and ends the program with status 2. `HYDRA_FULL_ERROR=1` shows the traceback.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -115,11 +115,13 @@ class Wrapping(io.TextIOBase):
 
 
 def about_settings(error: BaseException) -> bool:
-    """Whether `error` is shown without a traceback: wrong input, a full disk, or refused by Hydra or Lightning."""
+    """Whether `error` is shown without a traceback: wrong input, an unusable file or disk, or refused by Hydra or
+    Lightning."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
         return True
     if isinstance(error, OSError):
-        return error.errno in UNWRITABLE
+        vanished = isinstance(error, FileNotFoundError) and not Path(error.filename or "/").parent.exists()
+        return vanished or error.errno in UNUSABLE
     module = list(traceback.walk_tb(error.__traceback__))[-1][0].f_globals.get("__name__", "")
     refused = isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException"
     return refused and module.startswith(("hydra.", "lightning."))

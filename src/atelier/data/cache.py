@@ -73,7 +73,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
         InputError: if the file is truncated, changed, or has missing or wrong tensors.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with path.open("rb"), safe_open(path, framework="pt") as file:  # safetensors calls every failure "not found"
             missing = set(NAMES) - set(file.keys())
             if missing:
                 raise InputError(corrupt(path, f"it lacks {', '.join(sorted(missing))}"))

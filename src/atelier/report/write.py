@@ -40,9 +40,9 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
         check_files(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        write(results, output)
     except OSError as error:
         raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
+    write(results, output)
     return results
 
 

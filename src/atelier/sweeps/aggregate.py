@@ -74,6 +74,7 @@ def aggregate(folders: Sequence[Path]) -> Results:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"sweep={folder}: there is no such folder")
+        os.listdir(folder)  # may be forbidden, which `os.walk` passes over
         found = list(recorded(folder))
         if not found:
             raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
