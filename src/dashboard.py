@@ -10,11 +10,11 @@ def main(options: DictConfig) -> None:
     """Save the workspace on W&B, or write its definition into the sweep's folder; see `--help`."""
     from pathlib import Path
 
-    from atelier.report.dashboard import describe, publish, workspace
+    from atelier.report.dashboard import publish, workspace
     from atelier.sweeps.sweep import Sweep
 
     folder = Sweep.open(str(options.sweep), Path(options.paths.logs)).path
-    print(publish(workspace(describe(folder), options.entity), folder))
+    print(publish(workspace(folder, options.entity), folder))
 
 
 if __name__ == "__main__":

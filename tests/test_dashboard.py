@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from atelier.errors import InputError
-from atelier.report.dashboard import describe, publish, workspace
+from atelier.report.dashboard import publish, workspace
 
 Panels = dict[str, list[dict[str, Any]]]
 HEADER = "epoch,step,train/loss,val/loss,val/error,test/error\n"
@@ -53,7 +53,7 @@ def make_sweep(folder: Path, mode: str = "min", logger: str = "wandb") -> Path:
 
 @pytest.fixture
 def definition(sweep: Path) -> dict[str, Any]:
-    publish(workspace(describe(sweep)), sweep)
+    publish(workspace(sweep), sweep)
     return json.loads((sweep / "dashboard.json").read_text())
 
 
@@ -87,7 +87,7 @@ def test_the_best_and_the_test_values_are_bars_by_setting(definition: dict[str, 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_the_best_of_all_follows_the_objectives_mode(tmp_path: Path, mode: str) -> None:
     sweep = make_sweep(tmp_path / "study" / "stamp", mode=mode)
-    publish(workspace(describe(sweep)), sweep)
+    publish(workspace(sweep), sweep)
     definition = json.loads((sweep / "dashboard.json").read_text())
     (scalar,) = panels(definition)["Scalar Chart"]
     assert (scalar["metrics"], scalar["groupAgg"]) == (["best"], mode)
@@ -125,7 +125,7 @@ def test_wandb_reads_the_definition(definition: dict[str, Any]) -> None:
 
 
 def test_without_a_login_it_says_where_the_definition_is(sweep: Path) -> None:
-    said = publish(workspace(describe(sweep)), sweep)
+    said = publish(workspace(sweep), sweep)
     assert "there is no W&B login" in said
     assert str(sweep / "dashboard.json") in said
 
@@ -136,13 +136,13 @@ def test_with_a_login_it_is_saved_for_whoever_is_logged_in(sweep: Path, monkeypa
     class Api:
         default_entity = "me"
 
-    definition = workspace(describe(sweep))
+    definition = workspace(sweep)
     monkeypatch.setattr(wandb, "login", lambda **options: True)
     monkeypatch.setattr(wandb, "Api", Api)
     monkeypatch.setattr(type(definition), "save", lambda self: self)
     monkeypatch.setattr(type(definition), "url", property(lambda self: f"there/{self.entity}/{self.project}"))
     assert publish(definition, sweep) == "The workspace is on W&B: there/me/my-project"
-    assert publish(workspace(describe(sweep), "team"), sweep).endswith("there/team/my-project")
+    assert publish(workspace(sweep, "team"), sweep).endswith("there/team/my-project")
     assert not (sweep / "dashboard.json").exists()
 
 
@@ -152,7 +152,7 @@ def test_a_failing_server_leaves_the_definition(sweep: Path, monkeypatch: pytest
     def fail(self: Any) -> None:
         raise wandb.errors.CommError("the server is on fire")
 
-    definition = workspace(describe(sweep), "team")
+    definition = workspace(sweep, "team")
     monkeypatch.setattr(wandb, "login", lambda **options: True)
     monkeypatch.setattr(type(definition), "save", fail)
     assert "W&B failed (the server is on fire)" in publish(definition, sweep)
@@ -165,13 +165,13 @@ def test_a_failing_server_leaves_the_definition(sweep: Path, monkeypatch: pytest
 def test_a_sweep_that_was_not_logged_to_wandb_is_told(tmp_path: Path) -> None:
     folder = make_sweep(tmp_path / "study" / "stamp", logger="tensorboard")
     with pytest.raises(InputError, match="run the sweep with logger=wandb"):
-        describe(folder)
+        workspace(folder)
 
 
 def test_a_missing_package_is_told(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     with pytest.raises(InputError, match="needs the package wandb-workspaces"):
-        workspace(describe(sweep))
+        workspace(sweep)
 
 
 @pytest.mark.slow

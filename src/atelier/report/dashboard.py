@@ -4,9 +4,8 @@ import csv
 import json
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from atelier.errors import InputError
 from atelier.report.notes import claim_words
@@ -16,43 +15,75 @@ BY_SETTING = "JobType"  # runs of a setting share their W&B job type
 FILE = "dashboard.json"  # in the sweep's folder
 
 
-@dataclass(frozen=True)
-class Overview:
-    """The content of a workspace."""
-
-    project: str  # W&B project and group of the sweep's runs
-    group: str
-    text: str  # question and claims of the study, as Markdown
-    metric: str  # the objective, such as val/loss
-    mode: Literal["min", "max"]  # whether a small or a large objective is better
-    metrics: list[str]  # the logged metrics, the objective first
-    figures: list[str]  # names of the figures that the runs drew
-    jobs: int  # number of runs
-
-
-def describe(folder: Path) -> Overview:
-    """The content of the workspace, read from a sweep's folder.
+def workspace(folder: Path, entity: str | None = None) -> Any:
+    """The `Workspace` object of wandb-workspaces for the sweep in `folder`; `entity`: the W&B user or team.
 
     Raises:
-        InputError: if its runs were not logged to W&B.
+        InputError: if no run of the sweep was logged to W&B, or wandb-workspaces is not installed.
     """
     sweep = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    jobs, metric, mode = len(sweep["jobs"]), sweep["objective"]["metric"], sweep["objective"]["mode"]
+    project, group = project_and_group(folder)
+    logged = {name for file in folder.glob("*/metrics.csv") for name in columns(file)} - {metric, "epoch", "step"}
+    tested = sorted(name for name in logged if name.startswith("test/") and name.count("/") == 1)  # no single classes
+    others = sorted(name for name in logged if not name.startswith("test/"))
+    others.sort(key=lambda name: not name.startswith("val/"))
+    drawn = sorted({file.stem for file in folder.glob("*/figures/*.png")})
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the package was written for an older pydantic
+            import wandb_workspaces.reports.v2 as wr
+            import wandb_workspaces.workspaces as ws
+            from wandb_workspaces import expr
+    except ModuleNotFoundError as error:
+        raise InputError("the dashboard needs the package wandb-workspaces: pip install 'atelier[wandb]'") from error
+
+    mean: dict[str, Any] = {"groupby": wr.Metric(BY_SETTING), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+
+    def curve(name: str) -> Any:
+        return wr.LinePlot(title=name, x="epoch", y=[name], max_runs_to_show=jobs, **mean)
+
+    def bars(title: str, name: str) -> Any:
+        return wr.BarPlot(title=title, metrics=[name], max_bars_to_show=jobs, **mean)
+
+    results = [
+        wr.MarkdownPanel(markdown="\n\n".join(paragraphs(sweep))),
+        bars(f"best {metric} (mean over seeds)", "best"),
+        wr.ScalarChart(title=f"best {metric} of all runs", metric="best", groupby_aggfunc=mode),
+        curve(metric),
+        *(bars(f"{name} (mean over seeds)", name) for name in tested),
+    ]
+    pictures = [wr.MediaBrowser(title=name, media_keys=[f"figures/{name}"], num_columns=2) for name in drawn]
+    sections = {
+        "Results": results,
+        "Curves": [curve(name) for name in others],
+        "Pictures": pictures,
+        "Runs": [wr.RunComparer(diff_only="split")],
+    }
+    return ws.Workspace(
+        entity=entity or "",
+        project=project,
+        name=group,
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items() if panels],
+        settings=ws.WorkspaceSettings(x_axis="epoch", max_runs=max(jobs, 1)),
+        runset_settings=ws.RunsetSettings(
+            filters=expr.And(expr.Metric("Group") == group),
+            groupby=[expr.Metric(BY_SETTING)],
+            order=[expr.Ordering(expr.Summary("best"), ascending=mode == "min")],
+            pinned_columns=["run:displayName", "summary:best", "summary:best_epoch", *(f"summary:{t}" for t in tested)],
+        ),
+    )
+
+
+def project_and_group(folder: Path) -> tuple[str, str]:
+    """W&B's project and group of a sweep's runs, as its first run that was logged to W&B states them."""
     configs = (read_yaml(file) for file in sorted(folder.glob("*/config.yaml")))
     job = next((config for config in configs if "wandb" in (config.get("logger") or {})), None)
     if job is None:
         raise InputError(f"sweep={folder}: none of its runs was logged to W&B; run the sweep with logger=wandb")
-    metric = sweep["objective"]["metric"]
-    logged = {name for file in folder.glob("*/metrics.csv") for name in columns(file)} - {metric, "epoch", "step"}
-    return Overview(
-        project=job["logger"]["wandb"]["project"],
-        group=last_two(Path(job["sweep"]["folder"])),  # the name at training time; the folder may have moved since
-        text="\n\n".join(paragraphs(sweep)),
-        metric=metric,
-        mode=sweep["objective"]["mode"],
-        metrics=[metric, *sorted(logged, key=lambda name: (not name.startswith("val/"), name))],
-        figures=sorted({file.stem for file in folder.glob("*/figures/*.png")}),
-        jobs=len(sweep["jobs"]),
-    )
+    # The name of the folder at training time: it may have moved since.
+    return job["logger"]["wandb"]["project"], last_two(Path(job["sweep"]["folder"]))
 
 
 def columns(metrics: Path) -> list[str]:
@@ -67,60 +98,6 @@ def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
     if sweep["budget"] != "full":
         changes = ", ".join(f"{key}={value}" for key, value in (sweep["quick"] or {}).items())
         yield f"Budget {sweep['budget']}: {changes}"
-
-
-def workspace(sweep: Overview, entity: str | None = None) -> Any:
-    """The `Workspace` object of wandb-workspaces; `entity`: the W&B user or team.
-
-    Raises:
-        InputError: if wandb-workspaces is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the package was written for an older pydantic
-            import wandb_workspaces.reports.v2 as wr
-            import wandb_workspaces.workspaces as ws
-            from wandb_workspaces import expr
-    except ModuleNotFoundError as error:
-        raise InputError("the dashboard needs the package wandb-workspaces: pip install 'atelier[wandb]'") from error
-
-    mean: dict[str, Any] = {"groupby": wr.Metric(BY_SETTING), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
-
-    def curve(name: str) -> Any:
-        return wr.LinePlot(title=name, x="epoch", y=[name], max_runs_to_show=sweep.jobs, **mean)
-
-    def bars(title: str, name: str) -> Any:
-        return wr.BarPlot(title=title, metrics=[name], max_bars_to_show=sweep.jobs, **mean)
-
-    tested = [name for name in sweep.metrics if name.startswith("test/") and name.count("/") == 1]  # no single classes
-    others = [name for name in sweep.metrics[1:] if not name.startswith("test/")]
-    results = [
-        wr.MarkdownPanel(markdown=sweep.text),
-        bars(f"best {sweep.metric} (mean over seeds)", "best"),
-        wr.ScalarChart(title=f"best {sweep.metric} of all runs", metric="best", groupby_aggfunc=sweep.mode),
-        curve(sweep.metric),
-        *(bars(f"{name} (mean over seeds)", name) for name in tested),
-    ]
-    pictures = [wr.MediaBrowser(title=name, media_keys=[f"figures/{name}"], num_columns=2) for name in sweep.figures]
-    sections = {
-        "Results": results,
-        "Curves": [curve(name) for name in others],
-        "Pictures": pictures,
-        "Runs": [wr.RunComparer(diff_only="split")],
-    }
-    return ws.Workspace(
-        entity=entity or "",
-        project=sweep.project,
-        name=sweep.group,
-        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items() if panels],
-        settings=ws.WorkspaceSettings(x_axis="epoch", max_runs=max(sweep.jobs, 1)),
-        runset_settings=ws.RunsetSettings(
-            filters=expr.And(expr.Metric("Group") == sweep.group),
-            groupby=[expr.Metric(BY_SETTING)],
-            order=[expr.Ordering(expr.Summary("best"), ascending=sweep.mode == "min")],
-            pinned_columns=["run:displayName", "summary:best", "summary:best_epoch", *(f"summary:{t}" for t in tested)],
-        ),
-    )
 
 
 def publish(workspace: Any, folder: Path) -> str:

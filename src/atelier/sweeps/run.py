@@ -37,10 +37,9 @@ class Executor:
         self.watcher = watch(sweep)  # shows the progress; the subclass calls its `started`
         self.attempts: Counter[int] = Counter()  # {job number: attempts}
         self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
-        self.adopted: set[int] = set()
 
     def adopt(self) -> None:
-        """Take over jobs that still run from an earlier process of the sweep."""
+        """Take over jobs that still run from an earlier process of the sweep, and count an attempt of each."""
 
     def full(self) -> bool:
         """Whether there is no place for any further job."""
@@ -126,7 +125,7 @@ class Loop:
         """Start as many jobs as there are places; return whether any started."""
         begun: list[Job] = []
         while not self.stopping and not self.executor.full():
-            new = (job for job in more if job.number not in self.executor.adopted)
+            new = (job for job in more if job.number not in self.executor.attempts)  # without adopted jobs
             job = self.todo.pop(0) if self.todo else next(new, None)
             if job is None:
                 break

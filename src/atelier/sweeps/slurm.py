@@ -78,7 +78,6 @@ class Slurm(Executor):
         jobs = {job.number: job for job in self.sweep.jobs}
         for name, (number, state) in left_in_queue(self.sweep).items():
             self.submitted[name] = Submitted(jobs[number])
-            self.adopted.add(number)
             self.attempts[number] = 0 if state == COMPLETING else 1  # an interrupted job that is ending runs again
             self.watcher.say(f"job {number} is in Slurm's queue already ({name}): {jobs[number].name}")
             self.first = False
