@@ -1,7 +1,6 @@
-"""The texts of a report: heading, caption, and cautions against numbers that cannot be trusted."""
+"""The texts of a report: title, questions and claims, caption, and cautions against numbers that cannot be trusted."""
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
 from atelier.runs.setting import REPEATS
@@ -12,28 +11,19 @@ from atelier.sweeps.records import Record
 MIXED = {"device": "devices", "precision": "precisions", "processes": "numbers of processes", "threads": "threads"}
 
 
-@dataclass(frozen=True)
-class Heading:
-    """The heading of a report."""
-
-    title: str  # the study and its title, else the experiment
-    question: str  # text of the study, or ""
-    claim: str  # text of the study, or ""
-    command: list[list[str]]  # the overrides typed after `-m`, for each sweep
-
-
-def heading(results: Results) -> Heading:
-    studies = {sweep.content.get("study"): sweep.content for sweep in results.sweeps if sweep.content.get("study")}
+def title(results: Results) -> str:
+    """The name of each study with its title, and of each experiment that belongs to none."""
     alone = [record.manifest for record in results.records if not record.job]
-    named = [*(sweep.content for sweep in results.sweeps), *alone]
-    names = dict.fromkeys(name(one) for one in named)
+    return ", ".join(dict.fromkeys(name(one) for one in [*(sweep.content for sweep in results.sweeps), *alone]))
+
+
+def texts(results: Results) -> list[tuple[str, str]]:
+    """The questions and the claims of the studies, each with its heading."""
+    studies = {sweep.content.get("study"): sweep.content for sweep in results.sweeps if sweep.content.get("study")}
     shown: list[dict[str, Any]] = [content.get("presentation") or {} for content in studies.values()]
-    return Heading(
-        title=", ".join(names),
-        question=" ".join(str(one["question"]).strip() for one in shown if one.get("question")),
-        claim=" ".join(told for one in shown if (told := claim_words(one))),
-        command=[list(sweep.content.get("command") or []) for sweep in results.sweeps],
-    )
+    question = " ".join(str(one["question"]).strip() for one in shown if one.get("question"))
+    claim = " ".join(told for one in shown if (told := claim_words(one)))
+    return [(word, text) for word, text in (("Question", question), ("Claim", claim)) if text]
 
 
 def claim_words(study: dict[str, Any]) -> str:

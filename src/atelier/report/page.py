@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from atelier.figures.words import metric_words, number
 from atelier.report.groups import best_place, unit_of
-from atelier.report.notes import caption, cautions, heading
+from atelier.report.notes import caption, cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
 from atelier.report.table import Cell, Column, Filled, Table, duration, key_titles, value_cell
@@ -30,10 +30,10 @@ TEMPLATES = Environment(
 
 def page(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str], output: Path) -> str:
     """The HTML text of the page; links are relative to `output`."""
-    head = heading(results)
     return TEMPLATES.get_template("page.html").render(
-        heading=head,
-        commands=[shlex.join(words) for words in head.command if words],
+        title=title(results),
+        texts=texts(results),
+        commands=[shlex.join(words) for sweep in results.sweeps if (words := sweep.content.get("command"))],
         caption=caption(results),
         notes=[*cautions(results), *problems],
         settings=table,
@@ -73,8 +73,8 @@ def runs_table(results: Results, output: Path) -> Table:
         (Column("run", numeric=False), [Cell(folder or "–", folder) for folder in folders]),
         (Column("status", numeric=False), [Cell(record.status, record.status) for record in records]),
     ]
-    for key, title in key_titles(results.keys).items():
-        filled.append((Column(title, numeric=False), [value_cell(record.value(key)) for record in records]))
+    for key, words in key_titles(results.keys).items():
+        filled.append((Column(words, numeric=False), [value_cell(record.value(key)) for record in records]))
     return Table.of(
         [
             *filled,

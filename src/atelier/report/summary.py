@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.figures.words import as_number
-from atelier.report.notes import caption, cautions, heading
+from atelier.report.notes import caption, cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
 from atelier.sweeps.aggregate import Results
@@ -57,9 +57,8 @@ def relative(folder: Path | None, output: Path) -> str | None:
 
 
 def summary_md(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str]) -> str:
-    head = heading(results)
-    lines = [f"# {head.title}", ""]
-    lines += [f"{word}: {text}\n" for word, text in (("Question", head.question), ("Claim", head.claim)) if text]
+    lines = [f"# {title(results)}", ""]
+    lines += [f"{word}: {text}\n" for word, text in texts(results)]
     lines += [caption(results), ""]
     lines += [f"- {note}" for note in [*cautions(results), *problems]]
     lines += ["", *table_lines(table.columns, table.rows)]

@@ -8,7 +8,7 @@ from rich.table import Table as Shown
 from rich.text import Text
 
 from atelier.errors import InputError
-from atelier.report.notes import caption, cautions, heading
+from atelier.report.notes import caption, cautions, title
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
 from atelier.runs.terminal import plain_console
@@ -75,18 +75,17 @@ def print_table(results: Results, table: Table) -> None:
     console = plain_console()
     if not console.is_terminal:
         console = plain_console(width=500)  # in a file, no cell is wrapped
-    title = heading(results).title
-    shown = drawn(table.main(), title, narrow=console.is_terminal)
+    shown = drawn(table.main(), title(results), narrow=console.is_terminal)
     if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
-        shown = drawn(table.main().without("training time", "parameters"), title, narrow=True)
+        shown = drawn(table.main().without("training time", "parameters"), title(results), narrow=True)
     console.print(shown)
     for line in [caption(results), *cautions(results)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
 
-def drawn(table: Table, title: str, narrow: bool) -> Shown:
+def drawn(table: Table, above: str, narrow: bool) -> Shown:
     """The table for a console; `narrow`: with each word of a heading in its own line."""
-    shown = Shown(box=SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
+    shown = Shown(box=SIMPLE_HEAD, title=above, title_justify="left", padding=(0, 1, 0, 0))
     for column in table.columns:
         words = column.title.replace(" ", "\n") if narrow else column.title
         shown.add_column(Text(words), justify="right" if column.numeric else "left", overflow="fold")

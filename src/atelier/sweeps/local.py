@@ -131,8 +131,10 @@ class Local(Executor):
             self.running.remove(running)
             self.places[job.facts.get("accelerator", "cpu")] += running.places
             if running.timed_out:
-                told = f"ran longer than hydra.launcher.timeout={self.limits.timeout:g} seconds"
-                yield End(job, "Timeout", told, overdue=True)
+                error = "Timeout", f"ran longer than hydra.launcher.timeout={self.limits.timeout:g} seconds"
+                if self.sweep.status(job) != "completed":
+                    self.sweep.fail(job, *error)  # also if it has recorded that it was interrupted
+                yield End(job, *error)
             elif process.exitcode == LOST:
                 yield End(job, "Lost", "ended together with its fork server (out of memory?)", lost=True)
             else:

@@ -30,9 +30,7 @@ PRELOAD = (
 
 
 def warm_context() -> BaseContext:
-    """The multiprocessing context of a fork server that has imported `PRELOAD`; `spawn` where there is no fork."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
+    """The multiprocessing context of a fork server that has imported `PRELOAD`."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOAD))
     return context

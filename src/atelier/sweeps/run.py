@@ -25,7 +25,6 @@ class End:
     kind: str  # of the error, for a job that could not record its own
     message: str
     cancelled: bool = False  # whether a user cancelled the job, which then has not failed
-    overdue: bool = False  # whether the job was stopped at its time limit, an error even if the job recorded none
     lost: bool = False  # whether the job ended without its own fault, and gets a further attempt
 
 
@@ -141,12 +140,9 @@ class Loop:
 
     def finish(self, end: End, done: Done) -> None:
         """Record the end of a job that could not record it itself; then retry the job, go on, or stop the sweep."""
-        job, status = end.job, self.sweep.status(end.job)
-        if end.overdue:
-            if status != "completed":
-                self.sweep.fail(job, end.kind, end.message)
-        elif self.stopping or end.cancelled:
-            if status == "running":  # the job was killed before it had saved
+        job = end.job
+        if self.stopping or end.cancelled:
+            if self.sweep.status(job) == "running":  # the job was killed before it had saved
                 Manifest.read(self.sweep.folder(job).manifest).update(status="interrupted")
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
