@@ -14,7 +14,7 @@ from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import caption, cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
-from atelier.report.table import Cell, Column, Filled, Table, duration, key_titles, value_cell
+from atelier.report.table import Cell, Column, Table, duration, key_titles, value_cell
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
@@ -69,23 +69,20 @@ def runs_table(results: Results, output: Path) -> Table:
     places = [best_place(record, unit) for record in records]
     seeds = [record.get("seed") for record in records]
     times = [record.get("seconds", "fit") for record in records]
-    filled: list[Filled] = [
-        (Column("run", numeric=False), [Cell(folder or "–", folder) for folder in folders]),
-        (Column("status", numeric=False), [Cell(record.status, record.status) for record in records]),
-    ]
-    for key, words in key_titles(results.keys).items():
-        filled.append((Column(words, numeric=False), [value_cell(record.value(key)) for record in records]))
-    return Table.of(
+    titles = key_titles(results.keys).items()
+    return Table(
         [
-            *filled,
-            (Column("seed"), [Cell("–" if seed is None else str(seed), seed) for seed in seeds]),
-            (
-                Column(f"best {metric_words(results.metric or 'objective')}"),
+            Column("run", [Cell(folder or "–", folder) for folder in folders], numeric=False),
+            Column("status", [Cell(record.status, record.status) for record in records], numeric=False),
+            *(Column(words, [value_cell(r.value(key)) for r in records], numeric=False) for key, words in titles),
+            Column("seed", [Cell("–" if seed is None else str(seed), seed) for seed in seeds]),
+            Column(
+                f"best {metric_words(results.metric or 'objective')}",
                 [Cell(number(best), best if best is not None and math.isfinite(best) else None) for best in bests],
             ),
-            (Column(f"at {unit}"), [Cell("–" if place is None else f"{place + 1:,}", place) for place in places]),
-            (Column("training time"), [Cell(duration(seconds), seconds) for seconds in times]),
-            (Column("more", numeric=False, sortable=False), [Cell("details", None) for _ in records]),
+            Column(f"at {unit}", [Cell("–" if place is None else f"{place + 1:,}", place) for place in places]),
+            Column("training time", [Cell(duration(seconds), seconds) for seconds in times]),
+            Column("more", [Cell("details", None) for _ in records], numeric=False, sortable=False),
         ]
     )
 

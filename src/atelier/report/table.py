@@ -22,66 +22,60 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table."""
+    """A column of a table, with its cell in each row."""
 
     title: str
+    cells: Sequence[Cell]
     numeric: bool = True  # whether the values are numbers
     main: bool = True  # whether the narrow table of the terminal has the column, too
     sortable: bool = True  # whether the page can sort by the column
 
 
-Filled = tuple[Column, Sequence[Cell]]
-
-
 @dataclass(frozen=True)
 class Table:
-    columns: list[Column]
-    rows: Sequence[Sequence[Cell]]
+    columns: Sequence[Column]
 
-    @classmethod
-    def of(cls, filled: Sequence[Filled]) -> "Table":
-        return cls([column for column, _ in filled], list(zip(*(cells for _, cells in filled), strict=True)))
+    @property
+    def rows(self) -> list[tuple[Cell, ...]]:
+        return list(zip(*(column.cells for column in self.columns), strict=True))
 
     def main(self) -> "Table":
         """The table with its main columns only."""
-        return self.without(*(column.title for column in self.columns if not column.main))
+        return Table([column for column in self.columns if column.main])
 
     def without(self, *titles: str) -> "Table":
-        kept = [index for index, column in enumerate(self.columns) if column.title not in titles]
-        return Table([self.columns[i] for i in kept], [[row[i] for i in kept] for row in self.rows])
+        return Table([column for column in self.columns if column.title not in titles])
 
 
 def settings_table(results: Results) -> Table:
     """The table of settings, in the order of `Results`."""
     settings, unit = results.settings, unit_of(results.records)
 
-    def measured(title: str, values: Iterable[Statistic | None], main: bool = True) -> Filled:
+    def measured(title: str, values: Iterable[Statistic | None], main: bool = True) -> Column:
         cells = [statistic_cell(one, len(s.completed)) for one, s in zip(values, settings, strict=True)]
-        return Column(title, main=main), cells
+        return Column(title, cells, main=main)
 
-    filled: list[Filled] = []
+    columns = []
     for key, title in key_titles(results.keys).items():
         values = [setting.values[key] for setting in settings]
-        filled.append((Column(title, numeric=numeric(values)), [value_cell(value) for value in values]))
+        columns.append(Column(title, [value_cell(value) for value in values], numeric=numeric(values)))
     if not results.keys:
         names = [value_cell(setting.records[0].get("experiment")) for setting in settings]
-        filled.append((Column("experiment", numeric=False), names))
+        columns.append(Column("experiment", names, numeric=False))
     if results.metric:
-        filled.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
-        filled.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), main=False))
+        columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
+        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), main=False))
     for gap in GAPS:
         if any(gap in setting.gaps for setting in settings):
-            filled.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), main=False))
+            columns.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), main=False))
     for index, name in enumerate(results.tests):
-        filled.append(measured(metric_words(f"test/{name}"), (s.test.get(name) for s in settings), main=index == 0))
-    return Table.of(
-        [
-            *filled,
-            (Column("training time"), [Cell(duration(s.seconds.mean), s.seconds.mean) for s in settings]),
-            (Column("parameters"), [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings]),
-            (Column("runs (n)", numeric=False), [Cell(runs_told(s), float(len(s.completed))) for s in settings]),
-        ]
-    )
+        columns.append(measured(metric_words(f"test/{name}"), (s.test.get(name) for s in settings), main=index == 0))
+    columns += [
+        Column("training time", [Cell(duration(s.seconds.mean), s.seconds.mean) for s in settings]),
+        Column("parameters", [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings]),
+        Column("runs (n)", [Cell(runs_told(s), float(len(s.completed))) for s in settings], numeric=False),
+    ]
+    return Table(columns)
 
 
 def best_at(setting: Setting, unit: str) -> Statistic:
