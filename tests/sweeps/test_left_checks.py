@@ -13,7 +13,7 @@ import pytest
 CHECKING = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
-from atelier.sweeps.preflight import check_all, check_one
+from atelier.sweeps.preflight import check_one, preflight
 
 def check(job):
     Path(job[0]).write_text(str(os.getpid()))
@@ -24,7 +24,7 @@ if __name__ == "__main__":
     context = multiprocessing.get_context("forkserver")
     folder = Path(sys.argv[1])
     if sys.argv[2] == "all":
-        check_all(check, [[str(folder / str(number))] for number in range(8)], context, 2)
+        preflight(check, [[str(folder / str(number))] for number in range(8)], context, 2)
     else:
         check_one(check, context, [str(folder / "0")])
 """

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -174,7 +174,8 @@ def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
     """The differences between two lists of jobs, in one or two lines; "" if they are equal."""
     gone = [" ".join(job) for job in before if job not in after]
     new = [" ".join(job) for job in after if job not in before]
-    named: Callable[[list[str]], str] = lambda jobs: "; ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")  # noqa: E731
-    lines = [f"{len(gone)} jobs are gone: {named(gone)}"] * bool(gone)
-    lines += [f"{len(new)} are new: {named(new)}"] * bool(new)
+    lines = []
+    for jobs, told in ((gone, "jobs are gone"), (new, "are new")):
+        if jobs:
+            lines.append(f"{len(jobs)} {told}: {'; '.join(jobs[:3])}" + " …" * (len(jobs) > 3))
     return "\n".join(lines) or ("the order of the jobs differs" if list(before) != list(after) else "")

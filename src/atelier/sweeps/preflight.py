@@ -17,7 +17,9 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
     Raises:
         InputError: if jobs have problems; the message lists each problem with its jobs, and the first one's overrides.
     """
-    found = check_all(check, jobs, context, processes)
+    workers = min(processes, max(1, len(jobs) // 4))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_check, initargs=(True,)) as pool:
+        found = list(pool.map(check, jobs, chunksize=max(1, len(jobs) // (4 * workers))))
     problems: dict[str, list[int]] = {}
     for number, facts in enumerate(found):
         if "problem" in facts:
@@ -27,12 +29,6 @@ def preflight(check: Check, jobs: Sequence[list[str]], context: BaseContext, pro
         headline = f"{bad} of {len(jobs)} jobs cannot run, so none was started:"
         raise InputError("\n".join([headline, *(line(one, problems[one], jobs) for one in problems)]))
     return found
-
-
-def check_all(check: Check, jobs: Sequence[list[str]], context: BaseContext, processes: int) -> list[dict[str, Any]]:
-    workers = min(processes, max(1, len(jobs) // 4))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin_check, initargs=(True,)) as pool:
-        return list(pool.map(check, jobs, chunksize=max(1, len(jobs) // (4 * workers))))
 
 
 def check_one(check: Check, context: BaseContext, job: list[str]) -> dict[str, Any]:

@@ -154,8 +154,8 @@ class Search:
     def conclude(self) -> str:
         """Record the sweep's status: completed if all trials have ended and at least one has a value."""
         counts = self.counts()
-        over = counts.total() - counts["unfinished"] >= self.options.trials
-        status = "interrupted" if not over or counts["unfinished"] else "completed" if counts["completed"] else "failed"
+        left = counts["unfinished"] or counts.total() < self.options.trials
+        status = "interrupted" if left else "completed" if counts["completed"] else "failed"
         self.sweep.manifest.update(status=status)
         return status
 

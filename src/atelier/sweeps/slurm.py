@@ -89,12 +89,8 @@ class Slurm(Executor):
 
     def take(self, job: Job) -> bool:
         """Accept a job; under a limit the first array takes only jobs with equal needs, and the others wait."""
-        if (
-            self.limit is not None
-            and self.taken
-            and self.settings.needs(job) != self.settings.needs(self.taken[0])
-            and self.first
-        ):
+        alike = not self.taken or self.settings.needs(job) == self.settings.needs(self.taken[0])
+        if self.first and self.limit is not None and not alike:
             return False
         self.taken.append(job)
         return True
