@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -26,18 +25,16 @@ Choice = list[str]  # overrides that vary together
 Axis = list[Choice]
 
 
-@dataclass
 class Grid:
     """Jobs as lists of overrides, and the keys that vary between them."""
 
-    jobs: list[list[str]]
-    values: list[dict[str, str]] = field(init=False)  # of each job {swept key: value}, "" if the job does not set it
-    swept: list[str] = field(init=False)  # the keys that vary, in the order of the grid, without seeds, folds and draws
-
-    def __post_init__(self) -> None:
-        set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in self.jobs]
+    def __init__(self, jobs: list[list[str]]) -> None:
+        set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in jobs]
         keys = dict.fromkeys(itertools.chain(*set_by_jobs))
+        self.jobs = jobs
+        # The keys that vary, in the order of the grid, without seeds, folds and draws.
         self.swept = [key for key in keys if key not in REPEATS and len({job.get(key) for job in set_by_jobs}) > 1]
+        # {swept key: value as text} of each job, "" if the job does not set the key.
         self.values = [{key: job.get(key, "") for key in self.swept} for job in set_by_jobs]
 
 
@@ -51,9 +48,7 @@ def expand(
 
     Args:
         arguments: the overrides that were typed after -m.
-        study: the `study` node: `grid` {key: values}, `settings` (a list of mappings of overrides that vary together),
-            `quick` {key: value or values}.
-        budget: "full" or "quick".
+        study: the `study` node, of which `grid`, `settings` and `quick` count; see `atelier.sweeps.study.Study`.
 
     Raises:
         InputError: for another budget, or for "quick" if the study has no `quick` part.
