@@ -1,5 +1,6 @@
-"""Whatever ends the process that checks jobs: those that check for it end, too."""
+"""Whatever ends the process that checks jobs: those that check for it end, too. One that is killed is replaced."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
+from atelier.sweeps import preflight
+from atelier.sweeps.preflight import check_all
+
 CHECKING = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
-from atelier.sweeps.preflight import check_one, preflight
+from atelier.sweeps.preflight import check_all
 
 def check(job):
     Path(job[0]).write_text(str(os.getpid()))
@@ -24,9 +29,9 @@ if __name__ == "__main__":
     context = multiprocessing.get_context("forkserver")
     folder = Path(sys.argv[1])
     if sys.argv[2] == "all":
-        preflight(check, [[str(folder / str(number))] for number in range(8)], context, 2)
+        check_all(check, [[str(folder / str(number))] for number in range(8)], context, 2)
     else:
-        check_one(check, context, [str(folder / "0")])
+        check_all(check, [[str(folder / "0")]], context, 1, interrupted=False)
 """
 
 
@@ -48,3 +53,28 @@ def test_no_check_outlives_the_process_that_asked(
     process.send_signal(number)
     process.wait(timeout=60)
     wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in checking))
+
+
+def killed(job: list[str]) -> dict[str, Any]:
+    """A check that is killed as often as its job says, and counts in the job's file."""
+    file, times = Path(job[0]), int(job[1])
+    with file.open("a") as begun:
+        begun.write("begun\n")
+    if len(file.read_text().split()) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"begun": len(file.read_text().split())}
+
+
+def test_a_check_that_is_killed_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "PAUSES", (0, 0))
+    fork = multiprocessing.get_context("fork")
+    assert check_all(killed, [[str(tmp_path / "one"), "1"]], fork, 1) == [{"begun": 2}]
+    jobs = [[str(tmp_path / str(number)), str(int(number == 3))] for number in range(8)]
+    assert len(check_all(killed, jobs, fork, 2)) == 8
+
+
+def test_checks_that_are_always_killed_are_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "PAUSES", (0, 0))
+    with pytest.raises(InputError, match=r"end early.* \(out of memory\?\)") as told:
+        check_all(killed, [[str(tmp_path / "one"), "9"]], multiprocessing.get_context("fork"), 1)
+    assert len(str(told.value).splitlines()) == 1

@@ -19,7 +19,7 @@ from atelier.errors import InputError
 from atelier.runs.overrides import bare
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP
-from atelier.sweeps.preflight import Check, check_one, preflight
+from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.process import warm_context
 from atelier.sweeps.search import Options, Search
 from atelier.sweeps.search_space import Space
@@ -42,7 +42,7 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
         sweep = resumed(config, arguments, options, root / "conf" / "hydra" / "sweeper")
-    return Search(sweep, functools.partial(check_one, check_a_job, warm_context()))
+    return Search(sweep, lambda job: check_all(check_a_job, [job], warm_context(), 1, interrupted=False)[0])
 
 
 def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_job: Check) -> Sweep:

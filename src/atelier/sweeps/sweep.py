@@ -211,7 +211,8 @@ class Sweep:
     def conclude(self) -> str:
         """Record and return the sweep's status, derived from the statuses of its jobs."""
         found = {self.status(job) for job in self.jobs}
-        status = "failed" if "failed" in found else "interrupted" if found - {"completed"} else "completed"
+        missing = found - {"completed"} or len(self.jobs) < self.planned
+        status = "failed" if "failed" in found else "interrupted" if missing else "completed"
         self.manifest.update(status=status)
         return status
 

@@ -70,6 +70,13 @@ def test_a_search_without_any_value_has_failed(search: Make, end: Any) -> None:
     assert one.result()[0] == "2 trials: 2 failed"
 
 
+def test_a_search_that_ends_before_its_last_trial_is_not_complete(search: Make, end: Any) -> None:
+    one = search(trials=2)
+    end(one, next(one.jobs()), 0.5)
+    assert one.conclude() == "interrupted"
+    assert one.sweep.conclude() == "interrupted", "what the loop writes if no further trial can be begun"
+
+
 def test_a_setting_that_is_drawn_again_is_not_trained_again(search: Make, run_all: Any) -> None:
     one = search("best=0.5,0.25", trials=10)
     done = run_all(one)
