@@ -1,4 +1,4 @@
-"""Trainings that come to places: `<name of the run's folder>@start`, then one before each batch, `…@<steps so far>`.
+"""Trainings that come to places: `<name of the run's folder>@start`, before each batch `…@<steps so far>`, `…@test`.
 
 Lightning gives every Trainer what the entry point `lightning.pytorch.callbacks_factory` makes, and finds it only in a
 process that has this folder on its PYTHONPATH. Tests put it there; no configuration can name or build it.
@@ -18,6 +18,9 @@ class Hold(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, task: Any, batch: Any, batch_index: int) -> None:
         come_to(f"{Path(trainer.default_root_dir).name}@{trainer.global_step}")
+
+    def on_test_start(self, trainer: Trainer, task: Any) -> None:
+        come_to(f"{Path(trainer.default_root_dir).name}@test")
 
 
 def callbacks() -> list[Callback]:
