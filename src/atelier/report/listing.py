@@ -19,7 +19,8 @@ from atelier.sweeps.records import Record, read_run
 
 def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     """Print the newest sweeps and runs under `logs`, at most `limit`, by the time of their last change of state."""
-    files = [*logs.glob("sweeps/*/*/sweep.json"), *logs.glob("runs/*/*/run.json")]
+    # Not logs.glob, which finds nothing in a folder that may not be read.
+    files = [*(logs / "sweeps").glob("*/*/sweep.json"), *(logs / "runs").glob("*/*/run.json")]
     newest = sorted(((file.stat().st_mtime, file) for file in files), reverse=True)[:limit]
     if not newest:
         print(f"There is no run under {logs} yet. Make one: python src/train.py")
