@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import torch
 
+from atelier.errors import InputError
+from atelier.runs.keeper import Keeper
+
 Run = Callable[..., Any]
 EPOCHS, STEPS = 3, 9  # of an epoch of the bundled digits in batches of 128
 SMALL = ["network.hidden=[16]", "trainer=cpu", "trainer.max_epochs=2", "optimizer=adamw", "scheduler=one_cycle"]
@@ -221,6 +224,29 @@ def test_resuming_a_finished_run_changes_no_number(run_verb: Run) -> None:
     assert run_verb("train", f"resume={run.folder}").code == 0
     assert run.metrics == metrics
     assert (run.manifest["objective"], run.manifest["test"]) == (objective, test)
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3])
+def test_a_run_that_ends_with_any_of_its_checkpoints_has_the_same_results(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    """The checkpoint of the last epoch's start, the best one, and that of the end of the training."""
+    one = [*SMALL, *SHORT, "trainer.max_epochs=1", "save_every=0"]
+    whole, save = run_verb("train", *one).manifest, Keeper.save
+    done: list[Path] = []
+
+    def end_after(self: Keeper, trainer: Any, path: Path) -> None:
+        save(self, trainer, path)
+        done.append(path)
+        if len(done) == saves:
+            raise InputError("the machine ends")
+
+    monkeypatch.setattr(Keeper, "save", end_after)
+    ended = run_verb("train", *one)
+    assert (ended.manifest["status"], len(done)) == ("failed", saves)
+    assert run_verb("train", f"resume={ended.folder}").code == 0
+    for key in ("status", "objective", "epochs", "steps", "test"):
+        assert ended.manifest[key] == whole[key]
 
 
 def test_a_second_interruption_ends_it_at_once(run_verb: Run) -> None:

@@ -128,8 +128,8 @@ class Keeper(Checkpoint):
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if task.counts_steps and not trainer.is_last_batch:
             leave_epoch_open(trainer)
+        self.report(trainer)  # before the save: a run that is resumed from the end of its training reports no more
         self.save(trainer, self.folder.last)
-        self.report(trainer)
 
     def on_test_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
