@@ -70,9 +70,8 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock
 
-bench: $(READY) ## time a run against a bare PyTorch loop, and steps without autograd against steps with it
-	$(BIN)/python tests/bench.py $(ARGS)
-	$(BIN)/python tests/bench_scratch.py
+bench: $(READY) ## time what a run, a start, a sweep and a report cost (COMPARE=logs/bench/FILE.json: beside then)
+	$(BIN)/python tests/bench $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
 
 clean: ## remove the environment and caches; data and logs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist src/*.egg-info

@@ -25,7 +25,7 @@ from atelier.sweeps import process
 pytest_plugins = ("commands", "held", "pages", "pictures", "trainings")  # of tests/fixtures
 
 ROOT = Path(__file__).parents[1]
-collect_ignore_glob = ["hold/*", "fixtures/*"]  # imported by what needs them
+collect_ignore_glob = ["hold/*", "fixtures/*", "bench/*"]  # imported by what needs them
 
 # Files that read the same training.
 TOGETHER = (("tests/callbacks/", "tests/tasks/test_classifier.py"), ("tests/generative/",))
