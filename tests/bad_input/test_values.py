@@ -17,6 +17,11 @@ Run = Callable[..., Any]
             "network.hidden=[64, 0]: MLP takes a list, each item a whole number of 1 or more",
         ),
         (["optimizer.lr=-1"], "optimizer.lr=-1: Adam takes a number of 0 or more"),
+        (
+            ["trainer.devices='0,1'"],
+            "trainer.devices=0,1: Trainer takes a whole number of 1 or more or -1 or one of: auto, -1 or a list, "
+            "each item a whole number of 0 or more",
+        ),
         (["save_every=-1"], "save_every=-1: give a number of 0 or more"),
         (
             ["optimizer=sgd", "+optimizer.nesterov=true"],

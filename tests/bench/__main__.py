@@ -36,6 +36,7 @@ def main() -> None:
                     if asked.only in title:
                         print(f"{title} ...", flush=True)
                         found.append(measure())
+                        print("  ".join(found[-1].cells()), flush=True)
     finally:  # Ctrl-C keeps what is measured
         if found:
             show(found, before)

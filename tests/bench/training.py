@@ -59,7 +59,8 @@ CASES: dict[str, tuple[list[str], int, str]] = {
     "GRU of 128, MNIST's rows, batch 100": ([*ROWS, "network=gru"], 30, ""),
     "GAN of MLPs, batch 64": (GAN, 60, ""),
 }
-QUIET = ["trainer=cpu", "callbacks=none", "test=false", "trainer.max_epochs=2", "trainer.limit_val_batches=2"]
+QUIET = ["trainer=cpu", "callbacks=none", "test=false", "trainer.max_epochs=2"]
+QUIET += ["data.eval_batch_size=256", "trainer.limit_val_batches=2"]
 Split = tuple[Tensor, Tensor]  # normalised inputs and labels
 
 
@@ -79,7 +80,7 @@ class Bare:
     def __init__(self, overrides: list[str], batches: int, folder: Path) -> None:
         register_resolvers(ROOT)
         with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            config = hydra.compose("train", [*overrides, f"paths.data={folder}", f"paths.run={folder}"])
+            config = hydra.compose("train", [*overrides, *QUIET, f"paths.data={folder}", f"paths.run={folder}"])
         self.batches, self.batch_size, self.epochs = batches, config.data.batch_size, 2
         self.eval_batch_size = config.data.eval_batch_size
         self.make = partial(build_task, config)
@@ -210,7 +211,10 @@ def empty(bare: Bare) -> float:
 def usual(bare: Bare, workers: int, folder: Path) -> float:
     """Seconds of fitting with the usual pipeline on the same number of pictures, with its validation."""
     images = torch.randint(256, (len(bare.train[0]), 1, 28, 28), dtype=torch.uint8)
-    train, val = Pictures(images, bare.train[1]), Pictures(images[: 2 * bare.eval_batch_size], bare.train[1][:2000])
+    train, val = (
+        Pictures(images, bare.train[1]),
+        Pictures(*(side[: 2 * bare.eval_batch_size] for side in (images, bare.train[1]))),
+    )
     options = {"num_workers": workers, "persistent_workers": workers > 0}
     loaders = [
         DataLoader(train, bare.batch_size, shuffle=True, **options),

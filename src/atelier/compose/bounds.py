@@ -16,7 +16,7 @@ NoLimit = Literal[-1]
 # {class: {argument: annotation}}; subclasses inherit the annotations
 STATED: Mapping[str, Mapping[str, Any]] = {
     "lightning.pytorch.trainer.trainer.Trainer": {
-        "devices": Count | NoLimit | str | list[Annotated[int, Ge(0)]],
+        "devices": Count | NoLimit | Literal["auto", "-1"] | list[Annotated[int, Ge(0)]],
         "num_nodes": Count,
         "max_epochs": Count | NoLimit,
         "max_steps": Count | NoLimit,
