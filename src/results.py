@@ -51,7 +51,9 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     be_patient(nice)
     with alone(logs / "results"):
         parts = read_plan(LIST, CONF, logs)
-        status = Queue(ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores()).run()
+        status = Queue(
+            ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores(), lanes=2
+        ).run()
         return export(logs) or status if status in (0, 1) else status  # not after a signal
 
 

@@ -82,7 +82,7 @@ root = Path(sys.argv[1])
 with alone(root / "logs" / "results"):
     parts = read_plan(root / "conf" / "results.yaml", root / "conf", root / "logs")
     runs = lambda name: runs_of(load(root / "conf", name), root / "logs", root / "docs")
-    sys.exit(Queue(root, parts, runs, [], 2).run())
+    sys.exit(Queue(root, parts, runs, [], 2, int(sys.argv[2])).run())
 """
 STUDY = "study: {grid: {optimizer: [sgd, adam], seed: [0, 1]}}\n"
 LIST = "entries:\n  - {study: tiny, seeds: [0, 1]}\n"
@@ -110,9 +110,12 @@ class Project:
         runs = lambda name: runs_of(load(self.root / "conf", name), self.root / "logs", self.root / "docs")  # noqa: E731
         return Queue(self.root, self.parts(), runs, extra, 2).run()
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, lanes: int = 1) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", QUEUE, str(self.root)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-c", QUEUE, str(self.root), str(lanes)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def ran(self) -> list[str]:

@@ -60,6 +60,19 @@ def test_what_is_typed_beside_goes_to_every_sweep(project: Any) -> None:
     assert project.ran() == ALL, "a precision makes no other job of it"
 
 
+def test_two_sweeps_share_the_cores_so_that_none_waits_for_a_last_job(
+    project: Any, wait_until: Callable[..., None]
+) -> None:
+    held = project.hold("job-1")
+    queue = project.start(lanes=2)
+    wait_until(lambda: held.exists() and len(project.commands()) == 2, queue)
+    project.let_go("job-1")
+    queue.communicate()
+    assert queue.returncode == 0
+    assert sorted(project.ran()) == ALL
+    assert all("hydra.launcher.jobs=1 " in command for command in project.commands())
+
+
 def test_a_queue_that_is_killed_three_times_ends_with_the_same(project: Any, wait_until: Callable[..., None]) -> None:
     for place in ("empty", "job-0", "job-1"):
         held = project.hold(place)

@@ -1,4 +1,4 @@
-"""Runs the missing jobs of the list, a sweep after another, at low priority.
+"""Runs the missing jobs of the list, sweep by sweep in order, at low priority.
 
 Each sweep is the command that a user would type, in its own session; the state of a job is its run folder. The queue
 can therefore be stopped and started at any time, and take over sweeps that a user has started.
@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -36,6 +36,7 @@ class Queue:
         runs: maps a study's name to its present runs.
         extra: overrides for every sweep that change no number: of the launcher, or a precision.
         cores: number of jobs at once, unless `extra` sets it.
+        lanes: number of sweeps at once, which share the cores: with two, no core waits for a sweep's last job.
     """
 
     def __init__(
@@ -45,14 +46,15 @@ class Queue:
         runs: Callable[[str], Runs],
         extra: Sequence[str],
         cores: int,
+        lanes: int = 1,
     ) -> None:
         self.root, self.parts, self.runs = root, parts, runs
-        at_once = (
-            [] if any(one.startswith("hydra.launcher.jobs=") for one in extra) else [f"hydra.launcher.jobs={cores}"]
-        )
-        self.launcher = [*at_once, *(one for one in extra if one.startswith(OF_THE_LAUNCHER))]
+        typed = [one for one in extra if one.startswith(OF_THE_LAUNCHER)]
+        self.lanes = 1 if typed else min(lanes, cores)
+        limited = any(one.startswith("hydra.launcher.jobs=") for one in typed)
+        self.launcher = [*([] if limited else [f"hydra.launcher.jobs={cores // self.lanes}"]), *typed]
         self.extra = [one for one in extra if not one.startswith(OF_THE_LAUNCHER)]
-        self.process: subprocess.Popen[bytes] | None = None
+        self.processes: set[subprocess.Popen[bytes]] = set()
         self.stopping = 0  # the signal that ends the queue
 
     def run(self) -> int:
@@ -60,9 +62,19 @@ class Queue:
         failed = 0
         before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            for part in self.parts:
-                if not self.stopping:
-                    failed += not self.do(part)
+            waiting, active = iter(self.parts), list[Generator[None, None, bool]]()
+            while True:
+                while len(active) < self.lanes and not self.stopping and (part := next(waiting, None)):
+                    active.append(self.do(part))
+                if not active:
+                    break
+                for sweep in list(active):
+                    try:
+                        next(sweep)
+                    except StopIteration as end:
+                        active.remove(sweep)
+                        failed += not end.value
+                time.sleep(PAUSE * bool(active))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -74,13 +86,16 @@ class Queue:
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Pass a signal on to the sweep: its jobs save and stop, and after a second signal they are killed."""
         self.stopping = number
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(number)
 
-    def do(self, part: Part) -> bool:
-        """Start or resume a sweep and wait for its end; return whether all jobs are done."""
+    def do(self, part: Part) -> Generator[None, None, bool]:
+        """Start or resume a sweep, yield until it ends, and return whether all jobs are done."""
         runs = self.runs(part.study)
-        if not all(part.done(runs.kept)) and self.wait_for_another(part):  # the other process may have run the jobs
+        if not all(part.done(runs.kept)) and (
+            yield from self.wait_for_another(part)
+        ):  # the other process may have run the jobs
             runs = self.runs(part.study)
         if self.stopping or all(part.done(runs.kept)):
             return True
@@ -95,24 +110,25 @@ class Queue:
         with log.open("ab") as output:
             start = log.stat().st_size
             command = [sys.executable, str(self.root / "src" / "train.py"), "-m", *self.arguments(part)]
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 preexec_fn=lead_session,  # keeps the low priority in the new session
             )  # fmt: skip
+        self.processes.add(process)
         if self.stopping:  # a signal since the last check
-            self.process.send_signal(self.stopping)
+            process.send_signal(self.stopping)
         with log.open(encoding="utf-8", errors="replace") as told:
             told.seek(start)
-            self.follow(part, told)
+            yield from follow(part, process, told)
             told.seek(start)
-            status, said = self.process.returncode, last_line(told)
-        self.process = None
+            said = last_line(told)
+        self.processes.remove(process)
         done = part.done(part.records())
         hours = f"{(time.monotonic() - began) / 3600:.2f} h"
         if all(done):
             say(f"{part.name}: completed, {len(done)} jobs, {hours}")
         else:
-            why = "stopped" if self.stopping else f"ended with status {status}: {said}"
+            why = "stopped" if self.stopping else f"ended with status {process.returncode}: {said}"
             say(f"{part.name}: {sum(done)} of {len(done)} jobs are done, {hours}; {why}; {log}")
         return all(done)
 
@@ -125,26 +141,26 @@ class Queue:
         threads = any(one.startswith("hydra.launcher.threads_per_job=") for one in self.launcher)
         return [*part.arguments, *self.extra, *self.launcher, *own[threads:]]
 
-    def follow(self, part: Part, told: TextIO) -> None:
-        """Print the ends of jobs until the sweep ends."""
-        assert self.process is not None
-        running = True
-        while running:
-            running = self.process.poll() is None
-            for line in whole_lines(told):
-                if EVENT.match(line):
-                    say(f"{part.name}: {line}")
-            if running:
-                time.sleep(PAUSE)
-
-    def wait_for_another(self, part: Part) -> bool:
-        """Wait for another process that runs this sweep, such as a user's; return whether there was one."""
+    def wait_for_another(self, part: Part) -> Generator[None, None, bool]:
+        """Yield while another process runs this sweep, such as a user's; return whether there was one."""
         if not is_locked(part.folder / ".lock"):
             return False
         say(f"{part.name}: another process runs it; waiting for that to end")
         while not self.stopping and is_locked(part.folder / ".lock"):
-            time.sleep(PAUSE)
+            yield
         return True
+
+
+def follow(part: Part, process: subprocess.Popen[bytes], told: TextIO) -> Iterator[None]:
+    """Print the ends of jobs, and yield, until the sweep's process ends."""
+    running = True
+    while running:
+        running = process.poll() is None
+        for line in whole_lines(told):
+            if EVENT.match(line):
+                say(f"{part.name}: {line}")
+        if running:
+            yield
 
 
 def whole_lines(file: TextIO) -> Iterator[str]:
