@@ -9,6 +9,7 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.runs.folder import claim, claimed
+from atelier.runs.manifest import write_atomically
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
 
 Run = Callable[..., Any]
@@ -30,6 +31,21 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is being written by another process"):
             claim(tmp_path)
     assert not claimed(tmp_path)
+
+
+def test_a_half_written_file_of_a_killed_process_is_removed_and_one_of_a_living_process_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", lambda part, path: None)  # as if killed before it
+        write_atomically(tmp_path / "run.json", "{}")
+    (left,) = tmp_path.iterdir()
+    with claim(tmp_path):
+        assert not left.exists()
+        left.touch()
+        with pytest.raises(InputError):
+            claim(tmp_path)
+        assert left.exists()
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
 
 
 def claim(path: Path) -> TextIO:
-    """Lock the folder of a run or a sweep, so that no second process writes into it.
+    """Lock the folder of a run or a sweep, so that no second process writes into it; remove what a killed one left.
 
     The lock is released when the returned file is closed, or when this process ends.
 
@@ -84,6 +84,8 @@ def claim(path: Path) -> TextIO:
     for _ in range(10):  # `claimed` holds the lock for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for part in path.glob(".*.part"):  # of `write_atomically`
+                part.unlink(missing_ok=True)
             return lock
         except BlockingIOError:
             time.sleep(0.02)

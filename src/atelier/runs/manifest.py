@@ -56,7 +56,7 @@ class Manifest:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a temporary file and rename it: a reader finds the old or the new file, never a part."""
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
