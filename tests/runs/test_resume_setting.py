@@ -158,6 +158,18 @@ def test_only_the_last_checkpoint_holds_the_optimizer_and_it_is_removed_if_asked
         assert (run.folder / "run.json").read_bytes() == before
 
 
+def test_a_run_that_only_tested_is_tested_again(run_verb: Run) -> None:
+    trained = run_verb("train", *SHORT)
+    best = trained.folder / "checkpoints" / "best.ckpt"
+    tiny = [one for one in SHORT if one != "test=false"]
+    run = run_verb("train", *tiny, "train=false", f"checkpoint={best}")
+    tested = run.manifest["test"]
+    assert tested
+    again = run_verb("train", f"resume={run.folder}")
+    assert again.code == 0, again.err
+    assert run.manifest["test"] == tested
+
+
 def test_a_run_without_a_best_checkpoint_keeps_its_last(run_verb: Run) -> None:
     run = run_verb("train", *SHORT, "save_last=false", "trainer.limit_val_batches=0")
     assert run.code == 0, run.err

@@ -142,7 +142,7 @@ class Run:
                 raise InputError(f"{error}{remedy * self.folder.best.exists()}") from error
             check_fits(task, checkpoint, self.folder.last)
             self.resumed_at = checkpoint["global_step"]
-        elif self.manifest["status"] == "completed":
+        elif self.manifest["status"] == "completed" and self.manifest["steps"]:
             raise InputError(
                 f"{self.folder.path} is complete and has no last.ckpt (save_last=false), so it cannot go on; "
                 f"to test it again: python src/eval.py {typed('run', self.folder.path)}"
