@@ -202,6 +202,19 @@ def test_several_folders_need_a_place_and_are_brought_together(
     assert 'href="../one/0/"' in (tmp_path / "all" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(("name", "folder"), [("figures", False), ("summary.csv", True), ("report.html", True)])
+def test_what_stands_in_the_place_of_a_file_or_folder_of_the_report_is_told(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, name: str, folder: bool
+) -> None:
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, seeds=(0,))
+    place = tmp_path / "report" / name
+    (place if folder else place.parent).mkdir(parents=True)
+    if not folder:
+        place.touch()
+    with pytest.raises(InputError, match=f"^output={place.parent}: {place} cannot be written: "):
+        write_report(sweep, place.parent)
+
+
 def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(
     made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
 ) -> None:

@@ -42,7 +42,11 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
-    write(results, output)
+    try:
+        write(results, output)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:  # the verb tells of rights and disks
+        where = error.filename2 or error.filename
+        raise InputError(f"output={output}: {where} cannot be written: {error.strerror}") from error
     return results
 
 
