@@ -158,6 +158,22 @@ def test_only_the_last_checkpoint_holds_the_optimizer_and_it_is_removed_if_asked
         assert (run.folder / "run.json").read_bytes() == before
 
 
+def test_a_run_that_fails_in_its_last_words_keeps_its_last_checkpoint(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> None:
+        raise InputError("the terminal is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("atelier.runs.run.print_outcome", fail)
+        run = run_verb("train", *SHORT, "save_last=false")
+    assert run.manifest["status"] == "failed"
+    assert (run.folder / "checkpoints" / "last.ckpt").exists()
+    assert run_verb("train", f"resume={run.folder}").code == 0
+    assert (run.manifest["status"], run.manifest["epochs"]) == ("completed", 1)
+    assert not (run.folder / "checkpoints" / "last.ckpt").exists()
+
+
 def test_a_run_that_only_tested_is_tested_again(run_verb: Run) -> None:
     trained = run_verb("train", *SHORT)
     best = trained.folder / "checkpoints" / "best.ckpt"

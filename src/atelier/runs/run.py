@@ -252,13 +252,13 @@ class Run:
         found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else tested)
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
-        if not self.config.get("save_last", True) and self.folder.best.exists():
-            self.folder.last.unlink(missing_ok=True)
         print_outcome(self.manifest.content, found, unit)
         if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
             print(f"{objective['metric']} was never {never}, so there is no best.ckpt; last.ckpt counts")
         print(f"Everything is in {self.folder.path}")
+        if not self.config.get("save_last", True) and self.folder.best.exists():
+            self.folder.last.unlink(missing_ok=True)  # after all that can fail: a failed run goes on from it
 
     def end(self, error: BaseException) -> None:
         """End a run that was interrupted or failed: stop its other processes, and record the reason."""
