@@ -84,7 +84,7 @@ class Queue:
         return int(failed > 0)
 
     def stop(self, number: int, frame: FrameType | None) -> None:
-        """Pass a signal on to the sweep: its jobs save and stop, and after a second signal they are killed."""
+        """Pass a signal on to the sweeps: their jobs save and stop, and after a second signal they are killed."""
         self.stopping = number
         for process in self.processes:
             if process.poll() is None:
@@ -93,9 +93,8 @@ class Queue:
     def do(self, part: Part) -> Generator[None, None, bool]:
         """Start or resume a sweep, yield until it ends, and return whether all jobs are done."""
         runs = self.runs(part.study)
-        if not all(part.done(runs.kept)) and (
-            yield from self.wait_for_another(part)
-        ):  # the other process may have run the jobs
+        waited = not all(part.done(runs.kept)) and (yield from self.wait_for_another(part))
+        if waited:  # the other process may have run the jobs
             runs = self.runs(part.study)
         if self.stopping or all(part.done(runs.kept)):
             return True

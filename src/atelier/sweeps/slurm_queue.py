@@ -46,9 +46,7 @@ class Needs:
 class SlurmSettings:
     """The keys of hydra/launcher=slurm, for each job of a sweep; None: Slurm's default."""
 
-    jobs: Annotated[int, Ge(1)] | None = (
-        None  # maximum number of jobs at once; None: no limit for a grid, 1 for a search
-    )
+    jobs: Annotated[int, Ge(1)] | None = None  # maximum at once; None: no limit for a grid, 1 for a search
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
