@@ -92,6 +92,15 @@ def test_the_hash_stays(compose: Compose, monkeypatch: pytest.MonkeyPatch, key: 
     assert setting_hash(config) == hash_before
 
 
+def test_a_report_finds_a_key_that_was_in_another_group(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(setting, "RENAMED", {**RENAMED, "trainer.max_epochs": "task.epochs"})
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text("task:\n  epochs: 3\n  lr: 1\ntrainer:\n  devices: 2\n")
+    record = read_run(tmp_path)
+    keys = ("trainer.max_epochs", "trainer.devices", "task.lr")
+    assert [record.value(key) for key in keys] == ["3", "2", "1"]
+
+
 def test_what_a_configuration_does_not_have_is_not_made() -> None:
     for content in ({}, {"task": None}, {"task": {"scheduler": 1}}, {"study": {"grid": {"task.schedule": [1]}}}):
         assert renamed(json.loads(json.dumps(content))) == content

@@ -66,6 +66,12 @@ def current(text: str) -> str:
     return text
 
 
+def sources(group: str) -> list[str]:
+    """The groups of a configuration that hold the keys of `group`: itself, and those of its keys' earlier names."""
+    earlier = [old.partition(".")[0] for key, old in RENAMED.items() if within(key, group)]
+    return list(dict.fromkeys([group, *earlier]))
+
+
 def renamed(config: dict[str, Any], to_earlier: bool = False) -> dict[str, Any]:
     """Rename the keys of a configuration in plain data from earlier to present names, or back with `to_earlier`."""
     changes = list(RENAMED.items())

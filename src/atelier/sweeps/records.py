@@ -10,7 +10,7 @@ from atelier.runs.folder import claimed, read_yaml
 from atelier.runs.manifest import CONTROL, Manifest
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
-from atelier.runs.setting import renamed
+from atelier.runs.setting import renamed, sources
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Record:
         if self.folder is None or not (file := self.folder / "config.yaml").is_file():
             return {}
         if group not in self.groups:
-            self.groups[group] = renamed(read_yaml(file, group) or {})
+            parts = [read_yaml(file, one) or {} for one in sources(group)]
+            self.groups[group] = renamed({key: value for part in parts for key, value in part.items()})
         return self.groups[group]
 
     @cached_property
