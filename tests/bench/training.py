@@ -235,7 +235,6 @@ BLANK = {
     "enable_checkpointing": False,
     "enable_progress_bar": False,
     "enable_model_summary": False,
-    "barebones": False,
 }
 
 
