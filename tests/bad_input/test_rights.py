@@ -1,6 +1,7 @@
 """A file or folder that may not be read or written is told in a line, whichever verb needs it."""
 
 import ctypes
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from atelier.compose.verb import about_settings
 from atelier.runs.keeper import Keeper
 
 Run = Callable[..., Any]
@@ -104,6 +106,14 @@ def test_a_report_tells_a_run_that_may_not_be_read_and_shows_the_others(
     outcome = run_verb("report", "sweep={sweep}".format(**places), "output={output}".format(**places))
     assert outcome.code == 0, outcome.err
     assert "Permission denied" in (places["output"] / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("/gone/file", True), (b"/gone/file", True), ("/file", False), ("file", False), (None, False)],
+)
+def test_a_missing_file_has_a_traceback_unless_its_folder_is_missing(name: str | bytes | None, expected: bool) -> None:
+    assert about_settings(FileNotFoundError(errno.ENOENT, "no such file", name)) is expected
 
 
 def test_a_run_folder_that_vanishes_is_told(

@@ -120,7 +120,7 @@ def about_settings(error: BaseException) -> bool:
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
         return True
     if isinstance(error, OSError):
-        vanished = isinstance(error, FileNotFoundError) and not Path(error.filename or "/").parent.exists()
+        vanished = isinstance(error, FileNotFoundError) and not Path(os.fsdecode(error.filename or "/")).parent.exists()
         return vanished or error.errno in UNUSABLE
     module = list(traceback.walk_tb(error.__traceback__))[-1][0].f_globals.get("__name__", "")
     refused = isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException"
