@@ -42,6 +42,8 @@ def main() -> int:
 
 
 def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
+    import torch
+
     from atelier.results.plan import read_plan
     from atelier.results.queue import Queue, alone, be_patient
     from atelier.results.runs import runs_of
@@ -51,9 +53,9 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     be_patient(nice)
     with alone(logs / "results"):
         parts = read_plan(LIST, CONF, logs)
-        status = Queue(
-            ROOT, parts, lambda name: runs_of(load(CONF, name), logs, DOCS), overrides, cores(), lanes=2
-        ).run()
+        lanes = 1 if torch.cuda.is_available() else 2  # a sweep takes all GPUs
+        runs = lambda name: runs_of(load(CONF, name), logs, DOCS)  # noqa: E731
+        status = Queue(ROOT, parts, runs, overrides, cores(), lanes).run()
         return export(logs) or status if status in (0, 1) else status  # not after a signal
 
 

@@ -52,7 +52,7 @@ class Queue:
         typed = [one for one in extra if one.startswith(OF_THE_LAUNCHER)]
         self.lanes = 1 if typed else min(lanes, cores)
         limited = any(one.startswith("hydra.launcher.jobs=") for one in typed)
-        self.launcher = [*([] if limited else [f"hydra.launcher.jobs={cores // self.lanes}"]), *typed]
+        self.launcher = [*([] if limited else [f"hydra.launcher.jobs={-(-cores // self.lanes)}"]), *typed]
         self.extra = [one for one in extra if not one.startswith(OF_THE_LAUNCHER)]
         self.processes: set[subprocess.Popen[bytes]] = set()
         self.stopping = 0  # the signal that ends the queue

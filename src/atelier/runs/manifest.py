@@ -63,5 +63,5 @@ def write_atomically(path: Path, text: str) -> None:
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
-        os.unlink(part)
+        Path(part).unlink(missing_ok=True)
         raise
