@@ -49,7 +49,7 @@ def forbidden() -> Iterator[Callable[[Path, int], None]]:
 @pytest.fixture
 def places(run_copy: Path, data_dir: Path, tmp_path: Path) -> dict[str, Path]:
     """A run, a sweep, a data cache, and folders for logs and reports, of one's own."""
-    found = {name: tmp_path / name for name in ("run", "sweep", "logs", "output", "data")}
+    found = {"all": tmp_path, **{name: tmp_path / name for name in ("run", "sweep", "logs", "output", "data")}}
     for name in ("logs", "output", "data"):
         found[name].mkdir()
     shutil.copytree(EARLIER / "sweep", found["sweep"])
@@ -75,6 +75,7 @@ def places(run_copy: Path, data_dir: Path, tmp_path: Path) -> dict[str, Path]:
         ("predict", ["run={run}", "inputs={run}/figures"], "{run}", 0o555),
         ("report", ["sweep={sweep}"], "{sweep}", 0o555),
         ("report", ["sweep={sweep}"], "{sweep}", 0o000),
+        ("report", ["sweep={all}"], "{all}/output", 0o000),
         ("report", ["sweep={sweep}", "output={output}"], "{output}", 0o555),
         ("report", [], "{logs}", 0o000),
     ],

@@ -239,8 +239,8 @@ def test_a_killed_sweep_ends_as_one_that_nobody_touched(
     if case.sweep.startswith("search"):
         check_trials(sweep)
     wait_until(lambda: not processes(logs))
+    assert [path for path in logs.rglob("*") if ".part" in path.name or ".json." in path.name] == []
     for folder in [sweep, *(path.parent for path in sweep.glob("*/run.json"))]:
         claim(folder).close()
-    assert [path for path in logs.rglob("*") if ".part" in path.name or ".json." in path.name] == []
     if case.victim not in ("main", "tracker"):  # Python's tracker, begun again, prints one for each name it has lost
         assert "Traceback" not in ended(process)[2], "the sweep says in a line what happened"

@@ -115,8 +115,7 @@ class Wrapping(io.TextIOBase):
 
 
 def about_settings(error: BaseException) -> bool:
-    """Whether `error` is shown without a traceback: wrong input, an unusable file or disk, or refused by Hydra or
-    Lightning."""
+    """Whether `error` is shown without a traceback: wrong input, an unusable file, a refusal of Hydra or Lightning."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
         return True
     if isinstance(error, OSError):

@@ -74,8 +74,7 @@ def aggregate(folders: Sequence[Path]) -> Results:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"sweep={folder}: there is no such folder")
-        os.listdir(folder)  # may be forbidden, which `os.walk` passes over
-        found = list(recorded(folder))
+        found = recorded(folder)
         if not found:
             raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
         for place in found:
@@ -92,9 +91,17 @@ def aggregate(folders: Sequence[Path]) -> Results:
 
 
 def recorded(folder: Path) -> list[Path]:
-    """`folder` and the folders below it that are sweeps or single runs, in order of name."""
+    """`folder` and the folders below it that are sweeps or single runs, in order of name.
+
+    Raises:
+        OSError: if one of the folders may not be read.
+    """
+
+    def forbidden(error: OSError) -> None:
+        raise error
+
     found = []
-    for place, inner, files in os.walk(folder):
+    for place, inner, files in os.walk(folder, onerror=forbidden):
         inner.sort()
         if "sweep.json" in files or "run.json" in files:
             found.append(Path(place))
