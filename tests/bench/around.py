@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import resource
 import runpy
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ ONE_STEP = [*TINY, "trainer.limit_train_batches=1", "trainer.limit_val_batches=0
 IMPORTS = "import torch, torchvision, lightning.pytorch, torchmetrics, hydra"
 SWEPT = (2, 8)  # jobs of the sweeps whose difference is a job's cost
 EPOCHS = 200
+JOB, MEMORY = "a job of a sweep, beyond its set-up, fit and test", f"memory, {EPOCHS} epochs"
 
 
 def command(*arguments: str) -> float:
@@ -30,10 +32,9 @@ def command(*arguments: str) -> float:
     return clock(call)
 
 
-def start(words: list[str], aim: str, rounds: int, folder: Path) -> Row:
+def start(name: str, words: list[str], aim: str, rounds: int, folder: Path) -> Row:
     train = [str(ROOT / "src" / "train.py"), *words, f"paths.logs={folder}", f"paths.data={folder}"]
     command(*train)  # warm up: files, data
-    name = f"train.py {' '.join(words) if words[0].startswith('--') else 'with one step'}"
     return in_turns(name, "the bare imports", partial(command, *train), partial(command, "-c", IMPORTS), rounds, aim)
 
 
@@ -51,7 +52,7 @@ def job(rounds: int, folder: Path) -> Row:
             own.append(sum(sum(run["seconds"].values()) for run in runs))
         (few, many), (less, more) = walls, own
         costs.append((many - few - (more - less)) / (SWEPT[1] - SWEPT[0]))
-    return Row("a job of a sweep, beyond its set-up, fit and test", "", costs, "at most 0.5 s", unit=" s")
+    return Row(JOB, "", costs, "at most 0.5 s", unit=" s")
 
 
 def report(count: int, rounds: int, folder: Path) -> Row:
@@ -79,7 +80,7 @@ def report(count: int, rounds: int, folder: Path) -> Row:
 
 def memory(folder: Path) -> Row:
     """The resident memory at the end of a run of many epochs beside that after a quarter of them."""
-    page, seen, done = 4096, [], threading.Event()
+    page, seen, done = resource.getpagesize(), [], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
@@ -95,13 +96,17 @@ def memory(folder: Path) -> Row:
     thread.join()
     quarter = len(seen) // 4
     early, late = max(seen[: 2 * quarter][quarter:]), max(seen[-quarter:])
-    return Row(f"memory, {EPOCHS} epochs", "after a quarter", [late / early], "at most 1.01", f"{late / 2**20:.0f} MiB")
+    return Row(MEMORY, "after a quarter", [late / early], "at most 1.01", f"{late / 2**20:.0f} MiB")
 
 
 def rows(rounds: int, folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
-    for words, aim in ((["--help"], ""), (["--cfg", "job"], ""), (ONE_STEP, "at most 1.3")):
-        yield "starting train.py", partial(start, words, aim, rounds, folder)
-    yield "a job of a sweep", partial(job, rounds, folder)
+    for name, words, aim in (
+        ("train.py --help", ["--help"], ""),
+        ("train.py --cfg job", ["--cfg", "job"], ""),
+        ("train.py with one step", ONE_STEP, "at most 1.3"),
+    ):
+        yield name, partial(start, name, words, aim, rounds, folder)
+    yield JOB, partial(job, rounds, folder)
     for count in (10, 100, 1000):
         yield f"report of {count} runs", partial(report, count, rounds, folder)
-    yield "memory", partial(memory, folder)
+    yield MEMORY, partial(memory, folder)

@@ -49,7 +49,7 @@ def autograd_step(sizes: tuple[int, ...], inputs: torch.Tensor, classes: torch.T
     return step
 
 
-def beside_autograd(sizes: tuple[int, ...], batch_size: int, steps: int, rounds: int) -> Row:
+def beside_autograd(name: str, sizes: tuple[int, ...], batch_size: int, steps: int, rounds: int) -> Row:
     torch.manual_seed(0)
     batch = torch.randn(batch_size, sizes[0]), torch.randint(sizes[-1], (batch_size,))
     scratch, autograd = scratch_step(sizes, *batch), autograd_step(sizes, *batch)
@@ -58,10 +58,10 @@ def beside_autograd(sizes: tuple[int, ...], batch_size: int, steps: int, rounds:
         return clock(lambda: [step() for _ in range(steps)]) / steps
 
     scratch(), autograd()  # warm up
-    name = f"a step without autograd, {'-'.join(map(str, sizes))}, batch {batch_size}"
     return in_turns(name, "with autograd", partial(block, scratch), partial(block, autograd), 4 * rounds, "at most 1.5")
 
 
 def rows(rounds: int, folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
-    for setting in SETTINGS:
-        yield "a step without autograd", partial(beside_autograd, *setting, rounds)
+    for sizes, batch_size, steps in SETTINGS:
+        name = f"a step without autograd, {'-'.join(map(str, sizes))}, batch {batch_size}"
+        yield name, partial(beside_autograd, name, sizes, batch_size, steps, rounds)

@@ -245,15 +245,14 @@ def beside_bare(case: str, rounds: int, folder: Path) -> Row:
     return in_turns(case, "a bare loop", ours, Bare(overrides, batches, folder), rounds, aim)
 
 
-def lightning_alone(case: str, rounds: int, folder: Path) -> Row:
+def lightning_alone(name: str, case: str, rounds: int, folder: Path) -> Row:
     bare = Bare(*CASES[case][:2], folder)
-    return in_turns(f"Lightning alone, {case}", "a bare loop", partial(empty, bare), bare, rounds, "")
+    return in_turns(name, "a bare loop", partial(empty, bare), bare, rounds, "")
 
 
-def beside_usual(case: str, workers: int, rounds: int, folder: Path) -> Row:
+def beside_usual(name: str, case: str, workers: int, rounds: int, folder: Path) -> Row:
     overrides, batches, _ = CASES[case]
     theirs = partial(usual, Bare(overrides, batches, folder), workers, folder)
-    name = f"the usual pipeline with {workers} workers, {case}"
     return in_turns(name, "our run", theirs, partial(run, overrides, batches, folder), rounds, "at least 2.5")
 
 
@@ -263,6 +262,8 @@ def rows(rounds: int, folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
         yield case, partial(beside_bare, case, rounds, folder)
     small = [case for case in CASES if case.startswith("MLP")][:2]
     for case in small:
-        yield f"Lightning alone, {case}", partial(lightning_alone, case, rounds, folder)
+        name = f"Lightning alone, {case}"
+        yield name, partial(lightning_alone, name, case, rounds, folder)
     for workers in (0, 2):
-        yield f"the usual pipeline, {small[0]}", partial(beside_usual, small[0], workers, rounds, folder)
+        name = f"the usual pipeline with {workers} workers, {small[0]}"
+        yield name, partial(beside_usual, name, small[0], workers, rounds, folder)
