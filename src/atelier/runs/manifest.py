@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from atelier.runs.rows import GAPS
 from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
@@ -52,6 +53,26 @@ class Manifest:
             current = self.content.get(key)
             self.content[key] = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
         write_atomically(self.path, json.dumps(self.content, indent=2, ensure_ascii=False) + "\n")
+
+
+def untrained(config: dict[str, Any]) -> dict[str, Any]:
+    """The entries of a run that has not trained yet: what it will measure, and no result."""
+    return {
+        "source": config["data"].get("source", "real"),
+        "objective": {
+            "metric": config["task"]["metric"],
+            "mode": config["task"]["mode"],
+            **dict.fromkeys(("best", "best_epoch", *GAPS)),
+        },
+        "counts": "steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
+        "test": {},
+        "pruned": False,
+        "parameters": None,
+        "epochs": 0,
+        "steps": 0,
+        "seconds": {"setup": 0.0, "fit": 0.0, "test": 0.0},
+        **dict.fromkeys(("steps_per_second", "peak_memory_mb", "device", "threads", "processes", "precision")),
+    }
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -32,10 +32,10 @@ from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder, claim, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
-from atelier.runs.manifest import Manifest
+from atelier.runs.manifest import Manifest, untrained
 from atelier.runs.metrics import MetricsFile, RunLogger
 from atelier.runs.overrides import typed
-from atelier.runs.rows import GAPS, gaps
+from atelier.runs.rows import gaps
 from atelier.runs.terminal import (
     print_if_fake,
     print_outcome,
@@ -98,20 +98,7 @@ class Run:
             seed=config["seed"],
             overrides=overrides,
             config_hash=setting,
-            source=config["data"].get("source", "real"),
-            objective={
-                "metric": config["task"]["metric"],
-                "mode": config["task"]["mode"],
-                **dict.fromkeys(("best", "best_epoch", *GAPS)),
-            },
-            counts="steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
-            test={},
-            pruned=False,
-            parameters=None,
-            epochs=0,
-            steps=0,
-            seconds={"setup": 0.0, "fit": 0.0, "test": 0.0},
-            **dict.fromkeys(("steps_per_second", "peak_memory_mb", "device", "threads", "processes", "precision")),
+            **untrained(config),
             versions=provenance.versions(),
             git=provenance.git_state(root),
             host=socket.gethostname(),
