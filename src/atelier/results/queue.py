@@ -20,6 +20,7 @@ from typing import TextIO
 from atelier.errors import InputError
 from atelier.results.plan import Part
 from atelier.results.runs import Runs
+from atelier.runs.folder import claimed
 from atelier.sweeps.process import give_way, lead_session
 from atelier.sweeps.records import Record
 
@@ -142,10 +143,10 @@ class Queue:
 
     def wait_for_another(self, part: Part) -> Generator[None, None, bool]:
         """Yield while another process runs this sweep, such as a user's; return whether there was one."""
-        if not is_locked(part.folder / ".lock"):
+        if not claimed(part.folder):
             return False
         say(f"{part.name}: another process runs it; waiting for that to end")
-        while not self.stopping and is_locked(part.folder / ".lock"):
+        while not self.stopping and claimed(part.folder):
             yield
         return True
 
@@ -187,18 +188,6 @@ def set_aside(superseded: Sequence[Record], part: Part) -> None:
             place.parent.mkdir(exist_ok=True)
             record.folder.rename(place)
             say(f"{part.name}: job {record.folder.name} runs again, its setting having changed; before: {place}")
-
-
-def is_locked(lock: Path) -> bool:
-    """Whether a process holds the lock of a sweep's folder."""
-    if not lock.is_file():
-        return False
-    with lock.open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 @contextmanager
