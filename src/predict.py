@@ -28,7 +28,7 @@ def main(options: DictConfig) -> None:
     data, task = build_data(config), build_task(config)
     inputs = load_inputs(options, data, known_of(data, Manifest.read(folder.manifest).get("data")))
     load_weights(task, path)
-    device = build_trainer(config).strategy.root_device
+    device = build_trainer(config, task.network).strategy.root_device
     task.to(device).eval()
 
     with torch.inference_mode():

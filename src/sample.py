@@ -31,7 +31,7 @@ def main(options: DictConfig) -> None:
         raise InputError(f"run={folder.path}: its task, {type(task).__name__}, makes no pictures")
     data.check_same(Manifest.read(folder.manifest).get("data"))
     load_weights(task, path)
-    task.to(build_trainer(config).strategy.root_device).eval()
+    task.to(build_trainer(config, task.network).strategy.root_device).eval()
     data.prepare_data()
     data.setup()
 

@@ -16,7 +16,7 @@ def main(config: DictConfig) -> float | None:
     with run.recorded():
         with run.timed("setup"):
             data, task = build_data(config), build_task(config)
-            trainer = build_trainer(config, run)
+            trainer = build_trainer(config, task.network, run)
             run.describe(task, trainer)
         if config.train:
             with run.timed("fit"):

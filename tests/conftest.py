@@ -7,7 +7,7 @@ import itertools
 import os
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,16 @@ hypothesis.settings.load_profile("atelier")
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the tests run side by side, and so do their processes
 hydra_memory.remember()
 process.PRELOAD = (*process.PRELOAD, "warm_start")  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_bf16() -> Iterator[None]:
+    """`trainer.precision=auto` takes 32 bits on every processor, so that the tests' numbers are the same."""
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+        yield
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

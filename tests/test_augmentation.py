@@ -38,7 +38,8 @@ def test_no_batch_that_validates_or_tests_is_augmented(
         return augmentation(images)
 
     data.augmentation = noted
-    trainer, task = build_trainer(config), build_task(config)
+    task = build_task(config)
+    trainer = build_trainer(config, task.network)
     trainer.fit(task, data)
     trainer.test(task, data, verbose=False)
     assert set(stages) == {"train"}

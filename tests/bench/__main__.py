@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 import around
+import jobs
+import precision
 import scratch
 import torch
 import training
@@ -31,7 +33,7 @@ def main() -> None:
     found: list[Row] = []
     try:
         with tempfile.TemporaryDirectory() as name:
-            for part in (training, scratch, around):
+            for part in (training, precision, jobs, scratch, around):
                 for title, measure in part.rows(asked.rounds, Path(name)):
                     if asked.only in title:
                         print(f"{title} ...", flush=True)

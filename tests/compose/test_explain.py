@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.explain import explain
+from atelier.compose.verb import about_settings
 from atelier.errors import nearest_first
 
 Told = Callable[..., str]
@@ -103,3 +104,10 @@ def test_an_option_without_keys_names_those_that_have_the_key(told: Told) -> Non
 
 def test_a_group_of_which_nothing_is_chosen_names_its_options(told: Told) -> None:
     assert told("encoder.hidden=[3]") == "encoder: no option is chosen; choose encoder=conv or mlp"
+
+
+@pytest.mark.parametrize(("kind", "start"), [("LSTM", "trainer.precision: "), ("matmul", "trainer.precision: ")])
+def test_a_computation_that_the_processor_cannot_do_in_bf16_names_the_key(kind: str, start: str, conf: Path) -> None:
+    error = RuntimeError(f"could not create a primitive descriptor for the {kind} forward propagation primitive. Run")
+    assert about_settings(error)
+    assert explain(error, conf).startswith(start)

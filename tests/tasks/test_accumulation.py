@@ -61,7 +61,7 @@ def change(compose: Compose, data_dir: Path, tmp_path: Path) -> Callable[..., Te
         config.paths.data, config.paths.run = str(data_dir), str(tmp_path)
         task = build_task(config)
         before = parameters_to_vector(task.parameters()).detach()
-        build_trainer(config).fit(task, build_data(config))
+        build_trainer(config, task.network).fit(task, build_data(config))
         return parameters_to_vector(task.parameters()).detach() - before
 
     return trained

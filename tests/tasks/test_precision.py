@@ -15,7 +15,7 @@ from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
 from atelier.scratch.linear import Linear
-from atelier.tasks.precision import as_its_weights, in_full
+from atelier.tasks.precision import as_its_weights, choose_precision, in_full
 from atelier.tasks.task import Task
 
 Compose = Callable[..., DictConfig]
@@ -65,7 +65,7 @@ def run(config: DictConfig, precision: str, change: Callable[[nn.Module], None] 
         change(network)
     with warnings.catch_warnings():
         quieten_lightning()
-        trainer = build_trainer(config)
+        trainer = build_trainer(config, task.network)
         trainer.fit(task, data)
         logged = dict(trainer.callback_metrics)
         trainer.test(task, data, verbose=False)
@@ -246,3 +246,32 @@ def test_what_is_right_already_is_not_gone_through(kind: torch.dtype) -> None:
 def weights(task: Task) -> list[Tensor]:
     """Of each network, the largest."""
     return [max(network.parameters(), key=torch.numel).detach() for network in networks(task)]
+
+
+BF16 = [{"avx512_bf16": True, "amx_bf16": False}, {"avx512_bf16": False, "amx_bf16": True}]
+WIDE, NARROW = nn.Conv2d(16, 32, 3), nn.Conv2d(1, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("network", "has", "expected", "reason"),
+    [
+        *((nn.Sequential(NARROW, WIDE), has, "bf16-mixed", "Conv2d") for has in BF16),
+        (nn.ModuleDict({"generator": nn.ConvTranspose2d(32, 16, 4)}), BF16[0], "bf16-mixed", "ConvTranspose2d"),
+        (nn.Sequential(nn.LSTM(4, 4), WIDE), BF16[0], "bf16-mixed", "Conv2d and LSTM"),
+        (nn.Sequential(NARROW, nn.Linear(64, 64), nn.GRU(4, 4)), BF16[0], "32-true", "wide convolutions and LSTMs"),
+        (WIDE, {"avx512_bf16": False, "avx512_f": True}, "32-true", "no bf16 instructions"),
+        (WIDE, {"bf16": True}, "32-true", "no bf16 instructions"),  # an ARM processor, on which nothing was measured
+    ],
+    ids=str,
+)
+def test_auto_takes_bf16_on_a_processor_that_gains_from_it(
+    monkeypatch: pytest.MonkeyPatch, network: nn.Module, has: dict[str, bool], expected: str, reason: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    chosen, because = choose_precision("cpu", network)
+    assert (chosen, reason in because) == (expected, True), because
+
+
+def test_auto_takes_32_bits_where_torch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choose_precision("cpu", WIDE)[0] == choose_precision("mps", WIDE)[0] == "32-true"

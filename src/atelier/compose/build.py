@@ -24,6 +24,7 @@ from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
+from atelier.tasks.precision import choose_precision
 from atelier.tasks.task import Task
 
 # Words in the names of metrics that are better when large, and when small.
@@ -133,14 +134,18 @@ def build_data(config: DictConfig) -> TensorData:
     return build(config.data)
 
 
-def build_trainer(config: DictConfig, run: Run | None = None, output: Path | None = None) -> lightning.Trainer:
-    """The Trainer of `run`; without a run, a Trainer that only evaluates, and whose callbacks write into `output`."""
+def build_trainer(
+    config: DictConfig, network: torch.nn.Module, run: Run | None = None, output: Path | None = None
+) -> lightning.Trainer:
+    """The Trainer of `run`, for its `network`; without a run, a Trainer that only evaluates, and whose callbacks write
+    into `output`."""
     settings = config.trainer.copy()
     ask_no_driver()
     settings.accelerator = accelerator = decide_devices(settings)
     if settings.precision == "auto":
-        bf16 = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        settings.precision = "bf16-mixed" if bf16 else "32-true"
+        settings.precision, reason = choose_precision(accelerator, network)
+        if run:
+            run.precision_reason = reason
     if not getattr(locate("task", config.task._target_), "automatic_optimization", True):
         leave_to_the_task(settings, config.task)
     if isinstance(settings.val_check_interval, int):  # in optimizer steps; Lightning counts batches

@@ -14,7 +14,15 @@ from atelier.errors import InputError, not_among
 from atelier.runs.overrides import typed
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # of a file or disk
-ONE_SAMPLE = "Expected more than 1 value per channel when training"  # torch's, of batch norm
+# {words of an error of torch: the message in its place}
+TORCHS = {
+    "Expected more than 1 value per channel when training": (
+        "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
+    ),
+    "could not create a primitive descriptor": (
+        "trainer.precision: this processor cannot compute this network in bf16; give trainer.precision=32-true"
+    ),
+}
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
@@ -57,8 +65,8 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"cannot read or write: {place}{error.strerror} (LOG_DIR and DATA_DIR say where runs and data lie)"
-    if ONE_SAMPLE in str(error):
-        return "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
+    if told := next((told for words, told in TORCHS.items() if words in str(error)), None):
+        return told
     if match := re.match(r"Ambiguous value for argument '(.*?)=(.*)'", str(error)):
         several = f"for one run of each: -m {match[1]}={match[2]}"
         return f"{match[1]}={match[2]}: {several}" + f"; for a list: {match[1]}=[{match[2]}]" * (

@@ -53,7 +53,7 @@ def check_job(
             check_networks(config)
             accelerator = config.trainer.accelerator
             if gpus is None:
-                build_trainer(config)  # Lightning refuses values, too
+                build_trainer(config, torch.nn.Identity())  # Lightning refuses values, too
                 accelerator = decide_devices(config.trainer)
             elif config.trainer.devices in ALL:
                 config.trainer.devices = 1 if accelerator == "cpu" else gpus

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.command_line import check_typed, in_order
-from atelier.compose.explain import ONE_SAMPLE, UNUSABLE, explain
+from atelier.compose.explain import TORCHS, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.runs.folder import stamp
@@ -116,7 +116,9 @@ class Wrapping(io.TextIOBase):
 
 def about_settings(error: BaseException) -> bool:
     """Whether `error` is shown without a traceback: wrong input, an unusable file, a refusal of Hydra or Lightning."""
-    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or ONE_SAMPLE in str(error):
+    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
+        return True
+    if any(words in str(error) for words in TORCHS):
         return True
     if isinstance(error, OSError):
         vanished = isinstance(error, FileNotFoundError) and not Path(os.fsdecode(error.filename or "/")).parent.exists()

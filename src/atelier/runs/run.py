@@ -73,6 +73,7 @@ class Run:
         self.metrics = MetricsFile(folder.metrics)
         self.main = rank() == 0
         self.trainer: lightning.Trainer | None = None
+        self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
         if resumed is not None and (threads := self.manifest.get("threads")):
             provenance.compute_with(threads)
@@ -191,12 +192,15 @@ class Run:
             parameters=parameters,
             device=provenance.device_name(device),
             precision=str(trainer.precision),
+            precision_reason=self.precision_reason,
             **({"features": features} if features else {}),
         )
         print_plan(self.config, task.network)
         print_if_fake(self.config)
         name = self.manifest["experiment"]
         print(f"{name}: {parameters:,} parameters on {device}, {trainer.precision}, {self.folder.path}")
+        if self.precision_reason:
+            print(f"trainer.precision=auto takes {trainer.precision}: {self.precision_reason}")
         if told := provenance.told_if_scarce(self.manifest.get("threads")):
             print(told)
 

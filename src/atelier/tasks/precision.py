@@ -1,5 +1,6 @@
-"""Converts inputs and outputs between a network, in the run's precision, and a task, in 32 bits or more."""
+"""The precision of a network: the choice of `auto`, and conversions from and to the 32 bits or more of its task."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.losses.precision import full
+
+WIDE = 16  # channels before and after a convolution; bf16 instructions multiply blocks of channels
 
 
 def check_eps(eps: float | None, kind: torch.dtype) -> None:
@@ -36,3 +39,30 @@ def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
     if isinstance(outputs, Tensor) and outputs.dtype in (torch.float32, torch.float64):
         return None
     return apply_to_collection(outputs, Tensor, full)
+
+
+def choose_precision(accelerator: str, network: nn.Module) -> tuple[str, str]:
+    """The precision in which to train `network` on an accelerator ("cuda", "mps" or "cpu"), and the reason.
+
+    On a processor, bf16-mixed took 0.4 to 0.7 of the time of 32 bits for Leiden's CNN and for LSTMs on two processors
+    with bf16 instructions, and as much time or more for MLPs and GRUs; without the instructions, 17 times as much.
+    """
+    if accelerator == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+        return ("bf16-mixed", "the GPU has it") if able else ("32-true", "the GPU has no bf16")
+    if accelerator != "cpu":
+        return "32-true", f"bf16 has not been tried on {accelerator}"
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # earlier versions of torch cannot tell
+    if not (has.get("avx512_bf16") or has.get("amx_bf16")):
+        return "32-true", "this processor has no bf16 instructions"
+    gaining = sorted({type(part).__name__ for part in network.modules() if gains(part)})
+    if not gaining:
+        return "32-true", "bf16 saves time with wide convolutions and LSTMs only"
+    return "bf16-mixed", f"this processor has bf16 instructions, with which {' and '.join(gaining)} save time"
+
+
+def gains(part: nn.Module) -> bool:
+    """Whether a layer takes less time in bf16 on a processor that has the instructions."""
+    if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+        return min(part.in_channels, part.out_channels) >= WIDE
+    return isinstance(part, nn.LSTM)
