@@ -13,7 +13,7 @@ from PIL import Image
 
 from atelier.callbacks.filters import Filters
 from atelier.callbacks.watcher import Watcher
-from atelier.runs.setting import ASIDE, RENAMED, REPEATS, is_aside, setting_hash, setting_of
+from atelier.runs.setting import ASIDE, LATER, RENAMED, REPEATS, is_aside, setting_hash, setting_of
 
 Compose = Callable[..., DictConfig]
 NODES = ("callbacks", "sweep.swept")  # keys that no word can stand for
@@ -244,3 +244,17 @@ def test_a_sweep_over_what_counts_anyway_gives_the_hash_of_the_same_run_by_hand(
     by_hand = setting_hash(config)
     OmegaConf.update(config, "sweep", {"swept": swept, "folder": "/x/y"})
     assert setting_hash(config) == by_hand
+
+
+@pytest.mark.parametrize(
+    ("key", "before", "now"), [("trainer.new", None, 5), ("task.new", 0.0, 0.2), ("new", False, True)]
+)
+def test_a_new_key_does_not_count_with_the_value_that_it_has_in_earlier_runs(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch, key: str, before: Any, now: Any
+) -> None:
+    monkeypatch.setitem(LATER, key, before)
+    earlier, config = setting_hash(compose()), compose()
+    OmegaConf.update(config, key, before, force_add=True)
+    assert setting_hash(config) == earlier
+    OmegaConf.update(config, key, now, force_add=True)
+    assert setting_hash(config) != earlier

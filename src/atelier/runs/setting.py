@@ -38,6 +38,9 @@ ASIDE = (
     *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
     "task.clean_train_accuracy",  # an additional measurement
 )
+# {dotted key that earlier versions did not have: its value in their runs}, with which it does not count. The hashes of
+# earlier runs stay as they are.
+LATER: dict[str, Any] = {}
 # {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may
 # have an earlier name, which old folders and commands contain.
 RENAMED = {"task.scheduler": "task.schedule"}
@@ -97,6 +100,11 @@ def setting_of(config: DictConfig) -> dict[str, Any]:
             OmegaConf.update(masked, key, -1)  # a value that no run can have
     varied = [bare(current(str(key))) for key in OmegaConf.select(config, "sweep.swept") or ()]
     setting = without_aside(resolved(masked, config), varied)
+    for key, before in LATER.items():
+        (*above, name) = key.split(".")
+        node = reduce(lambda found, part: found.get(part) or {}, above, setting)
+        if name in node and node[name] == before:
+            del node[name]
     if not any(within(key, "callbacks") for key in varied):
         callbacks = (setting.get("callbacks") or {}).items()
         setting["callbacks"] = {name: node for name, node in callbacks if node and not only_watches(node)}
