@@ -11,6 +11,7 @@ from atelier.compose.verb import verb
 def main(options: DictConfig) -> None:
     """Write the report of sweeps and runs; see `python src/report.py --help`."""
     from atelier.arguments import check_arguments
+    from atelier.project import conf_of, project_root
     from atelier.report.listing import print_listing
     from atelier.report.write import write_report
     from atelier.sweeps.sweep import Sweep
@@ -23,7 +24,7 @@ def main(options: DictConfig) -> None:
     named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
     folders = [Sweep.find(str(name), logs) for name in named]
     output = Path(str(options.output)) if options.output is not None else None
-    write_report(folders, output, Path(__file__).resolve().parent.parent / "conf")
+    write_report(folders, output, conf_of(project_root()))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "figures",
         "internals",
     },
+    "new": set(),
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))
@@ -56,7 +57,9 @@ def test_a_folder_imports_only_what_it_may(folder: str) -> None:
             top, _, rest = name.partition(".")
             assert top not in VERBS, f"{file}: {name} is a verb"
             if top == "atelier" and folder in ALLOWED:
-                assert rest.split(".")[0] in ALLOWED[folder] | {folder, "errors", "arguments"}, f"{file}: {name}"
+                assert rest.split(".")[0] in ALLOWED[folder] | {folder, "errors", "arguments", "project"}, (
+                    f"{file}: {name}"
+                )
             if folder == "scratch":
                 assert not name.startswith(("torch.nn", "torch.autograd")), f"{file}: {name}"
 

@@ -5,6 +5,7 @@ The rule: every line of a ```bash block (a trailing comment is for the reader) i
   `debug=fast` on few pictures; a block is one session, so that `latest` means what the lines above it have made. A file
   named in `inputs=` has to be there. A sweep of more than `MANY` jobs is composed and checked alone.
 - `make <target> …`: the target is in the Makefile. The commands behind `make train` and `make test` are tested as such.
+- `atelier …` or `pip install ./atelier`, which tests/test_program.py executes.
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs what is not here (`NEEDS`) has to say so itself.
 
@@ -21,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from atelier.__main__ import USAGE
 from atelier.compose.build import check_networks, check_run
 from atelier.compose.verb import with_plus
 from atelier.sweeps.grid import OF_THE_SWEEP, expand
@@ -99,8 +101,10 @@ def test_every_command_is_of_a_kind_that_is_tested(line: str) -> None:
     elif first == "python":
         assert (ROOT / words[0]).is_file()
         assert re.fullmatch(r"src/\w+\.py", words[0])
+    elif first == "atelier":
+        assert f"\n  {words[0]} " in USAGE
     else:
-        assert first in SHELL
+        assert first in SHELL or line.startswith("pip install ./atelier ")
 
 
 ASKING = {"--help", "--cfg", "--info", "--hydra-help", "-sc"}

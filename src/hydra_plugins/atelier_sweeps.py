@@ -5,21 +5,34 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, RunMode, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from atelier.arguments import check_arguments
+from atelier.compose.explain import options
 from atelier.errors import InputError
 from atelier.loggers.labels import how_to_send
+from atelier.project import conf_of, layers, project_root, script_of
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 
 Done = Callable[[Job, str], None]
-CONF = Path(__file__).parents[2] / "conf"
+
+
+class LibrarySearchPath(SearchPathPlugin):
+    """The options of the library behind those of a project that is not complete by itself."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for element in list(search_path.get_path()):
+            if element.provider == "main":
+                for layer in layers(Path(element.path.removeprefix("file://")))[1:]:
+                    search_path.append("atelier", f"file://{layer}")
 
 
 class SweepLauncher(Launcher):
@@ -28,11 +41,11 @@ class SweepLauncher(Launcher):
     gpus: int | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.root = Path(OmegaConf.create({"root": "${project_root:}"}).root)
+        self.root = project_root()
 
     @property
     def script(self) -> Path:
-        return self.root / "src" / "train.py"
+        return script_of("train", self.root)
 
     def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
         """Run the jobs, call `done` with each ended job, and return the signal that interrupted the sweep, or 0.
@@ -107,7 +120,7 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
         if not isinstance(launcher, SweepLauncher):
-            there = sorted(file.stem for file in (CONF / "hydra" / "launcher").glob("*.yaml"))
+            there = options("hydra/launcher", conf_of(project_root()))
             raise InputError(f"hydra/launcher: choose from: {', '.join(there)}")
         self.launcher: SweepLauncher = launcher
 
@@ -121,7 +134,7 @@ class GridSweeper(Sweeper):
             return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(sweep, sweep.unfinished())
-        end(sweep, sweep.conclude(), stopped)
+        end(sweep, sweep.conclude(), stopped, self.launcher.root)
 
     def search(self, arguments: list[str]) -> None:
         assert self.config is not None
@@ -131,7 +144,7 @@ class GridSweeper(Sweeper):
             raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
         search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus)
         stopped = self.launcher.run(search.sweep, search.jobs(), search.done)
-        end(search.sweep, search.conclude(), stopped, search.result())
+        end(search.sweep, search.conclude(), stopped, self.launcher.root, search.result())
 
 
 class OptunaSweeper(GridSweeper):
@@ -144,14 +157,14 @@ class OptunaSweeper(GridSweeper):
         self.search(arguments)
 
 
-def end(sweep: Sweep, status: str, stopped: int, result: Sequence[str] = ()) -> None:
+def end(sweep: Sweep, status: str, stopped: int, root: Path, result: Sequence[str] = ()) -> None:
     """Unlock a sweep, write its report, print its last lines, and exit with a status other than 0 if incomplete."""
     sweep.lock.close()
     if any(sweep.record(job) for job in sweep.jobs):
         from atelier.report.write import write_report
 
         try:
-            write_report([sweep.path], conf=CONF)
+            write_report([sweep.path], conf=conf_of(root))
         except (OSError, InputError) as error:  # a full disk or a broken study must not suppress the lines below
             print(f"The report could not be written: {error}", file=sys.stderr)
     if command := how_to_send(sweep.path):

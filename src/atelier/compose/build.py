@@ -20,6 +20,7 @@ from atelier.compose.targets import build, check, locate, make, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
+from atelier.project import command
 from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
@@ -59,7 +60,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     check_arguments("", Options, {key: config[key] for key in signature_of(Options)[0] if key in config})
     if config.get("budget", "full") != "full":
         raise InputError(
-            f"budget={config.budget} is for the sweep of a study: python src/train.py -m study=NAME budget=quick"
+            f"budget={config.budget} is for the sweep of a study: {command('train')} -m study=NAME budget=quick"
         )
     for path, value in parts(OmegaConf.to_container(config)):
         if value == MISSING:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from atelier.compose.explain import groups
 from atelier.errors import InputError
+from atelier.project import layers
 from atelier.runs.overrides import bare
 
 SWEEP = ("-m", "--multirun")
@@ -62,5 +63,5 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
 def read_by(conf: Path, key: str, arguments: Sequence[str]) -> bool:
     """Whether a file of conf/ or another argument refers to `${key}`."""
     reference = re.compile(rf"\$\{{{re.escape(key)}\b")
-    texts = (file.read_text(encoding="utf-8") for file in conf.rglob("*.yaml"))
+    texts = (file.read_text(encoding="utf-8") for layer in layers(conf) for file in layer.rglob("*.yaml"))
     return any(reference.search(text) for text in (*arguments, *texts))

@@ -11,6 +11,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 
 from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
+from atelier.project import find, layers
 from atelier.runs.overrides import typed
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # of a file or disk
@@ -77,8 +78,9 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
 
 def without_key(value: str, conf: Path, verb: str) -> str:
     """The message for an argument that is a value alone: the key of an option's group, or a required key."""
-    keys = [group for group in groups(conf) if (conf / group / f"{value.split(',')[0]}.yaml").is_file()]
-    keys = keys or re.findall(r"^(\w+): \?\?\?", (conf / f"{verb}.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    keys = [group for group in groups(conf) if find(conf, f"{group}/{value.split(',')[0]}.yaml").is_file()]
+    own = find(conf, f"{verb}.yaml").read_text(encoding="utf-8")
+    keys = keys or re.findall(r"^(\w+): \?\?\?", own, re.MULTILINE)
     return f"{value}: write {' or '.join(f'{key}={value}' for key in keys or ['KEY'])}; --help lists the keys"
 
 
@@ -97,7 +99,7 @@ def unparsed(override: str, why: str) -> str:
 
 def missing_key(key: str, conf: Path) -> str:
     """The message for a missing value; for a missing group, with its options."""
-    if (conf / key).is_dir():
+    if key in groups(conf):
         return f"{key} is missing: choose from: {', '.join(options(key, conf))}"
     return f"{key} is missing: give it as {key}=VALUE"
 
@@ -133,7 +135,7 @@ def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
 
 def options(group: str, conf: Path, key: str = "") -> list[str]:
     """The options of a group; if some of them have the `key`, only these."""
-    files = sorted((conf / group).glob("*.yaml"))
+    files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
     having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
     return [file.stem for file in (having if key and having else files)]
 
@@ -145,4 +147,4 @@ def target_name(node: object) -> str:
 
 
 def groups(conf: Path) -> list[str]:
-    return sorted(folder.name for folder in conf.iterdir() if folder.is_dir() and folder.name != "hydra")
+    return sorted({place.name for layer in layers(conf) for place in layer.iterdir() if place.is_dir()} - {"hydra"})

@@ -15,6 +15,7 @@ from torch import Tensor
 from atelier.compose.targets import build
 from atelier.errors import InputError
 from atelier.metrics.features import Classifier
+from atelier.project import command
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
@@ -57,7 +58,7 @@ def trained_classifier(
         raise InputError(f"features.run={run}: there is no run in this folder")
     manifest = Manifest.read(folder.manifest).content
     if manifest["status"] != "completed":
-        how = f"go on with it: python src/train.py {typed('resume', run)}"
+        how = f"go on with it: {command('train')} {typed('resume', run)}"
         raise InputError(f"features.run={run}: this run is {manifest['status']}, not completed; {how}")
     checkpoint = open_checkpoint(folder.checkpoint("best"))
     config, weights = checkpoint["config"], weights_of(checkpoint)
@@ -125,5 +126,5 @@ def how_to_make(experiment: str | None, logs: Path) -> list[str]:
     begun = folder.manifest.is_file()
     if not (begun and Manifest.read(folder.manifest)["status"] == "completed"):
         new = f"experiment={experiment} {typed('paths.run', folder.path)}"
-        lines.append(f"  python src/train.py {typed('resume', folder.path) if begun else new}")
-    return [*lines, f"  python src/train.py {shlex.join(sys.argv[1:])} {typed('features.run', folder.path)}"]
+        lines.append(f"  {command('train')} {typed('resume', folder.path) if begun else new}")
+    return [*lines, f"  {command('train')} {shlex.join(sys.argv[1:])} {typed('features.run', folder.path)}"]

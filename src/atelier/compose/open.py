@@ -14,6 +14,7 @@ from atelier.compose.explain import CHANGEABLE
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
+from atelier.project import project_root
 from atelier.runs.changes import check_changes, check_length, differences, leaves
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
@@ -78,10 +79,6 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
 def of_the_launcher(override: str, config: DictConfig) -> bool:
     """Whether the sweep of a job, and not the user, wrote `override`."""
     return override.startswith("sweep.") or (config.sweep.folder is not None and override.startswith("paths.run="))
-
-
-def project_root() -> Path:
-    return Path(OmegaConf.create({"root": "${project_root:}"}).root)
 
 
 def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[DictConfig, dict[str, Any]]:

@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.arguments import WrongValue, check_arguments
 from atelier.compose.bounds import check_allowed, names_of, stated_for
 from atelier.errors import InputError, wrong_value
+from atelier.project import trusted
 
-# The packages that a configuration may build from; a fork adds its own package here.
+# The packages that a configuration may build from, besides those that a project trusts (`atelier.project`).
 ALLOWED = (
     "atelier",
     "torch.nn",
@@ -44,7 +45,7 @@ PARTS = (
     "torch.optim.optimizer.Optimizer",
     "torch.optim.lr_scheduler.LRScheduler",
 )
-# what is defined in these modules or has this name. A fork adds its own parts of other kinds here.
+# what is defined in these modules or has this name, and what is defined in the `parts` of a project.
 NAMED = (
     "atelier.compose.features.trained_classifier",
     "atelier.data.augment",
@@ -163,7 +164,8 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
     package, but belongs to `os`.
     """
     if not isinstance(name, str) or not within(name):
-        raise InputError(f"{path}._target_={name}: not allowed. A configuration builds from: {', '.join(ALLOWED)}")
+        told = f"not allowed. A configuration builds from: {', '.join(allowed())}"
+        raise InputError(f"{path}._target_={name}: {told}; trusted, in pyproject.toml, adds packages of your own")
     parts = MOVED.get(name, name).split(".")
     found: Any = None
     split = 0
@@ -182,7 +184,7 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
     if found is None:
         raise InputError(f"{path}._target_={name}: there is no such class or function")
     if not isinstance(found, (type, types.FunctionType)) or not within(found.__module__):
-        raise InputError(f"{path}._target_={name}: leads outside of what is allowed: {', '.join(ALLOWED)}")
+        raise InputError(f"{path}._target_={name}: leads outside of what is allowed: {', '.join(allowed())}")
     if not is_part(found) and not has_place(found):
         raise InputError(f"{path}._target_={name}: a configuration builds no {found.__name__}; see docs/adding.md")
     return found
@@ -204,7 +206,7 @@ def is_part(found: Callable[..., Any]) -> bool:
     """Whether a class or function is allowed as a part, such as a network or an optimizer."""
     name = f"{found.__module__}.{found.__qualname__}."
     kind = any(is_a(found, kind) for kind in PARTS) and not has_place(found)  # a Task is a Module, too
-    return kind or any(name.startswith(f"{known}.") for known in NAMED)
+    return kind or any(name.startswith(f"{known}.") for known in (*NAMED, *trusted("parts")))
 
 
 def has_place(found: Callable[..., Any]) -> bool:
@@ -216,5 +218,9 @@ def is_a(found: Callable[..., Any], kind: str) -> bool:
     return kind in names_of(found)
 
 
+def allowed() -> tuple[str, ...]:
+    return (*ALLOWED, *trusted())
+
+
 def within(name: str) -> bool:
-    return any(name == package or name.startswith(package + ".") for package in ALLOWED)
+    return any(name == package or name.startswith(package + ".") for package in allowed())

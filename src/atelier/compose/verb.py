@@ -4,6 +4,7 @@ import functools
 import inspect
 import io
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -22,6 +23,7 @@ from atelier.compose.command_line import check_typed, in_order
 from atelier.compose.explain import TORCHS, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
+from atelier.project import VARIABLE, command, conf_of
 from atelier.runs.folder import stamp
 from atelier.runs.lasting import Lasting
 from atelier.runs.setting import current
@@ -35,7 +37,8 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
-        root = Path(inspect.getfile(main)).resolve().parent.parent
+        root = Path(os.environ.get(VARIABLE) or Path(inspect.getfile(main)).resolve().parent.parent)
+        conf = conf_of(root)
         traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1" and "LOCAL_RANK" not in os.environ
 
         @contextmanager
@@ -50,7 +53,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             except Exception as error:
                 if traceback_wanted or not about_settings(error):
                     raise
-                print(explain(error, root / "conf", config_name), file=sys.stderr)
+                print(explain(error, conf, config_name), file=sys.stderr)
                 sys.exit(2)
 
         @functools.wraps(main)
@@ -66,13 +69,13 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             register_resolvers(root)
             with mistakes_told():
                 if "LOCAL_RANK" not in os.environ:  # Lightning adds hydra.run.dir to the command of the other ranks
-                    check_typed(sys.argv[1:], root / "conf", config_name)
-                sys.argv[1:] = with_run(sys.argv[1:], root / "conf")
+                    check_typed(sys.argv[1:], conf, config_name)
+                sys.argv[1:] = with_run(sys.argv[1:], conf)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
             with mistakes_told():
-                hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name=config_name)(job)()
+                hydra.main(version_base="1.3", config_path=str(conf), config_name=config_name)(job)()
 
         return program
 
@@ -103,6 +106,7 @@ class Wrapping(io.TextIOBase):
         self.out = out
 
     def write(self, text: str) -> int:
+        text = re.sub(r"python src/(\w+)\.py", lambda found: command(found[1]), text)
         for line in text.splitlines(keepends=True):
             start, _, listed = line.partition(": ")
             if start.endswith("/base"):  # holds the defaults of several options, and is no option itself

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
+from atelier.project import command
 from atelier.runs.terminal import plain_console
 from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.records import Record, read_run
@@ -23,7 +24,7 @@ def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     files = [*(logs / "sweeps").glob("*/*/sweep.json"), *(logs / "runs").glob("*/*/run.json")]
     newest = sorted(((file.stat().st_mtime, file) for file in files), reverse=True)[:limit]
     if not newest:
-        print(f"There is no run under {logs} yet. Make one: python src/train.py")
+        print(f"There is no run under {logs} yet. Make one: {command('train')}")
         return
     console = plain_console()
     if not console.is_terminal:

@@ -27,6 +27,7 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.errors import InputError
 from atelier.internals import end_processes
+from atelier.project import command
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder, claim, write_yaml
@@ -264,7 +265,7 @@ class Run:
         failed = Manifest.read(self.folder.manifest)["status"] == "failed"  # as where another rank failed first
         if self.begun and not failed:
             self.manifest.update(status="interrupted")
-        print(f"Interrupted. Go on with: python src/train.py {typed('resume', self.folder.path)}", file=sys.stderr)
+        print(f"Interrupted. Go on with: {command('train')} {typed('resume', self.folder.path)}", file=sys.stderr)
         sys.exit(status)
 
     def record_failure(self, error: BaseException) -> None:

@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from atelier.compose.targets import make
+from atelier.project import command
 from atelier.runs.judge import STUDY, id_of, mend, open_journal
 from atelier.sweeps.preflight import Check
 from atelier.sweeps.search_space import Space
@@ -175,7 +176,7 @@ class Search:
             by_steps = record.get("counts") == "steps"
             when = f"step {found['best_step']}" if by_steps else f"epoch {found['best_epoch'] + 1}"
             lines.append(f"The best is trial {best.number}: {metric} {found['best']:.6g} at {when} with {best.name}")
-            lines.append(f"Train that setting again: python src/train.py {shlex.join(best.overrides)}")
+            lines.append(f"Train that setting again: {command('train')} {shlex.join(best.overrides)}")
         return lines
 
 

@@ -16,6 +16,7 @@ from atelier.arguments import check_arguments
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
+from atelier.project import conf_of, find
 from atelier.runs.overrides import bare
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP
@@ -41,7 +42,7 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
     else:
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
-        sweep = resumed(config, arguments, options, root / "conf" / "hydra" / "sweeper")
+        sweep = resumed(config, arguments, options, conf_of(root))
     return Search(sweep, lambda job: check_all(check_a_job, [job], warm_context(), 1, interrupted=False)[0])
 
 
@@ -80,7 +81,7 @@ def as_nodes(search: Mapping[str, Any], conf: Path) -> dict[str, Any]:
     options = {key: value for key, value in search.items() if not key.endswith("_options")}
     for part in ("sampler", "pruner"):
         if isinstance(name := options[part], str):
-            file = conf / part / f"{name}.yaml"  # none.yaml does not exist: no pruner
+            file = find(conf, f"hydra/sweeper/{part}/{name}.yaml")  # none.yaml does not exist: no pruner
             node: Any = OmegaConf.to_object(OmegaConf.load(file)) if file.exists() else None
             options[part] = node and {**node, **(search[f"{part}_options"] or {})}
     return options

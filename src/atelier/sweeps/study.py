@@ -9,6 +9,7 @@ import yaml
 
 from atelier.arguments import check_complete
 from atelier.errors import InputError
+from atelier.project import find
 from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
 from atelier.sweeps.sweep import Sweep
@@ -37,7 +38,7 @@ def written(conf: Path, name: str) -> dict[str, Any] | None:
     Raises:
         InputError: if the file cannot be read, or its study has a wrong key or value.
     """
-    file = conf / "study" / f"{name}.yaml"
+    file = find(conf, f"study/{name}.yaml")
     try:
         node = (yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}).get("study") or {}
         check_complete("study", Study, node)

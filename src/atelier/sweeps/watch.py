@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from atelier.project import command
 from atelier.runs.overrides import typed
 from atelier.runs.terminal import plain_console
 from atelier.sweeps.sweep import Job, Sweep
@@ -194,5 +195,5 @@ def last_words(sweep: Sweep) -> list[str]:
         lines.append(f"    {sweep.folder(job).log}")
     if sweep.manifest["status"] == "interrupted" or (sweep.unfinished() and not sweep.search):
         words = [*map(shlex.quote, sweep.content.get("launcher") or []), typed("sweep.resume", sweep.path)]
-        lines.append(f"Go on with: python src/train.py -m {' '.join(words)}")
+        lines.append(f"Go on with: {command('train')} -m {' '.join(words)}")
     return lines
