@@ -61,6 +61,21 @@ def test_only_dropout_is_as_in_training() -> None:
     assert not any(layer.training for layer in made)
 
 
+def test_a_block_of_a_transformer_drops_all_that_it_drops_in_training() -> None:
+    """Its quick path of evaluation without gradients would skip the dropout, and its attention has no dropout layer."""
+    block = nn.TransformerEncoderLayer(4, 2, 8, 0.5, nn.ReLU(), batch_first=True, norm_first=True).eval()
+    inputs = samples(20)[0][:, :4].reshape(4, 5, 4)
+    with torch.no_grad():
+        torch.manual_seed(3)
+        expected = block.train()(inputs)
+        block.eval()
+        torch.manual_seed(3)
+        with dropping(nn.Sequential(block)):
+            assert torch.equal(block(inputs), expected)
+        assert torch.equal(block(inputs), block(inputs)), "afterwards nothing is dropped"
+    assert not any(layer.training for layer in block.modules())
+
+
 def test_drawing_masks_leaves_the_random_numbers_as_they_were() -> None:
     torch.manual_seed(3)
     expected = torch.rand(2)

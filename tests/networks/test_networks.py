@@ -263,9 +263,11 @@ def test_equal_seeds_make_equal_networks(config: DictConfig) -> None:
 
 
 def test_each_layer_acts_once_in_a_forward(config: DictConfig) -> None:
-    """Callbacks that watch the layers see each of them once."""
+    """Callbacks that watch the layers see each of them once; torch's attention is a layer with all its weights."""
     network = build(config.network)
-    names = {layer: name for name, layer in network.named_modules() if not list(layer.children())}
+    inside = {part for layer in network.modules() if isinstance(layer, ATTENTION) for part in layer.children()}
+    layers = {layer: name for name, layer in network.named_modules() if layer not in inside}
+    names = {one: name for one, name in layers.items() if isinstance(one, ATTENTION) or not list(one.children())}
     acted: list[nn.Module] = []
     for layer in names:
         layer.register_forward_hook(lambda layer, inputs, output: acted.append(layer))
@@ -291,6 +293,7 @@ def test_dropout_acts_in_training_only(config: DictConfig) -> None:
 
 
 DROPOUT = nn.modules.dropout._DropoutNd
+ATTENTION = nn.MultiheadAttention
 
 
 def test_a_sweep_can_check_a_network_before_its_first_job(config: DictConfig) -> None:

@@ -87,8 +87,13 @@ class DropoutSchemes(Watcher):
 
 
 def dropouts(network: nn.Module) -> list[nn.Module]:
-    """The dropout layers with a rate above 0."""
-    return [layer for layer in network.modules() if isinstance(layer, DROPOUTS) and layer.p > 0]
+    """The dropout layers with a rate above 0, and the blocks of transformers that have such layers.
+
+    In evaluation mode, such a block drops no weights of its attention, and may leave out its dropout layers.
+    """
+    found = [layer for layer in network.modules() if isinstance(layer, DROPOUTS) and layer.p > 0]
+    blocks = [layer for layer in network.modules() if isinstance(layer, nn.TransformerEncoderLayer)]
+    return found + [block for block in blocks if block.dropout.p > 0]
 
 
 def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[int]) -> Tensor:

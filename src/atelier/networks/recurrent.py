@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.networks.sequences import SequenceNetwork, Symbols
 from atelier.networks.sizes import Dropout, Size
 
 # {cell: (torch's class, number of gates, index of the gate that keeps the state in torch's order)}: the LSTM's forget
@@ -26,11 +26,8 @@ CELLS: dict[str, tuple[Callable[..., nn.RNNBase], int, int | None]] = {
 Steps = Annotated[float, Gt(1)]
 
 
-class Recurrent(nn.Module):
-    """Sequences in, logits (N, num_classes) out.
-
-    Sequences are symbols (N, T) int64, vectors (N, T, features), or images (N, C, H, W), which are read row by row.
-    T may be any length.
+class Recurrent(SequenceNetwork):
+    """Sequences (see `SequenceNetwork`) of any length in, logits (N, num_classes) out.
 
     Args:
         cell: rnn (with tanh), lstm or gru.
@@ -61,26 +58,16 @@ class Recurrent(nn.Module):
         num_classes: Size,
         hidden: Size,
         layers: Size,
-        symbols: Literal["one_hot", "scalar", "embedding"],
+        symbols: Symbols,
         readout: Literal["last", "mean"],
         dropout: Dropout,
         orthogonal: bool,
         memory: float | tuple[Steps, Steps] | None,
         initializer: Callable[[nn.Module], None],
     ) -> None:
-        super().__init__()
-        if len(in_shape) == 1 and num_symbols is None:
-            raise InputError(f"data.shape={list(in_shape)}: a sequence of symbols needs data.num_symbols")
-        self.kind, self.num_symbols = symbols, num_symbols
+        super().__init__(in_shape, num_symbols, symbols, hidden)
         self.readout = readout
-        if len(in_shape) == 1:
-            assert num_symbols is not None
-            features = {"one_hot": num_symbols, "scalar": 1, "embedding": hidden}[symbols]
-        else:
-            features = in_shape[1] if len(in_shape) == 2 else in_shape[0] * in_shape[2]
-        embedded = len(in_shape) == 1 and symbols == "embedding"
-        self.embedding = nn.Embedding(num_symbols or 0, hidden) if embedded else None
-        self.recurrent = CELLS[cell][0](features, hidden, layers, batch_first=True)
+        self.recurrent = CELLS[cell][0](self.features, hidden, layers, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, num_classes)
         initializer(self)
@@ -93,19 +80,6 @@ class Recurrent(nn.Module):
         outputs = self.recurrent(self.vectors(inputs))[0]  # (N, T, hidden)
         read = outputs[:, -1] if self.readout == "last" else outputs.mean(1)
         return self.output(self.dropout(read))
-
-    def vectors(self, inputs: Tensor) -> Tensor:
-        """The inputs as (N, T, features)."""
-        if inputs.dim() == 4:
-            return inputs.transpose(1, 2).flatten(2)
-        if inputs.dim() == 3:
-            return inputs
-        if self.embedding is not None:
-            return self.embedding(inputs)
-        assert self.num_symbols is not None
-        if self.kind == "scalar":
-            return (2 * inputs[:, :, None].to(self.output.weight.dtype) / max(1, self.num_symbols - 1)) - 1
-        return F.one_hot(inputs, self.num_symbols).to(self.output.weight.dtype)
 
     @torch.no_grad()
     def make_orthogonal(self, gates: int) -> None:
