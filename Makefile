@@ -18,7 +18,7 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train results test test-slow test-browser test-slurm lint lock bench clean
+.PHONY: help setup train results test test-slow test-browser test-slurm lint lock check-lock bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,9 +66,14 @@ lint: $(READY) ## ruff check, ruff format, mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+RESOLVE := $(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
+
 lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --upgrade --quiet -o requirements.lock
+	$(RESOLVE) --upgrade -o requirements.lock
+
+check-lock: $(READY) ## tell whether requirements.lock fits pyproject.toml
+	@cp requirements.lock $(VENV)/check.lock && $(RESOLVE) -o $(VENV)/check.lock && cmp requirements.lock $(VENV)/check.lock
 
 bench: $(READY) ## time what a run, a start, a sweep and a report cost (COMPARE=logs/bench/FILE.json: beside then)
 	$(BIN)/python tests/bench $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)

@@ -46,6 +46,7 @@ def no_run_was_made(logs: Path) -> bool:
         ("checkpoint=best.ckpt", "checkpoint=", ["train=false"]),
         ("resume=latest", "there is no run under ", []),
         ("resume=/nowhere", "/nowhere", ["run.json"]),
+        ("resume=/nowhere/checkpoints/best.ckpt", "/nowhere/checkpoints/best.ckpt", ["checkpoints/last.ckpt"]),
         ("task.metric=val/nothing", "task.metric=val/nothing", ["val/loss", "val/common_sense_error"]),
         ("task.metric=val/accuracy", "task.metric=val/accuracy", ["task.mode=min", "task.mode=max"]),
         ("~task.optimizer", "ClockReader needs", ["optimizer"]),

@@ -221,7 +221,7 @@ def test_a_setting_changed_on_resuming_takes_effect(run_verb: Run) -> None:
 def test_resuming_a_finished_run_changes_no_number(run_verb: Run) -> None:
     run = run_verb("train", *SMALL, *SHORT)
     metrics, objective, test = run.metrics, run.manifest["objective"], run.manifest["test"]
-    assert run_verb("train", f"resume={run.folder}").code == 0
+    assert run_verb("train", f"resume={run.folder}/checkpoints/last.ckpt").code == 0
     assert run.metrics == metrics
     assert (run.manifest["objective"], run.manifest["test"]) == (objective, test)
 

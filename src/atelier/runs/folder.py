@@ -123,7 +123,8 @@ def attach(path: Path) -> RunFolder:
     """
     folder = RunFolder(path)
     if not folder.manifest.is_file():
-        raise InputError(f"{path} is no run folder: it has no run.json")
+        remedy = "; resume= also takes its checkpoints/last.ckpt, and checkpoint= any other" * (path.suffix == ".ckpt")
+        raise InputError(f"{path} is no run folder: it has no run.json{remedy}")
     try:
         Manifest.read(folder.manifest)
     except ValueError as error:

@@ -1,0 +1,58 @@
+"""The Dockerfile is built where there is a builder, and read where there is none; so is the dev container."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BUILDER = shutil.which("docker") or shutil.which("podman")
+KNOWN = {"FROM", "ARG", "RUN", "WORKDIR", "COPY", "ENV", "ENTRYPOINT", "CMD"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    lines = (line for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#"))
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def test_the_dockerfile_is_well_formed_and_copies_what_is_there() -> None:
+    found = instructions()
+    assert {word for word, _ in found} <= KNOWN
+    assert found[0][0] == "FROM"
+    for word, rest in found:
+        if word == "COPY":
+            assert all((ROOT / name).exists() for name in shlex.split(rest)[:-1]), rest
+        if word in ("ENTRYPOINT", "CMD"):
+            assert all(isinstance(one, str) for one in json.loads(rest))
+
+
+def test_the_dockerfile_sets_up_with_the_projects_own_command() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    (command,) = [rest for word, rest in instructions() if word == "RUN" and "make" in rest and "apt-get" not in rest]
+    assert command.startswith("make setup ")
+    for name in re.findall(r"(\w+)=", command):
+        assert re.search(rf"^{name} \?=", makefile, re.MULTILINE), f"{name} is no variable of the Makefile"
+
+
+def test_what_a_container_must_not_hold_stays_outside() -> None:
+    ignored = set((ROOT / ".dockerignore").read_text().split())
+    assert {".venv", ".env", "data", "logs", ".git"} <= ignored
+
+
+def test_the_dev_container_sets_up_in_the_same_way() -> None:
+    content = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert content["postCreateCommand"].startswith("make setup")
+
+
+@pytest.mark.slow
+def test_an_image_is_built_and_trains() -> None:
+    """Where neither docker nor podman is installed, the tests above read the file."""
+    if BUILDER is None:
+        test_the_dockerfile_is_well_formed_and_copies_what_is_there()
+        return
+    subprocess.run([BUILDER, "build", "-t", "atelier-test", str(ROOT)], check=True)
+    subprocess.run([BUILDER, "run", "--rm", "atelier-test", "train", "debug=fast"], check=True)
