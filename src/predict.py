@@ -10,8 +10,7 @@ def main(options: DictConfig) -> None:
     """Print the prediction for each input, and draw images with their predictions; see `--help`."""
     import sys
 
-    import torch
-
+    from atelier.api.finished import answers_of
     from atelier.arguments import check_arguments
     from atelier.compose.answers import show_answers
     from atelier.compose.build import build_data, build_task, build_trainer
@@ -28,13 +27,9 @@ def main(options: DictConfig) -> None:
     data, task = build_data(config), build_task(config)
     inputs = load_inputs(options, data, known_of(data, Manifest.read(folder.manifest).get("data")))
     load_weights(task, path)
-    device = build_trainer(config, task.network).strategy.root_device
-    task.to(device).eval()
-
-    with torch.inference_mode():
-        parts = inputs.tensor.split(data.eval_batch_size)
-        prediction = torch.cat([task(data.normalise(part.to(device))).cpu() for part in parts])
-    show_answers(inputs, task.answers(prediction), options.format, options.output or folder.path / "predictions")
+    task.to(build_trainer(config, task.network).strategy.root_device).eval()
+    answers = answers_of(task, data, inputs.tensor)
+    show_answers(inputs, answers, options.format, options.output or folder.path / "predictions")
     print_if_fake(config, sys.stderr)  # standard output holds only JSON with format=json
     if inputs.unread:
         sys.exit(1)

@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
         "internals",
     },
     "new": set(),
+    "api": {"runs", "sweeps", "data", "figures", "tasks", "compose"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

@@ -19,23 +19,20 @@ def show_answers(
     inputs: Inputs, answers: Sequence[dict[str, Any]], format: Literal["table", "json"], output: str | Path
 ) -> None:
     """Print the N predictions {column: value}; write each image with its prediction as a PNG file into `output`."""
-    pictures = inputs.tensor.dim() == 4
+    pictures, rows = inputs.tensor.dim() == 4, inputs.rows(answers)
     if pictures:
         draw_answers([Path(name) for name in inputs.names], inputs.tensor, answers, Path(output))
-    kind = "file" if pictures else "input"
-    rows = [{kind: name, **answer} for name, answer in zip(inputs.names, answers, strict=True)]
-    if any(inputs.notes) or (inputs.notes and format == "json"):
-        rows = [{**row, "note": note} for row, note in zip(rows, inputs.notes, strict=True)]
     for words in inputs.unread.values():
         print(words, file=sys.stderr)
     if format == "json":
-        print(json.dumps(rows + [{kind: name, "error": words} for name, words in inputs.unread.items()], indent=2))
+        print(json.dumps(rows, indent=2))
         return
     table = Table()
-    for name in rows[0]:
+    columns = [name for name in rows[0] if name != "note" or any(inputs.notes)]
+    for name in columns:
         table.add_column(name, overflow="fold")  # truncated names could look equal
-    for row in rows:
-        table.add_row(*(readable(str(value)) for value in row.values()))
+    for row in rows[: len(answers)]:
+        table.add_row(*(readable(str(row[name])) for name in columns))
     plain_console().print(table)
     if pictures:
         print(f"Pictures with the answers: {output}")

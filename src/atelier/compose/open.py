@@ -15,13 +15,13 @@ from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.project import project_root
-from atelier.runs.changes import check_changes, check_length, differences, leaves
+from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
-from atelier.runs.setting import renamed, setting_hash
+from atelier.runs.setting import leaves, renamed, setting_hash
 from atelier.runs.trust import check_files, check_overrides
 
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
@@ -152,11 +152,11 @@ def features_of(config: DictConfig) -> dict[str, Any]:
     return {key: value for key, value in features.items() if key != "run"}
 
 
-def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
+def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[RunFolder, DictConfig, Path]:
     """The folder of a finished run, its configuration as changed by `options`, and the path of the checkpoint.
 
     `options` name the `run` and the `checkpoint`. Their `callbacks`, and their `trainer` if there is one, replace the
-    run's; their keys of `data` and `task` are merged into the run's.
+    run's; their keys of `data` and `task` are merged into the run's. `typed`: the overrides; None: Hydra's command's.
     """
     if OmegaConf.is_missing(options, "run"):
         raise InputError("run is missing: give it as run=FOLDER or run=latest")
@@ -164,14 +164,11 @@ def reopen(options: DictConfig) -> tuple[RunFolder, DictConfig, Path]:
     check_files(folder.path)
     path = folder.checkpoint(str(options.checkpoint))
     config = stored_config(folder, path)
-    for override in HydraConfig.get().overrides.task:
+    for override in HydraConfig.get().overrides.task if typed is None else typed:
         added = key_of(override).partition(".")[0] if override.startswith("+") else None  # a key of the run
         if added not in (None, "callbacks", *CHANGEABLE):
             raise InputError(f"{added}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
-    if options.get("trainer") is not None:
-        config.trainer = options.trainer
-    else:
-        config.trainer = OmegaConf.merge(config.trainer, ALONE)
+    config.trainer = options.get("trainer") or OmegaConf.merge(config.trainer, ALONE)
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
     config.callbacks = options.get("callbacks") or {}

@@ -26,6 +26,7 @@ class Disk(TensorData):
     """
 
     reads_text = True
+    stored_as = torch.float32
 
     def __init__(
         self,

@@ -42,6 +42,8 @@ class ImageData(TensorData):
         **options: see `TensorData`.
     """
 
+    stored_as = torch.uint8
+
     def __init__(
         self,
         folder: str,

@@ -44,6 +44,7 @@ class Palindromes(TensorData):
     """
 
     reads_text = True
+    stored_as = torch.int64
 
     def __init__(
         self,

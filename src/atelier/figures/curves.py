@@ -5,9 +5,13 @@ A vertical line marks the best epoch or step.
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atelier.figures.words import SPLITS, as_written, metric_words
 from atelier.runs.rows import read_curves
+
+if TYPE_CHECKING:  # a training imports Matplotlib only to draw
+    from atelier.figures.notebook import Figure
 
 Series = dict[str, tuple[list[int], list[float]]]  # split: (epochs or steps, values)
 STYLES = {
@@ -41,21 +45,27 @@ def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
     return found
 
 
-@as_written()
 def draw_curves(run: Path, unit: str = "epoch") -> None:
-    """Draw a panel for each metric in `metrics.csv` of a run's folder into `figures/curves.png`, if there are any.
+    """Draw `curves_figure` of a run's folder into `figures/curves.png`, if metrics.csv has metrics."""
+    if (figure := curves_figure(run, unit)) is not None:
+        figure.savefig(run / "figures" / "curves.png", dpi=120)
+
+
+@as_written()
+def curves_figure(run: Path, unit: str = "epoch") -> "Figure | None":
+    """A figure with a panel for each metric in `metrics.csv` of a run's folder; None if there are no metrics.
 
     Args:
         unit: "epoch" or "step", the x-axis.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    from atelier.figures.notebook import Figure
     from atelier.figures.palette import scale_upright
 
     metrics = series_by_metric(run / "metrics.csv", unit)
     if not metrics:
-        return
+        return None
     best = best_place(run / "run.json", unit)
     columns = min(2, len(metrics))
     lines = -(-len(metrics) // columns)
@@ -76,4 +86,4 @@ def draw_curves(run: Path, unit: str = "epoch") -> None:
         panel.grid(alpha=0.25)
         panel.legend(fontsize=8)
     figure.suptitle(f"{run.parent.name} {run.name}", fontsize=11)
-    figure.savefig(run / "figures" / "curves.png", dpi=120)
+    return figure

@@ -1,23 +1,34 @@
 """Draws the training losses of a generator and its discriminator over the epochs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atelier.figures.curves import series_by_metric
 from atelier.figures.palette import COLORS
 from atelier.figures.words import as_written
 
+if TYPE_CHECKING:
+    from atelier.figures.notebook import Figure
+
 NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
 
 
-@as_written()
 def draw_losses(run: Path) -> None:
-    """Draw both training losses of metrics.csv into `figures/losses.png`, if metrics.csv has them."""
-    from matplotlib.figure import Figure
+    """Draw `losses_figure` of a run's folder into `figures/losses.png`, if metrics.csv has both losses."""
+    if (figure := losses_figure(run)) is not None:
+        figure.savefig(run / "figures" / "losses.png", dpi=120)
+
+
+@as_written()
+def losses_figure(run: Path) -> "Figure | None":
+    """A figure of both training losses in metrics.csv of a run's folder; None if metrics.csv lacks one of them."""
     from matplotlib.ticker import MaxNLocator
+
+    from atelier.figures.notebook import Figure
 
     found = series_by_metric(run / "metrics.csv")
     if not found.keys() >= NAMES.keys():
-        return
+        return None
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
     for (metric, name), color, dash in zip(NAMES.items(), COLORS, ("-", "--"), strict=False):
@@ -28,4 +39,4 @@ def draw_losses(run: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend()
-    figure.savefig(run / "figures" / "losses.png", dpi=120)
+    return figure

@@ -6,14 +6,14 @@ from the next step on; the learning rate is that of the new scheduler at that st
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as lightning
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
-from atelier.runs.setting import is_aside, within
+from atelier.runs.setting import is_aside, leaves, within
 
 # Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
@@ -38,14 +38,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     twice = {key for key in changed if key.removeprefix("task.") in changed.keys() - {key}}  # ${optimizer} in the task
     dull = {key for key in changed if key.endswith("_partial_") or within(key, "callbacks")}
     return {key: pair for key, pair in changed.items() if key not in twice | dull}
-
-
-def leaves(node: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
 
 
 def unplaced(value: Any, config: Mapping[str, Any]) -> Any:

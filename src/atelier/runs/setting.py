@@ -12,7 +12,7 @@ run.json holds the hash as `config_hash`; a run of an earlier version keeps the 
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pydoc import locate
 from typing import Any
@@ -54,6 +54,14 @@ def is_aside(key: str, varied: Iterable[str] = ()) -> bool:
 
 def within(key: str, above: str) -> bool:
     return key == above or key.startswith(f"{above}.")
+
+
+def leaves(node: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
 
 
 def setting_hash(config: DictConfig) -> str:

@@ -297,4 +297,4 @@ class Task(QuickHooks, lightning.LightningModule):
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
         """The network's outputs (N, …) as plain values for the user, a dictionary for each input."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be asked for predictions")
+        raise InputError(f"task: {type(self).__name__} gives no answers about inputs")

@@ -1,0 +1,1 @@
+"""Trainings and finished runs in Python: what `import atelier` offers."""
