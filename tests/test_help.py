@@ -18,7 +18,7 @@ Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
 MODULES = 500  # importing them is most of the time that an answer takes
 OPTIMIZERS = Path(__file__).parents[1] / "conf" / "optimizer"
-VERBS = ("train", "eval", "predict", "sample", "report", "dashboard")
+VERBS = ("train", "eval", "export", "predict", "sample", "report", "dashboard")
 
 
 def groups(conf: Path) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "sweeps": {"runs", "compose"},
     "figures": {"runs"},
     "report": {"runs", "sweeps", "figures"},
+    "export": {"data", "tasks"},
     "compose": {
         "losses",
         "metrics",

@@ -15,6 +15,7 @@ USAGE = """Usage: atelier VERB [key=value ...]
   eval         test a finished run again
   predict      use a trained network on your own files
   sample       pictures by a trained GAN or VAE
+  export       write a trained network as ONNX, torch.export or safetensors
   report       tables, figures and a page from finished runs
   dashboard    a W&B workspace for a sweep
 

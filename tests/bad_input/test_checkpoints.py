@@ -41,7 +41,7 @@ def test_a_foreign_checkpoint_is_refused(
     assert message.startswith(f"{path} is a checkpoint of another program")
 
 
-@pytest.mark.parametrize("verb", ["eval", "predict", "train"])
+@pytest.mark.parametrize("verb", ["eval", "export", "predict", "train"])
 def test_a_checkpoint_with_a_pickled_object_is_refused_and_does_not_run(
     told: Callable[..., str], run_copy: Path, tiny: list[str], verb: str, edit_checkpoint: Any, using: Any
 ) -> None:

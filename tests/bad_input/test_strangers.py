@@ -38,7 +38,7 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
 # ---------------------------------------------------------------------- damaged files
 
 
-@pytest.mark.parametrize("verb", ["eval", "predict", "train"])
+@pytest.mark.parametrize("verb", ["eval", "export", "predict", "train"])
 def test_a_checkpoint_with_flipped_bytes_is_refused(
     told: Told, run_copy: Path, tiny: list[str], verb: str, using: Any
 ) -> None:
@@ -122,7 +122,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(run_verb: Run, sweep: P
 
 
 @pytest.mark.parametrize("place", ["run.log", "metrics.csv", "figures", "checkpoints/last.ckpt"])
-@pytest.mark.parametrize("verb", ["eval", "train"])
+@pytest.mark.parametrize("verb", ["eval", "export", "train"])
 def test_a_link_in_a_run_is_not_written_through(
     told: Told, run_copy: Path, tmp_path: Path, verb: str, place: str
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_link_in_a_run_is_not_written_through(
     shutil.move(run_copy / place, elsewhere)
     (run_copy / place).symlink_to(elsewhere)
     before = sorted((path, path.stat().st_mtime_ns) for path in [elsewhere, *elsewhere.glob("*")])
-    named = [f"run={run_copy}"] if verb == "eval" else [f"resume={run_copy}", "trainer.max_epochs=9"]
+    named = [f"run={run_copy}"] if verb != "train" else [f"resume={run_copy}", "trainer.max_epochs=9"]
     assert told(verb, *named).startswith(f"{run_copy / place} is a link")
     assert sorted((path, path.stat().st_mtime_ns) for path in [elsewhere, *elsewhere.glob("*")]) == before
 

@@ -84,7 +84,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
 def with_plus(verb: str, arguments: Iterable[str]) -> list[str]:
     """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
-    added = ("data.", "task.") if verb in ("eval", "predict", "sample") else ()
+    added = ("data.", "task.") if verb in ("eval", "export", "predict", "sample") else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
 
 

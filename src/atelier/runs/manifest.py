@@ -76,12 +76,12 @@ def untrained(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a temporary file and rename it: a reader finds the old or the new file, never a part."""
     descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:

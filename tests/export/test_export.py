@@ -1,0 +1,276 @@
+"""Exported files: they compute what their runs compute, with raw inputs, and say what they are."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+Run = Callable[..., Any]
+Open = Callable[[Path], tuple[Any, Any]]
+KINDS = (
+    "classifier",
+    "rnn",
+    "gru",
+    "lstm",
+    "transformer",
+    "vit",
+    "pairs",
+    "vae",
+    "gan",
+    "averaged_gan",
+    "disk",
+    "clock",
+)
+ENDINGS = {"safetensors": "safetensors", "torch": "pt2", "onnx": "onnx"}
+
+
+@pytest.fixture(scope="session")
+def exported(run_verb: Run) -> Callable[..., Path]:
+    """`exported(run, "torch")`: the file that the command makes, in the run's folder."""
+    known: dict[tuple[Path, str], Path] = {}
+
+    def file(run: Path, format: str) -> Path:
+        if (run, format) not in known:
+            outcome = run_verb("export", f"run={run}", f"format={format}")
+            assert (outcome.code, outcome.err) == (0, "")
+            (known[run, format],) = (run / "export").glob(f"*.{ENDINGS[format]}")
+            assert str(known[run, format]) in outcome.out
+            assert "they differ by at most" in outcome.out
+            assert list((run / "export").glob(".*")) == [], "no part is left"
+        return known[run, format]
+
+    return file
+
+
+def outputs(file: Path, inputs: Tensor) -> list[Tensor]:
+    """What a program that knows nothing of this project gets from the file."""
+    if file.suffix == ".pt2":
+        return list(torch.export.load(file).module()(inputs))
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    return [torch.from_numpy(one) for one in session.run(None, {given.name: inputs.numpy()})]
+
+
+def facts(file: Path) -> dict[str, Any]:
+    """What a file says of itself, read by other programs' means."""
+    if file.suffix == ".pt2":
+        found = {"atelier.json": ""}
+        torch.export.load(file, extra_files=found)
+        return json.loads(found["atelier.json"])
+    if file.suffix == ".safetensors":
+        with safetensors.safe_open(file, framework="pt") as opened:
+            texts = opened.metadata()
+    else:
+        import onnx
+
+        texts = {one.key: one.value for one in onnx.load(file).metadata_props}
+    names = ("experiment", "config_hash", "task", "torch")
+    return {key: value if key in names else json.loads(value) for key, value in texts.items()}
+
+
+def expected(kind: str, task: Any, data: Any, inputs: Tensor) -> list[Tensor]:
+    """The run's own outputs."""
+    with torch.no_grad():
+        if kind == "vae":
+            return [task.pictures(task.encode(inputs / 255)[0])]
+        if "gan" in kind:
+            return [task.pictures(inputs)]
+        found = task(data.normalise(inputs))
+        return [found, task.encoding.decode(found)] if kind == "clock" else [found]
+
+
+def cases(*chosen: tuple[str, str]) -> list[Any]:
+    """Each kind of run in the two formats of programs; the `chosen` are not slow."""
+    every = [(kind, format) for kind in KINDS for format in ("torch", "onnx")]
+    return [pytest.param(*one, marks=[] if one in chosen else pytest.mark.slow) for one in every]
+
+
+@pytest.mark.parametrize(("kind", "format"), cases(("classifier", "onnx"), ("rnn", "torch"), ("gan", "torch")))
+def test_a_file_computes_what_its_run_computes(
+    run_of: Run, exported: Run, task_of: Open, raw: Run, kind: str, format: str
+) -> None:
+    encoding = ["encoding=multihead_angles", "task.quarter_turns=true"] if kind == "clock" else []
+    run = run_of(kind, *encoding)
+    file = exported(run, format)
+    task, data = task_of(run)
+    for count in (1, 7):
+        inputs = torch.randn(count, task.latent_size) if "gan" in kind else raw(data, count)
+        found = outputs(file, inputs)
+        wanted = expected(kind, task, data, inputs)
+        assert len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["angles", "ticks", "classification", "regression", "label_transformation"])
+def test_a_clocks_file_tells_the_time_in_every_encoding(
+    run_of: Run, exported: Run, task_of: Open, raw: Run, encoding: str
+) -> None:
+    run = run_of("clock", f"encoding={encoding}")
+    task, data = task_of(run)
+    inputs = raw(data, 5)
+    for found, wanted in zip(
+        outputs(exported(run, "onnx"), inputs), expected("clock", task, data, inputs), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "gru", "gan", "averaged_gan", "scratch"])
+def test_weights_have_the_networks_names(run_of: Run, exported: Run, task_of: Open, kind: str) -> None:
+    run = run_of(kind)
+    task, _ = task_of(run)
+    state = task.network.state_dict()
+    if kind == "averaged_gan":
+        state |= {f"generator.{name}": tensor for name, tensor in task.average.state_dict().items()}
+    found = safetensors.torch.load_file(exported(run, "safetensors"))
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("format", ["safetensors", "torch", "onnx"])
+def test_a_file_says_what_it_is(run_of: Run, exported: Run, format: str) -> None:
+    run = run_of("classifier")
+    manifest = json.loads((run / "run.json").read_text())
+    found = facts(exported(run, format))
+    assert found["classes"] == [str(digit) for digit in range(10)]
+    assert found["data"]["shape"] == [1, 8, 8]
+    assert found["data"]["mean"] == pytest.approx(0.3053, abs=0.01)
+    assert "folder" not in found["data"], "no path of this machine"
+    assert found["config"]["network"]["_target_"] == "atelier.networks.lenet5.LeNet5"
+    assert found["objective"] == manifest["objective"]
+    assert found["test"] == manifest["test"]
+    assert found["config_hash"] == manifest["config_hash"]
+    assert found["input"] == {
+        **{"name": "inputs", "dtype": "uint8", "shape": ["N", 1, 8, 8]},
+        "values": "as the data set stores them",
+    }
+    assert found["outputs"] == [{"name": "logits", "dtype": "float32", "shape": ["N", 10]}]
+
+
+@pytest.mark.slow
+def test_a_program_is_read_without_this_project(run_of: Run, exported: Run) -> None:
+    file = exported(run_of("classifier"), "torch")
+    script = (
+        "import sys, torch; module = torch.export.load(sys.argv[1]).module(); "
+        "print(module(torch.zeros(4, 1, 8, 8, dtype=torch.uint8))[0].shape); "
+        "print([name for name in sys.modules if name.startswith('atelier')])"
+    )
+    found = subprocess.run([sys.executable, "-c", script, file], capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["torch.Size([4, 10])", "[]"]
+
+
+# ---------------------------------------------------------------------- what is refused
+
+
+def test_a_file_that_differs_from_its_run_is_not_written(
+    run_verb: Run, run_of: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import safetensors.torch
+
+    from atelier.export import weights
+
+    write = weights.write
+
+    def spoiled(*arguments: Any) -> bytes:
+        tensors = safetensors.torch.load(write(*arguments))
+        name = next(name for name in tensors if name.endswith("weight"))
+        tensors[name][0] += 0.1
+        return safetensors.torch.save(tensors)
+
+    monkeypatch.setattr(weights, "write", spoiled)
+    file = tmp_path / "new" / "a.safetensors"
+    outcome = run_verb("export", f"run={run_of('classifier')}", "format=safetensors", f"output={file}")
+    assert outcome.code == 2
+    assert "differ from the run's by" in outcome.err
+    assert "no file is written" in outcome.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["torch", "onnx"])
+def test_what_cannot_be_traced_is_refused(run_verb: Run, run_of: Run, format: str) -> None:
+    outcome = run_verb("export", f"run={run_of('scratch')}", f"format={format}")
+    assert outcome.code == 2
+    assert outcome.err.startswith("torch.export cannot export ScratchMLP: ")
+    assert outcome.err.endswith("\nformat=safetensors writes its weights\n")
+    assert len(outcome.err.splitlines()) == 2
+
+
+def test_weights_that_are_no_numbers_are_refused(run_verb: Run, run_of: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from atelier.tasks.classifier import Classifier
+
+    forward = Classifier.forward
+    monkeypatch.setattr(Classifier, "forward", lambda task, inputs: forward(task, inputs) * torch.nan)
+    outcome = run_verb("export", f"run={run_of('classifier')}", "format=safetensors")
+    assert outcome.code == 2
+    assert "differ from the run's by nan" in outcome.err
+
+
+def test_without_the_packages_the_extra_is_named(run_verb: Run, run_of: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    outcome = run_verb("export", f"run={run_of('classifier')}", "format=onnx")
+    assert outcome.code == 2
+    assert outcome.err == "format=onnx needs the package onnxruntime: pip install 'atelier[onnx]'\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["format=keras"], "format=keras: give one of: safetensors, onnx, torch"),
+        (["format=torch", "output=model.onnx"], "output=model.onnx: files of this format end in .pt2"),
+        (["format=torch", "output={folder}.pt2"], "output={folder}.pt2: a folder; name a file"),
+        (["format=torch", "checkpoint=none.ckpt"], "checkpoint=none.ckpt: there is no file none.ckpt"),
+    ],
+)
+def test_a_wrong_option_is_told(run_verb: Run, run_of: Run, tmp_path: Path, overrides: list[str], told: str) -> None:
+    folder = tmp_path / "folder"
+    (tmp_path / "folder.pt2").mkdir()
+    outcome = run_verb("export", f"run={run_of('classifier')}", *(one.format(folder=folder) for one in overrides))
+    assert outcome.code == 2
+    assert outcome.err.startswith(told.format(folder=folder))
+    assert len(outcome.err.splitlines()) <= 2
+
+
+def test_a_strangers_run_is_written_into_its_own_folder(run_verb: Run, run_of: Run, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(run_of("classifier"), tmp_path / "a" / "run"))
+    manifest = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**manifest, "experiment": "../../../precious"}))
+    assert run_verb("export", f"run={run}", "format=safetensors").code == 0
+    assert (run / "export" / "precious.safetensors").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    shutil.rmtree(run / "export")
+    (run / "export").symlink_to(tmp_path)
+    outcome = run_verb("export", f"run={run}", "format=safetensors")
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"{run / 'export'} is a link")
+
+
+@pytest.mark.slow
+def test_the_programs_of_the_page_read_the_files(run_of: Run, exported: Run, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    for format, ending in ENDINGS.items():
+        shutil.copy(exported(run_of("classifier"), format), tmp_path / f"default.{ending}")
+    programs = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(programs) == 3
+    for program in programs:
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+
+def test_without_its_data_a_run_is_compared_on_made_up_images(run_verb: Run, run_of: Run, tmp_path: Path) -> None:
+    outcome = run_verb(
+        "export", f"run={run_of('classifier')}", "format=safetensors", environment={"DATA_DIR": str(tmp_path / "none")}
+    )
+    assert outcome.code == 0, outcome.err
+    assert "64 made-up images, since the data are not here" in " ".join(outcome.out.split())
