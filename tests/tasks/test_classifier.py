@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import accuracy_score, log_loss, recall_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, roc_auc_score
 from torch import Tensor, nn
 from torch.optim import SGD
 
@@ -121,6 +121,9 @@ def test_the_tested_values_are_those_of_scikit_learn(trained_digits: Any) -> Non
     distances = abs(torch.from_numpy(accuracies - confidences))
     expected = (distances * counts[counts > 0]).sum() / len(classes)
     assert found.pop("expected_calibration_error") == pytest.approx(expected.item(), abs=1e-6)
+    assert found.pop("macro_f1") == pytest.approx(f1_score(classes, predicted, average="macro"), rel=1e-6)
+    one_vs_rest = roc_auc_score(classes, logits.double().softmax(1), multi_class="ovr")
+    assert found.pop("auroc") == pytest.approx(one_vs_rest, abs=1e-6)
     averages = {f"{kind}_softmax/{masks}" for kind in ("before", "after") for masks in (1, 2, 5)}
     assert found.keys() == averages, "what callbacks.dropout_schemes adds to the task's own"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
 from atelier.data.account import checksum_of, told_changed
@@ -22,6 +22,7 @@ from atelier.errors import InputError
 Side = Annotated[int, Ge(1)]
 FileShape = tuple[Literal[1, 3], Side, Side]  # (C, H, W) to which image files can be converted
 FAKE_IMAGES = {"train": 2000, "test": 500}  # numbers of made-up images; more for a larger `train_size`
+GROUP = 8  # images of a batch with the same random operations of RandAugment
 NEEDS_NOTHING = "data=digits and others need no download, see docs/data.md; data.source=fake tries this one out"
 
 
@@ -37,6 +38,11 @@ class ImageData(TensorData):
         num_classes: number of classes, checked against the data; None if the labels are no classes.
         augment: whether training batches are augmented.
         augmentation: function of normalised images (N, C, H, W) on the device.
+        operations: number of RandAugment's random operations on each training image (Cubuk et al. 2019,
+            arXiv:1909.13719), as torchvision has them; `GROUP` images of a batch share theirs. 0: none.
+        magnitude: strength of these operations, 0 to 30.
+        mixing: function of normalised images and classes that mixes the samples of a training batch, such as
+            torchvision's MixUp; the labels become shares (N, num_classes).
         rebuild: write the cache file again.
         changed: "refuse" or "accept" resuming or testing a run if the user's files have changed since its training.
         **options: see `TensorData`.
@@ -56,6 +62,9 @@ class ImageData(TensorData):
         rebuild: bool,
         num_classes: Annotated[int, Ge(1)] | None = None,
         changed: Literal["refuse", "accept"] = "refuse",
+        operations: Annotated[int, Ge(0)] = 0,
+        magnitude: Annotated[int, Interval(ge=0, le=30)] = 9,
+        mixing: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -68,6 +77,12 @@ class ImageData(TensorData):
         self.augmentation = augmentation if augment else None
         if isinstance(self.augmentation, CropFlipCutout):
             self.augmentation.check(self.shape)
+        self.rand_augment: Callable[[Tensor], Tensor] | None = None
+        if operations:
+            from torchvision.transforms.v2 import RandAugment  # slow to import
+
+            self.rand_augment = RandAugment(operations, magnitude)
+        self.mixing = mixing
         self.rebuild = rebuild
 
     @property
@@ -167,6 +182,18 @@ class ImageData(TensorData):
 
     def augmented(self, images: Tensor) -> Tensor:
         return images if self.augmentation is None else self.augmentation(images)
+
+    def augmented_pixels(self, images: Tensor) -> Tensor:
+        if self.rand_augment is None:
+            return images
+        return torch.cat([self.rand_augment(part) for part in images.split(GROUP)])
+
+    def mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        if self.mixing is None:
+            return images, labels
+        if labels.dim() != 1:
+            raise InputError(f"mixing: the labels of {type(self).__name__} are no classes; give mixing=none")
+        return self.mixing(images, labels)
 
     def picture(self, images: Tensor) -> Tensor:
         """Convert normalised images back to values 0 to 1."""

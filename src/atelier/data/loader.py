@@ -29,7 +29,8 @@ class BatchSampler(SequentialSampler):
 
     Training: with `shuffle`, a new order in each epoch, which depends on seed and epoch only. All processes get equal
     batches, the last of which may repeat samples; a last batch of one sample, on which batch norm cannot train, joins
-    the previous batch. Evaluation: each sample exactly once over all processes.
+    the previous batch. With `weights`, an epoch draws as many samples as there are, with replacement, in proportion to
+    them. Evaluation: each sample exactly once over all processes.
 
     It is a SequentialSampler by name only: for `overfit_batches`, Lightning would replace any other.
     """
@@ -43,9 +44,10 @@ class BatchSampler(SequentialSampler):
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
+        weights: Tensor | None = None,
     ) -> None:
         self.count, self.batch_size, self.train, self.shuffle = count, batch_size, train, shuffle
-        self.seed, self.rank, self.world = seed, rank, world
+        self.seed, self.rank, self.world, self.weights = seed, rank, world, weights
         self.epoch = 0
         self.start = 0  # first batch of an epoch that is resumed in its middle
         self.start_epoch: int | None = None  # number of that epoch
@@ -71,10 +73,11 @@ class BatchSampler(SequentialSampler):
 
     def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]
         start, self.start = self.first(self.epoch), 0
-        if self.shuffle:
-            order = torch.randperm(
-                self.count, generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-            )
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        if self.weights is not None:
+            order = torch.multinomial(self.weights, self.count, replacement=True, generator=generator)
+        elif self.shuffle:
+            order = torch.randperm(self.count, generator=generator)
         else:
             order = torch.arange(self.count)
         if self.train and self.world > 1:

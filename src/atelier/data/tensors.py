@@ -35,6 +35,8 @@ class TensorData(lightning.LightningDataModule):
         train_size: number of training samples to use; None: all outside the validation set.
         split_seed: seed of the validation set, and of the choice of `train_size` samples.
         shuffle: shuffle the training set in each epoch, with `seed`.
+        balanced: draw each class equally often in training: an epoch has as many samples as the training set, which are
+            drawn with replacement.
         resident: keep the data on the device; "auto": on a GPU, if they take less than a quarter of its free memory.
     """
 
@@ -56,6 +58,7 @@ class TensorData(lightning.LightningDataModule):
         shuffle: bool,
         seed: int,
         resident: bool | Literal["auto"],
+        balanced: bool = False,
     ) -> None:
         super().__init__()
         if folds is not None and fold >= folds:
@@ -64,7 +67,7 @@ class TensorData(lightning.LightningDataModule):
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed
         self.shuffle, self.seed = shuffle, seed
-        self.resident = resident
+        self.resident, self.balanced = resident, balanced
         self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
         self.about: dict[str, Any] = {}  # further facts about the data, known after `setup`
@@ -165,8 +168,25 @@ class TensorData(lightning.LightningDataModule):
             seed=self.seed,
             rank=rank,
             world=world,
+            weights=self.class_weights()[self.train_classes()].double() if train and self.balanced else None,
         )
         return ResumableLoader(self.sets[split], sampler)
+
+    def train_classes(self) -> Tensor:
+        """The classes (N,) of the training samples, in main memory.
+
+        Raises:
+            InputError: if the labels are no classes.
+        """
+        labels = self.sets["train"].labels[self.sets["train"].rows].cpu()
+        if labels.dim() != 1 or labels.is_floating_point() or self.num_classes is None:
+            raise InputError(f"data: the labels of {type(self).__name__} are no classes, which could be weighted")
+        return labels
+
+    def class_weights(self) -> Tensor:
+        """Weights (C,) of the classes, inverse to their numbers of training samples N_c: N / (C · N_c); float32."""
+        counts = torch.bincount(self.train_classes(), minlength=self.num_classes or 0)
+        return len(self.sets["train"]) / (len(counts) * counts.clamp(min=1).float())
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning's method, without its search for tensors if the device is the CPU."""
@@ -174,9 +194,10 @@ class TensorData(lightning.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         inputs, labels = batch
-        inputs = self.normalise(inputs)
-        if self.trainer is not None and self.trainer.training:
-            inputs = self.augmented(inputs)
+        training = self.trainer is not None and self.trainer.training
+        inputs = self.normalise(self.augmented_pixels(inputs) if training else inputs)
+        if training:
+            inputs, labels = self.mixed(self.augmented(inputs), labels)
         if self.trainer is not None and self.trainer.precision == "64-true" and inputs.is_floating_point():
             inputs = inputs.double()  # Lightning converts before the integers become floats
         return inputs, labels
@@ -188,6 +209,14 @@ class TensorData(lightning.LightningDataModule):
     def augmented(self, inputs: Tensor) -> Tensor:
         """Augment the normalised inputs of a training batch."""
         return inputs
+
+    def augmented_pixels(self, inputs: Tensor) -> Tensor:
+        """Augment the stored inputs of a training batch."""
+        return inputs
+
+    def mixed(self, inputs: Tensor, labels: Tensor) -> Batch:
+        """Mix samples of a training batch with each other, and their labels."""
+        return inputs, labels
 
     def load_file(self, path: Path, fit: Fit = "crop") -> Tensor:
         """Load a user's file as an input in the format of `load`.

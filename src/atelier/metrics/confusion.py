@@ -56,3 +56,18 @@ def class_accuracies(counts: Tensor) -> Tensor:
     tensor([0.7500,    nan])
     """
     return counts.diagonal() / counts.sum(1)
+
+
+def macro_f1(counts: Tensor) -> Tensor:
+    """The mean over classes of F1 = 2 · hits / (samples of the class + predictions of it), a scalar.
+
+    A class without samples and without predictions does not count.
+
+    Args:
+        counts: (C, C) from `ConfusionMatrix`.
+
+    >>> macro_f1(torch.tensor([[3, 1, 0], [0, 2, 0], [0, 0, 0]]))
+    tensor(0.8286)
+    """
+    sizes = counts.sum(0) + counts.sum(1)
+    return (2 * counts.diagonal() / sizes)[sizes > 0].mean()

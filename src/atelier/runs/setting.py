@@ -40,7 +40,13 @@ ASIDE = (
 )
 # {dotted key that earlier versions did not have: its value in their runs}, with which it does not count. The hashes of
 # earlier runs stay as they are.
-LATER: dict[str, Any] = {}
+LATER: dict[str, Any] = {
+    "data.operations": 0,
+    "data.magnitude": 9,
+    "data.mixing": None,
+    "data.balanced": False,
+    "task.class_weights": None,
+}
 # {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may
 # have an earlier name, which old folders and commands contain.
 RENAMED = {"task.scheduler": "task.schedule"}

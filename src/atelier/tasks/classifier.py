@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import torch
 import torch.nn.functional as F
 from annotated_types import Ge, Interval
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.metrics.auroc import Auroc
 from atelier.metrics.calibration import CalibrationError
-from atelier.metrics.confusion import ConfusionMatrix, class_accuracies
+from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
 from atelier.metrics.mean import Mean
 from atelier.tasks.task import Task
 
@@ -20,11 +22,14 @@ Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
 class Classifier(Task):
     """A network trained with cross-entropy.
 
-    The test also measures the accuracy of each class (`test/accuracy/<class>`) and the expected calibration error.
+    The test also measures the accuracy of each class (`test/accuracy/<class>`), the means over classes of F1 and of the
+    area under the ROC curve (`test/macro_f1`, `test/auroc`), and the expected calibration error.
 
     Args:
         penalty: function of the network that is added to the training loss.
         num_classes: number of classes.
+        class_weights: weights of the classes in the training loss, a list, or "balanced": inverse to their numbers of
+            training samples; None: all equal. Validation and test weight every sample equally.
         label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567), not in validation and test.
         clean_train_accuracy: also log `train/clean_accuracy` and `train/clean_loss`, measured over the whole training
@@ -38,6 +43,7 @@ class Classifier(Task):
         penalty: Callable[[nn.Module], Tensor | float],
         num_classes: Annotated[int, Ge(1)],
         label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
+        class_weights: Literal["balanced"] | Sequence[Annotated[float, Ge(0)]] | None = None,
         clean_train_accuracy: bool = False,
         **options: Any,
     ) -> None:
@@ -45,12 +51,17 @@ class Classifier(Task):
         self.penalty = penalty
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
+        if class_weights not in (None, "balanced") and len(class_weights) != num_classes:
+            raise InputError(f"task.class_weights={list(class_weights)}: give {num_classes}, one for each class")
+        self.class_weights = class_weights
+        self.register_buffer("weights", None, persistent=False)  # of the classes, (C,)
         self.clean_train_accuracy = clean_train_accuracy
         self.classes: list[str] | None = None  # the names of the classes, if the data set has any
         self.train_loss, self.train_accuracy = Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
         self.test_calibration, self.test_confusion = CalibrationError(), ConfusionMatrix(num_classes)
+        self.test_auroc = Auroc()
 
     def outputs(self) -> tuple[int, str]:
         count = self.classes_told_apart()
@@ -60,8 +71,13 @@ class Classifier(Task):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if self.clean_train_accuracy and stage == "fit":
-            self.own_data("task.clean_train_accuracy")
+        if stage == "fit":
+            if self.clean_train_accuracy:
+                self.own_data("task.clean_train_accuracy")
+            if self.class_weights == "balanced":
+                self.weights = self.own_data("task.class_weights=balanced").class_weights().to(self.device)
+            elif self.class_weights is not None:
+                self.weights = torch.tensor(list(self.class_weights), dtype=torch.float32, device=self.device)
         self.classes = getattr(self.trainer.datamodule, "classes", None) or self.classes  # type: ignore[attr-defined]
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -70,7 +86,8 @@ class Classifier(Task):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs, classes = batch
         logits = self.network(inputs)
-        loss = F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
+        weights = None if self.weights is None else self.weights.to(logits.dtype)
+        loss = F.cross_entropy(logits, classes, weights, label_smoothing=self.label_smoothing)
         self.train_loss.update(loss, len(classes))
         self.train_accuracy.update(accuracy(logits, classes), len(classes))
         return loss + self.penalty(self.network)
@@ -97,16 +114,19 @@ class Classifier(Task):
         self.test_loss.update(self.evaluation_loss(logits, classes), len(classes))
         self.test_accuracy.update(accuracy(logits, classes), len(classes))
         self.test_calibration.update(logits, classes)
+        self.test_auroc.update(logits, classes)
         self.test_confusion.update(logits.argmax(1), classes)
         return {"logits": logits, "classes": classes}
 
     def on_test_epoch_end(self) -> None:
-        shares = class_accuracies(self.test_confusion.compute()).tolist()
+        counts = self.test_confusion.compute()
+        shares = class_accuracies(counts).tolist()
         names = metric_names(self.classes or [str(number) for number in range(len(shares))])
         known = zip(names, shares, strict=True)
         self.log_dict({f"test/accuracy/{name}": share for name, share in known if share == share})
+        self.log("test/macro_f1", macro_f1(counts))
         self.test_confusion.reset()
-        overall = {"loss": self.test_loss, "accuracy": self.test_accuracy}
+        overall = {"loss": self.test_loss, "accuracy": self.test_accuracy, "auroc": self.test_auroc}
         self.log_metrics("test", {**overall, "expected_calibration_error": self.test_calibration})
 
     def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
@@ -134,7 +154,12 @@ class Classifier(Task):
 
 
 def accuracy(logits: Tensor, classes: Tensor) -> Tensor:
-    """The share of rows of logits (N, C) whose largest value is at the class (N,), a scalar."""
+    """The share of rows of logits (N, C) whose largest value is at the class (N,), a scalar.
+
+    Of mixed samples, `classes` are shares (N, C), of which the largest counts.
+    """
+    if classes.dim() == 2:
+        classes = classes.argmax(1)
     return (logits.argmax(1) == classes).float().mean()
 
 

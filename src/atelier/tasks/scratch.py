@@ -27,7 +27,7 @@ class Scratch(ManualTask, Classifier):
     Args:
         criterion: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes).
         gradient_clip_val: must be None.
-        label_smoothing: must be 0.
+        label_smoothing, class_weights: must be 0 and None.
         **options: see `Classifier`; `network.layers` must be a network of `atelier.scratch`, and `penalty` must be
             `losses.penalty.none`: set the optimizer's weight decay instead.
 
@@ -40,6 +40,7 @@ class Scratch(ManualTask, Classifier):
         criterion: Literal["cross_entropy", "mse"],
         gradient_clip_val: float | None,
         label_smoothing: Literal[0] = 0,
+        class_weights: None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)

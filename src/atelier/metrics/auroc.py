@@ -1,0 +1,60 @@
+"""The area under the ROC curve: how well the score of a class tells its samples from all others."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from atelier.metrics.calibration import joined
+
+
+def auroc(scores: Tensor, classes: Tensor) -> Tensor:
+    """The area under the ROC curve of each class against all others, (C,); NaN for a class with no sample, or all.
+
+    It is the share of pairs of a sample of the class and another one in which the first has the higher score; equal
+    scores count half.
+
+    Args:
+        scores: (N, C), such as probabilities.
+        classes: (N,) true classes.
+
+    >>> auroc(torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]), torch.tensor([0, 0, 1, 1]))
+    tensor([0.7500, 0.7500], dtype=torch.float64)
+    """
+    areas = []
+    for number, column in enumerate(scores.T):
+        own = classes == number
+        _, place, counts = column.unique(sorted=True, return_inverse=True, return_counts=True)
+        ranks = counts.cumsum(0).double() - (counts - 1) / 2  # from 1; the mean rank of equal scores
+        positive, negative = own.sum(), (~own).sum()
+        wins = ranks[place][own].sum() - positive * (positive + 1) / 2
+        areas.append(wins / (positive * negative))
+    return torch.stack(areas)
+
+
+class Auroc(Metric):
+    """The mean over classes of `auroc` on all samples, over all processes; NaN if there are samples of one class only.
+
+    Args:
+        **options: those of torchmetrics.Metric, such as sync_on_compute.
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+    scores: list[Tensor]
+    classes: list[Tensor]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_state("scores", default=[], dist_reduce_fx="cat")
+        self.add_state("classes", default=[], dist_reduce_fx="cat")
+
+    def update(self, logits: Tensor, classes: Tensor) -> None:
+        """Add a batch: logits (N, C) and true classes (N,)."""
+        self.scores.append(logits.float().softmax(1))
+        self.classes.append(classes)
+
+    def compute(self) -> Tensor:
+        return auroc(joined(self.scores), joined(self.classes)).nanmean()

@@ -1,0 +1,160 @@
+"""Training: classes drawn equally often, samples mixed, random operations, and weights of classes in the loss."""
+
+import re
+import warnings
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig
+from torch import Tensor
+
+from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.data.loader import BatchSampler
+from atelier.errors import InputError
+from atelier.runs.terminal import quieten_lightning
+from atelier.tasks.classifier import accuracy
+
+Compose = Callable[..., DictConfig]
+CLOCK = ["data=clocks", "data.num_images=720", "data.image_size=32", "task=clock", "encoding=angles"]
+CLOCK += ["network=clock_cnn_small"]
+PAIRS = ["data=digit_pairs_digits", "data.train_pairs=100", "task=pairs", "network=pair_fnn", "data.augment=false"]
+SMALL = ["network.hidden=[4]", "trainer=cpu", "callbacks=none", "debug=fast", "trainer.max_epochs=1"]
+
+
+@pytest.fixture
+def digits(compose: Compose, data_dir: Path) -> Callable[..., Any]:
+    """The bundled digits, of whose training set the classes 0 and 1 are kept, and of 1 a tenth."""
+
+    def made(*overrides: str) -> Any:
+        config = compose(*overrides)
+        config.paths.data = str(data_dir)
+        data = build_data(config)
+        data.prepare_data()
+        data.setup()
+        labels, rows = data.sets["train"].labels, data.sets["train"].rows
+        ones = rows[labels[rows] == 1]
+        data.sets["train"].rows = torch.cat([rows[labels[rows] == 0], ones[: len(ones) // 10]])
+        return data
+
+    return made
+
+
+def fitted(compose: Compose, data_dir: Path, *overrides: str) -> tuple[Any, list[tuple[Tensor, Tensor]]]:
+    """A task after its training, and the batches that it was given."""
+    config, seen = compose(*SMALL, *overrides), list[tuple[Tensor, Tensor]]()
+    config.paths.data = str(data_dir)
+    task, data = build_task(config), build_data(config)
+
+    def noted(self: Any, batch: tuple[Tensor, Tensor], batch_index: int) -> Tensor:
+        seen.append(batch)
+        return type(task).training_step(self, batch, batch_index)
+
+    task.training_step = MethodType(noted, task)  # type: ignore[method-assign]
+    with warnings.catch_warnings():
+        quieten_lightning()
+        build_trainer(config, task.network).fit(task, data)
+    return task, seen
+
+
+def test_balanced_batches_hold_each_class_equally_often(digits: Any) -> None:
+    counts = []
+    for balanced in ("true", "false"):
+        loader = digits("data.batch_size=16", f"data.balanced={balanced}").loader("train", train=True)
+        labels = torch.cat([labels for _, labels in loader])
+        assert len(labels) == len(loader.dataset)
+        counts.append((labels == 1).double().mean().item())
+    assert counts[0] == pytest.approx(0.5, abs=0.15)
+    assert counts[1] < 0.15
+
+
+def test_balanced_batches_depend_on_seed_and_epoch_and_go_on_in_the_middle() -> None:
+    weights = torch.rand(50)
+
+    def batches(start: int = 0, seed: int = 3, epoch: int = 2, **ranks: int) -> list[list[int]]:
+        sampler = BatchSampler(50, batch_size=8, train=True, shuffle=True, seed=seed, weights=weights, **ranks)
+        sampler.set_epoch(epoch)
+        sampler.start, sampler.start_epoch = start, epoch
+        return [batch.tolist() for batch in sampler]
+
+    assert batches() == batches()
+    assert batches(start=3) == batches()[3:]
+    assert batches(seed=4) != batches() != batches(epoch=3)
+    halves = [batches(rank=rank, world=2) for rank in (0, 1)]
+    assert sorted(chain(*halves[0], *halves[1])) == sorted(chain(*batches()))
+
+
+def test_weights_of_classes_are_inverse_to_their_numbers(digits: Any) -> None:
+    data = digits()
+    counts = torch.bincount(data.train_classes(), minlength=10)
+    weights = data.class_weights()
+    assert (weights[0] * counts[0]).item() == pytest.approx((weights[1] * counts[1]).item())
+    assert (weights[:2] * counts[:2]).sum().item() == pytest.approx(counts.sum().item() / 5)
+
+
+@pytest.mark.parametrize("given", ["balanced", "[1,1,1,1,1,1,1,1,1,5]"])
+def test_the_training_loss_weights_the_classes(compose: Compose, data_dir: Path, given: str) -> None:
+    task, seen = fitted(compose, data_dir, f"task.class_weights={given}", "trainer.limit_train_batches=1")
+    weights = torch.tensor([1.0] * 9 + [5.0]) if given != "balanced" else task.trainer.datamodule.class_weights()
+    assert task.weights.tolist() == weights.tolist()
+    ((_, classes),) = seen
+    logits = torch.zeros(len(classes), 10)
+    logits[:, 9] = 1
+    task.network = torch.nn.Identity()
+    expected = F.cross_entropy(logits, classes, weights)
+    assert task.__class__.training_step(task, (logits, classes), 0) == expected != F.cross_entropy(logits, classes)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["task.class_weights=[1,2]"], "task.class_weights=[1, 2]: give 10, one for each class"),
+        (
+            [*CLOCK, "data.balanced=true"],
+            "no classes",
+        ),
+        ([*PAIRS, "mixing=mixup"], "mixing: the labels of"),
+    ],
+)
+def test_what_has_no_classes_is_refused(compose: Compose, data_dir: Path, overrides: list[str], told: str) -> None:
+    kept = SMALL[1:] if "data=clocks" in overrides or "task=pairs" in overrides else SMALL
+    config = compose(*kept, *overrides)
+    config.paths.data = str(data_dir)
+    with warnings.catch_warnings():
+        quieten_lightning()
+        trainer = build_trainer(config, torch.nn.Identity())
+        with pytest.raises(InputError, match=re.escape(told)):
+            trainer.fit(build_task(config), build_data(config))
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
+def test_mixed_samples_carry_shares_of_the_classes(compose: Compose, data_dir: Path, mixing: str) -> None:
+    task, seen = fitted(compose, data_dir, f"mixing={mixing}", "mixing.alpha=1.0")
+    for _, shares in seen:
+        assert shares.shape[1:] == (10,)
+        torch.testing.assert_close(shares.sum(1), torch.ones(len(shares)))
+    assert any(((shares > 0) & (shares < 1)).any() for _, shares in seen)
+    assert task.trainer.callback_metrics["val/accuracy"].isfinite()
+
+
+def test_the_accuracy_of_mixed_samples_counts_the_largest_share() -> None:
+    logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert accuracy(logits, torch.tensor([[0.7, 0.3], [0.2, 0.8]])) == 0.5
+
+
+def test_random_operations_change_training_images_only(compose: Compose, data_dir: Path) -> None:
+    plain, changed = (
+        fitted(compose, data_dir, "data.shuffle=false", f"data.operations={count}")[1][0][0] for count in (0, 2)
+    )
+    assert plain.shape == changed.shape
+    assert plain.dtype == changed.dtype
+    assert not torch.equal(plain, changed)
+    first = [fitted(compose, data_dir, f"data.operations={count}")[0] for count in (0, 2)]
+    batches = [next(iter(task.trainer.datamodule.val_dataloader()))[0] for task in first]
+    assert torch.equal(*(task.trainer.datamodule.on_after_batch_transfer((batch, batch[:, 0, 0, 0]), 0)[0]
+                         for task, batch in zip(first, batches, strict=True)))  # fmt: skip
