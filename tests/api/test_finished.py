@@ -289,3 +289,12 @@ def test_the_losses_of_a_gan(left: Left) -> None:
     (folder / "metrics.csv").write_text(rows)
     lines = atelier.load(folder).figure("losses").axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines] == [[1.5, 1.0], [1.25, 1.5]]
+
+
+def test_data_that_are_not_here_are_told(untrained: Left, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network and its answers need none."""
+    shape = ["data.images=pictures", "data.classes=[a,b]", "data.shape=[1,8,8]", "network.hidden=[4]"]
+    run = atelier.load(untrained("data=image_folder", *shape))
+    with refused("data.images=pictures: there is no "):
+        run.data  # noqa: B018
+    assert len(run(DIGIT)) == 1

@@ -116,18 +116,19 @@ def test_a_command_that_made_no_run_raises_what_it_said(command: Command) -> Non
     assert error.value.run is None
 
 
-@pytest.mark.parametrize("key", ["paths.run", "paths.logs"])
+@pytest.mark.parametrize("key", ["paths.run", "paths.logs", "resume"])
 def test_a_run_in_another_place_is_found(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     command("""
         key, _, place = sys.argv[1].partition("=")
         place = pathlib.Path(place.strip("'"))
-        folder = place if key == "paths.run" else place / "runs" / "default" / "new"
+        folder = {"paths.run": place, "resume": place.parent.parent}.get(key, place / "runs" / "default" / "new")
         write("completed")
     """)
     monkeypatch.chdir(tmp_path)
-    assert atelier.train(f"{key}='el se'").folder.is_relative_to(tmp_path / "el se")
+    place = "el se/checkpoints/last.ckpt" if key == "resume" else "el se"
+    assert atelier.train(f"{key}='{place}'").folder.is_relative_to(tmp_path / "el se")
 
 
 SAVES = """
@@ -154,7 +155,7 @@ def test_an_interrupt_reaches_the_run_which_saves(
             pass
 
     monkeypatch.setattr(sys, "stdout", Out())
-    with pytest.raises(KeyboardInterrupt, match=r"go on with atelier.train\('resume=.*new'\)"):
+    with pytest.raises(KeyboardInterrupt, match=r"go on with atelier.train\(.resume='.*new'.\)"):
         atelier.train()
     assert atelier.load("latest").manifest["signal"] == signal.SIGINT
 

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,9 +16,10 @@ from atelier.api.finished import FinishedRun, load
 from atelier.api.table import meant
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
-from atelier.runs.overrides import key_of, value_of
+from atelier.runs.overrides import key_of, quoted, value_of
 
 WRONG_INPUT, INTERRUPTED = 2, 130  # exit statuses of a command
+KEPT = 20  # lines of standard error that a message may repeat
 COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE")  # a notebook's kernel sets them; a command would take it for a terminal
 
 
@@ -60,51 +63,56 @@ def train(*overrides: str) -> FinishedRun:
         errors="replace",
         start_new_session=True,  # a Ctrl-C in a terminal would reach it a second time
     ) as process:
-        errors: list[str] = []
-        readers = [relay(process.stdout, sys.stdout, []), relay(process.stderr, sys.stderr, errors)]
-        interrupted = wait(process)
-        for reader in readers:
-            reader.join()
+        errors: deque[str] = deque(maxlen=KEPT)
+        interrupted = follow(process, errors)
     if process.returncode == WRONG_INPUT:
         raise InputError("".join(errors).strip())
     run = run_of(process.pid, overrides)
     if interrupted or process.returncode == INTERRUPTED:
-        raise KeyboardInterrupt("" if run is None else f"go on with atelier.train('resume={run.folder}')")
+        raise KeyboardInterrupt("" if run is None else f"go on with {call('resume', run.folder)}")
     if process.returncode or run is None:
         raise RunFailed(told(run, errors, process.returncode), run)
     return run
 
 
-def relay(source: IO[str] | None, target: Any, kept: list[str]) -> threading.Thread:
-    """Write the lines of a pipe to a stream as they come, and keep them; in a thread, which is returned."""
-
-    def pass_on() -> None:
-        for line in source or ():
-            kept.append(line)
-            target.write(line)
-            target.flush()
-
-    thread = threading.Thread(target=pass_on, daemon=True)
-    thread.start()
-    return thread
-
-
-def wait(process: "subprocess.Popen[str]") -> bool:
-    """Wait until a process has ended, and pass each KeyboardInterrupt on to it; return whether there was one."""
+def follow(process: "subprocess.Popen[str]", errors: deque[str]) -> bool:
+    """Pass a process's output on until it ends, and each KeyboardInterrupt to it; return whether there was one."""
+    readers: list[threading.Thread] = []
     interrupted = False
     while True:
         try:
+            streams = ((process.stdout, sys.stdout, None), (process.stderr, sys.stderr, errors))
+            readers = readers or [relay(*stream) for stream in streams]
             process.wait()
+            for reader in readers:
+                reader.join()
             return interrupted
         except KeyboardInterrupt:
             interrupted = True
             process.send_signal(signal.SIGINT)
 
 
+def relay(source: IO[str] | None, target: Any, kept: deque[str] | None) -> threading.Thread:
+    """Write the lines of a pipe to a stream as they come, and keep them; in a thread, which is returned."""
+
+    def pass_on() -> None:
+        for line in source or ():
+            if kept is not None:
+                kept.append(line)
+            with suppress(OSError, ValueError):  # a stream that was closed must not hold the training up
+                target.write(line)
+                target.flush()
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    thread.start()
+    return thread
+
+
 def run_of(pid: int, overrides: tuple[str, ...]) -> FinishedRun | None:
     """The run that a process of this machine has started or resumed last; None if it made no folder."""
     given = {key_of(override): str(meant(value_of(override))) for override in overrides}
     named = [Path(given[key]) for key in ("paths.run", "resume") if key in given]
+    named += [checkpoint.parent.parent for checkpoint in named]  # resume= may name one
     logs = Path(given["paths.logs"]) if "paths.logs" in given else project.logs_folder()
     files = [*(folder / "run.json" for folder in named), *(logs / "runs").glob("*/*/run.json")]
     for file in sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime, reverse=True):
@@ -117,9 +125,17 @@ def run_of(pid: int, overrides: tuple[str, ...]) -> FinishedRun | None:
     return None
 
 
-def told(run: FinishedRun | None, errors: list[str], status: int) -> str:
+def call(key: str, value: object) -> str:
+    """
+    >>> print(call("resume", "logs/run 1"))
+    atelier.train("resume='logs/run 1'")
+    """
+    return f'atelier.train("{key}={quoted(value)}")'
+
+
+def told(run: FinishedRun | None, errors: deque[str], status: int) -> str:
     """The message about a training that failed: its error, and where the traceback is."""
     error = None if run is None else run.manifest.get("error")
     if run is None or not error:
-        return f"the training ended with status {status}: {''.join(errors[-5:]).strip() or 'without a message'}"
+        return f"the training ended with status {status}: {''.join(errors).strip() or 'without a message'}"
     return f"{error['type']}: {error['message']}\nThe traceback is in {run.folder / 'run.log'}"
