@@ -11,6 +11,7 @@ def main(config: DictConfig) -> float | None:
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import open_run
     from atelier.runs.terminal import print_if_fake
+    from atelier.start.begin import begin
 
     run, config = open_run(config)
     with run.recorded():
@@ -18,6 +19,7 @@ def main(config: DictConfig) -> float | None:
             data, task = build_data(config), build_task(config)
             trainer = build_trainer(config, task.network, run)
             run.describe(task, trainer)
+            begin(run, task)
         if config.train:
             with run.timed("fit"):
                 trainer.fit(task, data, ckpt_path=run.resume_from(task), weights_only=True)

@@ -138,6 +138,8 @@ def test_every_command_composes_and_asks_for_what_can_be_made(compose: Compose, 
         config = compose(*job, config=verb)
         if verb == "train" and config.resume is None:
             config.paths.data = ""
+            if config.start.weights in ("latest", "DEFAULT"):  # of the run of the line above it, or to be fetched
+                config.start.weights = None
             check_run(config)
             check_networks(config)
         for file in config.get("inputs", ()) if verb == "predict" else ():

@@ -11,6 +11,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
+from atelier.callbacks.frames import looking
 from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
 from atelier.callbacks.projection import Box, chain_to, field, project
 from atelier.callbacks.watcher import Watcher
@@ -63,10 +64,8 @@ class Deconvolution(Watcher):
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         """Check the options and the network before the training starts."""
         raw = stored(trainer, torch.tensor([0])).to(task.device)
-        training = task.network.training
-        task.network.eval()
-        self.locate(task, trainer.datamodule.normalise(raw))  # type: ignore[attr-defined]
-        task.network.train(training)
+        with looking(task.network):
+            self.locate(task, trainer.datamodule.normalise(raw))  # type: ignore[attr-defined]
 
     def on_test_batch_end(
         self,

@@ -25,6 +25,7 @@ from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
+from atelier.start.begin import settle
 from atelier.tasks.precision import choose_precision
 from atelier.tasks.task import Task
 
@@ -75,6 +76,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
     check_measuring(config, overrides)
     check_features(config)
+    settle(config)
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:
@@ -115,7 +117,7 @@ def check_networks(config: DictConfig) -> None:
             continue
         path = key if config.get(key) == node else f"task.{key}"  # the key that the user typed
         kind: Any = locate(path, node._target_)
-        if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
+        if key != "network" and not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
             continue
         try:
             with torch.device("meta"):

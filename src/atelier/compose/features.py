@@ -3,7 +3,6 @@
 import os
 import shlex
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import typed
+from atelier.start.weights import checksum
 
 NETWORK = "network."  # prefix of the network's tensors in a checkpoint
 
@@ -107,13 +107,6 @@ def weights_crc32(run: str | None) -> str | None:
 def weights_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     tensors = checkpoint["state_dict"].items()
     return {name.removeprefix(NETWORK): tensor for name, tensor in tensors if name.startswith(NETWORK)}
-
-
-def checksum(weights: dict[str, Tensor]) -> str:
-    crc = 0
-    for _, tensor in sorted(weights.items()):
-        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
-    return f"{crc:08x}"
 
 
 def how_to_make(experiment: str | None, logs: Path) -> list[str]:

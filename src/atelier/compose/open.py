@@ -21,7 +21,7 @@ from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.run import Run, rank
-from atelier.runs.setting import leaves, renamed, setting_hash
+from atelier.runs.setting import leaves, renamed, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
@@ -97,6 +97,10 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
     check_overrides(typed, folder.manifest)
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
+    if any(within(key_of(override), "start") for override in new):
+        raise InputError(
+            f"{' '.join(new)}: a run keeps what it started from; a new run, without resume=, can change it"
+        )
     changed = {}
     if new or data != stored.paths.data:
         begun = composed(typed, stored)
@@ -137,9 +141,9 @@ def batches_done(folder: RunFolder) -> int:
 
 
 def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
-    """Compose and check `overrides`; the sweep and the number of devices come from the `stored` configuration."""
+    """Compose and check `overrides`; sweep, start and number of devices come from the `stored` configuration."""
     config = compose("train", overrides)
-    config.sweep = stored.get("sweep") or config.sweep
+    config.sweep, config.start = stored.get("sweep") or config.sweep, stored.get("start") or config.start
     if config.trainer.devices in ALL:
         config.trainer.devices = stored.trainer.devices
     check_targets(config)

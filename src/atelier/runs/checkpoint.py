@@ -24,18 +24,23 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint")
     check_archive(path)
+    content = load_safely(path)
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
+    check_plain(content["config"], path)
+    return {**content, "config": renamed(content["config"])}
+
+
+def load_safely(path: Path) -> Any:
+    """The content of a file of torch's, loaded on the CPU with `weights_only=True`; an InputError if that fails."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if zipfile.is_zipfile(path):
             raise InputError(f"{path} holds more than tensors and plain data, so it is not opened") from error
         raise InputError(f"{path} is damaged or no checkpoint") from error
     except Exception as error:  # unpickling a damaged file can raise any exception
         raise InputError(f"{path} is damaged or no checkpoint ({type(error).__name__})") from error
-    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
-        raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
-    check_plain(content["config"], path)
-    return {**content, "config": renamed(content["config"])}
 
 
 class Straight(TorchCheckpointIO):

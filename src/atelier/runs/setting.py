@@ -35,12 +35,13 @@ ASIDE = (
     *("data.eval_batch_size", "data.resident"),  # speed and memory
     *("data.rebuild", "data.download"),  # source of the data file
     *("data.changed", "data.skip_broken"),  # handling of changed and of broken files
-    *("features.run", "task.features.run"),  # path of a classifier; the checksum of its weights counts
+    *("features.run", "task.features.run", "start.weights"),  # paths of weights; the checksums count
     "task.clean_train_accuracy",  # an additional measurement
 )
 # {dotted key that earlier versions did not have: its value in their runs}, with which it does not count. The hashes of
 # earlier runs stay as they are.
 LATER: dict[str, Any] = {
+    "start": {"checksum": None, "freeze": None},
     "data.operations": 0,
     "data.magnitude": 9,
     "data.mixing": None,

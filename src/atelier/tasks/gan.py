@@ -115,6 +115,10 @@ class GAN(ManualTask, GenerativeTask):
         """Normalised images with values scaled to -1 to 1, the generator's range."""
         return self.as_pictures(images) * 2 - 1
 
+    def weights_taken(self) -> None:
+        if self.average is not None:
+            self.average.load_state_dict(self.generator.state_dict())
+
     @torch.no_grad()
     def update_average(self) -> None:
         if self.average is None or self.decay is None:

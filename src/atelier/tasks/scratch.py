@@ -93,6 +93,8 @@ class Scratch(ManualTask, Classifier):
                 parameter.grad = self.trainer.strategy.reduce(parameter.grad, reduce_op="mean")
 
     def configure_optimizers(self) -> Any:
+        if not all(parameter.requires_grad for parameter in self.network.parameters()):
+            raise InputError("start.freeze: task=scratch trains the whole network; set it to null")
         optimizer = ScratchOptimizer(self.network, self.own_optimizer(self.layers.parameters()))
         check_eps(getattr(optimizer.inner, "eps", None), next(self.network.parameters()).dtype)
         return self.with_schedulers(optimizer)

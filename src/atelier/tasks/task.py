@@ -122,6 +122,9 @@ class Task(QuickHooks, lightning.LightningModule):
             loss = loss * (several * self.sizes[batch] / sum(self.sizes[first : first + several]))
         super().backward(loss, *args, **kwargs)
 
+    def weights_taken(self) -> None:
+        """Called when the network has been given other weights to start from."""
+
     def on_train_start(self) -> None:
         """
         Raises:
@@ -151,8 +154,11 @@ class Task(QuickHooks, lightning.LightningModule):
         With it, a training step of a small network with Adam takes 0.7 to 0.9 of the time. On a GPU, PyTorch chooses:
         Lightning does not clip the gradients of a fused optimizer in mixed precision.
         """
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        if not trained:
+            raise InputError(f"start.freeze leaves nothing of the {type(network).__name__} to train")
         with wrong_value("optimizer"):
-            optimizer = self.optimizer(network.parameters(), **options)
+            optimizer = self.optimizer(trained, **options)
         check_eps(optimizer.defaults.get("eps"), next(network.parameters()).dtype)
         on_processor = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if on_processor and isinstance(optimizer, (Adam, Adagrad)):  # AdamW is an Adam
