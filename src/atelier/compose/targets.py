@@ -51,6 +51,7 @@ NAMED = (
     "atelier.data.augment",
     "atelier.losses.penalty",
     "atelier.networks.initialize",
+    "atelier.networks.torchvision.classifier",
     "atelier.tasks.encodings",
     "atelier.tasks.schedule",
     "torch.nn.init",
