@@ -182,22 +182,20 @@ def test_answers_of_files_are_those_of_the_command(run: FinishedRun, run_verb: R
     ]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "told"),
-    [
+def test_wrong_inputs_are_told(run: FinishedRun) -> None:
+    wrong: list[tuple[Any, str]] = [
         ("no.png", "there is no file or folder no.png"),
-        ([], "inputs=\\[\\]: give text"),
+        ([], r"inputs=\[\]: give text"),
         (None, "inputs=null: give text"),
         ([DIGIT], "several arrays are given as one"),
         (DIGIT / 255, "an array of float64; give images uint8, 0 to 255"),
         (DIGIT.astype(int), "an array of int64; give images uint8"),
         (DIGIT[0], r"an array \[8, 8\]; Digits takes N inputs \[N, 1, 8, 8\]"),
         (DIGIT[None][:0], r"an array \[0, 1, 8, 8\]; Digits takes"),
-    ],
-)
-def test_wrong_inputs_are_told(run: FinishedRun, inputs: Any, told: str) -> None:
-    with refused(told):
-        run(inputs)
+    ]
+    for inputs, told in wrong:
+        with refused(told):
+            run(inputs)
 
 
 def test_a_wrong_way_of_reading_files_is_told(run: FinishedRun, tmp_path: Path) -> None:
@@ -222,6 +220,14 @@ def test_a_gan_gives_no_answers(untrained: Left) -> None:
         run(DIGIT)
     assert run.task.pictures(run.task.draw_latents(2, seed=0)).shape == (2, 1, 8, 8)  # type: ignore[operator]
     assert set(dict(run.network.named_children())) == {"generator", "discriminator"}
+
+
+def test_a_task_that_defines_no_answers_says_so(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    from atelier.tasks.task import Task
+
+    monkeypatch.setattr(type(run.task), "answers", Task.answers)
+    with refused("task: Classifier gives no answers about inputs"):
+        run(DIGIT)
 
 
 # ---------------------------------------------------------------------- what is not to be disturbed
