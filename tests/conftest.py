@@ -15,6 +15,7 @@ from typing import Any
 import hydra
 import hydra_memory
 import hypothesis
+import omegaconf_copies
 import pytest
 from omegaconf import DictConfig
 from xdist.scheduler import LoadFileScheduling
@@ -57,6 +58,7 @@ hypothesis.settings.load_profile("atelier")
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the tests run side by side, and so do their processes
 hydra_memory.remember()
+omegaconf_copies.copy_fast()
 process.PRELOAD = (*process.PRELOAD, "warm_start")  # type: ignore[assignment]
 
 
