@@ -56,6 +56,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("atelier")
 
+os.environ["ATELIER_LOCAL"] = "of_no_machine"  # what a developer has in conf/local/ is not read
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: the tests run side by side, and so do their processes
 hydra_memory.remember()
 omegaconf_copies.copy_fast()

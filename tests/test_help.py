@@ -23,7 +23,7 @@ VERBS = ("train", "eval", "export", "predict", "sample", "report", "dashboard")
 
 def groups(conf: Path) -> dict[str, list[str]]:
     """The groups of conf/ with their options."""
-    folders = [folder for folder in conf.iterdir() if folder.is_dir() and folder.name != "hydra"]
+    folders = [folder for folder in conf.iterdir() if folder.is_dir() and folder.name not in ("hydra", "local")]
     return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
 
 

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"runs", "sweeps", "figures"},
     "export": {"data", "tasks"},
     "compose": {
+        "local_settings",
         "losses",
         "metrics",
         "networks",

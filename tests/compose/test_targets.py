@@ -128,7 +128,7 @@ def test_a_mistake_in_a_program_stays_what_it_is(monkeypatch: pytest.MonkeyPatch
 # Options that need a package which is not there, and groups that are checked elsewhere: by test_experiments, and with
 # the callbacks.
 OPTIONAL = [name for name in ("tensorboard", "wandb") if find_spec(name) is None]
-ELSEWHERE = ("hydra", "paths", "study", "experiment", "callbacks")
+ELSEWHERE = ("hydra", "local", "paths", "study", "experiment", "callbacks")
 
 
 def test_every_option_that_no_experiment_has_is_accepted(

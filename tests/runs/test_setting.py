@@ -26,7 +26,8 @@ NODES = ("callbacks", "sweep.swept")  # keys that no word can stand for
 def everything(conf: Path, compose: Compose) -> list[DictConfig]:
     """Configurations in which every option of every group occurs, whether they fit together or not."""
     groups = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in conf.iterdir()}
-    groups = {name: found for name, found in groups.items() if found and name not in ("hydra", "experiment", "study")}
+    left_out = ("hydra", "local", "experiment", "study")
+    groups = {name: found for name, found in groups.items() if found and name not in left_out}
     callbacks = groups.pop("callbacks")
     longest = max(map(len, groups.values()))
     configs = []

@@ -147,4 +147,4 @@ def target_name(node: object) -> str:
 
 
 def groups(conf: Path) -> list[str]:
-    return sorted({place.name for layer in layers(conf) for place in layer.iterdir() if place.is_dir()} - {"hydra"})
+    return sorted({one.name for layer in layers(conf) for one in layer.iterdir() if one.is_dir()} - {"hydra", "local"})

@@ -23,6 +23,7 @@ from atelier.compose.command_line import check_typed, in_order
 from atelier.compose.explain import TORCHS, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
+from atelier.local_settings import check_local
 from atelier.project import VARIABLE, command, conf_of
 from atelier.runs.folder import stamp
 from atelier.runs.lasting import Lasting
@@ -68,6 +69,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
             sys.argv[1:] = with_plus(config_name, map(current, in_order(sys.argv[1:])))
             register_resolvers(root)
             with mistakes_told():
+                check_local(conf)
                 if "LOCAL_RANK" not in os.environ:  # Lightning adds hydra.run.dir to the command of the other ranks
                     check_typed(sys.argv[1:], conf, config_name)
                 sys.argv[1:] = with_run(sys.argv[1:], conf)
