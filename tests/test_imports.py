@@ -14,7 +14,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "networks": {"scratch"},
     "data": set(),
-    "runs": {"internals"},
+    "runs": {"internals", "repository"},
     "scratch": set(),
     "tasks": {"losses", "metrics", "scratch", "internals"},
     "callbacks": {"figures"},
@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "start": {"runs", "data"},
     "sweeps": {"runs", "compose"},
     "figures": {"runs"},
-    "report": {"runs", "sweeps", "figures"},
+    "report": {"runs", "sweeps", "figures", "repository"},
     "export": {"data", "tasks"},
     "compose": {
         "local_settings",

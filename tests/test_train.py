@@ -1,6 +1,7 @@
 """One training from the command line to its run folder: what the folder holds, and that the same seed repeats it."""
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -53,7 +54,9 @@ def test_the_manifest_holds_what_the_contract_names(trained: Any) -> None:
     assert manifest["error"] is None
     assert manifest["objective"].keys() == {"metric", "mode", "best", "best_epoch", "best_step", *GAPS}
     assert manifest["seconds"].keys() == {"setup", "fit", "test"}
-    assert manifest["git"].keys() == {"commit", "dirty"}
+    assert manifest["git"].keys() == {"commit", "dirty", "change"}
+    lock = (Path(__file__).parents[1] / "requirements.lock").read_bytes()
+    assert manifest["versions"]["lock"] == hashlib.sha256(lock).hexdigest()[:12]
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0]
 
 

@@ -101,3 +101,44 @@ def test_rows_that_differ_from_each_other_alone_mix_nothing(
     change = lambda values, seed: {"precision": precisions[values["optimizer"]]}  # noqa: E731
     sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, change=change)
     assert "mix" not in caption(aggregate([sweep]))
+
+
+CHANGED = {"commit": "0" * 40, "dirty": True, "change": "89abcdef"}
+CODE = "versions of the code: "
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ({"git": {**CHANGED, "change": None}}, {"git": CHANGED}, f"{CODE}0000000, 0000000 + change 89abcde"),
+        ({"git": {**CHANGED, "change": "1234567"}}, {"git": CHANGED}, f"{CODE}0000000 + change 1234567, "),
+        ({"git": {"commit": "1" * 40, "dirty": False}}, {"git": CHANGED}, f"{CODE}1111111, 0000000 + "),
+        ({"git": CHANGED}, {"git": {**CHANGED, "resumed": [{"commit": "2" * 40}]}}, f"{CODE}2222222, "),
+        ({"data": {"checksum": "aa"}}, {"data": {"checksum": "bb"}}, "checksums of the data: aa, bb."),
+        ({"versions": {"lock": "cc"}}, {"versions": {"lock": "dd"}}, "versions of requirements.lock: cc, dd."),
+    ],
+    ids=str,
+)
+def test_a_row_that_mixes_code_data_or_packages_says_so(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, first: dict[str, Any], second: dict[str, Any], told: str
+) -> None:
+    change = lambda values, seed: second if seed == 1 else first  # noqa: E731
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, change=change)
+    assert f"1 row mixes {told}" in caption(aggregate([sweep]))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"git": {**CHANGED, "dirty": False, "change": None}},  # a file that is no code
+        {"git": {"commit": None, "dirty": None, "change": None}, "data": None, "versions": {}},  # of an earlier version
+    ],
+    ids=str,
+)
+def test_what_is_equal_or_not_known_mixes_nothing(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    known = {"git": {**CHANGED, "change": None}, "data": {"checksum": "aa"}, "versions": {"lock": "cc"}}
+    change = lambda values, seed: {**known, **other} if seed == 1 else known  # noqa: E731
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, change=change)
+    assert "mix" not in caption(aggregate([sweep]))

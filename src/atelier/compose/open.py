@@ -46,7 +46,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         build_data(config).check_same(Manifest.read(folder.manifest).get("data"))
         if "changed" in config.data:
             config.data.changed = "refuse"  # data.changed=accept holds for this command only
-        run = Run.resume(folder, plain(config), changed)
+        run = Run.resume(folder, plain(config), changed, project_root())
     else:
         decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)

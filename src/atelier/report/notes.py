@@ -3,12 +3,17 @@
 from collections import Counter
 from typing import Any
 
+from atelier import repository
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
-# {key of run.json: plural for its values}: runs of a setting may differ in these keys.
-MIXED = {"device": "devices", "precision": "precisions", "processes": "numbers of processes", "threads": "threads"}
+# {plural for the values: their key in run.json}: runs of a setting may differ in these keys.
+MIXED = {
+    **{"devices": "device", "precisions": "precision", "numbers of processes": "processes", "threads": "threads"},
+    **{"versions of the code": "git", "checksums of the data": "data.checksum"},
+    "versions of requirements.lock": "versions.lock",
+}
 
 
 def title(results: Results) -> str:
@@ -58,14 +63,20 @@ def caption(results: Results) -> str:
 
 
 def mixed(results: Results) -> list[str]:
-    """Sentences on rows whose runs differ in device, precision, processes or threads, which change digits and time."""
+    """Sentences on rows whose runs differ in machine, precision, code, data or packages, which may change digits."""
     told = []
-    for key, words in MIXED.items():
-        found = [{str(value) for record in one.completed if (value := record.get(key))} for one in results.settings]
+    for words, key in MIXED.items():
+        found = [{text for record in row.completed for text in texts_of(record, key)} for row in results.settings]
         if rows := [values for values in found if len(values) > 1]:
             values = ", ".join(sorted(set().union(*rows), key=natural))
             told.append(f"{count(len(rows), 'row')} {'mixes' if len(rows) == 1 else 'mix'} {words}: {values}")
     return told
+
+
+def texts_of(record: Record, key: str) -> list[str]:
+    """A value of run.json as text, of `git` for each start of the run; [] if it is not known."""
+    value = record.get(*key.split("."))
+    return repository.versions(value) if isinstance(value, dict) else [str(value)] * bool(value)
 
 
 def repeats_of(results: Results) -> dict[str, list[str]]:

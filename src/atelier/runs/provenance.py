@@ -1,13 +1,14 @@
-"""The provenance of a run's numbers: commit, package versions, device, memory and number of threads."""
+"""The provenance of a run's numbers: package versions, device, memory and number of threads."""
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import resource
-import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the process that starts a sweep does not import torch
     import torch
@@ -15,24 +16,18 @@ if TYPE_CHECKING:  # the process that starts a sweep does not import torch
 PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "torchmetrics", "numpy", "wandb")
 
 
-def versions() -> dict[str, str]:
+@cache  # reading a package's version takes a millisecond or two
+def versions(root: Path) -> dict[str, str]:
+    """The versions of Python and the packages, and the SHA-256 of the project's requirements.lock as `lock`."""
     found = {"python": platform.python_version()}
+    if (lock := root / "requirements.lock").is_file():
+        found["lock"] = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def git_state(root: Path) -> dict[str, Any]:
-    """{commit, dirty} of the project's repository; both None without git or a repository."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
 
 
 def device_name(device: "torch.device") -> str:

@@ -25,6 +25,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
+from atelier import repository
 from atelier.errors import InputError
 from atelier.internals import end_processes
 from atelier.project import command
@@ -55,6 +56,7 @@ class Run:
         config: the resolved configuration as plain data.
         resumed: for a resumed run, the entries of run.json that change; None for a new run.
         lock: the lock of the folder, which rank 0 holds.
+        root: the project's folder, of a resumed run.
     """
 
     def __init__(
@@ -63,8 +65,9 @@ class Run:
         config: dict[str, Any],
         resumed: dict[str, Any] | None = None,
         lock: TextIO | None = None,
+        root: Path = Path(),
     ) -> None:
-        self.folder, self.config, self.resumed = folder, config, resumed
+        self.folder, self.config, self.resumed, self.root = folder, config, resumed, root
         self.resumed_at: int | None = None  # the step of the checkpoint that it resumes from
         self.begun = resumed is None  # before that, a resumed run does not change run.json
         self.lock = lock
@@ -101,8 +104,8 @@ class Run:
             overrides=overrides,
             config_hash=setting,
             **untrained(config),
-            versions=provenance.versions(),
-            git=provenance.git_state(root),
+            versions=provenance.versions(root),
+            git=repository.recorded(root, folder.path),
             host=socket.gethostname(),
             pid=os.getpid(),
             error=None,
@@ -110,14 +113,14 @@ class Run:
         return cls(folder, config, lock=claim(folder.path))
 
     @classmethod
-    def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any]) -> "Run":
+    def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any], root: Path) -> "Run":
         """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash).
 
         The folder is not changed before `describe`, which checks that the network fits the checkpoint.
         """
         with ExitStack() as locked:
             lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
-            run = cls(folder, config, changed, lock)
+            run = cls(folder, config, changed, lock, root)
             locked.pop_all()  # the run keeps the lock
         return run
 
@@ -138,6 +141,7 @@ class Run:
             )
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
+            here["git"] = repository.recorded(self.root, self.folder.path, self.manifest.get("git"))
             self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
         self.begun = True
         if self.main:
