@@ -33,8 +33,8 @@ class ImageData(TensorData):
         folder: folder of the cache file.
         source: "real", or "fake": random images of the same shape and classes, for trials without the data.
         shape: (C, H, W) of an image, checked against the data.
-        mean, std: of the training images' values, scaled to 0 to 1; checked against the data. With 0 and 1, values are
-            only divided by 255.
+        mean, std: of the training images' values, scaled to 0 to 1, a number or one for each channel; checked against
+            the data. With 0 and 1, values are only divided by 255.
         num_classes: number of classes, checked against the data; None if the labels are no classes.
         augment: whether training batches are augmented.
         augmentation: function of normalised images (N, C, H, W) on the device.
@@ -55,8 +55,8 @@ class ImageData(TensorData):
         folder: str,
         source: Literal["real", "fake"],
         shape: Sequence[Side],
-        mean: float,
-        std: Annotated[float, Gt(0)],
+        mean: float | Sequence[float],
+        std: Annotated[float, Gt(0)] | Sequence[Annotated[float, Gt(0)]],
         augment: bool,
         augmentation: Callable[[Tensor], Tensor] | None,
         rebuild: bool,
@@ -70,8 +70,9 @@ class ImageData(TensorData):
         super().__init__(**options)
         self.folder, self.source, self.changed = Path(folder), source, changed
         self.shape, self.num_classes = tuple(shape), num_classes
-        self.mean, self.std = mean, std
-        self.offset = torch.tensor(-mean / std)
+        self.stated = f"data.mean={mean} data.std={std}"
+        self.mean, self.std = of_channels("mean", mean, self.shape), of_channels("std", std, self.shape)
+        self.offset, self.scale = torch.as_tensor(-self.mean / self.std), 1 / (255 * self.std)
         if augment and augmentation is None:
             raise InputError("data.augment=true: this data set has no data.augmentation; give false")
         self.augmentation = augmentation if augment else None
@@ -166,19 +167,24 @@ class ImageData(TensorData):
         if self.num_classes not in (None, count):
             named = f", {', '.join(classes)}" if classes else ""
             raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
-        if (self.mean, self.std) == (0, 1):
+        each = isinstance(self.scale, Tensor)
+        if not each and (self.mean, self.std) == (0, 1):
             return
         sample = images[:: max(1, len(images) // 2000)].float() / 255
-        mean, std = sample.mean().item(), sample.std().item()
-        if abs(mean - self.mean) > 0.05 or abs(std - self.std) > 0.05:
-            found = f"the images of {self.cache_name} have {mean:.3f} and {std:.3f}"
-            warnings.warn(f"data.mean={self.mean} data.std={self.std}, but {found}", stacklevel=2)
+        channels = sample.transpose(0, 1).flatten(1) if each else sample.reshape(1, -1)
+        pairs = (channels.mean(1), self.mean), (channels.std(1), self.std)
+        if any(bool(((found - torch.as_tensor(given).flatten()).abs() > 0.05).any()) for found, given in pairs):
+            mean, std = (", ".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs)
+            warnings.warn(f"{self.stated}, but the images of {self.cache_name} have {mean} and {std}", stacklevel=2)
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Normalise uint8 images of any shape to zero mean and unit variance, in a single operation."""
+        """Normalise uint8 images (…, C, H, W) to zero mean and unit variance; in a single operation, where `mean` and
+        `std` are numbers for all channels and the images may have any shape."""
         if self.offset.device != images.device:
             self.offset = self.offset.to(images.device)
-        return torch.add(self.offset, images, alpha=1 / (255 * self.std))
+        if isinstance(self.scale, Tensor):
+            return images * self.scale.to(images.device) + self.offset
+        return torch.add(self.offset, images, alpha=self.scale)
 
     def augmented(self, images: Tensor) -> Tensor:
         return images if self.augmentation is None else self.augmentation(images)
@@ -197,7 +203,8 @@ class ImageData(TensorData):
 
     def picture(self, images: Tensor) -> Tensor:
         """Convert normalised images back to values 0 to 1."""
-        return (images * self.std + self.mean).clamp(0, 1)
+        std, mean = (one.to(images) if isinstance(one, Tensor) else one for one in (self.std, self.mean))
+        return (images * std + mean).clamp(0, 1)
 
     @property
     def file_shape(self) -> tuple[int, ...]:
@@ -214,3 +221,17 @@ class ImageData(TensorData):
             return load_image(path, self.file_shape, fit, getattr(self, "white", None))
         except UnreadableImage as error:
             raise InputError(f"inputs: {readable(path)} is no image that can be read ({error})") from error
+
+
+def of_channels(key: str, value: float | Sequence[float], shape: Sequence[int]) -> float | Tensor:
+    """A number for all channels as it is; numbers for each channel of images of a `shape` as a tensor (C, 1, 1).
+
+    Raises:
+        InputError: if their number is not that of the channels.
+    """
+    if isinstance(value, (int, float)):
+        return value
+    if len(shape) != 3 or len(value) != shape[0]:
+        channels = f", or {shape[0]} for the channels" if len(shape) == 3 else ""
+        raise InputError(f"data.{key}={list(value)}: give one number{channels} of data.shape={list(shape)}")
+    return torch.tensor(value, dtype=torch.float32).view(-1, 1, 1)

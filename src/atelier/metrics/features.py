@@ -55,13 +55,20 @@ class Classifier(nn.Module):
 
     Args:
         network: maps images to logits; its last nn.Linear computes the logits.
-        mean, std: mean and standard deviation with which the classifier's images were normalised.
+        mean, std: with which the classifier's images were normalised, numbers or lists with one for each channel.
         identity: description of the classifier's run, in plain data.
     """
 
-    def __init__(self, network: nn.Module, mean: float, std: float, identity: dict[str, object]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: float | Sequence[float],
+        std: float | Sequence[float],
+        identity: dict[str, object],
+    ) -> None:
         super().__init__()
-        self.network, self.mean, self.std, self.identity = network.eval().requires_grad_(False), mean, std, identity
+        self.network, self.identity = network.eval().requires_grad_(False), identity
+        self.mean, self.std = (one if isinstance(one, (int, float)) else column(one) for one in (mean, std))
         self.last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
         self.num_features, self.num_classes = self.last.in_features, self.last.out_features
         self.last.register_forward_pre_hook(lambda layer, inputs: self.seen.append(inputs[0]))
@@ -69,11 +76,16 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         self.seen.clear()
-        self.network((pictures - self.mean) / self.std)
+        mean, std = (one.to(pictures) if isinstance(one, Tensor) else one for one in (self.mean, self.std))
+        self.network((pictures - mean) / std)
         return self.seen.pop()
 
     def classes(self, features: Tensor) -> Tensor:
         return self.last(features).argmax(1)
+
+
+def column(values: Sequence[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
 
 
 class Inception(nn.Module):

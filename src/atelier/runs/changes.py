@@ -13,7 +13,7 @@ import lightning.pytorch as lightning
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
-from atelier.runs.setting import is_aside, leaves, within
+from atelier.runs.setting import LATER, is_aside, leaves, within
 
 # Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
@@ -33,7 +33,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     {'optimizer.lr': (0.1, 0.2)}
     """
     before, after = ({key: unplaced(value, side) for key, value in leaves(side)} for side in (old, new))
-    found = {key: (before.get(key), after.get(key)) for key in [*before, *(after.keys() - before.keys())]}
+    keys = [*before, *(after.keys() - before.keys())]
+    found = {key: (before.get(key, LATER.get(key)), after.get(key, LATER.get(key))) for key in keys}
     changed = {key: pair for key, pair in found.items() if pair[0] != pair[1] and not is_aside(key)}
     twice = {key for key in changed if key.removeprefix("task.") in changed.keys() - {key}}  # ${optimizer} in the task
     dull = {key for key in changed if key.endswith("_partial_") or within(key, "callbacks")}
