@@ -20,6 +20,7 @@ RUNS = {
     "vit": ["network=vit", "data.train_size=200"],
     "pairs": ["experiment=pairs", "data.source=fake"],
     "vae": ["experiment=digits_vae", "features=pixels", "encoder.hidden=[16]"],
+    "gaussian_vae": ["experiment=digits_vae", "features=pixels", "encoder.hidden=[16]", "task.likelihood=gaussian"],
     "gan": [*DIGITS_GAN, "task.average=null"],
     "averaged_gan": [*DIGITS_GAN, "task.average=0.9"],
     "disk": ["data=disk", "network.hidden=[8]"],

@@ -62,7 +62,10 @@ def plain_layers() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(quick)
 
 
-def told(what: str, exported: Exported, error: Exception) -> str:
+def told(what: str, exported: Exported, error: BaseException) -> str:
+    """The message for an error of torch, with its first cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines() or [type(error).__name__]
     network = type(exported.network).__name__
     return f"{what} cannot export {network}: {lines[0]}\nformat=safetensors writes its weights"

@@ -137,11 +137,11 @@ class Multihead(Encoding):
         return F.cross_entropy(hour, times[:, 0]) + self.minute_weight * F.mse_loss(minute, target)
 
     def read(self, hour: Tensor, minute: Tensor) -> Tensor:  # type: ignore[override]
-        return hour.argmax(1) * 60 + minute[:, 0].clamp(0, LAST) * 60
+        return hour.argmax(1) * 60 + minute[:, 0].clamp(0.0, LAST) * 60
 
     def mean(self, predictions: Tensor) -> Tensor:
         hour, minute = self.branches(predictions)  # (K, N, 12), (K, N, 1)
-        shares = minute.clamp(0, LAST)
+        shares = minute.clamp(0.0, LAST)
         mean = mean_turn(shares)
         mean = torch.where(mean < LAST + 0.5 / 60, mean, mean - 1)  # rounds up to minute 0 of the next hour
         return torch.cat([mean_hours(hour, shares - mean), mean], 1)
