@@ -37,6 +37,14 @@ def left(logs: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def run(left: Callable[..., Path]) -> Any:
+    """A run that an earlier version left, opened."""
+    import atelier
+
+    return atelier.load(left("run"))
+
+
+@pytest.fixture
 def untrained(logs: Path, compose: Callable[..., Any]) -> Callable[..., Path]:
     """`untrained("data=palindromes", …)`: the folder of a run of these settings whose network has learnt nothing."""
 
