@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter
 
@@ -45,9 +47,14 @@ def look() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `path`.png (150 dots per inch) and `path`.svg."""
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    """Write `path`.png (150 dots per inch) and `path`.svg.
+
+    Each file is drawn once, with one layout for both; `savefig` draws each twice, and computes the layout for each.
+    """
+    figure.set_dpi(150)
+    FigureCanvasAgg(figure).print_png(path.with_suffix(".png"))
+    figure.set_layout_engine("none")
+    FigureCanvasSVG(figure).print_svg(path.with_suffix(".svg"), metadata={"Date": None})
 
 
 def wide_range(metric: str, values: list[float]) -> bool:
