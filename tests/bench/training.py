@@ -250,6 +250,13 @@ def lightning_alone(name: str, case: str, rounds: int, folder: Path) -> Row:
     return in_turns(name, "a bare loop", partial(empty, bare), bare, rounds, "")
 
 
+def averaged(name: str, case: str, rounds: int, folder: Path) -> Row:
+    overrides, batches, _ = CASES[case]
+    run(overrides, 1, folder)  # warm up: imports, data
+    ours = partial(run, [*overrides, "task.average=0.999"], batches, folder)
+    return in_turns(name, "our run", ours, partial(run, overrides, batches, folder), rounds, "")
+
+
 def beside_usual(name: str, case: str, workers: int, rounds: int, folder: Path) -> Row:
     overrides, batches, _ = CASES[case]
     theirs = partial(usual, Bare(overrides, batches, folder), workers, folder)
@@ -261,6 +268,9 @@ def rows(rounds: int, folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
     for case in CASES:
         yield case, partial(beside_bare, case, rounds, folder)
     small = [case for case in CASES if case.startswith("MLP")][:2]
+    for case in small:
+        name = f"task.average=0.999, {case}"
+        yield name, partial(averaged, name, case, rounds, folder)
     for case in small:
         name = f"Lightning alone, {case}"
         yield name, partial(lightning_alone, name, case, rounds, folder)

@@ -259,3 +259,11 @@ def test_a_new_key_does_not_count_with_the_value_that_it_has_in_earlier_runs(
     assert setting_hash(config) == earlier
     OmegaConf.update(config, key, now, force_add=True)
     assert setting_hash(config) != earlier
+
+
+@pytest.mark.parametrize(("what", "had"), [("cats_gan", True), ("digits_vae", False), ("mnist_mlp", False)])
+def test_a_key_that_one_target_had_before_the_others_still_counts_there(compose: Compose, what: str, had: bool) -> None:
+    """A GAN had `task.average` in its earliest runs."""
+    setting = setting_of(compose(f"experiment={what}"))
+    assert ("average" in setting["task"]) is had
+    assert "patience" not in setting["trainer"]

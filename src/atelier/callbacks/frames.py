@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from torch import nn
 
 from atelier.figures.gallery import animate, read
 
@@ -26,15 +26,15 @@ def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int
 
 
 @contextmanager
-def looking(task: nn.Module) -> Iterator[None]:
-    """Inside this context, the task is in evaluation mode and computes no gradients.
+def looking(task: Any) -> Iterator[None]:
+    """Inside this context, the task is in evaluation mode, with averaged weights if any, and computes no gradients.
 
     Afterwards each of its modules has its own mode again: frozen ones stay in evaluation mode.
     """
     training = {module: module.training for module in task.modules()}
     task.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), task.averaged():
             yield
     finally:
         for module, mode in training.items():

@@ -47,7 +47,10 @@ LATER: dict[str, Any] = {
     "data.mixing": None,
     "data.balanced": False,
     "task.class_weights": None,
+    "trainer.patience": None,
+    "task.average": None,
 }
+HAD = {"task.average": "atelier.tasks.gan.GAN"}  # {key of LATER: the `_target_` that had it before}
 # {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may
 # have an earlier name, which old folders and commands contain.
 RENAMED = {"task.scheduler": "task.schedule"}
@@ -118,7 +121,7 @@ def setting_of(config: DictConfig) -> dict[str, Any]:
     for key, before in LATER.items():
         (*above, name) = key.split(".")
         node = reduce(lambda found, part: found.get(part) or {}, above, setting)
-        if name in node and node[name] == before:
+        if name in node and node[name] == before and node.get("_target_") != HAD.get(key, ""):
             del node[name]
     if not any(within(key, "callbacks") for key in varied):
         callbacks = (setting.get("callbacks") or {}).items()

@@ -79,7 +79,6 @@ def begin(run: Run, task: Any) -> None:
             if path == source and (found := checksum_of(path)) != start["checksum"]:
                 raise InputError(f"this run began with the weights {start['checksum']}, these are {found}")
         taken = take(task.network, read_weights(path), path)
-        task.weights_taken()
         lines += taken.lines(path)
         record = {"file": str(path), "checksum": start["checksum"], **taken.record()}
     if start.get("freeze"):

@@ -1,17 +1,17 @@
 """The task of a generative adversarial network (Goodfellow et al. 2014)."""
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import torch
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.losses.adversarial import LOSSES, gradient_penalty
 from atelier.metrics.mean import Mean
+from atelier.tasks.average import RAW
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.manual import ManualTask
 
@@ -31,11 +31,9 @@ class GAN(ManualTask, GenerativeTask):
         penalty_weight: weight of the gradient penalty in the discriminator's loss, with wgan_gp only.
         discriminator_steps: number of discriminator steps for each generator step.
         generator_lr, discriminator_lr: learning rates.
-        average: decay per step of an exponential moving average of the generator, which then generates the images;
-            None: no average.
         gradient_clip_val: maximum norm of each network's gradient; None: no clipping.
         penalty: function of a network that is added to its training loss, for both networks.
-        **options: see `GenerativeTask`.
+        **options: see `GenerativeTask`; `average` is of the generator's weights, and moves at the generator's steps.
     """
 
     def __init__(
@@ -47,7 +45,6 @@ class GAN(ManualTask, GenerativeTask):
         discriminator_steps: Annotated[int, Ge(1)],
         generator_lr: Annotated[float, Ge(0)],
         discriminator_lr: Annotated[float, Ge(0)],
-        average: Annotated[float, Interval(ge=0, lt=1)] | None,
         gradient_clip_val: Annotated[float, Gt(0)] | None,
         penalty: Callable[[nn.Module], Tensor | float],
         **options: Any,
@@ -58,8 +55,6 @@ class GAN(ManualTask, GenerativeTask):
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
         self.gradient_clip_val = gradient_clip_val
         self.penalty = penalty
-        self.decay = average
-        self.average = None if average is None else copy.deepcopy(generator).requires_grad_(False)
         self.train_discriminator_loss, self.train_generator_loss = Mean(), Mean()
         self.train_real_score, self.train_made_score = Mean(), Mean()
         self.val_discriminator_loss, self.test_discriminator_loss = Mean(), Mean()
@@ -105,8 +100,18 @@ class GAN(ManualTask, GenerativeTask):
             self.train_generator_loss.update(loss, count)
             loss = loss + self.penalty(self.generator)
             self.step_optimizer(1, loss)
-        self.update_average()
         return loss
+
+    def averaged_part(self) -> nn.Module:
+        return self.generator
+
+    def convert_earlier(self, checkpoint: dict[str, Any]) -> None:
+        """The average stood beside the generator, and is in its place now."""
+        state = checkpoint["state_dict"]
+        moved = {key: key.replace("average.", "network.generator.", 1) for key in state if key.startswith("average.")}
+        if moved:
+            checkpoint[RAW] = {key: state[key] for key in moved.values()}
+            state.update({key: state.pop(earlier) for earlier, key in moved.items()})
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.latent_size, device=self.device, dtype=torch.float32)
@@ -114,19 +119,6 @@ class GAN(ManualTask, GenerativeTask):
     def as_range(self, images: Tensor) -> Tensor:
         """Normalised images with values scaled to -1 to 1, the generator's range."""
         return self.as_pictures(images) * 2 - 1
-
-    def weights_taken(self) -> None:
-        if self.average is not None:
-            self.average.load_state_dict(self.generator.state_dict())
-
-    @torch.no_grad()
-    def update_average(self) -> None:
-        if self.average is None or self.decay is None:
-            return
-        for mean, value in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(value.to(mean.dtype), 1 - self.decay)
-        for kept, current in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            kept.copy_(current)
 
     def log_training(self) -> None:
         names = ("discriminator_loss", "generator_loss", "real_score", "made_score")
@@ -166,8 +158,8 @@ class GAN(ManualTask, GenerativeTask):
         return self.loss.discriminator(self.discriminator(self.as_range(images)), self.discriminator(made))
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """Images, values 0 to 1, that the generator or its average generates from latents (N, latent_size)."""
-        return (self.average or self.generator)(latents).add(1).div(2).clamp(0, 1)
+        """Images, values 0 to 1, that the generator generates from latents (N, latent_size)."""
+        return self.generator(latents).add(1).div(2).clamp(0, 1)
 
 
 @contextmanager

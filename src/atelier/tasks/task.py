@@ -3,11 +3,13 @@
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any, Literal, Self
 
 import lightning.pytorch as lightning
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.optim import Adagrad, Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
@@ -15,14 +17,11 @@ from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
 from atelier.internals import QuickHooks
+from atelier.tasks.average import Average, go_on
 from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
-
-
-def on_cpu(state: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-    """A copy of a metric's state in main memory."""
-    return [on_cpu(part) for part in state] if isinstance(state, list) else state.to("cpu", copy=True)  # type: ignore[misc]
+from atelier.tasks.unfinished import load_metrics, save_metrics
 
 
 class Task(QuickHooks, lightning.LightningModule):
@@ -38,6 +37,7 @@ class Task(QuickHooks, lightning.LightningModule):
         metric: name of the logged metric that selects the best checkpoint.
         mode: "min" or "max": whether a small or a large `metric` is better.
         keep: best.ckpt, which is tested, is that of the "best" or of the "last" validation.
+        average: decay per step of a moving average of the weights, which is validated, tested and used, see `Average`.
     """
 
     measured_as = "val/"  # prefix of the metrics of `validation_step`
@@ -52,6 +52,7 @@ class Task(QuickHooks, lightning.LightningModule):
         metric: str,
         mode: Literal["min", "max"],
         keep: Literal["best", "last"] = "best",
+        average: Annotated[float, Interval(ge=0, lt=1)] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -63,11 +64,12 @@ class Task(QuickHooks, lightning.LightningModule):
         self.metric = metric
         self.mode = mode
         self.keep = keep
+        self.average = None if average is None else Average(self.averaged_part(), average)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move to a device or precision; tensors outside the network are not reduced in precision.
 
-        In 16 bits, the sums of a metric and a moving average of weights would stop changing.
+        In 16 bits, the sums of a metric would stop changing.
         """
 
         def moved(values: Tensor) -> Tensor:
@@ -93,6 +95,17 @@ class Task(QuickHooks, lightning.LightningModule):
         if count is not None and count < 2:
             raise InputError(f"data.num_classes={count}: {type(self).__name__} tells classes apart; give 2 or more")
         return count
+
+    def averaged_part(self) -> nn.Module:
+        """The part of the network whose weights `average` averages."""
+        return self.network
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside this context, as in validations, the network has its averaged weights, if there are any."""
+        return self.average.in_use() if self.average else nullcontext()
+
+    def configure_callbacks(self) -> list[lightning.Callback]:
+        return [self.average] if self.average else []
 
     def setup(self, stage: str) -> None:
         if (expected := self.outputs()) is not None:
@@ -121,9 +134,6 @@ class Task(QuickHooks, lightning.LightningModule):
             first = batch - batch % several
             loss = loss * (several * self.sizes[batch] / sum(self.sizes[first : first + several]))
         super().backward(loss, *args, **kwargs)
-
-    def weights_taken(self) -> None:
-        """Called when the network has been given other weights to start from."""
 
     def on_train_start(self) -> None:
         """
@@ -251,7 +261,7 @@ class Task(QuickHooks, lightning.LightningModule):
         training = {module: module.training for module in self.modules()}
         others = random.getstate(), np.random.get_state()  # a user's data set may draw from them
         self.eval()
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+        with self.averaged(), torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             for index, batch in enumerate(data.loader(split)):
                 inputs, labels = data.transfer_batch_to_device(batch, self.device, 0)
                 with self.trainer.precision_plugin.val_step_context():
@@ -266,32 +276,16 @@ class Task(QuickHooks, lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save each process's metrics of an unfinished epoch, so that the run can resume in its middle."""
-        own = {
-            name: {key: on_cpu(getattr(metric, key)) for key in metric.metric_state}
-            for name, metric in self.metrics_by_name().items()
-            if metric.update_called
-        }
-        checkpoint["metrics"] = [own]
-        if (several := self.trainer.world_size) > 1:
-            checkpoint["metrics"] = [None] * several
-            torch.distributed.all_gather_object(checkpoint["metrics"], own)
+        save_metrics(self, checkpoint)
+
+    def convert_earlier(self, checkpoint: dict[str, Any]) -> None:
+        """Convert a checkpoint of an earlier version, in a subclass that had other tensors then."""
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self._trainer is None or self.trainer.state.fn != "fit":
-            return
-        saved = checkpoint.get("metrics") or []
-        processes = [saved] if isinstance(saved, dict) else saved  # earlier versions saved the sums of all processes
-        rank = self.trainer.global_rank
-        for name, metric in self.metrics_by_name().items():
-            if processes and name in processes[0]:
-                metric._update_count = 1  # on every process, since computing the metric is collective
-            for key, value in (processes[rank].get(name, {}) if rank < len(processes) else {}).items():
-                joined = isinstance(getattr(metric, key), list) and isinstance(value, Tensor)
-                setattr(metric, key, [value] if joined else value)
-
-    def metrics_by_name(self) -> dict[str, Metric]:
-        """All metrics of the task by name; the metrics of a validation are empty when a checkpoint is saved."""
-        return {name: module for name, module in self.named_modules() if isinstance(module, Metric)}
+        self.convert_earlier(checkpoint)
+        if self._trainer is not None and self.trainer.state.fn == "fit":
+            go_on(checkpoint)
+            load_metrics(self, checkpoint)
 
     def predict_step(self, batch: Any, batch_index: int) -> Any:
         """The task's output for the inputs of a batch."""

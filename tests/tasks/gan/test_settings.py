@@ -6,7 +6,6 @@ from functools import partial
 import lightning.pytorch as lightning
 import pytest
 import torch
-from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
 
@@ -65,32 +64,41 @@ def test_the_norm_of_each_networks_gradient_is_clipped(gan: Make, train: Train) 
         assert float(torch.stack(squares).sum().sqrt()) == pytest.approx(1e-3, rel=0.02)
 
 
-def test_the_average_follows_the_generator_by_its_formula(gan: Make, train: Train) -> None:
-    task = gan(average=0.9)
+@pytest.mark.parametrize(("discriminator_steps", "moves"), [(1, 6), (2, 3)])
+def test_the_average_follows_the_generator_by_its_formula(
+    discriminator_steps: int, moves: int, gan: Make, train: Train
+) -> None:
+    task = gan(average=0.9, discriminator_steps=discriminator_steps)
     expected = [p.detach().clone() for p in task.generator.parameters()]
-    update, values = task.update_average, []
+    step, values = task.train_generator, []
 
-    def noting() -> None:
+    def noting(count: int) -> torch.Tensor:
+        loss = step(count)
         values.append([p.detach().clone() for p in task.generator.parameters()])
-        update()
+        return loss
 
-    task.update_average = noting  # type: ignore[method-assign]
-    train(task, batches=5)
+    task.train_generator = noting  # type: ignore[method-assign]
+    train(task, batches=6)
     for value in values:
         expected = [0.9 * mean + 0.1 * now for mean, now in zip(expected, value, strict=True)]
-    assert len(values) == 5
-    assert task.average is not None
-    for found, mean in zip(task.average.parameters(), expected, strict=True):
-        torch.testing.assert_close(found, mean)
-    assert torch.equal(task.average[1].running_mean, task.generator[1].running_mean)
+    assert len(values) == moves
+    for found, mean in zip(task.generator.parameters(), expected, strict=True):
+        torch.testing.assert_close(found.detach(), mean)
 
 
-def test_the_average_makes_the_pictures(gan: Make) -> None:
-    task = gan(average=0.9).eval()
-    nn.init.constant_(task.generator[-2].bias, 5.0)
-    latents = torch.randn(4, LATENT)
-    assert task.pictures(latents).max() < 0.99
-    torch.testing.assert_close(task.pictures(latents), task.average(latents) / 2 + 0.5)
+def test_the_average_makes_the_pictures_and_changes_no_training(gan: Make, train: Train) -> None:
+    made: dict[float | None, list[torch.Tensor]] = {None: [], 0.9: []}
+    discriminators = []
+    for average, seen in made.items():
+        task = gan(average=average)
+        task.on_validation_epoch_end = (  # type: ignore[method-assign]
+            lambda task=task, seen=seen: seen.append(task.pictures(task.draw_latents(4, seed=0)))
+        )
+        train(task)
+        torch.testing.assert_close(task.eval().pictures(task.draw_latents(4, seed=0)), seen[-1])
+        discriminators.append([p.detach() for p in task.discriminator.parameters()])
+    assert not torch.allclose(made[None][-1], made[0.9][-1], atol=1e-3)
+    assert all(torch.equal(one, other) for one, other in zip(*discriminators, strict=True))
 
 
 def test_pictures_lie_between_0_and_1_and_depend_on_the_seed_alone(gan: Make) -> None:
@@ -105,16 +113,3 @@ def test_pictures_lie_between_0_and_1_and_depend_on_the_seed_alone(gan: Make) ->
 def test_a_gan_tells_nothing_of_ones_own_files(gan: Make) -> None:
     with pytest.raises(InputError, match=r"src/sample\.py"):
         gan()(torch.zeros(1, 2))
-
-
-def test_the_average_moves_in_full_precision_where_the_networks_have_16_bits(gan: Make) -> None:
-    """In bf16 a thousandth of the way would be rounded to none of it."""
-    task = gan(average=0.999).to(dtype=torch.bfloat16)
-    average, generator = task.average[0].weight, task.generator[0].weight
-    before = average.clone()
-    with torch.no_grad():
-        generator.add_(1.0)
-    for _ in range(10):
-        task.update_average()
-    expected = before + (generator.float() - before) * (1 - 0.999**10)
-    torch.testing.assert_close(average, expected)
