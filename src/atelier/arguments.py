@@ -48,6 +48,7 @@ def check_arguments(
     arguments: Mapping[str, Any],
     stated: Mapping[str, Any] | None = None,
     owner: str | None = None,
+    added: Mapping[str, Any] | None = None,
 ) -> None:
     """Check names and values of arguments, given as plain data, against the signature of `target`.
 
@@ -55,18 +56,20 @@ def check_arguments(
         path: dotted key of the arguments for the message, such as `data`; "" for top-level keys.
         stated: {name: annotation}, which replace the signature's.
         owner: name of the target for the message; None: the name of `target` if there is a path; "": no name.
+        added: {name: annotation} of arguments beside the signature's.
 
     Raises:
         UnknownArgument: for a name that is not in the signature.
         WrongValue: for a value that the signature does not accept.
     """
     parameters, hints, takes_any = signature_of(target)
-    hints = {**hints, **(stated or {})}
+    added = added or {}
+    hints = {**hints, **(stated or {}), **added}
     owner = (target.__name__ if path else "") if owner is None else owner
     for key, value in arguments.items():
         dotted = f"{path}.{key}" if path else str(key)
-        if key not in parameters and not takes_any:
-            raise UnknownArgument(dotted, owner, not_among(str(key), parameters))
+        if key not in parameters and key not in added and not takes_any:
+            raise UnknownArgument(dotted, owner, not_among(str(key), [*parameters, *added]))
         hint = hints.get(key, kind_of_default(parameters[key]) if key in parameters else Any)
         if value != MISSING and not fits(value, hint):
             raise WrongValue(dotted, value, f"{f'{owner} takes' if owner else 'give'} {describe(hint)}")

@@ -59,8 +59,29 @@ def no_run_was_made(logs: Path) -> bool:
         ("something", "something", ["KEY=something", "--help"]),
         ("seed=1,2", "seed=1,2", ["-m seed=1,2", "seed=[1,2]"]),
         ("logger=none", "logger=none", ["csv", "wandb"]),
-        (f"+callbacks.own={{_target_:{CALLBACKS}.EMAWeightAveraging}}", "callbacks.own", ["WeightAveraging"]),
-        (f"+callbacks.own={{_target_:{CALLBACKS}.ModelCheckpoint}}", "callbacks.own", ["ModelCheckpoint"]),
+        (
+            f"+callbacks.own={{_target_:{CALLBACKS}.EMAWeightAveraging}}",
+            "callbacks.own",
+            ["EMAW", "task.average=0.999"],
+        ),
+        (f"+callbacks.own={{_target_:{CALLBACKS}.WeightAveraging}}", "callbacks.own", ["task.average=0.999"]),
+        (f"+callbacks.own={{_target_:{CALLBACKS}.StochasticWeightAveraging}}", "callbacks.own", ["task.average=0.999"]),
+        (
+            f"+callbacks.own={{_target_:{CALLBACKS}.ModelCheckpoint}}",
+            "callbacks.own",
+            ["ModelCheckpoint", "save_every"],
+        ),
+        (
+            f"+callbacks.own={{_target_:{CALLBACKS}.EarlyStopping}}",
+            "callbacks.own",
+            ["EarlyStopping", "trainer.patience=N"],
+        ),
+        ("callbacks=early_stopping", "callbacks=early_stopping", ["trainer.patience=N"]),
+        ("callbacks=[default,model_checkpoint]", "callbacks=model_checkpoint", ["task.keep", "save_every"]),
+        ("callbacks=ema", "callbacks=ema", ["task.average=0.999"]),
+        ("trainer.patience=0", "trainer.patience=0", ["1 or more", "null"]),
+        ("trainer.patience=soon", "trainer.patience=soon", ["whole number", "null"]),
+        ("task.average=1", "task.average=1", ["0 to below 1", "null"]),
     ],
 )
 def test_a_wrong_command_line_is_told(

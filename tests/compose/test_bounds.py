@@ -46,7 +46,7 @@ REFUSED = {
     "data=image_folder": {"test_share": [2, -0.1], "shape": [[2, 8, 8], [1, 8], [1, 0, 8]]},
     "data=mnist_rows": {"augment": [True], "shape": [[28], [0, 784]], "permuted": [1]},
     "data=random_images": {"num_images": [9], "num_classes": [0]},
-    "task": {"label_smoothing": [1, -0.1], "keep": ["worst"], "mode": ["most"]},
+    "task": {"average": [1, -0.1, "much"], "label_smoothing": [1, -0.1], "keep": ["worst"], "mode": ["most"]},
     "task=gan": {
         "loss": ["mse"],
         "discriminator_steps": [0],
@@ -71,6 +71,7 @@ REFUSED = {
         "devices": [0, [-1]],
         "num_nodes": [0],
         "profiler": ["foo"],
+        "patience": [0, -1, 2.5, "some"],
         "deterministic": ["perhaps"],
     },
     "scheduler=step": {"scheduler.step_size": [0]},

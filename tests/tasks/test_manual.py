@@ -15,9 +15,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import CatMetric, MeanMetric
 
-from atelier.compose.build import leave_to_the_task
 from atelier.errors import InputError
-from atelier.tasks.manual import ManualTask
+from atelier.tasks.manual import ManualTask, leave_to_the_task
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 

@@ -6,7 +6,7 @@ from lightning.pytorch.callbacks import Callback
 class Watcher(Callback):
     """A callback that changes no number of a run, and does not count in its setting (`atelier.runs.setting`).
 
-    A callback that changes the training (early stopping, averaged weights) derives from Lightning's `Callback`.
+    A callback that changes the training derives from Lightning's `Callback`.
     """
 
     only_watches = True

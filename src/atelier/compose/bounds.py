@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
+from atelier.callbacks import instead
 from atelier.errors import InputError
 
 Count = Annotated[int, Ge(1)]
@@ -51,30 +52,29 @@ STATED: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-SWAPS = "it puts other weights into the network for a validation, and best.ckpt holds the network's own"
+# {class: {further argument, which `build_trainer` takes out: annotation}}
+ADDED: Mapping[str, Mapping[str, Any]] = {"lightning.pytorch.trainer.trainer.Trainer": {"patience": Count | None}}
 # {class that a run cannot have: the reason}
 REFUSED: Mapping[str, str] = {
-    "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": SWAPS,
-    "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": SWAPS,
+    **instead.CLASSES,
     "lightning.pytorch.callbacks.spike.SpikeDetection": "it writes into a file of any name",
     "lightning.pytorch.serve.servable_module_validator.ServableModuleValidator": "it starts a server",
-    "lightning.pytorch.callbacks.checkpoint.Checkpoint": "the run writes best.ckpt and last.ckpt itself",
 }
 
 
-def stated_for(target: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations in STATED for a class and its bases: {argument: annotation}."""
-    return {key: hint for name in reversed(names_of(target)) for key, hint in STATED.get(name, {}).items()}
+def stated_for(target: Callable[..., Any], table: Mapping[str, Mapping[str, Any]] = STATED) -> dict[str, Any]:
+    """The annotations in a table for a class and its bases: {argument: annotation}."""
+    return {key: hint for name in reversed(names_of(target)) for key, hint in table.get(name, {}).items()}
 
 
-def check_allowed(path: str, target: Callable[..., Any]) -> None:
+def check_allowed(path: str, target: Callable[..., Any], refused: Mapping[str, str] = REFUSED) -> None:
     """
     Raises:
         InputError: if a run cannot have an object of that class.
     """
     for name in names_of(target):
-        if name in REFUSED:
-            raise InputError(f"{path}: a run cannot have a {target.__name__}: {REFUSED[name]}")
+        if name in refused:
+            raise InputError(f"{path}: a run has no {target.__name__}: {refused[name]}")
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:

@@ -10,13 +10,16 @@ import lightning.pytorch as lightning
 import torch
 from annotated_types import Ge
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from atelier.arguments import MISSING, UnknownArgument, check_arguments, signature_of
+from atelier.callbacks import instead
+from atelier.callbacks.patience import Patience
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
+from atelier.compose.bounds import check_allowed
 from atelier.compose.features import check_features
-from atelier.compose.targets import build, check, locate, make, parts, plain
+from atelier.compose.targets import build, check, locate, make, nodes, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.internals import NoProfiler, ask_no_driver
@@ -26,6 +29,7 @@ from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
 from atelier.start.begin import settle
+from atelier.tasks.manual import leave_to_the_task
 from atelier.tasks.precision import choose_precision
 from atelier.tasks.task import Task
 
@@ -74,6 +78,9 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
+    new = OmegaConf.masked_copy(config, [] if config.resume else "callbacks")
+    for path, node in nodes(OmegaConf.to_container(new)):
+        check_allowed(path, locate(path, node["_target_"]), instead.LATER)
     check_measuring(config, overrides)
     check_features(config)
     settle(config)
@@ -143,6 +150,8 @@ def build_trainer(
     """The Trainer of `run`, for its `network`; without a run, a Trainer that only evaluates, and whose callbacks write
     into `output`."""
     settings = config.trainer.copy()
+    with open_dict(settings):
+        patience = settings.pop("patience", None)
     ask_no_driver()
     settings.accelerator = accelerator = decide_devices(settings)
     if settings.precision == "auto":
@@ -156,6 +165,8 @@ def build_trainer(
     callbacks = build_all(config, "callbacks")
     if run:
         callbacks = [TrainingProgress(), *callbacks, *pruning(config, run)]
+        if patience is not None:
+            callbacks.append(Patience(patience, lambda done: run.manifest.update(stopped_early=done)))
     elif callbacks and output:
         (output / "figures").mkdir(parents=True, exist_ok=True)
     trainer: lightning.Trainer = build(
@@ -172,27 +183,6 @@ def build_trainer(
     )
     trainer.strategy.checkpoint_io = Straight()
     return trainer
-
-
-def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
-    """Adapt the Trainer's settings to a task with manual optimization, which clips its gradients itself.
-
-    Raises:
-        InputError: for gradient accumulation, and for clipping where the task has no `gradient_clip_val`.
-    """
-    if settings.accumulate_grad_batches != 1:
-        raise InputError(
-            f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: this task steps at every batch;"
-            " set data.batch_size"
-        )
-    if settings.gradient_clip_val is not None and "gradient_clip_val" not in task:
-        raise InputError(
-            f"trainer.gradient_clip_val={settings.gradient_clip_val}: {task._target_} does not clip;"
-            " task.gradient_clip_val would, see docs/adding.md"
-        )
-    settings.gradient_clip_val = None
-    if settings.strategy == "ddp":
-        settings.strategy = "ddp_find_unused_parameters_true"  # each optimizer steps a part of the parameters
 
 
 def pruning(config: DictConfig, run: Run) -> list[Pruning]:

@@ -9,6 +9,7 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from atelier.callbacks import instead
 from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
 from atelier.project import find, layers
@@ -107,7 +108,8 @@ def missing_key(key: str, conf: Path) -> str:
 def missing_option(file: str, options: Iterable[str]) -> str:
     """The message for a missing option; `file`: group and option, such as optimizer/adamm."""
     group, _, name = file.rpartition("/")
-    return f"{group or 'config'}={name}: {not_among(name, options)}"
+    told = instead.OPTIONS.get(name) if group == "callbacks" else None
+    return f"{group or 'config'}={name}: {told or not_among(name, options)}"
 
 
 def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:

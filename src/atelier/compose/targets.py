@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import WrongValue, check_arguments
-from atelier.compose.bounds import check_allowed, names_of, stated_for
+from atelier.compose.bounds import ADDED, check_allowed, names_of, stated_for
 from atelier.errors import InputError, wrong_value
 from atelier.project import trusted
 
@@ -120,7 +120,7 @@ def check(config: DictConfig) -> None:
         check_allowed(path, target)
         arguments = {key: value for key, value in node.items() if not key.startswith("_")}
         try:
-            check_arguments(path, target, arguments, stated_for(target))
+            check_arguments(path, target, arguments, stated_for(target), added=stated_for(target, ADDED))
         except WrongValue as error:
             raise WrongValue(origin(config, error.key), error.value, error.told) from None
 

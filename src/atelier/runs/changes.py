@@ -72,18 +72,22 @@ def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> No
 def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str, Any]) -> None:
     """
     Raises:
-        InputError: if the new length is shorter than the finished part, or a finished run has changes but no new steps.
+        InputError: if the new length is shorter than the finished part, or a run that has finished or stopped early
+            has changes but no new steps.
     """
     by_steps = trainer["check_val_every_n_epoch"] is None
     key, unit = ("max_steps", "steps") if by_steps else ("max_epochs", "epochs")
     asked, count = trainer[key], done[unit]
-    if asked in (None, -1):
-        return
-    if asked < count:
+    if asked not in (None, -1) and asked < count:
         raise InputError(f"trainer.{key}={asked}: the run has {count} {unit} already; give that many or more")
-    if asked == count and (others := [k for k in changes if k != f"trainer.{key}"]):
+    others = [k for k in changes if k != f"trainer.{key}"] if asked == count else []
+    remedy = f"trainer.{key}={count + 1} or more"
+    old, new = changes.get("trainer.patience", (0, 0))
+    if done.get("stopped_early") and new is not None and new <= (old or 0):
+        others, remedy = list(changes), "a larger trainer.patience"
+    if others:
         given = f"{others[0]}={changes[others[0]][1]}"
-        raise InputError(f"{given}: the run has its {count} {unit}; give trainer.{key}={count + 1} or more, too")
+        raise InputError(f"{given}: the run has its {count} {unit}; give {remedy}, too")
 
 
 class Takeover:

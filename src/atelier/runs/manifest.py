@@ -72,7 +72,7 @@ def untrained(config: dict[str, Any]) -> dict[str, Any]:
         "steps": 0,
         "seconds": {"setup": 0.0, "fit": 0.0, "test": 0.0},
         **dict.fromkeys(("steps_per_second", "peak_memory_mb", "device", "threads", "processes")),
-        **dict.fromkeys(("precision", "precision_reason")),
+        **dict.fromkeys(("precision", "precision_reason", "stopped_early")),
     }
 
 

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -99,3 +100,24 @@ class ManualTask(Task):
 
 def do_nothing() -> None:
     """The closure of an optimizer step whose gradients are computed already."""
+
+
+def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
+    """Adapt the Trainer's settings to a task with manual optimization, which clips its gradients itself.
+
+    Raises:
+        InputError: for gradient accumulation, and for clipping where the task has no `gradient_clip_val`.
+    """
+    if settings.accumulate_grad_batches != 1:
+        raise InputError(
+            f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: this task steps at every batch;"
+            " set data.batch_size"
+        )
+    if settings.gradient_clip_val is not None and "gradient_clip_val" not in task:
+        raise InputError(
+            f"trainer.gradient_clip_val={settings.gradient_clip_val}: {task._target_} does not clip;"
+            " task.gradient_clip_val would, see docs/adding.md"
+        )
+    settings.gradient_clip_val = None
+    if settings.strategy == "ddp":
+        settings.strategy = "ddp_find_unused_parameters_true"  # each optimizer steps a part of the parameters
