@@ -121,8 +121,6 @@ def test_weights_have_the_networks_names(run_of: Run, exported: Run, task_of: Op
     run = run_of(kind)
     task, _ = task_of(run)
     state = task.network.state_dict()
-    if kind == "averaged_gan":
-        state |= {f"generator.{name}": tensor for name, tensor in task.average.state_dict().items()}
     found = safetensors.torch.load_file(exported(run, "safetensors"))
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], state[name]) for name in state)

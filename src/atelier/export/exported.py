@@ -90,7 +90,7 @@ class ExportedGenerator(Exported):
 
     def __init__(self, task: Any, data: TensorData) -> None:
         super().__init__(task, data)
-        self.network = task.average or task.generator
+        self.network = task.generator
 
     def forward(self, latents: Tensor) -> tuple[Tensor, ...]:
         return (self.owners[0].pictures(latents),)

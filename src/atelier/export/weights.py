@@ -9,18 +9,15 @@ import torch
 from torch import Tensor
 
 from atelier.export.about import texts
-from atelier.export.exported import Exported, ExportedGenerator, Run
+from atelier.export.exported import Exported, Run
 
 ENDING = ".safetensors"
 
 
 def write(exported: Exported, inputs: Tensor, about: Mapping[str, Any]) -> bytes:
-    """The file. A GAN whose generator has a moving average has the average in the generator's place."""
     task, _ = exported.owners
-    tensors = dict(task.network.state_dict())
-    if isinstance(exported, ExportedGenerator):
-        tensors |= {f"generator.{name}": tensor for name, tensor in exported.network.state_dict().items()}
-    return safetensors.torch.save({name: tensor.clone().contiguous() for name, tensor in tensors.items()}, texts(about))
+    tensors = task.network.state_dict().items()
+    return safetensors.torch.save({name: tensor.clone().contiguous() for name, tensor in tensors}, texts(about))
 
 
 def opened(content: bytes, exported: Exported) -> Run:
@@ -30,6 +27,4 @@ def opened(content: bytes, exported: Exported) -> Run:
         for tensor in task.network.state_dict().values():
             tensor.zero_()
     task.network.load_state_dict(safetensors.torch.load(content))
-    if isinstance(exported, ExportedGenerator):
-        task.average = None
     return type(exported)(task, data).eval()
