@@ -189,6 +189,7 @@ def test_tasks_with_several_networks_start_from_others(run_verb: Run, weights: A
 
 
 REFUSED = [
+    (["experiment=fashion_finetune", "data.source=fake"], "start.weights="),  # the run of mnist_cnn is not there
     (["start.weights=nothing.pth"], "start.weights=nothing.pth: there is no such file and no run folder"),
     (["start.weights=latest"], "start.weights=latest: there is no run under "),
     (["start.weights=DEFAULT"], "start.weights=DEFAULT: there is no such file; only network=torchvision has publ"),
