@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.hydra import Hydra
 
 Run = Callable[..., Any]
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "matplotlib", "numpy", "wandb")
@@ -118,3 +119,18 @@ def test_a_sweep_on_made_up_data_says_so(run_verb: Run, logs: Path) -> None:
     file.write_text(file.read_text().replace('"seed=0"', '"seed=0", "data.source=fake"'))
     listed = {row[0]: row[2] for row in rows(run_verb("report", logs=logs))}
     assert listed == {"run": "completed", "sweep": "interrupted, 2 of 3, fake"}
+
+
+@pytest.mark.parametrize(("typed", "times"), [([], 1), (["hydra.mode=RUN"], 2)])
+def test_a_command_composes_once_unless_its_mode_is_typed(
+    run_verb: Any, monkeypatch: pytest.MonkeyPatch, typed: list[str], times: int
+) -> None:
+    compose, done = Hydra.compose_config, []
+
+    def counted(self: Hydra, *args: Any, **options: Any) -> Any:
+        done.append(options)
+        return compose(self, *args, **options)
+
+    monkeypatch.setattr(Hydra, "compose_config", counted)
+    assert run_verb("report", *typed).code == 0
+    assert len(done) == times
