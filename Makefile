@@ -18,7 +18,7 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train results test test-slow test-browser test-slurm lint lock check-lock bench clean
+.PHONY: help setup train results test test-slow test-browser test-slurm lint lock check-lock schema bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ lock: $(READY) ## resolve pyproject.toml anew into requirements.lock
 
 check-lock: $(READY) ## tell whether requirements.lock fits pyproject.toml
 	@cp requirements.lock $(VENV)/check.lock && $(RESOLVE) -o $(VENV)/check.lock && cmp requirements.lock $(VENV)/check.lock
+
+schema: $(READY) ## write JSON schemas of conf/, with which an editor completes and checks its files
+	$(BIN)/python -m atelier.schema
 
 bench: $(READY) ## time what a run, a start, a sweep and a report cost (COMPARE=logs/bench/FILE.json: beside then)
 	$(BIN)/python tests/bench $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)

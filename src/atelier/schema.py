@@ -1,0 +1,88 @@
+"""JSON schemas of the files in conf/, made from the signatures of what they build, for completion in an editor.
+
+`make schema` writes `.schema/<group>.json`, and `.vscode/settings.json` unless there is one; each schema names the keys
+of a group's files with their types, bounds and choices.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter
+from pydantic.json_schema import PydanticInvalidForJsonSchema
+
+from atelier.arguments import describe, kind_of_default, signature_of
+from atelier.compose.bounds import ADDED, stated_for
+from atelier.compose.explain import groups
+from atelier.compose.targets import locate
+from atelier.project import conf_of, find_project, layers
+
+REFERENCE = {"type": "string", "pattern": r"^(\$\{|\?\?\?$)"}  # to another key, or a missing value
+OF_HYDRA = {"defaults": {"type": "array"}, "_target_": {"type": "string"}, "_partial_": {"type": "boolean"}}
+
+
+def schema_of(group: str, conf: Path) -> dict[str, Any]:
+    """The schema of a group's files: for each class that they build, the keys of its constructor."""
+    files = [file for layer in reversed(layers(conf)) for file in sorted((layer / group).rglob("*.yaml"))]
+    contents = [yaml.safe_load(file.read_text(encoding="utf-8")) or {} for file in files]
+    targets = sorted({content["_target_"] for content in contents if "_target_" in content})
+    cases = [
+        {
+            "if": {"properties": {"_target_": {"const": target}}, "required": ["_target_"]},
+            "then": {"properties": {**OF_HYDRA, **keys}, "additionalProperties": more},
+        }
+        for target in targets
+        for keys, more in [keys_of(group, target)]
+    ]
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "allOf": cases}
+
+
+def keys_of(group: str, target: str) -> tuple[dict[str, Any], bool]:
+    """{key: schema} of a constructor's arguments, and whether it takes any others."""
+    found = locate(group, target)
+    parameters, hints, takes_any = signature_of(found)
+    added = stated_for(found, ADDED)
+    hints = {**hints, **stated_for(found), **added}
+    named = {name: hints.get(name, kind_of_default(parameters[name])) for name in parameters} | added
+    return {name: schema_of_value(hint) for name, hint in named.items()}, takes_any
+
+
+def schema_of_value(hint: Any) -> dict[str, Any]:
+    """The schema of an argument's values; of an object that a node describes, any."""
+    try:
+        own = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).json_schema()
+    except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError, RuntimeError):
+        return {}
+    definitions = {"$defs": own.pop("$defs")} if "$defs" in own else {}
+    return {
+        "anyOf": [own, REFERENCE, {"type": "object", "required": ["_target_"]}],
+        "description": describe(hint),
+        **definitions,
+    }
+
+
+def main() -> None:
+    root = find_project(Path.cwd())
+    conf = conf_of(root)
+    places: dict[str, list[str]] = {}
+    (root / ".schema").mkdir(exist_ok=True)
+    for group in groups(conf):
+        made = schema_of(group, conf)
+        if made["allOf"]:
+            (root / ".schema" / f"{group}.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+            places[f"./.schema/{group}.json"] = [f"conf/{group}/**/*.yaml"]
+    settings = root / ".vscode" / "settings.json"
+    told: Mapping[str, Any] = {"yaml.schemas": places}
+    if settings.exists():
+        print(f"{settings} exists already; what it needs:\n{json.dumps(told, indent=2)}", file=sys.stderr)
+    else:
+        settings.parent.mkdir(exist_ok=True)
+        settings.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    print(f"{len(places)} schemas in {root / '.schema'}; VS Code's YAML extension reads them")
+
+
+if __name__ == "__main__":
+    main()
