@@ -21,6 +21,8 @@ from atelier.compose.targets import locate
 from atelier.project import conf_of, find_project, layers
 
 REFERENCE = {"type": "string", "pattern": r"^(\$\{|\?\?\?$)"}  # to another key, or a missing value
+NESTED = ("items", "prefixItems", "anyOf", "additionalProperties")  # keys of a schema that hold schemas
+OURS = ("precision",)  # keys of Lightning's Trainer with a value of ours, auto
 OF_HYDRA = {"defaults": {"type": "array"}, "_target_": {"type": "string"}, "_partial_": {"type": "boolean"}}
 
 
@@ -47,7 +49,8 @@ def keys_of(group: str, target: str) -> tuple[dict[str, Any], bool]:
     added = stated_for(found, ADDED)
     hints = {**hints, **stated_for(found), **added}
     named = {name: hints.get(name, kind_of_default(parameters[name])) for name in parameters} | added
-    return {name: schema_of_value(hint) for name, hint in named.items()}, takes_any
+    ours = OURS if found.__name__ == "Trainer" else ()
+    return {name: schema_of_value(Any if name in ours else hint) for name, hint in named.items()}, takes_any
 
 
 def schema_of_value(hint: Any) -> dict[str, Any]:
@@ -57,11 +60,17 @@ def schema_of_value(hint: Any) -> dict[str, Any]:
     except (PydanticUserError, PydanticInvalidForJsonSchema, NameError, TypeError, RuntimeError):
         return {}
     definitions = {"$defs": own.pop("$defs")} if "$defs" in own else {}
-    return {
-        "anyOf": [own, REFERENCE, {"type": "object", "required": ["_target_"]}],
-        "description": describe(hint),
-        **definitions,
-    }
+    return {**with_references(own), "description": describe(hint), **definitions}
+
+
+def with_references(schema: Any) -> Any:
+    """A schema that allows a reference, or a node that builds an object, in the place of each value."""
+    if isinstance(schema, list):
+        return [with_references(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: with_references(value) if key in NESTED else value for key, value in schema.items()}
+    return {"anyOf": [inner, REFERENCE, {"type": "object", "required": ["_target_"]}]}
 
 
 def main() -> None:
