@@ -154,6 +154,8 @@ class Keeper(Checkpoint):
         if task.keep == "last" or best is None or (value < best if task.mode == "min" else value > best):
             self.best = {"best": value, "best_epoch": trainer.current_epoch, "best_step": trainer.global_step}
             self.save(trainer, self.folder.best)
+            if trainer.is_global_zero:
+                self.manifest.update(objective=self.best)  # now: callbacks mark it in figures before the last report
 
     def watch_loss(self, trainer: lightning.Trainer) -> None:
         """Print once that a training loss is not finite, and in which steps it became so."""
