@@ -64,7 +64,7 @@ class Deconvolution(Watcher):
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         """Check the options and the network before the training starts."""
         raw = stored(trainer, torch.tensor([0])).to(task.device)
-        with looking(task.network):
+        with looking(task):
             self.locate(task, trainer.datamodule.normalise(raw))  # type: ignore[attr-defined]
 
     def on_test_batch_end(

@@ -139,11 +139,12 @@ class Run:
                 f"{self.folder.path} is complete and has no last.ckpt (save_last=false), so it cannot go on; "
                 f"to test it again: python src/eval.py {typed('run', self.folder.path)}"
             )
-        self.begun = True
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
             here["git"] = repository.recorded(self.root, self.folder.path, self.manifest.get("git"))
             self.manifest.update(**(self.resumed or {}), status="running", error=None, stopped_early=None, **here)
+        self.begun = True  # not before: what could not be written once is not tried again as a failure
+        if self.main:
             write_yaml(self.folder.config, self.config)
             write_yaml(self.folder.overrides, self.manifest["overrides"])
 
