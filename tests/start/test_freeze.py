@@ -1,6 +1,7 @@
 """Frozen parts: no gradient, no optimizer state, no decay, and computed as in evaluation."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_frozen_part_is_as_it_was_after_a_training_its_batch_norm_too(
 
 def test_looking_leaves_each_layer_in_its_mode() -> None:
     made = network().train()
+    made.averaged = nullcontext  # as a task's
     freeze(made, ["0"])
     before = [module.training for module in made.modules()]
     with looking(made):

@@ -37,8 +37,9 @@ class SpellsOut(Task):
         metric: str,
         mode: Literal["min", "max"],
         keep: Literal["best", "last"] = "best",
+        average: float | None = None,
     ) -> None:
-        super().__init__(network, optimizer, scheduler, metric, mode, keep)
+        super().__init__(network, optimizer, scheduler, metric, mode, keep, average)
         self.weight = weight
 
 

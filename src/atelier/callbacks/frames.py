@@ -27,7 +27,7 @@ def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int
 
 @contextmanager
 def looking(task: Any) -> Iterator[None]:
-    """Inside this context, the task is in evaluation mode, with averaged weights if any, and computes no gradients.
+    """Inside this context, a task is in evaluation mode, with averaged weights if any, and computes no gradients.
 
     Afterwards each of its modules has its own mode again: frozen ones stay in evaluation mode.
     """

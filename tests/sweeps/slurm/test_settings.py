@@ -36,7 +36,7 @@ def test_times_of_every_kind_pass(told: Callable[[], dict[str, str]], time: Any)
 
 def test_the_option_has_every_setting(conf: Path, told: Callable[[], dict[str, str]]) -> None:
     option = yaml.safe_load((conf / "hydra" / "launcher" / "slurm.yaml").read_text())
-    given = {key: value for key, value in option.items() if key != "_target_"}
+    given = {key: value for key, value in option.items() if key not in ("_target_", "defaults")}
     assert checked_slurm(given) == SlurmSettings()
     assert list(given) == list(SlurmSettings.__dataclass_fields__)
 
