@@ -33,6 +33,15 @@ collect_ignore_glob = ["hold/*", "fixtures/*", "bench/*"]  # imported by what ne
 TOGETHER = (("tests/callbacks/", "tests/tasks/test_classifier.py"), ("tests/generative/",))
 LONG = (
     *("test_sweeps", "test_resume", "test_studies", "test_experiments", "test_precision", "test_train", "test_ddp"),
+    *(
+        "test_search_runs",
+        "test_processes",
+        "test_adding",
+        "test_begin",
+        "test_export",
+        "test_patience",
+        "test_average",
+    ),
     *itertools.chain(*TOGETHER),
 )
 # What an option is composed with, where the first experiment that has it will not do.

@@ -81,7 +81,13 @@ def test_messages_name_the_program(project: Path, run: Run) -> None:
     assert "Make one: atelier train" in run("report").out
 
 
-@pytest.mark.parametrize("words", [["train", "experiment=bars", *FAST], ["train", "-m", "experiment=bars", "seed=0,1"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "experiment=bars", *FAST],
+        pytest.param(["train", "-m", "experiment=bars", "seed=0,1"], marks=pytest.mark.slow),
+    ],
+)
 def test_what_a_project_does_not_trust_is_not_built(project: Path, run_verb: Run, tmp_path: Path, words: Any) -> None:
     """Its conf/ names a class of its own code, which only its pyproject.toml may allow."""
     other = tmp_path / "other"

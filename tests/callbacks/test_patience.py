@@ -274,6 +274,7 @@ def test_more_patience_trains_on_and_other_changes_alone_are_refused(run_verb: R
     assert (outcome.code, run.manifest["epochs"], run.manifest["stopped_early"]) == (0, 6, None)
 
 
+@pytest.mark.slow
 def test_a_sweeps_runs_may_end_at_different_epochs(run_verb: Run) -> None:
     outcome = run_verb("train", "-m", *STUCK, "trainer.patience=1,3", "test=false")
     assert outcome.code == 0, outcome.err
