@@ -50,8 +50,8 @@ def help_page(run_process: Run) -> Callable[[str], str]:
     [
         ["train", "--help"],
         ["train", "--cfg", "job"],
-        ["eval", "--help"],
-        ["predict", "--help"],
+        pytest.param(["eval", "--help"], marks=pytest.mark.slow),
+        pytest.param(["predict", "--help"], marks=pytest.mark.slow),
         ["train", "optimizer=adamm"],  # a mistake in composing is told as fast
     ],
     ids=" ".join,

@@ -168,7 +168,9 @@ def test_a_run_that_is_stopped_in_any_step_ends_where_one_ends_that_is_not(
         assert told(folder) == told(whole), f"stopped in step {step}"
 
 
-@pytest.mark.parametrize("options", [EPOCHS, STEPS, {**EPOCHS, "val_check_interval": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [EPOCHS, STEPS, pytest.param({**EPOCHS, "val_check_interval": 2}, marks=pytest.mark.slow)], ids=str
+)
 def test_a_run_that_is_killed_after_any_of_its_checkpoints_ends_where_one_ends_that_is_not(
     tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,7 +200,7 @@ def test_a_wrong_option_is_told(make: Make, name: str, data: str, override: str,
 # ---------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["vit", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_a_run_with_dropout_goes_on_to_the_same_metrics(run_verb: Callable[..., Any], name: str) -> None:
     small = ["network.hidden=8", "network.layers=1", "network.dropout=0.3", "data.train_size=200"]
     command = [f"network={name}", *small, "trainer=cpu", "callbacks=none", "test=false"]

@@ -37,7 +37,11 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("kind", "processes", "number"),
-    [("all", 2, signal.SIGKILL), ("all", 2, signal.SIGTERM), ("one", 1, signal.SIGHUP)],
+    [
+        ("all", 2, signal.SIGKILL),
+        pytest.param("all", 2, signal.SIGTERM, marks=pytest.mark.slow),
+        ("one", 1, signal.SIGHUP),
+    ],
     ids=["all-kill", "all-term", "one-hup"],
 )
 def test_no_check_outlives_the_process_that_asked(

@@ -204,7 +204,7 @@ def test_what_opens_a_run_uses_the_average(whole: Any, run_verb: Run) -> None:
         assert value == pytest.approx(max(logged) if name == "best" else logged[-1])
 
 
-@pytest.mark.parametrize("kind", ["classifier", "scratch"])
+@pytest.mark.parametrize("kind", ["classifier", pytest.param("scratch", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", [STEPS + 2, STEPS])
 def test_a_stopped_run_ends_with_the_same_weights_and_the_same_average(
     whole: Any, run_verb: Run, kind: str, step: int

@@ -63,6 +63,7 @@ loop(search, Path(sys.argv[2]), 1, multiprocessing.get_context("fork")).run(sear
 """
 
 
+@pytest.mark.slow
 def test_a_killed_search_is_resumed_with_no_trial_lost_and_none_told_twice(
     program: Path, tmp_path: Path, search_in: Make, run_all: Any, states: Any, loop: Any, hold: Any, wait_until: Any
 ) -> None:
