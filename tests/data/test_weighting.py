@@ -118,6 +118,7 @@ def test_the_training_loss_weights_the_classes(compose: Compose, data_dir: Path,
             [*CLOCK, "data.balanced=true"],
             "no classes",
         ),
+        (["task=scratch", "network=scratch_mlp", "mixing=mixup"], "mixing: task=scratch learns from classes"),
         ([*PAIRS, "mixing=mixup"], "mixing: the labels of"),
     ],
 )

@@ -198,7 +198,7 @@ class ImageData(TensorData):
         if self.mixing is None:
             return images, labels
         if labels.dim() != 1:
-            raise InputError(f"mixing: the labels of {type(self).__name__} are no classes; give mixing=none")
+            raise InputError(f"mixing: the labels of {type(self).__name__} are no classes; leave mixing out")
         return self.mixing(images, labels)
 
     def picture(self, images: Tensor) -> Tensor:
