@@ -14,18 +14,14 @@ from row import Row, clock, in_turns
 from torch.nn.utils import convert_conv2d_weight_memory_format
 from training import CASES, ROWS, Bare, steps_of
 
+from atelier.tasks.precision import processor_has_bf16
+
 SEEN = {
     **{name: overrides for name, (overrides, _, _) in CASES.items()},
     "RNN of 128, MNIST's rows, batch 100": [*ROWS, "network=rnn"],
 }
 LAYOUTS = {"channels-last": torch.channels_last, "the usual layout": torch.contiguous_format}
 LEAST = 0.5  # seconds of steps in a measurement
-
-
-def able() -> bool:
-    """Whether this processor has bf16 instructions; without them, bf16 takes many times as long."""
-    has = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 class Steps:
@@ -64,7 +60,7 @@ def rows(rounds: int, folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
     last, usual = LAYOUTS
     for case in SEEN:
         layouts = (usual, last) if "cnn" in case.lower() else (usual,)
-        for bf16, layout in itertools.product((False, True) if able() else (False,), layouts):
+        for bf16, layout in itertools.product((False, True) if processor_has_bf16() else (False,), layouts):
             if (bf16, layout) != (False, usual):
                 name = f"{'bf16, ' * bf16}{layout}: {case}"
                 yield name, partial(beside, case, name, bf16, layout, rounds, folder)

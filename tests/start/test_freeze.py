@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from atelier.callbacks.frames import looking
 from atelier.compose.build import build_task
 from atelier.errors import InputError
 from atelier.start.freeze import freeze
+from atelier.tasks.task import Task
 
 Run = Callable[..., Any]
 Compose = Callable[..., Any]
@@ -89,7 +91,7 @@ def test_a_frozen_part_is_as_it_was_after_a_training_its_batch_norm_too(
 
 def test_looking_leaves_each_layer_in_its_mode() -> None:
     made = network().train()
-    made.averaged = nullcontext  # as a task's
+    made.averaged, made.evaluating = nullcontext, MethodType(Task.evaluating, made)  # as a task's
     freeze(made, ["0"])
     before = [module.training for module in made.modules()]
     with looking(made):

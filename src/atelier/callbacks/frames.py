@@ -27,18 +27,9 @@ def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int
 
 @contextmanager
 def looking(task: Any) -> Iterator[None]:
-    """Inside this context, a task is in evaluation mode, with averaged weights if any, and computes no gradients.
-
-    Afterwards each of its modules has its own mode again: frozen ones stay in evaluation mode.
-    """
-    training = {module: module.training for module in task.modules()}
-    task.eval()
-    try:
-        with torch.no_grad(), task.averaged():
-            yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
+    """Inside this context, a task is in evaluation mode, see `Task.evaluating`, and computes no gradients."""
+    with torch.no_grad(), task.evaluating():
+        yield
 
 
 def frame_path(folder: Path, epochs: int) -> Path:

@@ -20,7 +20,8 @@ from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, merged
-from atelier.runs.run import Run, rank
+from atelier.runs.provenance import rank
+from atelier.runs.run import Run
 from atelier.runs.setting import leaves, renamed, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 

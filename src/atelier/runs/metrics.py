@@ -3,14 +3,14 @@
 import csv
 import io
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
-from atelier.runs.manifest import write_atomically
+from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.rows import read_rows
 
 
@@ -31,6 +31,16 @@ class RunLogger(Logger):
 
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         """Close the logger; `summary` holds the objective's best value and the test metrics."""
+
+
+def finish_loggers(loggers: Iterable[Any], manifest: Manifest, exit_status: int) -> None:
+    """Close the loggers of a run with its exit status, its best value and its test metrics."""
+    objective = manifest["objective"]
+    best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
+    tested = {f"test/{name}": value for name, value in manifest["test"].items()}
+    for logger in loggers:
+        if isinstance(logger, RunLogger):
+            logger.finish(exit_status, summary={**best, **tested})
 
 
 class MetricsFile(RunLogger):

@@ -67,3 +67,10 @@ def told_if_scarce(threads: int | None, here: int | None = None) -> str:
     if threads is None or threads <= here:
         return ""
     return f"Threads: {threads}, as at the start, for equal numbers; this machine has {here} cores, so it is slower"
+
+
+def rank() -> int:
+    """The rank of this process in its run."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    return int(rank_zero_only.rank)  # type: ignore[attr-defined]

@@ -23,7 +23,6 @@ from typing import Any, TextIO
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier import repository
 from atelier.errors import InputError
@@ -35,7 +34,7 @@ from atelier.runs.folder import RunFolder, claim, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest, untrained
-from atelier.runs.metrics import MetricsFile, RunLogger
+from atelier.runs.metrics import MetricsFile, finish_loggers
 from atelier.runs.overrides import typed
 from atelier.runs.rows import gaps
 from atelier.runs.terminal import (
@@ -75,7 +74,7 @@ class Run:
         self.stop = StopRequest()
         self.keeper = Keeper(folder, self.manifest, config, self.stop)
         self.metrics = MetricsFile(folder.metrics)
-        self.main = rank() == 0
+        self.main = provenance.rank() == 0
         self.trainer: lightning.Trainer | None = None
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
@@ -119,7 +118,7 @@ class Run:
         The folder is not changed before `describe`, which checks that the network fits the checkpoint.
         """
         with ExitStack() as locked:
-            lock = locked.enter_context(claim(folder.path)) if rank() == 0 else None
+            lock = locked.enter_context(claim(folder.path)) if provenance.rank() == 0 else None
             run = cls(folder, config, changed, lock, root)
             locked.pop_all()  # the run keeps the lock
         return run
@@ -164,7 +163,7 @@ class Run:
                 raise
             finally:
                 self.stop.release()
-                self.finish_loggers(self.exit_status(ended))
+                finish_loggers(self.trainer.loggers if self.trainer else (), self.manifest, self.exit_status(ended))
                 if torch.distributed.is_available() and torch.distributed.is_initialized():
                     torch.distributed.destroy_process_group()
                 if self.lock:
@@ -294,17 +293,3 @@ class Run:
         if isinstance(error, KeyboardInterrupt) or (self.stop.received and isinstance(error, SystemExit)):
             return 130  # Lightning turns a KeyboardInterrupt into a SystemExit
         return 2 if isinstance(error, InputError) else int(error is not None)
-
-    def finish_loggers(self, exit_status: int) -> None:
-        """Close the loggers with the run's exit status, its best value and its test metrics."""
-        objective = self.manifest["objective"]
-        best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
-        tested = {f"test/{name}": value for name, value in self.manifest["test"].items()}
-        for logger in self.trainer.loggers if self.trainer else ():
-            if isinstance(logger, RunLogger):
-                logger.finish(exit_status, summary={**best, **tested})
-
-
-def rank() -> int:
-    """The rank of this process in its run."""
-    return int(rank_zero_only.rank)  # type: ignore[attr-defined]

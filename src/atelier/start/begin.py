@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.arguments import check_complete
 from atelier.errors import InputError
 from atelier.runs.folder import read_yaml
-from atelier.runs.run import Run, rank
+from atelier.runs.provenance import rank
+from atelier.runs.run import Run
 from atelier.start.freeze import freeze
 from atelier.start.take import take
 from atelier.start.weights import checksum_of, file_of, read_weights

@@ -131,3 +131,19 @@ def go_on(checkpoint: dict[str, Any]) -> None:
     if raw := checkpoint.get(RAW):
         checkpoint[OWN] = {key: checkpoint["state_dict"][key] for key in raw}
         checkpoint["state_dict"].update(raw)
+
+
+@contextmanager
+def evaluating(task: Any) -> Iterator[None]:
+    """Inside this context, a task is in evaluation mode, with averaged weights if any.
+
+    Afterwards each of its modules has its own mode again: frozen ones stay in evaluation mode.
+    """
+    training = {module: module.training for module in task.modules()}
+    task.eval()
+    try:
+        with task.averaged():
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode

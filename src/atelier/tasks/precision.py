@@ -52,13 +52,18 @@ def choose_precision(accelerator: str, network: nn.Module) -> tuple[str, str]:
         return ("bf16-mixed", "the GPU has it") if able else ("32-true", "the GPU has no bf16")
     if accelerator != "cpu":
         return "32-true", f"bf16 has not been tried on {accelerator}"
-    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # earlier versions of torch cannot tell
-    if not (has.get("avx512_bf16") or has.get("amx_bf16")):
+    if not processor_has_bf16():
         return "32-true", "this processor has no bf16 instructions"
     gaining = sorted({type(part).__name__ for part in network.modules() if gains(part)})
     if not gaining:
         return "32-true", "bf16 saves time with wide convolutions and LSTMs only"
     return "bf16-mixed", f"this processor has bf16 instructions, with which {' and '.join(gaining)} save time"
+
+
+def processor_has_bf16() -> bool:
+    """Whether this processor has bf16 instructions; without them, bf16 takes many times as long."""
+    has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # earlier versions of torch cannot tell
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 def gains(part: nn.Module) -> bool:

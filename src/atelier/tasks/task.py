@@ -17,7 +17,7 @@ from torchmetrics import Metric
 
 from atelier.errors import InputError, wrong_value
 from atelier.internals import QuickHooks
-from atelier.tasks.average import Average, go_on
+from atelier.tasks.average import Average, evaluating, go_on
 from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
@@ -103,6 +103,10 @@ class Task(QuickHooks, lightning.LightningModule):
     def averaged(self) -> AbstractContextManager[None]:
         """Inside this context, as in validations, the network has its averaged weights, if there are any."""
         return self.average.in_use() if self.average else nullcontext()
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Inside this context, the task is in evaluation mode, with averaged weights if any."""
+        return evaluating(self)
 
     def configure_callbacks(self) -> list[lightning.Callback]:
         return [self.average] if self.average else []
@@ -258,10 +262,8 @@ class Task(QuickHooks, lightning.LightningModule):
         Python are restored afterwards.
         """
         data = self.own_data(f"measuring the {split} split apart")
-        training = {module: module.training for module in self.modules()}
         others = random.getstate(), np.random.get_state()  # a user's data set may draw from them
-        self.eval()
-        with self.averaged(), torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+        with self.evaluating(), torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             for index, batch in enumerate(data.loader(split)):
                 inputs, labels = data.transfer_batch_to_device(batch, self.device, 0)
                 with self.trainer.precision_plugin.val_step_context():
@@ -271,8 +273,6 @@ class Task(QuickHooks, lightning.LightningModule):
         self.measured_as = prefix
         self.on_validation_epoch_end()
         del self.measured_as
-        for module, mode in training.items():
-            module.training = mode
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save each process's metrics of an unfinished epoch, so that the run can resume in its middle."""
