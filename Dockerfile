@@ -8,7 +8,7 @@ WORKDIR /atelier
 COPY pyproject.toml requirements.lock Makefile README.md ./
 COPY src ./src
 COPY conf ./conf
-RUN make setup PYTHON=python3 TORCH_BACKEND=$TORCH_BACKEND && rm -rf /root/.cache
+RUN make setup PYTHON=python3 TORCH_BACKEND=$TORCH_BACKEND && rm -rf ~/.cache
 COPY . .
 ENV PATH=/atelier/.venv/bin:$PATH
 ENTRYPOINT ["atelier"]

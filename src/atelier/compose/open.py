@@ -26,7 +26,6 @@ from atelier.runs.setting import leaves, renamed, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
-LAST = "/checkpoints/last.ckpt"  # by which resume= may name a run, too
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 
 
@@ -37,7 +36,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     experiment = hydra.runtime.choices.get("experiment") or "default"
     changed: dict[str, Any] = {}
     if config.resume is not None:
-        folder = find(str(config.resume).removesuffix(LAST), Path(config.paths.logs))
+        folder = to_resume(config)
         config, changed = resumed_config(folder, overrides, str(config.paths.data))
     check_run(config, experiment, overrides)
     if rank() > 0 and FOLDER_OF_RANKS in os.environ:
@@ -72,10 +71,15 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
         config = compose("train", where)
     if config.resume is None:
         return list(arguments)
-    run = find(str(config.resume).removesuffix(LAST), Path(config.paths.logs))
+    run = to_resume(config)
     overrides = Manifest.read(run.manifest)["overrides"]
     check_overrides(overrides, run.manifest)
     return merged(overrides, arguments)
+
+
+def to_resume(config: DictConfig) -> RunFolder:
+    """The run that `resume=` names: by its folder, by its last.ckpt, or as `latest`."""
+    return find(str(config.resume).removesuffix("/checkpoints/last.ckpt"), Path(config.paths.logs))
 
 
 def of_the_launcher(override: str, config: DictConfig) -> bool:
