@@ -12,6 +12,8 @@ METRICS = {
     "frechet_distance": "Fréchet distance",
     "elbo": "ELBO (nats)",
     "kl": "KL divergence (nats)",
+    "macro_f1": "macro-F1",
+    "auroc": "AUROC",
     "seconds": "training time (seconds)",
 }
 KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
