@@ -10,6 +10,7 @@ from atelier.errors import InputError
 from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.report.pictures import check_figure, choose, draw_pictures, kind_names
+from atelier.report.write import wanted
 from atelier.sweeps.aggregate import aggregate
 
 NAN = float("nan")
@@ -25,8 +26,11 @@ def rising(values: dict[str, str], seed: int) -> list[float]:
     [
         ({"optimizer": ["sgd", "adam"]}, ["curves", "curves", "bars"]),
         ({"optimizer.lr": ["0.1", "0.01"]}, ["curves", "curves", "line"]),
-        ({"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}, ["curves", "curves", "heatmap"]),
-        ({"a.a": ["1", "2"], "b.b": ["1", "2"], "c.c": ["1", "2"]}, ["curves", "curves", "bars"]),
+        (
+            {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]},
+            ["curves", "curves", "heatmap", "importance"],
+        ),
+        ({"a.a": ["1", "2"], "b.b": ["1", "2"], "c.c": ["1", "2"]}, ["curves", "curves", "bars", "importance"]),
         ({}, ["curves", "curves"]),
     ],
 )
@@ -39,13 +43,22 @@ def test_figures_are_chosen_by_the_keys(
     assert [one["metric"] for one in chosen[:2]] == ["accuracy", "loss"]
 
 
+def test_a_search_of_ten_trials_gets_importances_beside_its_figure(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    search = {"kind": "search", "logarithmic": ["a.a"]}
+    importance = {"kind": "importance", "logarithmic": ["a.a"], "of_search": True}
+    for number, (values, asked) in enumerate([("12345", [search, importance]), ("1234", [search])]):
+        grid, study = {"a.a": list(values), "b.b": ["1", "2"]}, {"figures": [search]}
+        folder = made_up_sweep(tmp_path / str(number), grid, rising, seeds=(0,), presentation=study)
+        assert wanted(aggregate([folder])) == asked
+
+
 def test_pairs_of_values_that_go_together_are_no_grid(made_up_sweep: Sweep, tmp_path: Path) -> None:
     values = [str(n) for n in range(5)]
     folder = made_up_sweep(tmp_path / "s", {"a.a": values}, rising, seeds=(0,), swept=["a.a", "b.b"])
     for number in range(5):
         (folder / str(number) / "config.yaml").write_text(f"b: {{b: x{number}}}")
     results = aggregate([folder])
-    assert choose(results, groups(results))[-1]["kind"] == "bars"
+    assert [one["kind"] for one in choose(results, groups(results))] == ["curves", "curves", "bars"]
 
 
 def test_what_the_study_asks_for_is_drawn_as_files(made_up_sweep: Sweep, tmp_path: Path) -> None:
@@ -158,7 +171,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ({"kind": "pie"}, "f.kind=pie: give one of: bars, curves, heatmap, line, pictures, search"),
+        ({"kind": "pie"}, "f.kind=pie: give one of: bars, curves, heatmap, importance, line, pictures, search"),
         ({"metric": "val/loss"}, "f.kind is missing: give text"),
         ({"kind": "line", "y": "lr"}, "f.y: no 'y'; choose from: "),
         (

@@ -50,6 +50,16 @@ def key_words(key: str) -> str:
     return KEYS.get(name, name.replace("_", " "))
 
 
+def key_titles(keys: Iterable[str]) -> dict[str, str]:
+    """{key: its words}; keys with equal words keep their own names.
+
+    >>> key_titles(["optimizer.lr", "task.lr", "network.hidden"])
+    {'optimizer.lr': 'optimizer.lr', 'task.lr': 'task.lr', 'network.hidden': 'hidden units'}
+    """
+    words = {key: key_words(key) for key in keys}
+    return {key: key if list(words.values()).count(word) > 1 else word for key, word in words.items()}
+
+
 def describe_values(values: Mapping[str, str | None]) -> str:
     """The values of the swept keys as a label; an option of a group stands without its key.
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from atelier.figures.words import metric_words, number
+from atelier.figures.words import key_titles, metric_words, number
 from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import caption, cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
-from atelier.report.table import Cell, Column, Table, duration, key_titles, value_cell
+from atelier.report.table import Cell, Column, Table, duration, value_cell
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 

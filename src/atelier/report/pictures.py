@@ -105,7 +105,11 @@ def called_by(group: Group, keys: Container[str]) -> Group:
 
 
 def choose(results: Results, found: list[Group]) -> list[Wanted]:
-    """Curves of the objective and the loss; then a line for one numeric key, a heatmap for two keys, else bars."""
+    """Curves of the objective and the loss; then a line for one numeric key, a heatmap for two keys, else bars.
+
+    A full grid of two keys or more also gets the importances of its keys.
+    """
+    from atelier.figures.kinds.importance import crossed
     from atelier.figures.kinds.line import numeric_keys
 
     metric = results.metric
@@ -124,7 +128,8 @@ def choose(results: Results, found: list[Group]) -> list[Wanted]:
         kind = "heatmap"  # more than half of its cells are known
     else:
         kind = "bars"
-    return [*wanted, {"kind": kind, "metric": metric}]
+    kinds = [kind, "importance"] if len(crossed(group.values for group in found)) > 1 else [kind]
+    return [*wanted, *({"kind": kind, "metric": metric} for kind in kinds)]
 
 
 def check_figures(study: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from atelier.figures.words import as_number, key_words, metric_words, number, whole_number
+from atelier.figures.words import as_number, key_titles, metric_words, number, whole_number
 from atelier.report.groups import best_place, unit_of
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
@@ -82,12 +82,6 @@ def best_at(setting: Setting, unit: str) -> Statistic:
     """The statistic of the epochs or steps, counted from 1, at which the objective was best."""
     places = (best_place(record, unit) for record in setting.completed)
     return Statistic.of(None if place is None else place + 1 for place in places)
-
-
-def key_titles(keys: list[str]) -> dict[str, str]:
-    """{key: its words}; keys with equal words keep their own names."""
-    words = [key_words(key) for key in keys]
-    return {key: key if words.count(key_words(key)) > 1 else key_words(key) for key in keys}
 
 
 def numeric(values: Iterable[str | None]) -> bool:

@@ -70,8 +70,12 @@ def write(results: Results, output: Path) -> None:
 
 
 def wanted(results: Results) -> list[dict[str, object]]:
-    """The figures of all studies, without duplicates."""
+    """The figures of all studies, without duplicates; a search of enough trials also gets its keys' importances."""
+    from atelier.figures.kinds.importance import LEAST
+
     asked = [one for s in results.sweeps for one in (s.content.get("presentation") or {}).get("figures") or []]
+    if len(results.keys) > 1 and sum(record.status == "completed" for record in results.records) >= LEAST:
+        asked += [{**one, "kind": "importance", "of_search": True} for one in asked if one["kind"] == "search"]
     return [one for index, one in enumerate(asked) if one not in asked[:index]]
 
 
