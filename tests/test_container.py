@@ -40,7 +40,7 @@ def test_the_dockerfile_sets_up_with_the_projects_own_command() -> None:
 
 def test_what_a_container_must_not_hold_stays_outside() -> None:
     ignored = set((ROOT / ".dockerignore").read_text().split())
-    assert {".venv", ".env", "data", "logs", ".git"} <= ignored
+    assert {".venv", ".env", "data", "logs", ".git", "conf/local"} <= ignored
 
 
 def test_the_dev_container_sets_up_in_the_same_way() -> None:

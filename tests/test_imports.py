@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
         "start",
     },
     "new": set(),
-    "api": {"runs", "sweeps", "data", "figures", "tasks", "compose"},
+    "api": {"runs", "sweeps", "data", "figures", "tasks", "compose", "local_settings"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

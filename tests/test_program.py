@@ -1,6 +1,7 @@
 """The program `atelier`, and projects of one's own that build on the library's conf/."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -137,6 +138,22 @@ def test_the_program_lists_its_verbs(tmp_path: Path) -> None:
     wrong = program("trian", folder=tmp_path)
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("atelier trian: there is no such verb")
+
+
+def test_a_wheel_holds_conf_without_the_settings_of_the_machine(tmp_path: Path) -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    for name in ("pyproject.toml", ".gitignore", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, tmp_path)
+    for name in ("src", "conf"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(tmp_path / "conf" / "local", ignore_errors=True)
+    conf = {f"atelier/{file.relative_to(tmp_path)}" for file in (tmp_path / "conf").rglob("*.yaml")}
+    (tmp_path / "conf" / "local").mkdir()
+    (tmp_path / "conf" / "local" / "paths.yaml").write_text("data: /big/data\n")
+    held = {file.distribution_path for file in WheelBuilder(str(tmp_path)).recurse_included_files()}
+    assert {name for name in held if name.startswith("atelier/conf/")} == conf
+    assert held >= {"atelier/verbs/train.py", "atelier/__main__.py", "hydra_plugins/atelier_sweeps.py"}
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from atelier.api import project
+from atelier.errors import InputError
 from atelier.new import make_project
 from atelier.project import VARIABLE
 
@@ -38,3 +39,16 @@ def test_a_project_of_ones_own_stays_the_project(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     assert project.root() == tmp_path / "mine"
     assert os.environ[VARIABLE] == str(tmp_path / "mine"), "for what may be built, and for the training's process"
+
+
+def test_the_settings_of_the_machine_are_checked_as_for_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_project([str(tmp_path / "mine")])
+    local = tmp_path / "mine" / "conf" / "local"
+    local.mkdir(parents=True)
+    (local / "paths.yaml").write_text("run: /x\n")
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.delenv("ATELIER_LOCAL", raising=False)
+    with pytest.raises(InputError, match=r"paths\.run is not a machine's own"):
+        project.logs_folder()

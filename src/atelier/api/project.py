@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from atelier.compose.verb import register_resolvers
+from atelier.local_settings import check_local
 from atelier.project import INSTALLED, PACKAGE, VARIABLE, conf_of, find_project, script_of, settings
 
 COMPOSING = threading.Lock()  # Hydra composes with variables of the whole process
@@ -37,8 +38,13 @@ def train_script() -> Path:
 
 
 def options_of(verb: str) -> DictConfig:
-    """The options of a command that has no arguments, as conf/ and the environment (`LOG_DIR`, `.env`) say."""
+    """The options of a command that has no arguments, as conf/ and the environment (`LOG_DIR`, `.env`) say.
+
+    Raises:
+        InputError: if a file in conf/local/ is refused.
+    """
     load_dotenv(root() / ".env")
+    check_local(conf_folder())
     with COMPOSING:
         register_resolvers(root())
         users = GlobalHydra.instance().hydra  # of a program that composes a configuration of its own
