@@ -1,8 +1,9 @@
 """The command `report`: writes tables, figures and an HTML page from finished runs; without `sweep`, lists runs."""
 
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from atelier.compose.verb import verb
 
@@ -13,7 +14,7 @@ def main(options: DictConfig) -> None:
     from atelier.arguments import check_arguments
     from atelier.project import conf_of, project_root
     from atelier.report.listing import print_listing
-    from atelier.report.write import write_report
+    from atelier.report.write import Asked, write_report
     from atelier.sweeps.sweep import Sweep
 
     logs = Path(options.paths.logs)
@@ -24,7 +25,9 @@ def main(options: DictConfig) -> None:
     named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
     folders = [Sweep.find(str(name), logs) for name in named]
     output = Path(str(options.output)) if options.output is not None else None
-    write_report(folders, output, conf_of(project_root()))
+    asked: Any = OmegaConf.to_object(OmegaConf.masked_copy(options, ["baseline", "rows", "columns", "metric"]))
+    check_arguments("", Asked, asked)
+    write_report(folders, output, conf_of(project_root()), Asked(**asked))
 
 
 if __name__ == "__main__":

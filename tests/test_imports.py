@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "start": {"runs", "data"},
     "sweeps": {"runs", "compose"},
     "figures": {"runs"},
-    "report": {"runs", "sweeps", "figures", "repository"},
+    "compare": {"runs", "sweeps", "figures"},
+    "report": {"runs", "sweeps", "figures", "compare", "repository"},
     "export": {"data", "tasks"},
     "compose": {
         "local_settings",

@@ -87,6 +87,8 @@ def printed_rows(text: str) -> list[list[str]]:
 def test_the_table_has_a_row_for_each_setting_complete_ones_first(told: str) -> None:
     rows = printed_rows(told)
     # adam: 0.75 + lr, sgd: 0.5 + lr; seed 1 adds 0.1: mean + 0.05, deviation 0.1 / sqrt(2) = 0.071
+    assert rows[1][3] == "−0.2500 (−0.2500 to −0.2500)", "adam and sgd differ by the same for each seed"
+    rows = [row[:3] + row[4:] for row in rows]
     assert [row[:3] for row in rows] == [
         ["adam", "0.01", "0.810 ± 0.071"],
         ["sgd", "0.01", "0.560 ± 0.071"],
@@ -122,7 +124,7 @@ def test_the_terminal_tells_the_caption_and_where_things_are(sweep: Path, told: 
     assert "the_study" in told
     assert "seeds 0, 1. Mean ± standard deviation over seeds" in told
     assert "budget=quick instead of the full setting: trainer.max_epochs=2, seed=[0, 1]" in told
-    assert f"{sweep}: report.html, summary.md, summary.csv, figures/" in told
+    assert f"{sweep}: report.html, summary.md, summary.tex, summary.csv, settings.csv, figures/" in told
     assert {"report.html", "summary.md", "summary.csv", "figures"} <= {file.name for file in sweep.iterdir()}
 
 
@@ -145,9 +147,12 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
     assert text.startswith("# the_study: A study\n\nQuestion: Which one?\n\nClaim: Adam | of course.\n")
     assert "budget=quick" in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    columns = "| optimizer | learning rate | best validation accuracy | at epoch | test accuracy | test loss |"
+    apart = "difference to the best"
+    columns = (
+        f"| optimizer | learning rate | best validation accuracy | at epoch | {apart} | test accuracy | test loss |"
+    )
     assert rows[0].startswith(columns)
-    assert rows[2].startswith("| adam | 0.01 | 0.810 ± 0.071 | 2 ± 0 | 0.800 ± 0.071 | 0.5 ± 0 |")
+    assert rows[2].startswith("| adam | 0.01 | 0.810 ± 0.071 | 2 ± 0 | – | 0.800 ± 0.071 | 0.5 ± 0 |")
     assert len(rows) == 6
     for path in re.findall(r"!\[.*?\]\((.*?)\)", text):
         assert (sweep / path).is_file()

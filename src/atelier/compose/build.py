@@ -22,6 +22,7 @@ from atelier.compose.features import check_features
 from atelier.compose.targets import build, check, locate, make, nodes, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
+from atelier.figures.words import better
 from atelier.internals import NoProfiler, ask_no_driver
 from atelier.project import command
 from atelier.runs.checkpoint import Straight
@@ -33,9 +34,6 @@ from atelier.tasks.manual import leave_to_the_task
 from atelier.tasks.precision import choose_precision
 from atelier.tasks.task import Task
 
-# Words in the names of metrics that are better when large, and when small.
-LARGER = ("accuracy", "elbo")
-SMALLER = ("loss", "error", "distance", "perplexity")
 ALL = ("auto", -1, "-1")  # values of trainer.devices that mean: every device
 
 
@@ -100,9 +98,8 @@ def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:
         counting = "a run that counts steps (trainer.check_val_every_n_epoch=null) needs a whole number of them"
         raise InputError(f"trainer.val_check_interval={often}: {counting}")
     typed = {key_of(override) for override in overrides}
-    other = {"min": LARGER, "max": SMALLER}[config.task.mode]
-    if "task.metric" in typed and "task.mode" not in typed and any(word in config.task.metric for word in other):
-        right = "max" if other is LARGER else "min"
+    right = better(config.task.metric)
+    if "task.metric" in typed and "task.mode" not in typed and right not in (None, config.task.mode):
         told = f"task.mode={config.task.mode} would keep the worst network; give task.mode={right} too"
         raise InputError(f"task.metric={config.task.metric}: {told}")
 

@@ -17,6 +17,8 @@ METRICS = {
     "seconds": "training time (seconds)",
 }
 KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
+# Words in the names of metrics that are better when large, and when small.
+BETTER = {"max": ("accuracy", "elbo", "macro_f1", "auroc"), "min": ("loss", "error", "distance", "perplexity")}
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -39,6 +41,15 @@ def metric_words(metric: str) -> str:
     split, _, name = metric.partition("/") if "/" in metric else ("", "", metric)
     name = name.replace("/", ", ")
     return f"{SPLITS.get(split, split)} {METRICS.get(name, name.replace('_', ' '))}".strip()
+
+
+def better(metric: str) -> str | None:
+    """Whether a metric is better when large, "max", or when small, "min", as its name tells; None if it does not.
+
+    >>> better("test/common_sense_error"), better("val/kl")
+    ('min', None)
+    """
+    return next((mode for mode, words in BETTER.items() if any(word in metric for word in words)), None)
 
 
 def key_words(key: str) -> str:
@@ -117,3 +128,12 @@ def as_number(text: str | None) -> float | None:
         return float(text) if text is not None else None
     except ValueError:
         return None
+
+
+def in_order(values: Iterable[str]) -> list[str]:
+    """The values without duplicates, sorted if all are numbers."""
+    once = list(dict.fromkeys(values))
+    places = {value: as_number(value) for value in once}
+    if any(place is None for place in places.values()):
+        return once
+    return sorted(once, key=lambda value: places[value] or 0.0)

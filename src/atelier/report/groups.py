@@ -6,13 +6,12 @@ from atelier.figures.group import Group, Run
 from atelier.figures.words import describe_values
 from atelier.runs.rows import GAPS
 from atelier.sweeps.aggregate import Results, Setting
-from atelier.sweeps.grid import begins_with_base
 from atelier.sweeps.records import Record
 
 
 def groups(results: Results) -> list[Group]:
     """A group for each setting, in the order of `Results`, with a unique label."""
-    base = base_of(results)
+    base = results.base
     labels = [label(setting, base) for setting in results.settings]
     unit = unit_of(results.records)
     objective = results.metric or "", results.mode
@@ -20,13 +19,6 @@ def groups(results: Results) -> list[Group]:
         group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base, objective)
         for name, setting in zip(labels, results.settings, strict=True)
     ]
-
-
-def base_of(results: Results) -> Setting | None:
-    """The base setting of a study's `settings`, from which the others differ; None if there is none."""
-    if len(results.sweeps) != 1 or not begins_with_base(results.sweeps[0].content.get("presentation") or {}):
-        return None
-    return next((s for s in results.settings if any(record.job.get("number") == 0 for record in s.records)), None)
 
 
 def changes(setting: Setting, base: Setting) -> dict[str, str | None]:

@@ -16,6 +16,9 @@ MIXED = {
 }
 
 
+ENOUGH = 3  # runs of a setting, from which on a difference between settings can be told from chance
+
+
 def title(results: Results) -> str:
     """The name of each study with its title, and of each experiment that belongs to none."""
     alone = [record.manifest for record in results.records if not record.job]
@@ -81,15 +84,10 @@ def texts_of(record: Record, key: str) -> list[str]:
 
 def repeats_of(results: Results) -> dict[str, list[str]]:
     """{seeds, folds or draws: their values}; folds and draws only if there are several."""
-    found = {word: {repeat(record, key) for record in results.records} - {""} for key, word in REPEATS.items()}
+    repeats = zip(*(record.repeat for record in results.records), strict=True)
+    found = {word: set(values) - {""} for word, values in zip(REPEATS.values(), repeats, strict=True)}
     told = {word: values for word, values in found.items() if len(values) > 1 or (values and word == "seeds")}
     return {word: sorted(values, key=natural) for word, values in told.items()}
-
-
-def repeat(record: Record, key: str) -> str:
-    """The run's seed, fold or draw as text; "" if it has none."""
-    told = record.get("seed") if key == "seed" else record.value(key)
-    return "" if told is None else str(told)
 
 
 def quick(sweep: dict[str, Any]) -> str:
@@ -137,9 +135,12 @@ def cautions(results: Results) -> list[str]:
     for option in sorted({record.overrides["debug"] for record in records if "debug" in record.overrides} - {"null"}):
         told.append(f"debug={option}: a trial of the code, not a full training.")
     for setting in results.settings:
-        runs = Counter(tuple(repeat(record, key) for key in REPEATS) for record in setting.completed)
+        runs = Counter(record.repeat for record in setting.completed)
         if twice := [seed for (seed, *_), n in runs.items() if n > 1 and seed]:
             told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
+    most = max((len(setting.completed) for setting in results.settings), default=ENOUGH)
+    if len(results.settings) > 1 and most < ENOUGH and not any(sweep.search for sweep in results.sweeps):
+        told.append(f"{count(most, 'run')} of a setting: differences may be chance; three seeds or more tell more.")
     return told + origins(results)
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from atelier.figures.words import key_titles, metric_words, number
 from atelier.report.groups import best_place, unit_of
-from atelier.report.notes import caption, cautions, texts, title
+from atelier.report.notes import cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
 from atelier.report.table import Cell, Column, Table, duration, value_cell
@@ -34,7 +34,6 @@ def page(results: Results, table: Table, pictures: Sequence[Picture], problems: 
         title=title(results),
         texts=texts(results),
         commands=[shlex.join(words) for sweep in results.sweeps if (words := sweep.content.get("command"))],
-        caption=caption(results),
         notes=[*cautions(results), *problems],
         settings=table,
         pictures=[(picture, as_data(picture)) for picture in pictures],

@@ -1,4 +1,4 @@
-"""Writes summary.csv, a row for each run, and summary.md, the table of settings."""
+"""Writes summary.csv, a row for each run, and settings.csv and summary.md, a row for each setting."""
 
 import csv
 import io
@@ -7,17 +7,38 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from atelier.compare.difference import Comparison, Difference
 from atelier.figures.words import as_number
-from atelier.report.notes import caption, cautions, texts, title
+from atelier.report.notes import cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
-from atelier.sweeps.aggregate import Results
+from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
 
 def summary_csv(results: Results, output: Path) -> str:
     """A row for each run; the columns are the swept keys and all keys of run.json, such as `objective.best`."""
-    rows = [run_row(record, results.keys, output) for record in results.records]
+    return as_csv([run_row(record, results.keys, output) for record in results.records])
+
+
+def settings_csv(results: Results, comparison: Comparison | None) -> str:
+    """A row for each setting: means, deviations and numbers of runs, and the differences of the comparison."""
+    differences = comparison.differences if comparison else [None] * len(results.settings)
+    return as_csv([setting_row(*pair, results.metric) for pair in zip(results.settings, differences, strict=True)])
+
+
+def setting_row(setting: Setting, difference: Difference | None, metric: str | None) -> dict[str, Any]:
+    tested = {f"test/{name}": one for name, one in setting.test.items()}
+    measured = {metric or "objective": setting.objective, **tested, "seconds": setting.seconds}
+    row: dict[str, Any] = {**setting.values, "runs": len(setting.records), "completed": len(setting.completed)}
+    for name, one in measured.items():
+        row |= {name: one.mean, f"{name} std": one.std, f"{name} n": one.n}
+    names = {"difference": "mean", "difference low": "low", "difference high": "high", "difference pairs": "pairs"}
+    row |= {name: getattr(difference, field) for name, field in names.items() if difference}
+    return {**row, "config_hash": setting.config_hash}
+
+
+def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -59,7 +80,7 @@ def relative(folder: Path | None, output: Path) -> str | None:
 def summary_md(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str]) -> str:
     lines = [f"# {title(results)}", ""]
     lines += [f"{word}: {text}\n" for word, text in texts(results)]
-    lines += [caption(results), ""]
+    lines += [table.caption, ""]
     lines += [f"- {note}" for note in [*cautions(results), *problems]]
     lines += ["", *table_lines(table.columns, table.rows)]
     for picture in pictures:

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from atelier.compare.difference import Comparison
 from atelier.figures.words import as_number, key_titles, metric_words, number, whole_number
 from atelier.report.groups import best_place, unit_of
+from atelier.report.notes import caption
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
@@ -34,6 +36,7 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     columns: Sequence[Column]
+    caption: str = ""
 
     @property
     def rows(self) -> list[tuple[Cell, ...]]:
@@ -41,14 +44,14 @@ class Table:
 
     def main(self) -> "Table":
         """The table with its main columns only."""
-        return Table([column for column in self.columns if column.main])
+        return Table([column for column in self.columns if column.main], self.caption)
 
     def without(self, *titles: str) -> "Table":
-        return Table([column for column in self.columns if column.title not in titles])
+        return Table([column for column in self.columns if column.title not in titles], self.caption)
 
 
-def settings_table(results: Results) -> Table:
-    """The table of settings, in the order of `Results`."""
+def settings_table(results: Results, comparison: Comparison | None = None) -> Table:
+    """The table of settings, in the order of `Results`, with the differences of a comparison."""
     settings, unit = results.settings, unit_of(results.records)
 
     def measured(title: str, values: Iterable[Statistic | None], main: bool = True) -> Column:
@@ -65,6 +68,9 @@ def settings_table(results: Results) -> Table:
     if results.metric:
         columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
         columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), main=False))
+    if comparison:
+        cells = [Cell(str(one), one.mean) if one else Cell("–", None) for one in comparison.differences]
+        columns.append(Column(comparison.title, cells))
     for gap in GAPS:
         if any(gap in setting.gaps for setting in settings):
             columns.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), main=False))
@@ -75,7 +81,7 @@ def settings_table(results: Results) -> Table:
         Column("parameters", [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings]),
         Column("runs (n)", [Cell(runs_told(s), float(len(s.completed))) for s in settings], numeric=False),
     ]
-    return Table(columns)
+    return Table(columns, " ".join([caption(results), *([comparison.caption()] if comparison else [])]))
 
 
 def best_at(setting: Setting, unit: str) -> Statistic:

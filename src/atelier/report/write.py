@@ -1,14 +1,18 @@
-"""Writes the report of sweeps and runs: summary.csv, summary.md, figures/ and report.html."""
+"""Writes the report of sweeps and runs: its tables, figures and the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as Shown
 from rich.text import Text
 
+from atelier.compare.difference import Comparison, compare
+from atelier.compare.latex import latex
 from atelier.errors import InputError
-from atelier.report.notes import caption, cautions, title
+from atelier.report.notes import cautions, title
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
 from atelier.runs.terminal import plain_console
@@ -17,13 +21,32 @@ from atelier.sweeps.aggregate import Results, aggregate
 from atelier.sweeps.study import presentation
 
 
-def write_report(folders: Path | Sequence[Path], output: Path | None = None, conf: Path | None = None) -> Results:
+@dataclass(frozen=True)
+class Asked:
+    """What the tables of a report show; conf/report.yaml describes it."""
+
+    baseline: Mapping[str, Any] | str | None = None
+    rows: str | Sequence[str] = ()
+    columns: str | Sequence[str] = ()
+    metric: str | None = None
+
+
+AS_USUAL = Asked()
+
+
+def write_report(
+    folders: Path | Sequence[Path],
+    output: Path | None = None,
+    conf: Path | None = None,
+    asked: Asked = AS_USUAL,
+) -> Results:
     """Write and print the report of finished or unfinished sweeps and runs; it trains nothing.
 
     Args:
         folders: a sweep's folder, or several folders of sweeps and runs.
         output: the folder of the report; None: the folder of the only sweep.
         conf: the folder of the present studies; None: use the copy of the study in each sweep.json.
+        asked: what the tables show.
 
     Raises:
         InputError: if a folder holds no run, `output` is missing or cannot be written, or a study's file is wrong.
@@ -33,6 +56,8 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
     if conf is not None:
         for sweep in results.sweeps:
             sweep.content["presentation"] = presentation(sweep, conf)
+    comparison = compare(results, asked.baseline)
+    tex = latex(results, asked.rows, asked.columns, asked.metric)
     if output is None:
         if len(folders) != 1 or not (folders[0] / "sweep.json").is_file():
             raise InputError("output is missing: give output=FOLDER, unless sweep= names the folder of one sweep")
@@ -43,30 +68,31 @@ def write_report(folders: Path | Sequence[Path], output: Path | None = None, con
     except OSError as error:
         raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
     try:
-        write(results, output)
+        write(results, comparison, tex, output)
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:  # the verb tells of rights and disks
         where = error.filename2 or error.filename
         raise InputError(f"output={output}: {where} cannot be written: {error.strerror}") from error
     return results
 
 
-def write(results: Results, output: Path) -> None:
-    from atelier.report.summary import summary_csv
+def write(results: Results, comparison: Comparison | None, tex: str, output: Path) -> None:
+    from atelier.report.summary import settings_csv, summary_csv, summary_md
 
-    table = settings_table(results)
+    table = settings_table(results, comparison)
     write_atomically(output / "summary.csv", summary_csv(results, output))
+    write_atomically(output / "settings.csv", settings_csv(results, comparison))
+    write_atomically(output / "summary.tex", tex)
     print_table(results, table)
 
     from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second
     from atelier.report.pictures import draw_pictures
-    from atelier.report.summary import summary_md
 
     pictures, problems = draw_pictures(results, wanted(results), output / "figures")
     write_atomically(output / "summary.md", summary_md(results, table, pictures, problems))
     write_atomically(output / "report.html", page(results, table, pictures, problems, output))
     for problem in problems:
         print(problem)
-    print(f"{output}: report.html, summary.md, summary.csv, figures/")
+    print(f"{output}: report.html, summary.md, summary.tex, summary.csv, settings.csv, figures/")
 
 
 def wanted(results: Results) -> list[dict[str, object]]:
@@ -87,7 +113,7 @@ def print_table(results: Results, table: Table) -> None:
     if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
         shown = drawn(table.main().without("training time", "parameters"), title(results), narrow=True)
     console.print(shown)
-    for line in [caption(results), *cautions(results)]:
+    for line in [table.caption, *cautions(results)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
 

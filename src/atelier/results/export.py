@@ -28,7 +28,6 @@ from atelier.results.record import (
     runs_csv,
 )
 from atelier.results.runs import Runs, results_of, runs_of
-from atelier.results.selection import repeat_of
 from atelier.results.studies import Study, read_study, study_names
 from atelier.results.thin import wanted_of
 from atelier.runs.manifest import write_atomically
@@ -86,7 +85,7 @@ def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
         """The sort key of a run: the index of its setting in the grid, then its repeat."""
         typed = {key: value_meant(record.overrides[key]) for key in swept if key in record.overrides}
         found = settings.index(typed) if typed in settings else len(settings)
-        return found, [(len(one), one) for one in repeat_of(record)]
+        return found, [(len(one), one) for one in record.repeat]
 
     ordered = sorted(done, key=place)
     first = 0 if ordered and is_base(ordered[0], swept) else 1

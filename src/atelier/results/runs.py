@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from atelier.results.record import finished, read_record
-from atelier.results.selection import repeat_of
 from atelier.results.studies import Study
 from atelier.results.verdict import Decided, decide
 from atelier.runs.manifest import Manifest
@@ -61,7 +60,7 @@ def merged(records: Sequence[Record], swept: Sequence[str]) -> Runs:
         if record.status == "completed" and str(record.get("config_hash")) != newest[setting][1]:
             superseded.append(record)
             continue
-        job = (setting, repeat_of(record))
+        job = (setting, record.repeat)
         if job not in kept or (kept[job].status != "completed" and record.status == "completed"):
             kept[job] = record
     return Runs(list(kept.values()), superseded)

@@ -8,7 +8,6 @@ from atelier.errors import InputError
 from atelier.results.claims import BASE, Claim, Side, Values, read_claims
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
-from atelier.sweeps.records import Record
 from atelier.sweeps.study import Study
 
 Repeat = tuple[str, ...]
@@ -21,12 +20,6 @@ def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
         return base is not None and setting == base
     assert not isinstance(of, str)
     return has(setting, of)
-
-
-def repeat_of(record: Record) -> Repeat:
-    """Seed, fold and draw of a run."""
-    seed = record.get("seed")
-    return ("" if seed is None else str(seed), *(record.value(key) or "" for key in REPEATS if key != "seed"))
 
 
 def base_of(study: Mapping[str, Any], settings: Sequence[Known]) -> Known | None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from atelier.report.groups import base_of, best_place, scores_of, unit_of
+from atelier.report.groups import best_place, scores_of, unit_of
 from atelier.results.claims import Check, Claim, Side
-from atelier.results.selection import Repeat, repeat_of, selects
+from atelier.results.selection import Repeat, selects
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
@@ -17,11 +17,6 @@ LEANS = {CONFIRMED: "leans to confirmed", CONTRADICTED: "leans to contradicted"}
 VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, *LEANS.values(), NOT_RUN)
 ENOUGH = 3  # repeats, from which on the interval decides
 EXACT = ("parameters",)  # metrics that no seed changes
-# Student's 97.5 % quantile for 1, 2, … degrees of freedom; above 30 that of 30, which is slightly too wide.
-STUDENT = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
-    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ def verdict(quantity: Statistic, check: Check, exact: bool = False) -> str:
         if check.relation != "near" and quantity.mean == check.bound:
             found = CONTRADICTED  # above and below exclude the bound
         return found if exact else LEANS[found]
-    low, high = interval(quantity)
+    low, high = quantity.interval()
     inside = lowest <= low and high <= highest
     if check.relation != "near" and check.bound in (low, high):
         inside = False
@@ -98,14 +93,6 @@ def allowed(check: Check) -> tuple[float, float]:
     return check.bound - check.within, check.bound + check.within
 
 
-def interval(quantity: Statistic) -> tuple[float, float]:
-    """Student's 95 % interval of the mean of at least two values."""
-    assert quantity.mean is not None
-    assert quantity.std is not None
-    half = STUDENT[min(quantity.n - 1, len(STUDENT)) - 1] * quantity.std / math.sqrt(quantity.n)
-    return quantity.mean - half, quantity.mean + half
-
-
 # ---------------------------------------------------------------------- measuring
 
 
@@ -114,8 +101,8 @@ def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat,
     found = results.get(side.study)
     if found is None:
         return {}
-    base = base_of(found)
-    settings = [one for one in found.settings if selects(side.of, one.values, base.values if base else None)]
+    base = found.base.values if found.base else None
+    settings = [one for one in found.settings if selects(side.of, one.values, base)]
     unit = unit_of(found.records)
     measured = [numbers(setting, side, unit) for setting in settings]
     if not measured:
@@ -126,7 +113,7 @@ def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat,
 
 def numbers(setting: Setting, side: Side, unit: str) -> dict[Repeat, float]:
     """{repeat: number} of the completed runs of a setting that have a finite number."""
-    found = {repeat_of(record): number(record, side, unit) for record in setting.completed}
+    found = {record.repeat: number(record, side, unit) for record in setting.completed}
     return {repeat: value for repeat, value in found.items() if value is not None and math.isfinite(value)}
 
 

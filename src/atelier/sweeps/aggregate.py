@@ -12,7 +12,7 @@ from atelier.runs.overrides import bare
 from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
-from atelier.sweeps.grid import meaning
+from atelier.sweeps.grid import begins_with_base, meaning
 from atelier.sweeps.records import Record, read_run
 from atelier.sweeps.sweep import Sweep
 
@@ -55,6 +55,13 @@ class Results:
     settings: list[Setting]  # complete settings first, settings without a value last; the best first within each kind
     records: list[Record]  # all runs
     sweeps: list[Sweep] = field(default_factory=list)  # of the runs
+
+    @property
+    def base(self) -> Setting | None:
+        """The base setting of a study's `settings`, from which the others differ; None if there is none."""
+        if len(self.sweeps) != 1 or not begins_with_base(self.sweeps[0].content.get("presentation") or {}):
+            return None
+        return next((s for s in self.settings if any(record.job.get("number") == 0 for record in s.records)), None)
 
     @property
     def tests(self) -> list[str]:

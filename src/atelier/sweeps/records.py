@@ -10,7 +10,7 @@ from atelier.runs.folder import claimed, read_yaml
 from atelier.runs.manifest import CONTROL, Manifest
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
-from atelier.runs.setting import renamed, sources
+from atelier.runs.setting import REPEATS, renamed, sources
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class Record:
         """{key: value as text}; if a key was given twice, the last value."""
         given = self.manifest.get("overrides") or self.job.get("overrides") or []
         return {key_of(str(override)): value_of(str(override)) for override in given}
+
+    @property
+    def repeat(self) -> tuple[str, ...]:
+        """Seed, fold and draw as texts, in the order of `REPEATS`; "" for what the run has not."""
+        seed = self.get("seed")
+        return ("" if seed is None else str(seed), *(self.value(key) or "" for key in REPEATS if key != "seed"))
 
     def config(self, group: str) -> dict[str, Any]:
         """{group: its content in config.yaml}; {} if the run failed before it was written."""

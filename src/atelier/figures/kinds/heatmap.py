@@ -1,7 +1,7 @@
 """A heatmap of a metric over two swept keys: a cell for each pair of values, with the mean as colour and text."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.cm import ScalarMappable
@@ -13,7 +13,7 @@ from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.palette import wide_range
-from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample, whole_number
+from atelier.figures.words import describe_values, in_order, key_words, metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
 
 MOST_PANELS = 12
@@ -70,15 +70,6 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
     ]
     at = [cell for cells in found.values() for cell in cells]
     return Heatmap(metric, rows, columns, in_order(row for row, _ in at), in_order(column for _, column in at), pages)
-
-
-def in_order(values: Iterable[str]) -> list[str]:
-    """The values without duplicates, sorted if all are numbers."""
-    once = list(dict.fromkeys(values))
-    places = {value: as_number(value) for value in once}
-    if any(place is None for place in places.values()):
-        return once
-    return sorted(once, key=lambda value: places[value] or 0.0)
 
 
 def draw(heatmap: Heatmap) -> Figure:

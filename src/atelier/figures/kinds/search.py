@@ -12,11 +12,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from atelier.errors import InputError
 from atelier.figures.group import Group, Run, check_metric
-from atelier.figures.kinds.heatmap import in_order
 from atelier.figures.kinds.line import numeric_keys
 from atelier.figures.palette import COLORS, MARKERS, scale_upright, style
 from atelier.figures.panels import legend_below, legend_columns
-from atelier.figures.words import as_number, describe_values, key_words, metric_words, number
+from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number
 
 MOST_KEYS = 11
 SHOWN = ("completed", "pruned", "failed")

@@ -1,0 +1,165 @@
+"""Paired differences between the settings of a table and a baseline, with 95 % intervals.
+
+Runs of equal seed, fold and draw are a pair: they have the same first weights and samples, so that their difference
+varies less than either of them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from atelier.errors import InputError
+from atelier.figures.words import describe_values, metric_words
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.aggregate import Results, Setting
+from atelier.sweeps.grid import has
+
+BOOTSTRAP = 10  # pairs, from which on the interval is bootstrapped
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean difference of a setting to the baseline; its 95 % interval from `low` to `high`, None for one pair."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    pairs: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Difference | None":
+        """The difference of pairs that differ by `values`; None without a pair."""
+        found = Statistic.of(values)
+        if found.mean is None:
+            return None
+        low, high = (None, None) if found.n == 1 else interval(found)
+        return cls(found.mean, low, high, found.n)
+
+    @property
+    def real(self) -> bool:
+        """Whether the interval excludes 0; without an interval, no difference is known to be real."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+    def __str__(self) -> str:
+        """
+        >>> str(Difference(-0.0123, -0.0181, -0.0065, 3)), str(Difference(2.0, -1.0, 5.0, 3))
+        ('−0.0123 (−0.0181 to −0.0065)', '≈ 0: +2.0 (−1.0 to +5.0)')
+        >>> str(Difference(0.25, None, None, 1))
+        '+0.25'
+        """
+        if self.low is None or self.high is None:
+            return f"{self.mean:+.3g}".replace("-", "−")
+        half = (self.high - self.low) / 2
+        exact = half <= 1e-9 * abs(self.mean)  # but for rounding
+        digits = 4 if exact else min(max(1 - math.floor(math.log10(half)), 0), 9)
+        mean, low, high = (f"{one:+,.{digits}f}".replace("-", "−") for one in (self.mean, self.low, self.high))
+        return f"{'' if self.real else '≈ 0: '}{mean} ({low} to {high})"
+
+
+def interval(values: Statistic) -> tuple[float, float]:
+    """The 95 % interval of the mean of two values or more: Student's t; from ten values on, a bootstrap (BCa)."""
+    assert values.mean is not None
+    assert values.std is not None
+    if values.n < BOOTSTRAP or not values.std:
+        return values.interval()
+    from scipy.stats import bootstrap  # takes most of a second
+
+    found = bootstrap((values.values,), lambda sample, axis: sample.mean(axis), rng=0).confidence_interval
+    return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences of all settings to the `baseline`, in the order of the settings; None where there is no pair."""
+
+    metric: str
+    baseline: Setting
+    named: str  # the baseline in words
+    differences: Sequence[Difference | None]
+
+    @property
+    def pairs(self) -> list[int]:
+        """The numbers of pairs of the settings beside the baseline."""
+        return [one.pairs for one in self.differences if one]
+
+    @property
+    def title(self) -> str:
+        return f"difference to {self.named}"
+
+    def caption(self) -> str:
+        """A sentence on the column of differences."""
+        ways = [("Student's t", any(n < BOOTSTRAP for n in self.pairs)), ("bootstrap", max(self.pairs) >= BOOTSTRAP)]
+        least, most = min(self.pairs), max(self.pairs)
+        told = f"{least}" if least == most else f"{least} to {most}"
+        return (
+            f"Differences in {metric_words(self.metric)} are means over {told} pairs of equal seeds, folds and draws,"
+            f" with 95 % intervals ({', '.join(way for way, used in ways if used)}); ≈ 0: the interval holds 0."
+        )
+
+
+def compare(results: Results, baseline: Mapping[str, Any] | str | None = None) -> Comparison | None:
+    """The comparison of all settings to a baseline; None where no two settings have two pairs of runs.
+
+    Args:
+        baseline: {swept key: value} of a setting, "base" for that of a study's `settings`, or None for the best.
+
+    Raises:
+        InputError: if `baseline` is not exactly one setting, or it has no run to compare to.
+    """
+    if results.metric is None or not results.settings:
+        return None
+    chosen = results.settings[0] if baseline is None else find(results, baseline)
+    own = bests(chosen, results.metric)
+    if baseline is not None and not own:
+        raise InputError(f"baseline={told(baseline)}: none of its runs has a value of {results.metric} yet")
+    found = [difference(setting, own, results.metric) for setting in results.settings if setting is not chosen]
+    most = max((one.pairs for one in found if one), default=0)
+    if baseline is not None and not most:
+        raise InputError(f"baseline={told(baseline)}: no other setting has a run of equal seed, fold and draw")
+    if baseline is None and most < 2:
+        return None
+    at = results.settings.index(chosen)
+    named = "the best" if baseline is None else describe_values(chosen.values) or told(baseline)
+    return Comparison(results.metric, chosen, named, [*found[:at], None, *found[at:]])
+
+
+def difference(setting: Setting, baseline: Mapping[Any, float], metric: str) -> Difference | None:
+    own = bests(setting, metric)
+    return Difference.of([own[repeat] - baseline[repeat] for repeat in own if repeat in baseline])
+
+
+def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
+    """{repeat: best value of the metric} of the completed runs that have one."""
+    found = {}
+    for record in setting.completed:
+        best = record.get("objective", "best")
+        if best is not None and math.isfinite(best) and record.get("objective", "metric") == metric:
+            found[record.repeat] = float(best)
+    return found
+
+
+def find(results: Results, baseline: Mapping[str, Any] | str) -> Setting:
+    """The setting that `baseline` names."""
+    if isinstance(baseline, str):
+        if baseline != BASE:
+            raise InputError(f"baseline={baseline}: give {BASE}, or values such as 'baseline={{optimizer: sgd}}'")
+        if results.base is None:
+            raise InputError(f"baseline={BASE}: the study has none; its first setting would be {{}}")
+        return results.base
+    if unknown := [key for key in baseline if key not in results.keys]:
+        raise InputError(
+            f"baseline={told(baseline)}: {unknown[0]} does not vary; choose from: {', '.join(results.keys)}"
+        )
+    matching = [one for one in results.settings if has(one.values, baseline)]
+    if len(matching) != 1:
+        known = "; ".join(describe_values(one.values) for one in (matching or results.settings)[:8])
+        raise InputError(f"baseline={told(baseline)}: {len(matching) or 'no'} settings have these values: {known}")
+    return matching[0]
+
+
+def told(baseline: Mapping[str, Any] | str) -> str:
+    if isinstance(baseline, str):
+        return baseline
+    return "{" + ", ".join(f"{key}: {value}" for key, value in baseline.items()) + "}"

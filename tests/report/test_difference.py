@@ -1,0 +1,151 @@
+"""Paired differences, against scipy and by hand."""
+
+import csv
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from atelier.compare.difference import Comparison, Difference, compare
+from atelier.errors import InputError
+from atelier.report import pictures
+from atelier.report.write import Asked, write_report
+from atelier.sweeps.aggregate import aggregate
+
+Sweep = Callable[..., Path]
+NOISE = [0.00, 0.20, 0.10, 0.35]  # of a seed, common to both settings: larger than what they differ by
+APART = [0.02, 0.03, 0.01, 0.02]  # adam over sgd, seed by seed
+
+
+def curve(values: dict[str, str], seed: int) -> list[float]:
+    better = {"adam": APART[seed % 4], "sgd": 0.0, "rmsprop": APART[seed % 4] - 0.02 + 0.03 * (seed % 2)}
+    return [0.1, 0.3 + NOISE[seed % 4] + better[values["optimizer"]]]
+
+
+@pytest.fixture(scope="module")
+def sweep(made_up_sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare") / "s"
+    return made_up_sweep(folder, {"optimizer": ["sgd", "adam", "rmsprop"]}, curve, seeds=(0, 1, 2, 3))
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "draw_pictures", lambda *_: ([], []))
+
+
+def by_name(found: Comparison | None, results_of: Path) -> dict[str | None, Difference | None]:
+    assert found
+    settings = aggregate([results_of]).settings
+    return {one.values["optimizer"]: own for one, own in zip(settings, found.differences, strict=True)}
+
+
+def test_pairs_tell_a_difference_that_the_spread_over_seeds_hides(sweep: Path) -> None:
+    found = by_name(compare(aggregate([sweep])), sweep)
+    assert found["adam"] is None, "the best is the baseline"
+    sgd = found["sgd"]
+    assert sgd
+    low, high = stats.t.interval(0.95, 3, loc=-np.mean(APART), scale=stats.sem(APART))
+    assert (sgd.mean, sgd.low, sgd.high) == pytest.approx((-0.02, low, high))
+    assert sgd.real
+    assert sgd.pairs == 4
+    unpaired = stats.ttest_ind([0.3 + n for n in NOISE], [0.3 + n + a for n, a in zip(NOISE, APART, strict=True)])
+    assert unpaired.pvalue > 0.5
+
+
+def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"status": "failed"} if (values["optimizer"], seed) == ("sgd", 1) else {}
+
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change)
+    found = by_name(compare(aggregate([one])), one)["sgd"]
+    assert found
+    assert found.pairs == 2
+    assert found.mean == pytest.approx(-(APART[0] + APART[2]) / 2)
+
+
+def test_from_ten_pairs_on_the_interval_is_a_bootstrap(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """Of skewed differences, whose Student interval is symmetric about the mean."""
+
+    def skewed(values: dict[str, str], seed: int) -> list[float]:
+        return [0.5 + (0.001 * 2**seed if values["optimizer"] == "adam" else 0.0)]
+
+    grid = {"optimizer": ["sgd", "adam"]}
+    for seeds, symmetric in ((9, True), (10, False)):
+        one = made_up_sweep(tmp_path / str(seeds), grid, skewed, seeds=tuple(range(seeds)))
+        results = aggregate([one])
+        comparison = compare(results)
+        found = by_name(comparison, one)["sgd"]
+        assert found
+        assert found.low is not None
+        assert found.high is not None
+        assert (found.mean - found.low == pytest.approx(found.high - found.mean)) == symmetric
+        assert by_name(compare(results), one)["sgd"] == found, "the same bootstrap each time"
+        assert comparison
+        assert ("bootstrap" in comparison.caption()) != symmetric
+
+
+def test_equal_differences_have_an_interval_of_one_point(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def constant(values: dict[str, str], seed: int) -> list[float]:
+        return [0.25 if values["optimizer"] == "sgd" else 0.5]
+
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, constant, seeds=tuple(range(10)))
+    assert str(by_name(compare(aggregate([one])), one)["sgd"]) == "−0.2500 (−0.2500 to −0.2500)"
+
+
+def test_every_table_has_the_differences_and_marks_those_that_may_be_none(sweep: Path, tmp_path: Path) -> None:
+    write_report(sweep, tmp_path)
+    page, md = (tmp_path / "report.html").read_text(), (tmp_path / "summary.md").read_text()
+    for text in (page, md):
+        assert "difference to the best" in text
+        assert "≈ 0: the interval holds 0" in text
+        assert "−0.020 (−0.033 to −0.007)" in text
+        assert re.search(r"≈ 0: −0\.0\d+ \(−0\.0\d+ to \+0\.0\d+\)", text), "rmsprop"
+    rows = {row["optimizer"]: row for row in csv.DictReader((tmp_path / "settings.csv").read_text().splitlines())}
+    assert float(rows["sgd"]["difference"]) == pytest.approx(-0.02)
+    assert rows["sgd"]["difference pairs"] == "4"
+    assert float(rows["sgd"]["difference low"]) < float(rows["sgd"]["difference high"]) < 0
+    assert rows["adam"]["difference"] == ""
+    assert float(rows["adam"]["val/accuracy"]) == pytest.approx(0.3 + np.mean(NOISE) + np.mean(APART))
+
+
+def test_a_baseline_may_be_named(sweep: Path, tmp_path: Path) -> None:
+    write_report(sweep, tmp_path, asked=Asked(baseline={"optimizer": "sgd"}))
+    md = (tmp_path / "summary.md").read_text()
+    assert "difference to sgd" in md
+    assert "+0.020 (+0.007 to +0.033)" in md
+
+
+@pytest.mark.parametrize(
+    ("baseline", "told"),
+    [
+        ({"optimizer": "lion"}, ["baseline={optimizer: lion}", "no settings", "adam; "]),
+        ({"network": "mlp"}, ["network does not vary", "optimizer"]),
+        ({}, ["3 settings"]),
+        ("base", ["baseline=base", "the study has none"]),
+        ("sgd", ["baseline=sgd", "base"]),
+    ],
+)
+def test_a_baseline_that_is_no_setting_is_refused(
+    sweep: Path, tmp_path: Path, baseline: dict[str, str] | str, told: list[str]
+) -> None:
+    with pytest.raises(InputError) as error:
+        write_report(sweep, tmp_path / "r", asked=Asked(baseline=baseline))
+    assert all(word in str(error.value) for word in told), error.value
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_base_of_a_study_may_be_the_baseline(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    study = {"settings": [{}, {"optimizer": "adam"}]}
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, presentation=study)
+    found = by_name(compare(aggregate([one]), "base"), one)
+    assert found["sgd"] is None
+    assert found["adam"]
+
+
+def test_single_runs_have_no_column_unless_a_baseline_is_named(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, seeds=(0,))
+    assert compare(aggregate([one])) is None
+    assert str(by_name(compare(aggregate([one]), {"optimizer": "sgd"}), one)["adam"]) == "+0.02"

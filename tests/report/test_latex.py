@@ -1,0 +1,104 @@
+"""The LaTeX table: its numbers, its shape, and that LaTeX takes it."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from atelier.compare.latex import latex
+from atelier.errors import InputError
+from atelier.sweeps.aggregate import Results, aggregate
+
+Sweep = Callable[..., Path]
+Accuracy = Callable[[dict[str, str], int], list[float]]
+GRID = {"optimizer": ["sgd", "adam_50%"], "optimizer.lr": ["0.1", "0.01"]}
+DOCUMENT = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{summary.tex}\\end{document}"
+
+
+@pytest.fixture(scope="module")
+def sweep(made_up_sweep: Sweep, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Accuracies of 0.5 and 0.6 over two seeds, more with adam and a higher rate; one of the four settings waits."""
+
+    def curve(values: dict[str, str], seed: int) -> list[float]:
+        return [0.5 + seed / 10 + 0.2 * values["optimizer"].startswith("adam") + float(values["optimizer.lr"])]
+
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"status": "waiting"} if values == {"optimizer": "sgd", "optimizer.lr": "0.1"} else {}
+
+    return made_up_sweep(tmp_path_factory.mktemp("latex") / "s", GRID, curve, seeds=(0, 1), change=change)
+
+
+@pytest.fixture(scope="module")
+def results(sweep: Path) -> Results:
+    return aggregate([sweep])
+
+
+def rows(text: str) -> list[str]:
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
+    return [line.removesuffix(r" \\") for line in body]
+
+
+def test_rows_and_columns_are_values_of_keys_numbers_by_size(results: Results) -> None:
+    text = latex(results, "optimizer", "optimizer.lr")
+    small = r"{\scriptsize $\pm$ 0.071}"
+    assert r"\multicolumn{2}{c}{learning rate} \\" in text
+    assert r"optimizer & 0.01 & 0.1 \\" in text
+    assert rows(text) == [
+        rf"sgd & 0.550 {small} & --",
+        rf"adam\_50\% & 0.750 {small} & \textbf{{0.840}} {small}",
+    ]
+    assert text.startswith("% test accuracy, n = 2.")
+
+
+def test_without_columns_each_setting_is_a_row(results: Results) -> None:
+    assert [row.split(" & ")[:2] for row in rows(latex(results, ["optimizer", "optimizer.lr"]))] == [
+        ["sgd", "0.01"],
+        ["sgd", "0.1"],
+        [r"adam\_50\%", "0.01"],
+        [r"adam\_50\%", "0.1"],
+    ]
+
+
+def test_unless_asked_the_table_is_that_of_the_settings_the_best_of_each_metric_bold(results: Results) -> None:
+    text = latex(results)
+    assert r"optimizer & learning rate & validation accuracy & test accuracy & test loss & n \\" in text
+    first, *others = rows(text)
+    assert first.startswith(r"adam\_50\% & 0.1 & \textbf{0.850}")
+    assert r"& \textbf{0.840}" in first
+    assert first.count("textbf") + sum(row.count("textbf") for row in others) == 3, "one of each metric"
+    assert rows(text)[-1] == "sgd & 0.1 & -- & -- & -- & 0"
+
+
+def test_a_low_error_is_the_best_and_an_unknown_metric_has_none(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        size = 1.0 if values["optimizer"] == "sgd" else 2.0
+        return {"test": {"median_error": size, "weight_norm": size}}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=change)])
+    assert rows(latex(one, "optimizer", metric="test/median_error"))[0] == r"sgd & \textbf{1} {\scriptsize $\pm$ 0}"
+    assert "textbf" not in latex(one, "optimizer", metric="test/weight_norm")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"rows": "optimizer"}, "optimizer.lr varies, too"),
+        ({"rows": "optimizer", "columns": ["optimizer.lr", "network"]}, "network does not vary"),
+        ({"rows": ["optimizer", "optimizer.lr"], "metric": "test/f1"}, "metric=test/f1"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused(results: Results, asked: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        latex(results, **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX here")
+@pytest.mark.parametrize("shape", [(), ("optimizer", "optimizer.lr")])
+def test_latex_takes_the_table(results: Results, tmp_path: Path, shape: tuple[str, ...]) -> None:
+    (tmp_path / "summary.tex").write_text(latex(results, *shape))
+    (tmp_path / "paper.tex").write_text(DOCUMENT)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
