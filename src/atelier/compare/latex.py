@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from atelier.errors import InputError
-from atelier.figures.words import better, in_order, key_words, metric_words, number
+from atelier.figures.words import better, in_order, key_titles, metric_words, number
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 
@@ -37,7 +37,7 @@ def latex(
     if metric is not None:
         metrics = [known_metric(results, metric)]
     marked = {name: best(results, name, results.settings) for name in metrics}
-    heads = [*map(key_words, results.keys or ["experiment"]), *map(metric_words, metrics), "n"]
+    heads = [*(key_titles(results.keys).values() or ["experiment"]), *map(metric_words, metrics), "n"]
     body = []
     for setting in results.settings:
         values = [setting.values[key] for key in results.keys] or [setting.records[0].get("experiment")]
@@ -63,9 +63,10 @@ def over_keys(results: Results, rows: list[str], columns: list[str], metric: str
         found = [place.get((values, others)) for others in across]
         cells = [cell(score(results, one, name), one is marked) if one else "--" for one in found]
         body.append([*map(escape, values), *cells])
-    heads = [[escape(key_words(key)) for key in rows] + [escape(metric_words(name))] * (not columns)]
+    titles = key_titles(results.keys)
+    heads = [[escape(titles[key]) for key in rows] + [escape(metric_words(name))] * (not columns)]
     if columns:
-        first = rf"\multicolumn{{{len(across)}}}{{c}}{{{escape(' / '.join(map(key_words, columns)))}}}"
+        first = rf"\multicolumn{{{len(across)}}}{{c}}{{{escape(' / '.join(titles[key] for key in columns))}}}"
         heads = [[""] * len(rows) + [first], [*heads[0], *(escape(" / ".join(values)) for values in across)]]
     counts = sorted({score(results, one, name).n for one in results.settings} - {0})
     told = f"{metric_words(name)}, n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}"
