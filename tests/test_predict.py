@@ -1,5 +1,6 @@
 """A trained network's answers about a user's own files: as a table, as JSON, and drawn on the picture."""
 
+import csv
 import json
 import os
 import re
@@ -126,6 +127,37 @@ def test_files_of_one_name_are_both_drawn(predict: Run, photos: Path, tmp_path: 
     assert len(list((tmp_path / "out").iterdir())) == 2
 
 
+# ---------------------------------------------------------------------- the run's own data
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def test_a_split_gives_a_row_for_each_sample_with_its_label(run_verb: Run, trained: Any, data_dir: Path) -> None:
+    """The mean error of the rows is what the training's test measured; and JSON says what the file says."""
+    outcome = run_verb("predict", f"run={trained.folder}", "split=test")
+    rows = table(trained.folder / "predictions" / "test" / "predictions.csv")
+    assert f"{len(rows)} predictions: " in outcome.out, outcome.err
+    with safe_open(data_dir / "clocks_32px_2160_seed0.safetensors", "pt") as file:
+        times = file.get_tensor("test_labels")
+    assert [row["index"] for row in rows] == [str(index) for index in range(len(times))]
+    assert [row["label"] for row in rows] == [f"{hour or 12}:{minute:02d}" for hour, minute in times.tolist()]
+    off = (torch.tensor([float(row["minutes"]) for row in rows]) - times @ torch.tensor([60, 1])).abs() % 720
+    error = torch.minimum(off, 720 - off).mean().item()
+    assert error == pytest.approx(trained.manifest["test"]["common_sense_error"], abs=0.01)
+
+
+def test_a_split_in_json_in_another_folder(run_verb: Run, trained: Any, tmp_path: Path) -> None:
+    words = ["split=val", "format=json", f"output={tmp_path}", "trainer=ddp_cpu"]
+    rows = answers(run_verb("predict", f"run={trained.folder}", *words))
+    assert [row | {"index": str(row["index"]), "minutes": str(row["minutes"])} for row in rows] == table(
+        tmp_path / "predictions.csv"
+    )
+    assert list(rows[0]) == ["index", "label", "time", "minutes"]
+
+
 # ---------------------------------------------------------------------- what is done, and any name
 
 
@@ -235,8 +267,16 @@ def test_no_inputs_at_all_are_told(predict: Run) -> None:
     refused(predict("[]"), "inputs=[]: give text or a whole number or a number or a list that is not empty")
 
 
-def test_inputs_that_were_not_given_are_told(run_verb: Run, trained: Any) -> None:
-    refused(run_verb("predict", f"run={trained.folder}"), "inputs is missing: give it as inputs=VALUE")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "inputs is missing: give inputs=[FILE, …], or split=test for the run's own data"),
+        (["split=test", "inputs=[a.png]"], "inputs=… and split=test: give inputs=[FILE, …], or split=test"),
+        (["split=tests"], "split=tests: give one of: train, val, test"),
+    ],
+)
+def test_either_inputs_or_a_split_is_asked_for(run_verb: Run, trained: Any, given: list[str], told: str) -> None:
+    refused(run_verb("predict", f"run={trained.folder}", *given), told)
 
 
 def test_an_unknown_format_lists_the_formats(predict: Run, photos: Path) -> None:

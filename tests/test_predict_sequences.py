@@ -29,6 +29,14 @@ def test_the_last_digit_of_a_palindrome_is_told(run_verb: Run, palindromes: Any)
     assert all(0 < answer["probability"] <= 1 for answer in answers)
 
 
+def test_the_digits_of_a_split_come_with_the_true_ones(run_verb: Run, palindromes: Any, tmp_path: Path) -> None:
+    found = run_verb("predict", f"run={palindromes.folder}", "split=test", "format=json", f"output={tmp_path}")
+    rows = json.loads(found.out)
+    right = sum(row["label"] == str(row["class"]) for row in rows) / len(rows)
+    assert right == pytest.approx(palindromes.manifest["test"]["accuracy"], abs=1e-6)
+    assert all(0 < row["probability"] <= 1 for row in rows)
+
+
 def test_it_is_told_in_a_table_and_nothing_is_drawn(run_verb: Run, palindromes: Any) -> None:
     found = run_verb("predict", f"run={palindromes.folder}", "inputs=72")
     assert found.code == 0, found.err

@@ -98,10 +98,15 @@ def test_texts_are_answered(untrained: Left) -> None:
             run(inputs)
 
 
-def test_a_gan_gives_no_answers(untrained: Left) -> None:
+def test_a_gan_gives_no_answers(untrained: Left, run_verb: Callable[..., Any]) -> None:
     run = atelier.load(untrained("experiment=digits_gan", "features=pixels"))
-    with refused("GAN makes pictures, and tells nothing of yours"):
+    with refused("GAN makes pictures, and gives no answers about pictures"):
         run(DIGIT)
+    outcome = run_verb("predict", f"run={run.folder}", "split=test")
+    assert outcome.code == 2
+    told = "GAN makes pictures, and gives no answers about pictures: python src/sample.py run=…\n"
+    assert (outcome.out, outcome.err) == ("", told)
+    assert not (run.folder / "predictions").exists()
     assert run.task.pictures(run.task.draw_latents(2, seed=0)).shape == (2, 1, 8, 8)  # type: ignore[operator]
     assert set(dict(run.network.named_children())) == {"generator", "discriminator"}
 

@@ -60,7 +60,7 @@ class GenerativeTask(Task):
 
     def forward(self, images: Tensor) -> Tensor:
         raise InputError(
-            f"{type(self).__name__} makes pictures, and tells nothing of yours: python src/sample.py run=…"
+            f"{type(self).__name__} makes pictures, and gives no answers about pictures: python src/sample.py run=…"
         )
 
     def as_pictures(self, images: Tensor) -> Tensor:
