@@ -146,8 +146,9 @@ def test_tab_completes_groups_options_and_keys(run_process: Run, typed: str, off
 def test_the_completion_that_the_help_names_installs(
     run_process: Run, help_page: Callable[[str], str], conf: Path
 ) -> None:
-    """The line for a shell is taken from the help, and does what it says in bash."""
+    """The line for a shell is taken from the help, is that of README, and does what it says in bash."""
     (line,) = re.findall(r'(eval "\$\(python .*\)")', help_page("train"))
+    assert f"`{line}`" in (conf.parent / "README.md").read_text()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     script = f"{line}; complete -p"
     found = subprocess.run(
