@@ -39,6 +39,7 @@ ALLOWED: dict[str, set[str]] = {
         "internals",
         "start",
     },
+    "lr_find": {"compose", "figures", "runs", "start"},
     "new": set(),
     "api": {"runs", "sweeps", "data", "figures", "tasks", "compose", "local_settings"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},

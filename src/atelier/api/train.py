@@ -19,6 +19,7 @@ from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, value_of
 
 WRONG_INPUT, INTERRUPTED = 2, 130  # exit statuses of a command
+APART = ("sweep.resume", "lr_find")  # keys with which the command makes no run, or several
 KEPT = 20  # lines of standard error that a message may repeat
 COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE")  # a notebook's kernel sets them; a command would take it for a terminal
 
@@ -46,9 +47,9 @@ def train(*overrides: str) -> FinishedRun:
         KeyboardInterrupt: if it was interrupted, after it has saved.
     """
     for override in overrides:
-        if not isinstance(override, str) or override.startswith("-") or key_of(override) == "sweep.resume":
+        if not isinstance(override, str) or override.startswith("-") or key_of(override) in APART:
             raise InputError(
-                f"{override}: give overrides such as 'optimizer.lr=0.01'; a sweep is started in a terminal"
+                f"{override}: give overrides such as 'optimizer.lr=0.01'; a terminal starts what makes no single run"
             )
     command = [sys.executable, "-P", str(child.__file__), str(project.train_script()), *overrides]
     kept = {name: value for name, value in os.environ.items() if name not in COLOURS}

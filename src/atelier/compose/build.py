@@ -48,6 +48,7 @@ class Options:
     save_every: Annotated[float, Ge(0)]
     resume: str | None
     save_last: bool = True  # earlier configurations lack it
+    lr_find: bool = False  # and this
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:

@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.explain import explain
+from atelier.errors import InputError
 
 
 def check_job(
@@ -49,6 +50,8 @@ def check_job(
             OmegaConf.set_struct(config, True)
             config.sweep.swept = list(swept)  # as in the job itself
             check_run(config, experiment, overrides)
+            if config.lr_find:
+                raise InputError("lr_find=true looks for the learning rate of one configuration: without -m")
             build_data(config).check_source()
             check_networks(config)
             accelerator = config.trainer.accelerator

@@ -27,7 +27,7 @@ REPEATS = {"seed": "seeds", "data.fold": "folds", "data.draw": "draws"}
 # Keys that do not count, with the keys below them. run.json records those that change last digits or time.
 ASIDE = (
     *("paths", "logger"),  # places of files; logging
-    *("train", "test", "checkpoint", "resume", "save_every", "save_last"),  # stages of a run
+    *("train", "test", "checkpoint", "resume", "save_every", "save_last", "lr_find"),  # stages of a run
     *("study", "budget", "quick", "sweep"),  # membership; the keys that a study or budget changes count themselves
     *("trainer.accelerator", "trainer.strategy", "trainer.precision"),  # a table says when a row mixes them
     *("trainer.deterministic", "trainer.benchmark"),  # choice of GPU kernels

@@ -71,26 +71,37 @@ def begin(run: Run, task: Any) -> None:
     start = run.config.get("start") or {}
     if start and not run.main:
         start = read_yaml(run.folder.config, only="start")["start"]  # `latest` is this run by now
+    lines, record = prepare(task.network, {**run.config, "start": start}, run.resumed_at is None)
+    if run.main and record:
+        print(*lines, sep="\n")
+        run.manifest.update(start=record)
+
+
+def prepare(network: Any, config: Mapping[str, Any], new: bool = True) -> tuple[list[str], dict[str, Any]]:
+    """Do with a network what `start` of a configuration says; `new`: other weights are taken, too.
+
+    Returns:
+        The lines for the terminal, and the entries for run.json.
+    """
+    start = config.get("start") or {}
     record: dict[str, Any] = {}
     lines: list[str] = []
-    if start.get("weights") is not None and run.resumed_at is None:
+    if start.get("weights") is not None and new:
         with telling(start["weights"]):
-            source = source_of({**run.config, "start": start})
+            source = source_of(config)
             path = source if isinstance(source, Path) else source.fetch()
             if path == source and (found := checksum_of(path)) != start["checksum"]:
                 raise InputError(f"this run began with the weights {start['checksum']}, these are {found}")
-        taken = take(task.network, read_weights(path), path)
+        taken = take(network, read_weights(path), path)
         lines += taken.lines(path)
         record = {"file": str(path), "checksum": start["checksum"], **taken.record()}
     if start.get("freeze"):
         warnings.filterwarnings("ignore", ".*in eval mode at the start of training")  # Lightning's, of frozen parts
-        frozen = freeze(task.network, start["freeze"])
-        total = sum(parameter.numel() for parameter in task.network.parameters())
+        frozen = freeze(network, start["freeze"])
+        total = sum(parameter.numel() for parameter in network.parameters())
         lines.append(f"start.freeze: {total - frozen:,} of {total:,} parameters are trained")
         record["frozen_parameters"] = frozen
-    if run.main and record:
-        print(*lines, sep="\n")
-        run.manifest.update(start=record)
+    return lines, record
 
 
 def source_of(config: Mapping[str, Any]) -> "Path | Published":

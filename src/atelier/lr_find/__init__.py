@@ -1,0 +1,1 @@
+"""The learning-rate finder: `python src/train.py lr_find=true`."""
