@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -43,13 +44,13 @@ def test_a_name_is_drawn_as_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draw: Callable[[str, Path], None], name: str
 ) -> None:
     drawn: list[Text] = []
-    save = Figure.savefig
+    write = FigureCanvasAgg.print_png
 
-    def keep(figure: Figure, *args: object, **options: object) -> None:
-        save(figure, *args, **options)  # type: ignore[arg-type]
-        drawn.extend(figure.findobj(Text))
+    def keep(canvas: FigureCanvasAgg, path: Path) -> None:
+        write(canvas, path)
+        drawn.extend(canvas.figure.findobj(Text))
 
-    monkeypatch.setattr(Figure, "savefig", keep)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", keep)
     draw(name, tmp_path)
     assert any(name.replace("/", "|") in text.get_text() or name in text.get_text() for text in drawn)
     assert not any(text.get_parse_math() for text in drawn if text.get_text())

@@ -14,7 +14,7 @@ from torch import Tensor
 from atelier.callbacks.layers import Site, convolutions, listening, sites, trace
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look
+from atelier.figures.palette import COLORS, look, write_png
 
 COLUMNS = ("layer", "measured after", "channels", "mean", "std", "sparsity", "dead")
 
@@ -145,4 +145,4 @@ def draw(found: list[Statistics], path: Path) -> None:
             right.annotate(f"{one.dead} of {one.channels}", (3, row), va="center")
         left.set_yticks(rows, layers)
         left.set_ylim(len(found) - 0.5, -0.5)
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)

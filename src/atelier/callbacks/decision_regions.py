@@ -14,7 +14,7 @@ from torch import Tensor
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look
+from atelier.figures.palette import COLORS, look, write_png
 from atelier.figures.panels import grid, legend_below
 
 SIDE = 51  # points of the grid along each axis
@@ -145,7 +145,7 @@ def draw(
             panel.set_aspect("equal")
             panel.set(xticks=[], yticks=[])
         legend_below(figure, panels)
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)
 
 
 def shade(panel: Axes, region: Tensor, extent: tuple[float, float, float, float]) -> None:

@@ -17,7 +17,7 @@ from atelier.callbacks.projection import Box, chain_to, field, project
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import look
+from atelier.figures.palette import look, write_png
 
 
 @dataclass(frozen=True)
@@ -190,4 +190,4 @@ def draw(peaks: list[Peak], name: str, path: Path) -> None:
                 upper.set_ylabel(f"channel\n{peak.channel}", rotation=0, ha="right", va="center", fontsize=10)
             upper.set_title(f"{peak.activation:.3g}", fontsize=10)
         figure.suptitle(f"{name}: strongest activations, and below each its projection", fontsize=10)
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)

@@ -17,7 +17,7 @@ from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, DASHES, MARKERS, look
+from atelier.figures.palette import COLORS, DASHES, MARKERS, look, write_png
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
@@ -157,4 +157,4 @@ def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) ->
         axes.set_ylabel("test accuracy (%)")
         axes.grid(True)
         axes.legend()
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)

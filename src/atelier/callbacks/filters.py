@@ -10,7 +10,7 @@ from torch import Tensor
 
 from atelier.callbacks.layers import convolutions, pick
 from atelier.callbacks.watcher import Watcher
-from atelier.figures.palette import look
+from atelier.figures.palette import look, write_png
 from atelier.figures.tiles import tiles
 
 SLICES = 16  # maximum number of filters, and of their input channels, of a deeper layer
@@ -81,4 +81,4 @@ def draw(name: str, weights: Tensor, count: int, path: Path) -> None:
             figure.colorbar(image, label="weight", shrink=min(1.0, 0.8))
         axes.set_axis_off()
         axes.set_title(f"{name}: {words}", fontsize=10)
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)

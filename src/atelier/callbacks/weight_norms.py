@@ -11,7 +11,7 @@ from torch import Tensor
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look
+from atelier.figures.palette import COLORS, look, write_png
 
 FOLD = 1000  # number of scalar norms that are joined into a tensor
 
@@ -112,4 +112,4 @@ def draw(updates: range, norms: list[float], path: Path) -> None:
         axes.set_xlabel("update")
         axes.set_ylabel("L2 norm of all weights")
         axes.grid(True)
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)

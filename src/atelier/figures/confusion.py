@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from atelier.figures.palette import look
+from atelier.figures.palette import look, write_png
 
 MOST_LETTERED = 20  # classes; with more classes, numbers do not fit into the cells
 MOST_NAMED = 50  # labels on an axis
@@ -27,7 +27,8 @@ def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
         for row, column in counts.nonzero().tolist() if size <= MOST_LETTERED else ():
             ink = "white" if shares[row, column] > 25 else "black"
             text = percent(shares[row, column].item())
-            axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=10)
+            cell = axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=10)
+            cell.set_in_layout(False)  # it takes no room beside the axes
         shown = range(size) if size <= MOST_NAMED else range(0, size, -(-size // MOST_NAMED))
         labels = [names[index] for index in shown]
         upright = max(map(len, labels)) > 3
@@ -38,7 +39,7 @@ def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
         figure.colorbar(image, label="percent of the true class", shrink=0.8, ticks=[0, 1, 5, 20, 50, 100])
-        figure.savefig(path, dpi=150)
+        write_png(figure, path)
 
 
 def percent(share: float) -> str:

@@ -45,10 +45,13 @@ def series_by_metric(path: Path, unit: str = "epoch") -> dict[str, Series]:
     return found
 
 
+@as_written()
 def draw_curves(run: Path, unit: str = "epoch") -> None:
     """Draw `curves_figure` of a run's folder into `figures/curves.png`, if metrics.csv has metrics."""
+    from atelier.figures.palette import write_png
+
     if (figure := curves_figure(run, unit)) is not None:
-        figure.savefig(run / "figures" / "curves.png", dpi=120)
+        write_png(figure, run / "figures" / "curves.png", dpi=120)
 
 
 @as_written()

@@ -43,6 +43,8 @@ def draw_panels(panels: Sequence[tuple[str, Image.Image]], path: Path, columns: 
     """Draw images in rows of `columns`, each under its name, into a PNG file."""
     from matplotlib.figure import Figure
 
+    from atelier.figures.palette import write_png
+
     rows = -(-len(panels) // columns)
     width, height = (max(image.size[side] for _, image in panels) for side in (0, 1))
     wide = max(3.0, min(10.0, width / 110)) if columns == 1 else 3.2  # inches of a panel
@@ -56,7 +58,7 @@ def draw_panels(panels: Sequence[tuple[str, Image.Image]], path: Path, columns: 
         axis.set_title(name, fontsize=11)
     if title:
         figure.suptitle(title, fontsize=12)
-    figure.savefig(path, dpi=110)
+    write_png(figure, path, dpi=110)
 
 
 def interleave(*rows: Tensor, columns: int) -> Tensor:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier.figures.curves import series_by_metric
-from atelier.figures.palette import COLORS
+from atelier.figures.palette import COLORS, write_png
 from atelier.figures.words import as_written
 
 if TYPE_CHECKING:
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 NAMES = {"generator_loss": "generator", "discriminator_loss": "discriminator"}
 
 
+@as_written()
 def draw_losses(run: Path) -> None:
     """Draw `losses_figure` of a run's folder into `figures/losses.png`, if metrics.csv has both losses."""
     if (figure := losses_figure(run)) is not None:
-        figure.savefig(run / "figures" / "losses.png", dpi=120)
+        write_png(figure, run / "figures" / "losses.png", dpi=120)
 
 
 @as_written()

@@ -46,13 +46,15 @@ def look() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write `path`.png (150 dots per inch) and `path`.svg.
+def write_png(figure: Figure, path: Path, dpi: int = 150) -> None:
+    """Write a PNG file of `dpi` dots per inch: the one that `savefig` writes, which draws the figure twice."""
+    figure.set_dpi(dpi)
+    FigureCanvasAgg(figure).print_png(path)
 
-    Each file is drawn once, with one layout for both; `savefig` draws each twice, and computes the layout for each.
-    """
-    figure.set_dpi(150)
-    FigureCanvasAgg(figure).print_png(path.with_suffix(".png"))
+
+def save(figure: Figure, path: Path) -> None:
+    """Write `path`.png (150 dots per inch) and `path`.svg, with one layout for both."""
+    write_png(figure, path.with_suffix(".png"))
     figure.set_layout_engine("none")
     FigureCanvasSVG(figure).print_svg(path.with_suffix(".svg"), metadata={"Date": None})
 
