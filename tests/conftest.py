@@ -83,6 +83,13 @@ def _without_bf16() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _asking_once() -> None:
+    import asked_once
+
+    asked_once.ask_once()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `<group>_option` runs once for every file of conf/<group>/."""
     for name in metafunc.fixturenames:
