@@ -22,10 +22,13 @@ CONF = Path(__file__).parents[1] / "conf"
 PARTS = ("network", "generator", "discriminator", "encoder", "decoder")
 
 
-def shape(experiment: str) -> tuple[str, ...]:
-    """The task and the networks that an experiment chooses: what decides which code it runs."""
+def shape(experiment: str) -> tuple[tuple[str, str], ...]:
+    """The task and the networks that an experiment chooses, or the one that it is like: what code it runs."""
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
-    return tuple(re.findall(rf"override /(?:task|{'|'.join(PARTS)}): \w+$", text, re.MULTILINE))
+    like = re.findall(r"^  - (?:/experiment/)?(\w+)$", text, re.MULTILINE)
+    chosen = dict(pair for one in like if one in EXPERIMENTS for pair in shape(one))
+    chosen |= re.findall(rf"override /(task|{'|'.join(PARTS)}): (\w+)$", text, re.MULTILINE)
+    return tuple(sorted(chosen.items()))
 
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
@@ -89,15 +92,16 @@ def test_every_experiment_begins_with_its_claim_its_command_and_its_result(conf:
 # ---------------------------------------------------------------------- debug options
 
 
-def test_every_debug_option_runs(run_verb: Run, debug_option: str) -> None:
-    length = {
-        "overfit": ["trainer.max_epochs=3", "trainer.check_val_every_n_epoch=1"],
-        "profile": ["trainer.max_epochs=1"],
-    }.get(debug_option, [])
-    outcome = run_verb("train", "trainer=cpu", *length, f"debug={debug_option}", "callbacks=none")
+DEBUG = {file.stem for file in (CONF / "debug").glob("*.yaml")} - {"fast", "overfit"}  # which are run below
+
+
+@pytest.mark.parametrize("option", sorted(DEBUG))
+def test_every_debug_option_runs(run_verb: Run, option: str) -> None:
+    length = ["trainer.max_epochs=1"] * (option == "profile")
+    outcome = run_verb("train", "trainer=cpu", *length, f"debug={option}", "callbacks=none")
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.manifest["status"] == "completed"
-    if debug_option == "profile":
+    if option == "profile":
         (report,) = outcome.folder.glob("**/fit*profile*")
         assert {"training_step", "optimizer_step"} <= set(re.findall(r"\w+_step", report.read_text()))
 
@@ -119,6 +123,7 @@ def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytes
     for name in ("training_step", "validation_step", "test_step"):
         count(name)
     outcome = run_verb("train", "trainer=cpu", "debug=fast", "data.eval_batch_size=20")
+    assert (outcome.code, outcome.err, outcome.manifest["status"]) == (0, "", "completed")
     rows = list(csv.DictReader(outcome.metrics.splitlines()))
     assert outcome.manifest["steps"] == 6
     assert all(any(row[name] for row in rows) for name in ("train/loss", "val/loss", "test/loss"))
@@ -128,6 +133,7 @@ def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytes
 def test_overfitting_one_batch_brings_the_loss_to_almost_nothing(run_verb: Run) -> None:
     few = ["network.hidden=[64]", "trainer=cpu", "debug=overfit", "trainer.max_epochs=20", "optimizer.lr=0.01"]
     outcome = run_verb("train", *few, "callbacks=none")
+    assert (outcome.code, outcome.err, outcome.manifest["status"]) == (0, "", "completed")
     losses = [float(row["train/loss"]) for row in csv.DictReader(outcome.metrics.splitlines()) if row["train/loss"]]
     assert len(losses) == outcome.manifest["steps"] == 20
     assert losses[-1] < losses[0] / 20, losses

@@ -113,18 +113,24 @@ def _quiet() -> None:
         ([2, 1, 1, 1, 1, 3], 4, 5, 1),
     ],
 )
-@pytest.mark.parametrize("keep", ["best", "last"])
 def test_it_ends_after_so_many_validations_without_a_better_value(
-    tmp_path: Path, values: list[float], patience: int, done: int, best: int | None, keep: str, capsys: Any
+    tmp_path: Path, values: list[float], patience: int, done: int, best: int | None, capsys: Any
 ) -> None:
     folder = create(tmp_path, "toy")
-    fit(folder, Told(values, False, keep=keep), patience, **EPOCHS)
+    fit(folder, Told(values, False), patience, **EPOCHS)
     found = told(folder)
     early = done < len(values)
     assert (found["epochs"], found["stopped_early"]) == (done, done if early else None)
     line = capsys.readouterr().out
     assert line.startswith(f"Stopped early after epoch {done}: {patience} validation") is early
     assert not early or (f"at epoch {best};" if best else "never a number;") in line
+
+
+@pytest.mark.parametrize(("values", "done"), [([1, 2, 2, 1, 3, 4], 4), ([NAN, NAN, 3, 4, 5, 6], 2)])
+def test_it_ends_so_also_where_the_last_network_is_kept(tmp_path: Path, values: list[float], done: int) -> None:
+    folder = create(tmp_path, "toy")
+    fit(folder, Told(values, False, keep="last"), 2, **EPOCHS)
+    assert (told(folder)["epochs"], told(folder)["stopped_early"]) == (done, done)
 
 
 @pytest.mark.parametrize(

@@ -195,13 +195,6 @@ def test_a_finished_run_goes_on_when_it_is_given_more_epochs(run_verb: Run) -> N
     assert run.metrics == run_verb("train", *constant, "trainer.max_epochs=3").metrics
 
 
-def test_a_schedule_that_knows_the_runs_length_goes_on_when_it_is_given_more_epochs(run_verb: Run) -> None:
-    """The default, one_cycle, was made for so many steps; the added ones must not end in torch's complaint."""
-    run = run_verb("train", *SMALL, *SHORT)
-    assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=3").code == 0
-    assert (run.manifest["epochs"], run.manifest["steps"]) == (3, 15)
-
-
 def test_a_setting_changed_on_resuming_takes_effect(run_verb: Run) -> None:
     """Everything that a task is given stands twice in a resolved configuration: both have to change."""
     run = run_verb("train", *SMALL, "callbacks=none", "scheduler=constant")
@@ -218,22 +211,32 @@ def test_a_setting_changed_on_resuming_takes_effect(run_verb: Run) -> None:
     assert weights[1] < 0.9 * weights[0], "so strong a penalty shrinks the weights"
 
 
-def test_resuming_a_finished_run_changes_no_number(run_verb: Run) -> None:
+def test_resuming_a_finished_run_changes_no_number_until_it_is_given_more_epochs(run_verb: Run) -> None:
+    """The default schedule, one_cycle, was made for so many steps; more must not end in torch's complaint."""
     run = run_verb("train", *SMALL, *SHORT)
     metrics, objective, test = run.metrics, run.manifest["objective"], run.manifest["test"]
     assert run_verb("train", f"resume={run.folder}/checkpoints/last.ckpt").code == 0
     assert run.metrics == metrics
     assert (run.manifest["objective"], run.manifest["test"]) == (objective, test)
+    assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=3").code == 0
+    assert (run.manifest["epochs"], run.manifest["steps"]) == (3, 15)
+
+
+ONE = [*SMALL, *SHORT, "trainer.max_epochs=1", "save_every=0"]
+
+
+@pytest.fixture(scope="module")
+def whole_epoch(run_verb: Run) -> dict[str, Any]:
+    """run.json of a run of one epoch that nothing stopped."""
+    return run_verb("train", *ONE).manifest
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3])
 def test_a_run_that_ends_with_any_of_its_checkpoints_has_the_same_results(
-    run_verb: Run, monkeypatch: pytest.MonkeyPatch, saves: int
+    run_verb: Run, whole_epoch: dict[str, Any], monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
     """The checkpoint of the last epoch's start, the best one, and that of the end of the training."""
-    one = [*SMALL, *SHORT, "trainer.max_epochs=1", "save_every=0"]
-    whole, save = run_verb("train", *one).manifest, Keeper.save
-    done: list[Path] = []
+    save, done = Keeper.save, list[Path]()
 
     def end_after(self: Keeper, trainer: Any, path: Path) -> None:
         save(self, trainer, path)
@@ -242,11 +245,11 @@ def test_a_run_that_ends_with_any_of_its_checkpoints_has_the_same_results(
             raise InputError("the machine ends")
 
     monkeypatch.setattr(Keeper, "save", end_after)
-    ended = run_verb("train", *one)
+    ended = run_verb("train", *ONE)
     assert (ended.manifest["status"], len(done)) == ("failed", saves)
     assert run_verb("train", f"resume={ended.folder}").code == 0
     for key in ("status", "objective", "epochs", "steps", "test"):
-        assert ended.manifest[key] == whole[key]
+        assert ended.manifest[key] == whole_epoch[key]
 
 
 def test_a_second_interruption_ends_it_at_once(run_verb: Run) -> None:

@@ -48,6 +48,7 @@ def change(manifest: Path, best: float) -> None:
     manifest.write_text(json.dumps(content))
 
 
+@pytest.mark.slow  # by default tests/runs/test_setting.py compares the settings of such runs
 def test_single_runs_that_differ_in_what_changes_no_number_are_one_row(run_verb: Run, tmp_path: Path) -> None:
     """As they were seen to split: where the data lies, a callback that looks, the device's name, and the rest."""
     others = [
