@@ -1,9 +1,9 @@
-"""The command `report`: writes tables, figures and an HTML page from finished runs; without `sweep`, lists runs."""
+"""The command `report`: writes tables, figures and an HTML page from finished runs; compares, marks and lists runs."""
 
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.verb import verb
 
@@ -13,21 +13,43 @@ def main(options: DictConfig) -> None:
     """Write the report of sweeps and runs; see `python src/report.py --help`."""
     from atelier.arguments import check_arguments
     from atelier.project import conf_of, project_root
-    from atelier.report.listing import print_listing
     from atelier.report.write import Asked, write_report
     from atelier.sweeps.sweep import Sweep
 
     logs = Path(options.paths.logs)
-    if options.sweep is None:
-        check_arguments("", print_listing, {"limit": options.limit})
-        print_listing(logs, options.limit)
+    given: Any = OmegaConf.to_object(options)
+    if given["sweep"] is None:
+        without_sweep(given, logs)
         return
-    named = options.sweep if isinstance(options.sweep, ListConfig) else [options.sweep]
-    folders = [Sweep.find(str(name), logs) for name in named]
-    output = Path(str(options.output)) if options.output is not None else None
-    asked: Any = OmegaConf.to_object(OmegaConf.masked_copy(options, ["baseline", "rows", "columns", "metric"]))
+    asked = {key: given[key] for key in ("baseline", "rows", "columns", "metric", "where")}
     check_arguments("", Asked, asked)
+    named = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]
+    folders = [Sweep.find(str(name), logs) for name in named]
+    output = Path(str(given["output"])) if given["output"] is not None else None
     write_report(folders, output, conf_of(project_root()), Asked(**asked))
+
+
+def without_sweep(given: dict[str, Any], logs: Path) -> None:
+    """Compare two runs, mark a run, or list runs and sweeps."""
+    from atelier.arguments import check_arguments
+    from atelier.compare.diff import check_pair, print_diff
+    from atelier.compare.listing import print_matching
+    from atelier.compare.marks import mark
+    from atelier.report.listing import print_listing
+
+    if given["diff"] is not None:
+        print_diff(*check_pair(given["diff"]), logs)
+    elif given["run"] is not None:
+        marks = {key: given[key] for key in ("run", "tags", "note")}
+        check_arguments("", mark, marks)
+        mark(**marks, logs=logs)
+    elif given["where"] is not None or given["sort"] is not None:
+        wanted = {key: given[key] for key in ("where", "sort", "limit")}
+        check_arguments("", print_matching, wanted)
+        print_matching(logs, **wanted)
+    else:
+        check_arguments("", print_listing, {"limit": given["limit"]})
+        print_listing(logs, given["limit"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from atelier.compose.command_line import as_text
 from atelier.compose.verb import with_plus
 
 Run = Callable[..., Any]
@@ -95,7 +96,7 @@ def test_the_examples_of_the_help_compose(
     examples = re.findall(rf"^ +python src/{verb}\.py(.*)$", help_page(verb), re.MULTILINE)
     assert examples
     for example in examples:
-        words = shlex.split(example, comments=True)
+        words = list(map(as_text, shlex.split(example, comments=True)))
         if words[:1] == ["-m"]:  # one run for each choice, or drawn from a range; the first of them stands for all
             words = [re.sub(r"=(?:tag\(log,interval\()?([^,\[(]*),.*", r"=\1", word) for word in words[1:]]
         if any(word.isupper() for word in re.findall(r"=(\w+)", example)):

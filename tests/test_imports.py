@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "lr_find": {"compose", "figures", "runs", "start"},
     "new": set(),
-    "api": {"runs", "sweeps", "data", "figures", "tasks", "compose", "local_settings"},
+    "api": {"compare", "runs", "sweeps", "data", "figures", "tasks", "compose", "local_settings"},
     "results": {"runs", "sweeps", "figures", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))

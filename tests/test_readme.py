@@ -24,6 +24,7 @@ import pytest
 
 from atelier.__main__ import USAGE
 from atelier.compose.build import check_networks, check_run
+from atelier.compose.command_line import as_text
 from atelier.compose.verb import with_plus
 from atelier.sweeps.grid import OF_THE_SWEEP, expand
 from atelier.sweeps.start import study_of
@@ -127,7 +128,7 @@ def jobs_of(overrides: list[str], compose: Compose) -> list[list[str]]:
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("python ")])
 def test_every_command_composes_and_asks_for_what_can_be_made(compose: Compose, line: str) -> None:
-    _, script, *overrides = shlex.split(line, comments=True)
+    _, script, *overrides = map(as_text, shlex.split(line, comments=True))
     verb, asking = Path(script).stem, ASKING & set(overrides)
     own = [word for word in overrides if word.startswith(OF_THE_SWEEP) and not word.startswith("hydra.launcher.")]
     if own and not asking:

@@ -79,7 +79,7 @@ def test_runs_of_an_experiment(several: list[Path]) -> None:
 
 
 def test_a_key_that_no_run_has_is_told(several: list[Path]) -> None:
-    with pytest.raises(atelier.InputError, match=r"where=\{'optimizer.lrr': …\}: no run .* are: optimizer.lr, "):
+    with pytest.raises(atelier.InputError, match=r"where: no run has the key optimizer\.lrr; .* are: optimizer\.lr, "):
         atelier.runs(where={"optimizer.lrr": 0.1})
 
 

@@ -39,7 +39,7 @@ def test_what_the_run_sets_itself_is_refused(key: str, conf: Path) -> None:
         ("scheduler=", ["scheduler", "--help"]),
         ("+experiment=mnist_mlp", ["experiment=mnist_mlp", "without +"]),
         ("+data=mnist", ["data=mnist", "without +"]),
-        ("+tags=[a]", ["tags", "logger.NAME.tags"]),
+        ("+group=a", ["group", "logger.NAME.group"]),
         ("+notes=first", ["notes"]),
     ],
 )

@@ -110,7 +110,7 @@ def test_a_terminal_of_80_columns_shows_each_word_and_value_whole(
 ) -> None:
     out = io.StringIO()
     monkeypatch.setattr(
-        write, "plain_console", lambda **_: Console(file=out, width=80, force_terminal=True, color_system=None)
+        write, "table_console", lambda: Console(file=out, width=80, force_terminal=True, color_system=None)
     )
     write_report(sweep, tmp_path / "report")
     rows = out.getvalue()

@@ -46,7 +46,8 @@ def load(where: str | Path, checkpoint: str = "best") -> Any:
     if str(where) == "latest":
         place = find("latest", logs_folder()).path
     elif (place / "sweep.json").is_file():
-        from atelier.api.table import records_in, table
+        from atelier.api.table import table
+        from atelier.compare.listing import records_in
 
         return table(records_in(place))
     return FinishedRun(attach(place), checkpoint)

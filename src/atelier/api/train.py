@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from atelier.api import child, project
 from atelier.api.finished import FinishedRun, load
-from atelier.api.table import meant
+from atelier.compare.where import meant
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, value_of

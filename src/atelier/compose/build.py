@@ -47,8 +47,10 @@ class Options:
     checkpoint: str | None
     save_every: Annotated[float, Ge(0)]
     resume: str | None
-    save_last: bool = True  # earlier configurations lack it
-    lr_find: bool = False  # and this
+    save_last: bool = True  # earlier configurations lack it, and the next three
+    lr_find: bool = False
+    tags: Sequence[str] = ()
+    note: str | None = None
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
@@ -61,7 +63,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     Raises:
         InputError: with the key, the value and the choices.
     """
-    check_arguments("", Options, {key: config[key] for key in signature_of(Options)[0] if key in config})
+    check_arguments("", Options, plain(OmegaConf.masked_copy(config, list(signature_of(Options)[0]))))
     if config.get("budget", "full") != "full":
         raise InputError(
             f"budget={config.budget} is for the sweep of a study: {command('train')} -m study=NAME budget=quick"

@@ -7,10 +7,11 @@ from pathlib import Path
 from atelier.compose.explain import groups
 from atelier.errors import InputError
 from atelier.project import layers
-from atelier.runs.overrides import bare
+from atelier.runs.overrides import bare, quoted
 
 SWEEP = ("-m", "--multirun")
 SEVERAL = ("callbacks", "logger")  # groups that take any number of options
+SENTENCES = ("where", "note")  # keys whose values are sentences
 # {key of Hydra or Lightning that a run sets itself: the key to use instead}
 SET_BY_THE_RUN = {
     "hydra.run.dir": "paths.run=FOLDER",
@@ -28,10 +29,22 @@ SET_BY_THE_RUN = {
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:
-    """Put -m first: after an override, Hydra's parser accepts no further override behind -m."""
+    """Put -m first, since Hydra's parser accepts no override behind an override and -m, and quote sentences."""
     flags = [argument for argument in arguments if argument in SWEEP]
     resumed = any(argument.startswith("sweep.resume=") for argument in arguments)
-    return [*(flags[:1] or ["-m"] * resumed), *(argument for argument in arguments if argument not in SWEEP)]
+    others = [as_text(argument) for argument in arguments if argument not in SWEEP]
+    return [*(flags[:1] or ["-m"] * resumed), *others]
+
+
+def as_text(argument: str) -> str:
+    """An argument that takes a sentence, in Hydra's quotes if it has none.
+
+    >>> as_text("where=seed=1 and status=failed"), as_text("note=null"), as_text("seed=1")
+    ("where='seed=1 and status=failed'", 'note=null', 'seed=1')
+    """
+    key, _, text = argument.partition("=")
+    plain = bare(key) not in SENTENCES or text in ("", "null") or text[0] + text[-1] in ("''", '""')
+    return argument if plain else f"{key}={quoted(text)}"
 
 
 def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> None:
@@ -55,7 +68,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
             raise InputError(f"{argument}: write {name}={value}, without +")
         unknown = verb == "train" and key == f"+{name}" and name.isidentifier()
         if unknown and name not in known and not read_by(conf, name, arguments):
-            raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as tags, is logger.NAME.{name}")
+            raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as group, is logger.NAME.{name}")
         if sweep and argument.startswith("--config-dir"):
             raise InputError(f"{argument}: a sweep's jobs read conf/ alone; copy the files there")
 

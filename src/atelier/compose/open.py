@@ -25,6 +25,7 @@ from atelier.runs.run import Run
 from atelier.runs.setting import leaves, renamed, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 
+MARKS = {"tags", "note"}  # keys of run.json that a user sets
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 
@@ -118,7 +119,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
                 if value != features.get(key):
                     raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
             kept = [override for override in typed if key_of(override) != "data.changed"]
-            changed = {"overrides": kept, "config_hash": setting_hash(config)}
+            marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
+            changed = {"overrides": kept, "config_hash": setting_hash(config), **marks}
             changes = differences(plain(stored), plain(config))
             check_length(config.trainer, changes, manifest.content)
             check_changes(changes, manifest.content, batches_done(folder))

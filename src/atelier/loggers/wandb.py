@@ -34,12 +34,15 @@ class Wandb(RunLogger):
         project: W&B project.
         group: W&B group of a single run; the group of a sweep's jobs is the sweep.
         tags: W&B tags besides those of the swept keys.
+        note: W&B's notes on the run.
     """
 
-    def __init__(self, run: str, project: str, group: str | None = None, tags: Sequence[str] = ()) -> None:
+    def __init__(
+        self, run: str, project: str, group: str | None = None, tags: Sequence[str] = (), note: str | None = None
+    ) -> None:
         super().__init__()
         self.folder = Path(run)
-        self.project, self.group, self.tags = project, group, list(tags)
+        self.project, self.group, self.tags, self.note = project, group, list(tags), note
         self._experiment: Any = None
         self.broken = False
 
@@ -93,6 +96,7 @@ class Wandb(RunLogger):
             group=labels.group or self.group,
             job_type=labels.setting,
             tags=list(dict.fromkeys([*labels.tags, *self.tags])),
+            notes=self.note,
             mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
             config={**read_yaml(self.folder / "config.yaml"), "config_hash": labels.config_hash},
             reinit="finish_previous",  # never continue the W&B run of another job

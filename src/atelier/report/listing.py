@@ -13,7 +13,7 @@ from rich.text import Text
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
 from atelier.project import command
-from atelier.runs.terminal import plain_console
+from atelier.runs.terminal import table_console
 from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.records import Record, read_run
 
@@ -26,16 +26,13 @@ def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     if not newest:
         print(f"There is no run under {logs} yet. Make one: {command('train')}")
         return
-    console = plain_console()
-    if not console.is_terminal:
-        console = plain_console(width=500)  # in a file, no cell is wrapped
     table = Table("", "name", "status", "best objective", "last change", "folder", box=SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
     for changed, file in newest:
         told = sweep_cells(file.parent) if file.name == "sweep.json" else run_cells(file.parent)
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(changed))
         table.add_row(*map(Text, (*told, when, shortest(file.parent))))
-    console.print(table)
+    table_console().print(table)
 
 
 def run_cells(folder: Path) -> tuple[str, str, str, str]:

@@ -91,6 +91,8 @@ def facts(record: Record) -> dict[str, Any]:
     git = record.get("git") or {}
     return {
         "error": ": ".join(str(part) for key in ("type", "message") if (part := record.get("error", key))),
+        "tags": ", ".join(record.get("tags") or []),
+        "note": record.get("note"),
         "overrides": " ".join(map(str, record.get("overrides") or [])),
         "test": ", ".join(f"{name} {number(value)}" for name, value in (record.get("test") or {}).items()),
         **{key: record.get(key) for key in ("epochs", "device", "processes", "threads", "precision")},

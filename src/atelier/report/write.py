@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from rich.text import Text
 
 from atelier.compare.difference import Comparison, compare
 from atelier.compare.latex import latex
+from atelier.compare.where import matching
 from atelier.errors import InputError
 from atelier.report.notes import cautions, title
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
-from atelier.runs.terminal import plain_console
+from atelier.runs.terminal import table_console
 from atelier.runs.trust import check_files
 from atelier.sweeps.aggregate import Results, aggregate
 from atelier.sweeps.study import presentation
@@ -29,6 +31,7 @@ class Asked:
     rows: str | Sequence[str] = ()
     columns: str | Sequence[str] = ()
     metric: str | None = None
+    where: str | None = None
 
 
 AS_USUAL = Asked()
@@ -52,7 +55,9 @@ def write_report(
         InputError: if a folder holds no run, `output` is missing or cannot be written, or a study's file is wrong.
     """
     folders = [folders] if isinstance(folders, Path) else list(folders)
-    results = aggregate(folders)
+    results = aggregate(folders, list if asked.where is None else partial(matching, where=asked.where))
+    if not results.records:
+        raise InputError(f"where={asked.where}: no run meets it")
     if conf is not None:
         for sweep in results.sweeps:
             sweep.content["presentation"] = presentation(sweep, conf)
@@ -106,9 +111,7 @@ def wanted(results: Results) -> list[dict[str, object]]:
 
 
 def print_table(results: Results, table: Table) -> None:
-    console = plain_console()
-    if not console.is_terminal:
-        console = plain_console(width=500)  # in a file, no cell is wrapped
+    console = table_console()
     shown = drawn(table.main(), title(results), narrow=console.is_terminal)
     if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
         shown = drawn(table.main().without("training time", "parameters"), title(results), narrow=True)

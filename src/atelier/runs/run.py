@@ -101,6 +101,8 @@ class Run:
             **names,
             seed=config["seed"],
             overrides=overrides,
+            tags=config.get("tags", []),
+            note=config.get("note"),
             config_hash=setting,
             **untrained(config),
             versions=provenance.versions(root),

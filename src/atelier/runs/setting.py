@@ -28,6 +28,7 @@ REPEATS = {"seed": "seeds", "data.fold": "folds", "data.draw": "draws"}
 ASIDE = (
     *("paths", "logger"),  # places of files; logging
     *("train", "test", "checkpoint", "resume", "save_every", "save_last", "lr_find"),  # stages of a run
+    *("tags", "note"),  # for whoever looks for the run
     *("study", "budget", "quick", "sweep"),  # membership; the keys that a study or budget changes count themselves
     *("trainer.accelerator", "trainer.strategy", "trainer.precision"),  # a table says when a row mixes them
     *("trainer.deterministic", "trainer.benchmark"),  # choice of GPU kernels

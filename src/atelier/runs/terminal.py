@@ -87,6 +87,12 @@ def plain_console(**options: Any) -> Console:
     return Console(markup=False, emoji=False, **options)
 
 
+def table_console() -> Console:
+    """A plain console for tables; in a file, no cell is wrapped."""
+    console = plain_console()
+    return console if console.is_terminal else plain_console(width=500)
+
+
 def quieten_lightning() -> None:
     """Silence Lightning's information messages, and the warnings in NOT_OURS."""
     for name in ("lightning.pytorch", "lightning.fabric"):

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,8 @@ class Results:
         return sorted(names, key=lambda name: name != own)
 
 
-def aggregate(folders: Sequence[Path]) -> Results:
-    """Group the runs in `folders` (sweeps, runs, or folders that contain them) by `config_hash`.
+def aggregate(folders: Sequence[Path], keep: Callable[[list[Record]], list[Record]] = list) -> Results:
+    """Group the runs in `folders` (sweeps, runs, or folders that contain them) that `keep` keeps by `config_hash`.
 
     Raises:
         InputError: if a folder does not exist, or contains no run and no sweep.
@@ -94,7 +94,7 @@ def aggregate(folders: Sequence[Path]) -> Results:
             records += sweeps[-1].records()
         else:
             records.append(read_run(place))
-    return group(records, sweeps)
+    return group(keep(records), sweeps)
 
 
 def recorded(folder: Path) -> list[Path]:

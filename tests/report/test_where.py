@@ -1,0 +1,156 @@
+"""Conditions on runs, lists of those that meet them, differences of two runs, and marks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.compare.diff import check_pair, print_diff
+from atelier.compare.listing import print_matching, records_in
+from atelier.compare.marks import mark
+from atelier.compare.where import Condition, matching
+from atelier.errors import InputError
+from atelier.report.write import Asked, write_report
+from atelier.runs.folder import claim
+from atelier.sweeps.records import Record
+
+Sweep = Callable[..., Path]
+Accuracy = Callable[[dict[str, str], int], list[float]]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
+
+
+@pytest.fixture
+def logs(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
+    """Eight runs: 0.5 of accuracy, 0.25 more with adam, the rate more, 0.1 more with seed 1; one has failed."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        tags = {"tags": ["good", "small-one"]} if seed == 0 else {}
+        return {**tags, **({"status": "failed"} if values == {"optimizer": "sgd", "optimizer.lr": "0.1"} else {})}
+
+    config = {"network": {"hidden": [8, 8], "bias": True}, "paths": {"run": "somewhere"}, "logger": None}
+    made_up_sweep(tmp_path / "sweeps" / "a" / "s", GRID, accuracy, seeds=(0, 1), change=change, config=config)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        ("optimizer=adam", 4),
+        ("optimizer == 'adam'", 4),
+        ("objective.best>0.8", 3),
+        ("objective.best > 0.8 and optimizer.lr < 0.05", 1),
+        ("optimizer=adam and (seed=1 or optimizer.lr=1e-1)", 3),
+        ("not optimizer=adam", 4),
+        ("optimizer!=adam", 4),
+        ("status=failed", 2),
+        ("test/accuracy>=0.84 and test.accuracy<0.9", 2),
+        ("network.hidden=[8,8]", 8),
+        ("network.bias=true", 8),
+        ("network.bias=false", 0),
+        ("tags=good", 4),
+        ('tags="small-one"', 4),
+        ("tags=null", 4),
+        ("seed=0 and note=null", 4),
+        ("optimizer>0.5", 0),  # a text is not above a number
+        ("test.accuracy<2 or error.message<2", 8),
+    ],
+)
+def test_a_condition_holds_for_the_runs_it_tells(logs: Path, where: str, number: int) -> None:
+    assert len(list(filter(Condition(where), records_in(logs)))) == number
+
+
+@pytest.mark.parametrize("where", ["", "0.9", "optimizer", "optimizer=", "f(optimizer)=1", "seed=0 and", "1<seed<3"])
+def test_what_is_no_condition_is_refused_with_its_form(where: str) -> None:
+    with pytest.raises(InputError, match=r"objective\.best>0\.9 and optimizer=adam"):
+        Condition(where)
+
+
+@pytest.mark.parametrize("where", ["seed=__import__('os').system('true')", "[s for s in seed]=1", "seed=small-one"])
+def test_nothing_of_a_condition_is_executed(where: str) -> None:
+    with pytest.raises(InputError, match="where="):
+        Condition(where)
+
+
+def test_a_key_that_no_run_has_is_told_with_the_nearest(logs: Path) -> None:
+    with pytest.raises(InputError, match=r"optimizer\.lrr; the nearest are: optimizer\.lr"):
+        matching(list(records_in(logs)), "optimizer.lrr=1")
+    with pytest.raises(InputError, match=r"the key objective\.bets"):
+        print_matching(logs, None, "-objective.bets", 20)
+
+
+def test_runs_are_listed_with_the_keys_of_the_condition_in_the_order_asked(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_matching(logs, "optimizer.lr<0.05", "-objective.best", 3)
+    told = capsys.readouterr().out
+    lines = [line.split() for line in told.splitlines() if "completed" in line]
+    assert [line[4] for line in lines] == ["0.86", "0.76", "0.61"]
+    assert told.splitlines()[1].split()[-3:] == ["optimizer.lr", "note", "folder"]
+    assert "4 of 8 runs, 3 shown" in told
+
+
+def test_numbers_come_before_texts_and_runs_without_a_value_last(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_matching(logs, None, "tags", 20)
+    rows = [line for line in capsys.readouterr().out.splitlines() if "made_up" in line]
+    assert ["good, small-one" in row for row in rows] == [True] * 4 + [False] * 4
+
+
+def test_a_report_of_a_part_of_a_sweep(logs: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweeps" / "a" / "s"
+    results = write_report(sweep, tmp_path / "r", asked=Asked(where="optimizer=adam and seed=1"))
+    assert [record.get("seed") for record in results.records] == [1, 1]
+    with pytest.raises(InputError, match="where=seed=7: no run meets it"):
+        write_report(sweep, tmp_path / "none", asked=Asked(where="seed=7"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (logs / "sweeps" / "a" / "s" / name for name in ("0", "1"))
+    changed = json.loads((second / "run.json").read_text())
+    changed["git"]["commit"], changed["versions"]["torch"] = "fedcba", "2.16.0"
+    (second / "run.json").write_text(json.dumps(changed))
+    (second / "config.yaml").write_text("{seed: 1, network: {hidden: [9], bias: true}, paths: {run: elsewhere}}\n")
+    print_diff(str(first), str(second), logs)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    told = {row[-3]: row[-2:] for row in rows if len(row) > 2}
+    assert told["seed"] == ["0", "1"]
+    assert told["commit" if "commit" in told else "git.commit"] == ["0123456789abcdef", "fedcba"]
+    assert told["versions.torch"] == ["2.15.0", "2.16.0"]
+    assert told["objective.best"] == ["0.51", "0.61"]
+    assert "network.hidden" in " ".join(map(str, rows))
+    assert not {"network.bias", "versions.python", "paths.run", "pid"} & told.keys()
+
+
+def test_a_pair_is_two_runs(logs: Path) -> None:
+    for wrong in ("latest", ["a"], ["a", "b", "c"]):
+        with pytest.raises(InputError, match="name two runs"):
+            check_pair(wrong)
+    with pytest.raises(InputError, match="nowhere"):
+        print_diff("nowhere", str(logs / "sweeps" / "a" / "s" / "0"), logs)
+
+
+def test_marks_are_set_after_a_run_and_the_rest_of_its_record_stays(logs: Path) -> None:
+    folder = logs / "sweeps" / "a" / "s" / "0"
+    before = json.loads((folder / "run.json").read_text())
+    mark(str(folder), None, "the one of figure 3", logs)
+    mark(str(folder), ["kept"], None, logs)
+    assert json.loads((folder / "run.json").read_text()) == {**before, "tags": ["kept"], "note": "the one of figure 3"}
+    with pytest.raises(InputError, match="give tags"):
+        mark(str(folder), None, None, logs)
+
+
+def test_a_running_run_is_not_marked(logs: Path) -> None:
+    folder = logs / "sweeps" / "a" / "s" / "0"
+    before = (folder / "run.json").read_bytes()
+    with claim(folder), pytest.raises(InputError, match="it is running"):
+        mark(str(folder), ["x"], None, logs)
+    assert (folder / "run.json").read_bytes() == before
+
+
+def test_a_record_without_a_folder_meets_conditions_too() -> None:
+    waiting = Record(None, {"status": "waiting", "seed": 3}, {"overrides": ["optimizer=sgd"]})
+    assert Condition("status=waiting and seed>2 and optimizer=sgd and objective.best=null")(waiting)
