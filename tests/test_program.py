@@ -1,6 +1,7 @@
 """The program `atelier`, and projects of one's own that build on the library's conf/."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from atelier.__main__ import main
 from atelier.compose.explain import groups, options
 from atelier.new import make_project
 from atelier.project import CONF, find, find_project, layers, trusted
@@ -154,6 +156,29 @@ def test_a_wheel_holds_conf_without_the_settings_of_the_machine(tmp_path: Path) 
     held = {file.distribution_path for file in WheelBuilder(str(tmp_path)).recurse_included_files()}
     assert {name for name in held if name.startswith("atelier/conf/")} == conf
     assert held >= {"atelier/verbs/train.py", "atelier/__main__.py", "hydra_plugins/atelier_sweeps.py"}
+
+
+def test_tab_completes_verbs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["atelier", "-sc", "query=bash"])
+    for line, offered in (("atelier e", "eval export"), ("atelier trian opt", ""), ("atelier new ", "")):
+        monkeypatch.setenv("COMP_LINE", line)
+        assert main() == 0
+        assert capsys.readouterr().out.strip() == offered
+
+
+@pytest.mark.slow
+def test_tab_completes_in_bash_after_the_line_that_the_help_names(project: Path) -> None:
+    found = re.search(r'eval "\$\(atelier train .*\)"', program("train", "--help", folder=project).stdout)
+    assert found is not None
+    line = "atelier train experiment=ba"
+    ask = f'COMP_LINE="{line}"; COMP_CWORD=2; hydra_bash_completion; echo "${{COMPREPLY[*]}}"'
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    script = f"{found[0]}; complete -p atelier; {ask}"
+    outcome = subprocess.run(
+        ["bash", "-c", script], cwd=project, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert outcome.stdout.splitlines()[1:] == ["experiment=bars"], outcome.stderr
+    assert "hydra_bash_completion atelier" in outcome.stdout
 
 
 @pytest.mark.slow

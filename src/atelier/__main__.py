@@ -1,6 +1,7 @@
 """The program `atelier`: the verbs of src/ for the project in whose folder it is typed, and `atelier new`."""
 
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -24,19 +25,43 @@ atelier VERB --help tells more. A command works for the project in whose folder 
 
 def main() -> int | str | None:
     """Run the verb that is typed first; return the exit status, or a message for standard error."""
+    if sys.argv[-2:-1] == ["-sc"] and sys.argv[-1].endswith("=bash"):
+        complete(sys.argv[-1])
+        return 0
     verb, *arguments = sys.argv[1:] or ["--help"]
     if verb in ("-h", "--help"):
         print(USAGE)
         return 0
     if verb == "new":
         return make_project(arguments)
-    script = VERBS / f"{verb}.py"
     if f"\n  {verb} " not in USAGE:
         return f"atelier {verb}: there is no such verb\n{USAGE}"
-    os.environ[VARIABLE] = str(find_project(Path.cwd()))
-    sys.argv = [str(script), *arguments]
-    runpy.run_path(str(script), run_name="__main__")
+    run(verb, arguments)
     return 0
+
+
+def run(verb: str, arguments: list[str]) -> None:
+    script = str(VERBS / f"{verb}.py")
+    os.environ[VARIABLE] = str(find_project(Path.cwd()))
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+
+
+def complete(request: str) -> None:
+    """Answer bash: `install` and `uninstall` print what it evaluates, `query` the words that its line can end with."""
+    if request != "query=bash":
+        from hydra._internal.core_plugins.bash_completion import BashCompletion
+
+        sys.argv[0] = "atelier"  # the program whose words are completed
+        completion = BashCompletion(None)  # type: ignore[arg-type]  # no configuration is read
+        (completion.uninstall if request == "uninstall=bash" else completion.install)()
+        return
+    program, verb, *words = re.split(r"\s+", os.environ["COMP_LINE"])
+    if not words:
+        print(*(known for known in re.findall(r"^  (\w+) ", USAGE, re.MULTILINE) if known.startswith(verb)))
+    elif f"\n  {verb} " in USAGE and verb != "new":
+        os.environ["COMP_LINE"] = " ".join([program, *words])  # Hydra expects no verb
+        run(verb, ["-sc", request])
 
 
 if __name__ == "__main__":
