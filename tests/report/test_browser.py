@@ -1,7 +1,9 @@
 """report.html in a headless Chromium: sorting, filtering, the keyboard, narrow screens, and no request to anywhere."""
 
+import csv
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,7 @@ def test_a_heading_is_reached_and_pressed_by_keyboard(page: Any) -> None:
     from selenium.webdriver import ActionChains, Keys
 
     page.find_element("id", "settings-filter").click()
-    ActionChains(page).send_keys(Keys.TAB, Keys.TAB, Keys.ENTER).perform()  # past the table's own scrolling
+    ActionChains(page).send_keys(Keys.TAB, Keys.TAB, Keys.TAB, Keys.ENTER).perform()  # past the link and the scrolling
     assert heading(page, "settings", 0).get_attribute("aria-sort") == "ascending"
     ActionChains(page).send_keys(Keys.SPACE).perform()
     assert heading(page, "settings", 0).get_attribute("aria-sort") == "descending"
@@ -145,6 +147,22 @@ def test_the_filter_takes_no_number_for_another(page: Any) -> None:
     page.find_element("id", "settings-filter").clear()
     type_into(page, "settings", "001")
     assert column(page, "settings", 0) == []
+
+
+def test_the_shown_rows_are_downloaded_as_csv_in_their_order(page: Any, tmp_path: Path) -> None:
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    heading(page, "runs", 2).click()
+    type_into(page, "runs", "failed")
+    page.find_element("css selector", "#runs a[download]").click()
+    file = tmp_path / "runs.csv"
+    for _ in range(100):
+        if file.exists():
+            break
+        time.sleep(0.05)
+    head, *rows = csv.reader(file.read_text(encoding="utf-8-sig").splitlines())
+    assert head[:4] == ["run", "status", "learning rate", "seed"]
+    assert [row[1][:6] for row in rows] == ["failed"]
+    assert EVIL in rows[0][1]
 
 
 def test_every_control_has_a_name(page: Any) -> None:

@@ -33,11 +33,25 @@ function filter(table, input, told) {
   told.value = words.length ? `${shown} of ${table.tBodies[0].rows.length} shown` : "";
 }
 
+// The shown rows of a table in their order, as CSV; no cell begins like a formula.
+function csv(table) {
+  const quoted = (text) => `"${(/^[=+@-]/.test(text) && isNaN(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
+  const rows = [...table.rows].filter((row) => !row.hidden);
+  const line = (row) => [...row.cells].filter((cell) => !cell.classList.contains("more"))
+    .map((cell) => quoted(cell.textContent.trim())).join(",");
+  return rows.map(line).join("\n") + "\n";
+}
+
 for (const part of document.querySelectorAll(".sortable")) {
   const table = part.querySelector("table");
   const input = part.querySelector("input");
   for (const heading of table.querySelectorAll("th[aria-sort]")) {
     heading.querySelector("button").addEventListener("click", () => sortBy(table, heading));
   }
+  const link = part.querySelector("a[download]");
+  link.addEventListener("click", () => {
+    link.href = URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }));
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  });
   input.addEventListener("input", () => filter(table, input, part.querySelector("output")));
 }
