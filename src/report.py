@@ -7,6 +7,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.verb import verb
 
+# {option: the option without which it has no effect}
+GOES_WITH = {
+    **dict.fromkeys(("output", "baseline", "rows", "columns", "metric"), "sweep"),
+    **dict.fromkeys(("tags", "note"), "run"),
+}
+
 
 @verb("report")
 def main(options: DictConfig) -> None:
@@ -18,6 +24,7 @@ def main(options: DictConfig) -> None:
 
     logs = Path(options.paths.logs)
     given: Any = OmegaConf.to_object(options)
+    check_together(given)
     if given["sweep"] is None:
         without_sweep(given, logs)
         return
@@ -27,6 +34,20 @@ def main(options: DictConfig) -> None:
     folders = [Sweep.find(str(name), logs) for name in named]
     output = Path(str(given["output"])) if given["output"] is not None else None
     write_report(folders, output, conf_of(project_root()), Asked(**asked))
+
+
+def check_together(given: dict[str, Any]) -> None:
+    """
+    Raises:
+        InputError: for an option that would have no effect beside the others.
+    """
+    from atelier.errors import InputError
+
+    if len(subjects := [key for key in ("sweep", "diff", "run") if given[key] is not None]) > 1:
+        raise InputError(f"{' and '.join(f'{key}=' for key in subjects)}: give one of them")
+    for key, owner in GOES_WITH.items():
+        if given[key] not in (None, []) and given[owner] is None:
+            raise InputError(f"{key}={given[key]}: it goes with {owner}=FOLDER")
 
 
 def without_sweep(given: dict[str, Any], logs: Path) -> None:

@@ -98,6 +98,11 @@ def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
         (["sweep=/nowhere"], "sweep=/nowhere: there is no such folder"),
         (["limit=0"], "limit=0: give a whole number of 1 or more"),
         (["limit=all"], "limit=all: give a whole number of 1 or more"),
+        (["note=mine"], "note=mine: it goes with run=FOLDER"),
+        (["rows=[optimizer]", "where=seed=0"], "rows=['optimizer']: it goes with sweep=FOLDER"),
+        (["run=latest", "sweep=latest", "note=x"], "sweep= and run=: give one of them"),
+        (["where=seed"], "where=seed: seed is no comparison; "),
+        (["diff=latest"], "diff=latest: name two runs"),
         (["sweeps=latest"], "sweeps: no 'sweeps'; choose from: sweep, "),
     ],
 )
