@@ -54,9 +54,8 @@ def without_sweep(given: dict[str, Any], logs: Path) -> None:
     """Compare two runs, mark a run, or list runs and sweeps."""
     from atelier.arguments import check_arguments
     from atelier.compare.diff import check_pair, print_diff
-    from atelier.compare.listing import print_matching
+    from atelier.compare.listing import print_listing, print_matching
     from atelier.compare.marks import mark
-    from atelier.report.listing import print_listing
 
     if given["diff"] is not None:
         print_diff(*check_pair(given["diff"]), logs)
