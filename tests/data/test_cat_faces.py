@@ -102,7 +102,7 @@ def test_an_array_without_what_is_needed_is_told(
 
 
 def test_an_empty_folder_is_told(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no images in it"):
+    with pytest.raises(InputError, match=r"no image is left to train on \(it holds no file\)"):
         faces(tmp_path).prepare_data()
 
 

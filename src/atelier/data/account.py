@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 2000  # maximum number of training images whose brightness is measured
 MOST_TOLD = 12  # maximum number of classes in a line
+PIECE = 2**16  # number of values that are measured at once, so that large images take little memory
 
 
 def account(data: "TensorData") -> tuple[dict[str, Any], list[str]]:
@@ -116,7 +117,10 @@ def brightness_of(data: "TensorData") -> dict[str, list[float]]:
         return {}
     # Drawn, not every n-th: where classes or writers take turns, these would be alike.
     rows = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
-    brightness, contrast = brightness_and_contrast(images[rows.to(images.device)].cpu())
+    measured = torch.empty(2, len(rows))  # made before the pieces: small tensors between them would keep their memory
+    for place in in_pieces(torch.arange(len(rows)), images[0]):
+        measured[:, place] = torch.stack(brightness_and_contrast(images[rows[place].to(images.device)].cpu()))
+    brightness, contrast = measured
     return {
         "brightness": [round(brightness.mean().item(), 4), round(brightness.std(correction=0).item(), 4)],
         "contrast": [round(contrast.mean().item(), 4), round(contrast.std(correction=0).item(), 4)],
@@ -127,6 +131,23 @@ def brightness_and_contrast(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (N,) and standard deviation (N,) of the values of each uint8 image (N, C, H, W), scaled to 0 to 1."""
     values = images.flatten(1).float() / 255
     return values.mean(1), values.std(1, correction=0)
+
+
+def mean_and_std(images: Tensor, by_channel: bool) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the values, scaled to 0 to 1, of uint8 images (N, C, H, W): of each channel (C,),
+    or of all (1,)."""
+    counts = torch.zeros((images.shape[1] if by_channel else 1, 256), dtype=torch.float64)
+    for piece in in_pieces(images, images[0]):
+        for row, values in zip(counts, piece.transpose(0, 1) if by_channel else [piece], strict=True):
+            row += torch.bincount(values.flatten(), minlength=256)
+    values, shares = torch.arange(256) / 255, counts / counts.sum(1, keepdim=True)
+    mean = (shares * values).sum(1)
+    return mean, (shares * (values - mean[:, None]) ** 2).sum(1).sqrt()
+
+
+def in_pieces(many: Tensor, image: Tensor) -> Sequence[Tensor]:
+    """Parts of some images, or of their rows, that have about PIECE values together; `image` is one of them."""
+    return many.split(max(1, PIECE // image.numel()))
 
 
 def checksum_of(about: Mapping[str, Any]) -> str:

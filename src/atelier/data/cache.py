@@ -9,7 +9,8 @@ import json
 import os
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,7 @@ def write_cache(
         metadata["about"] = json.dumps(about)
     if classes is not None:
         metadata["classes"] = json.dumps(classes)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part.")
         os.close(descriptor)
         try:
@@ -51,6 +51,18 @@ def write_cache(
         except BaseException:
             os.unlink(part)
             raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make the folder of a cache file, in which something is written.
+
+    Raises:
+        InputError: in the place of an OSError, with the reason.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except (OSError, SafetensorError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(f"{path} cannot be written: {why} (paths.data, DATA_DIR say where to write)") from error

@@ -1,5 +1,6 @@
 """Faces of cats, 64×64 in colour (Leiden report, assignment 2): from a folder, an array, or Kaggle."""
 
+from itertools import chain
 from typing import Annotated, Any
 
 import numpy as np
@@ -8,8 +9,9 @@ from annotated_types import Interval
 
 from atelier.data.arrays import load_array
 from atelier.data.class_folders import LeftOut, files_below, readable
+from atelier.data.growing import copies, digest
 from atelier.data.kaggle import from_kaggle, link
-from atelier.data.own_images import Files, OwnImages, copies
+from atelier.data.own_images import Files, OwnImages
 from atelier.data.split import with_test_part
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
@@ -60,11 +62,7 @@ class CatFaces(OwnImages):
         if not self.images.is_dir():
             return self.from_array(), None
         left_out = LeftOut(self.images)
-        found = self.read(self.files(left_out)["train"], [""], left_out)
-        if not found.names:
-            held = left_out or "nothing"
-            raise InputError(f"data.images={readable(self.images)}: no images in it; it holds {held}")
-        return self.together({"train": found}, self.test_share, left_out), None
+        return self.gather(self.files(left_out), [""], self.test_share, left_out), None
 
     def from_array(self) -> Tensors:
         """
@@ -78,5 +76,5 @@ class CatFaces(OwnImages):
             raise InputError(f"data.images={self.images}: {array.dtype} {list(array.shape)}, not {wanted}")
         images = torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
         tensors = with_test_part(images, torch.zeros(len(images), dtype=torch.int64), self.test_share, seed=0)
-        self.about = {"copies": copies(torch.cat([tensors["train_images"], tensors["test_images"]]))}
+        self.about = {"copies": copies(map(digest, chain(tensors["train_images"], tensors["test_images"])))}
         return tensors

@@ -105,7 +105,7 @@ class ImageFolder(OwnImages):
                 files[name] = sorted(files_below(path, left_out))
             elif name not in there:
                 broken = [file for file in files_below(path) if file.suffix.lower() in ENDINGS]
-                files[name] = broken  # `load_images` reports or skips them
+                files[name] = broken  # `read_images` reports or skips them
                 if not broken:
                     left_out.add("folder without an image", path)
         return [(file, name) for name, found in files.items() for file in found]
@@ -114,5 +114,4 @@ class ImageFolder(OwnImages):
         left_out = LeftOut(self.images)
         files = self.files(left_out)
         classes = self.classes_of(self.folders(LeftOut(self.images))["train"])
-        parts = {split: self.read(content, classes, left_out) for split, content in files.items()}
-        return self.together(parts, self.test_share, left_out), classes
+        return self.gather(files, classes, self.test_share, left_out), classes

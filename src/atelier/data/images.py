@@ -11,7 +11,7 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
-from atelier.data.account import checksum_of, told_changed
+from atelier.data.account import checksum_of, mean_and_std, told_changed
 from atelier.data.augment import CropFlipCutout
 from atelier.data.cache import read_about, read_cache, write_cache
 from atelier.data.class_folders import readable
@@ -170,12 +170,11 @@ class ImageData(TensorData):
         each = isinstance(self.scale, Tensor)
         if not each and (self.mean, self.std) == (0, 1):
             return
-        sample = images[:: max(1, len(images) // 2000)].float() / 255
-        channels = sample.transpose(0, 1).flatten(1) if each else sample.reshape(1, -1)
-        pairs = (channels.mean(1), self.mean), (channels.std(1), self.std)
+        mean, std = mean_and_std(images[:: max(1, len(images) // 2000)], by_channel=each)
+        pairs = (mean, self.mean), (std, self.std)
         if any(bool(((found - torch.as_tensor(given).flatten()).abs() > 0.05).any()) for found, given in pairs):
-            mean, std = (", ".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs)
-            warnings.warn(f"{self.stated}, but the images of {self.cache_name} have {mean} and {std}", stacklevel=2)
+            words = " and ".join(", ".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs)
+            warnings.warn(f"{self.stated}, but the images of {self.cache_name} have {words}", stacklevel=2)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Normalise uint8 images (…, C, H, W) to zero mean and unit variance; in a single operation, where `mean` and

@@ -2,10 +2,7 @@
 
 import zlib
 from abc import abstractmethod
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,24 +11,16 @@ from annotated_types import Gt
 from torch import Tensor
 
 from atelier.data.account import words_of_account
-from atelier.data.class_folders import LeftOut, below, readable
+from atelier.data.cache import writing
+from atelier.data.class_folders import ENDINGS, LeftOut, below, readable
+from atelier.data.growing import Growing, check_room, copies
 from atelier.data.images import FileShape, ImageData
-from atelier.data.reading import load_images
+from atelier.data.reading import read_images
 from atelier.data.split import named_fold, named_split
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
 Files = dict[str, list[tuple[Path, str]]]  # {split: [(file, class), …]}
-
-
-@dataclass
-class Part:
-    """A split: images (N, C, H, W) uint8, labels (N,), names of the files, and their aspect ratios (width / height)."""
-
-    images: Tensor
-    labels: Tensor
-    names: list[str]
-    aspects: list[float]
 
 
 class OwnImages(ImageData):
@@ -80,40 +69,50 @@ class OwnImages(ImageData):
         entries = [(f"{split} {label}", file) for split, part in self.files().items() for file, label in part]
         return stamp_of(entries, f"{self.skip_broken} {self.white}")
 
-    def read(self, files: Sequence[tuple[Path, str]], classes: Sequence[str], left_out: LeftOut) -> Part:
-        """Read the images among (file, class) pairs; a label is the index of the class in `classes`."""
-        found = load_images([file for file, _ in files], self.shape, left_out, self.white, self.skip_broken)
-        kept = [files[row] for row in found.rows]
-        labels = torch.tensor([classes.index(label) for _, label in kept], dtype=torch.int64)
-        return Part(found.images, labels, [below(file, self.images) for file, _ in kept], found.aspects)
+    def gather(self, files: Files, classes: Sequence[str], test_share: float, left_out: LeftOut) -> Tensors:
+        """Read the images into the tensors of a cache, which lie on disk, and set `about`.
 
-    def together(self, parts: Mapping[str, Part], test_share: float, left_out: LeftOut) -> Tensors:
-        """Combine the splits to the tensors of a cache, and set `about`; a split `val` follows the training images.
+        A label is the index of the class in `classes`. A split `val` follows the training images; without a split
+        `test`, a share of the training images tests.
 
         Raises:
-            InputError: if no training image is left.
+            InputError: if no training image is left, or there is no room on the disk.
         """
-        train, given = parts["train"], parts.get("val")
-        if "test" in parts:
-            test = parts["test"]
-        else:
-            rows, tested = named_split(train.names, test_share, seed=0, purpose="test")
-            train, test = taken(train, rows), taken(train, tested)
-        if not len(train.names):
-            raise InputError(f"data.images={readable(self.images)}: no image is left to train on ({left_out})")
-        if given:
-            train = joined(train, given)
+        with writing(self.path), Growing(self.folder, self.shape) as train, Growing(self.folder, self.shape) as test:
+            named = [file for part in files.values() for file, _ in part if file.suffix.lower() in ENDINGS]
+            check_room(self.path, len(named), self.shape)
+            self.read(files["train"], classes, left_out, train)
+            if "test" not in files:
+                train.move(named_split(train.names(), test_share, seed=0, purpose="test")[1], test)
+            if not len(train):
+                held = left_out or "it holds no file"
+                raise InputError(f"data.images={readable(self.images)}: no image is left to train on ({held})")
+            trained = len(train)
+            self.read(files.get("val", []), classes, left_out, train)
+            self.read(files.get("test", []), classes, left_out, test)
+            self.describe(train, test, len(train) - trained, left_out)
+            return {
+                **{"train_images": train.images(), "train_labels": train.labels()},
+                **{"test_images": test.images(), "test_labels": test.labels()},
+            }
+
+    def describe(self, train: Growing, test: Growing, validate: int, left_out: LeftOut) -> None:
+        """Set `about`; the last `validate` images of `train` are the validation set, if it has a folder."""
+        aspects = [sample.aspect for sample in train.samples]
         self.about = {
-            "files": {"train": train.names, "test": test.names},
-            "validate": len(given.names) if given else 0,
-            "aspects": [min(train.aspects), max(train.aspects)],
-            "copies": copies(torch.cat([train.images, test.images])),
+            "files": {"train": train.names(), "test": test.names()},
+            "validate": validate,
+            "aspects": [min(aspects), max(aspects)],
+            "copies": copies(sample.digest for sample in train.samples + test.samples),
             "left_out": left_out,
         }
-        return {
-            **{"train_images": train.images, "train_labels": train.labels},
-            **{"test_images": test.images, "test_labels": test.labels},
-        }
+
+    def read(self, files: Sequence[tuple[Path, str]], classes: Sequence[str], left_out: LeftOut, to: Growing) -> None:
+        """Add the images among (file, class) pairs."""
+        found = read_images([file for file, _ in files], self.shape, left_out, self.white, self.skip_broken)
+        for row, image, aspect in found:
+            file, label = files[row]
+            to.add(image, classes.index(label), below(file, self.images), aspect)
 
     def account(self) -> tuple[dict[str, Any], list[str]]:
         known, lines = super().account()
@@ -144,26 +143,3 @@ def stamp_of(entries: Iterable[tuple[str, Path]], *more: object) -> str:
             found = file.lstat()
         stamp = zlib.crc32(f"{word} {readable(file)} {found.st_size} {found.st_mtime_ns}".encode(), stamp)
     return f"{stamp:08x}"
-
-
-def copies(images: Tensor) -> list[list[int]]:
-    """Groups of rows with equal images, for images that occur more than once."""
-    rows = defaultdict(list)
-    for row, image in enumerate(images.numpy()):
-        rows[blake2b(image.tobytes(), digest_size=16).digest()].append(row)
-    return [group for group in rows.values() if len(group) > 1]
-
-
-def taken(part: Part, rows: Tensor) -> Part:
-    chosen = rows.tolist()
-    names, aspects = ([many[row] for row in chosen] for many in (part.names, part.aspects))
-    return Part(part.images[rows], part.labels[rows], names, aspects)
-
-
-def joined(first: Part, second: Part) -> Part:
-    return Part(
-        torch.cat([first.images, second.images]),
-        torch.cat([first.labels, second.labels]),
-        first.names + second.names,
-        first.aspects + second.aspects,
-    )

@@ -1,10 +1,10 @@
 """Reads image files as uint8 tensors of a given shape: upright, without transparency, with 8 bits."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from atelier.data.class_folders import ENDINGS, LeftOut, is_image, readable
 from atelier.errors import InputError
 
 Fit = Literal["crop", "pad", "squeeze"]
+Read = TypeVar("Read")
+AHEAD = 32  # maximum number of images that are decoded and not yet taken
 MOST_NAMED = 10  # maximum number of broken files in a message
 ORIENTATION = 0x0112  # EXIF tag; from value 5 on, height and width are swapped
 
@@ -28,35 +30,21 @@ class UnknownRange(UnreadableImage):
     """Raised for an image of more than 8 bits whose value of white is unknown."""
 
 
-@dataclass
-class ImageFiles:
-    """The images among some files.
-
-    Args:
-        images: uint8 (N, C, H, W).
-        rows: indices of the images among the files.
-        aspects: width / height of each image.
-    """
-
-    images: Tensor
-    rows: list[int]
-    aspects: list[float]
-
-
-def load_images(
+def read_images(
     files: Sequence[Path],
     shape: Sequence[int],
     left_out: LeftOut,
     white: float | None = None,
     skip_broken: bool = False,
-) -> ImageFiles:
-    """Load the images among `files`, like `load_image`.
+) -> Iterator[tuple[int, Tensor, float]]:
+    """The images among `files`, one after the other: index of the file, image like `load_image`, width / height.
 
-    Files that are no images, by content and by name, are added to `left_out`, as are broken images with `skip_broken`.
+    After the last one, files that are no images, by content and by name, are added to `left_out`, as are broken images
+    with `skip_broken`.
 
     Raises:
-        InputError: if an image, or a file with an image's ending, cannot be read, unless `skip_broken`; or if the value
-            of white is unknown.
+        InputError: after the last one, if an image, or a file with an image's ending, cannot be read, unless
+            `skip_broken`; or if the value of white is unknown.
     """
 
     def read(file: Path) -> tuple[Tensor, float] | UnreadableImage:
@@ -66,9 +54,12 @@ def load_images(
             return error
         return fitted(image, shape), image.width / image.height
 
-    with ThreadPoolExecutor() as pool:
-        found = list(track(pool.map(read, files), "Reading images", len(files), transient=True))
-    failed = [(file, one) for file, one in zip(files, found, strict=True) if isinstance(one, UnreadableImage)]
+    failed = []
+    for row, found in enumerate(track(each_of(read, files), "Reading images", len(files), transient=True)):
+        if isinstance(found, UnreadableImage):
+            failed.append((files[row], found))
+        else:
+            yield row, *found
     unclear = [(file, error) for file, error in failed if isinstance(error, UnknownRange)]
     other = {file for file, _ in failed if file.suffix.lower() not in ENDINGS and not is_image(file)}
     broken = [(file, error) for file, error in failed if file not in other]
@@ -76,10 +67,18 @@ def load_images(
         raise InputError(refusal(unclear or broken))
     for file, _ in failed:
         left_out.add("not an image" if file in other else "broken", file)
-    rows = [row for row, one in enumerate(found) if not isinstance(one, UnreadableImage)]
-    pairs = [one for one in found if not isinstance(one, UnreadableImage)]
-    images = torch.stack([image for image, _ in pairs]) if pairs else torch.zeros((0, *shape), dtype=torch.uint8)
-    return ImageFiles(images, rows, [aspect for _, aspect in pairs])
+
+
+def each_of(read: Callable[[Path], Read], files: Sequence[Path]) -> Iterator[Read]:
+    """What `read` returns for each file, in order, by threads that are at most AHEAD files ahead."""
+    with ThreadPoolExecutor() as pool:
+        waiting: deque[Future[Read]] = deque()
+        for file in files:
+            waiting.append(pool.submit(read, file))
+            if len(waiting) == AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def refusal(failed: Sequence[tuple[Path, UnreadableImage]]) -> str:
