@@ -83,6 +83,25 @@ def test_a_sweep_is_reported_into_its_folder(run_verb: Run, logs: Path, named: s
         assert (logs / "sweeps/a_study/1" / name).is_file()
 
 
+def test_figures_for_a_paper_are_drawn_beside_those_of_the_page(run_verb: Run, logs: Path, tmp_path: Path) -> None:
+    sweep = logs / "sweeps/a_study/1"
+    metrics = "epoch,step,val/loss\n0,9,1.5\n1,19,1.0\n"
+    for number in range(2):
+        (sweep / str(number) / "metrics.csv").write_text(metrics)
+    assert run_verb("report", f"sweep={sweep}", logs=logs).code == 0
+    files = [*(sweep / "figures").iterdir(), sweep / "report.html", sweep / "summary.md"]
+    before = {file: file.read_bytes() for file in files}
+    outcome = run_verb("report", f"sweep={sweep}", "paper=column", logs=logs)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert sorted(file.name for file in (sweep / "figures/column").iterdir()) == [
+        f"curves_loss.{ending}" for ending in ("pdf", "png", "svg")
+    ]
+    assert {file: file.read_bytes() for file in files} == before
+    (tmp_path / "mine.mplstyle").write_text("font.size: 20")
+    assert run_verb("report", f"sweep={sweep}", f"style={tmp_path}/mine.mplstyle", logs=logs).code == 0
+    assert {file.suffix for file in files if file.read_bytes() != before[file]} == {".png", ".svg", ".html"}
+
+
 def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
     outcome = run_verb("report", f"sweep=[{logs}/runs,{logs}/sweeps]", f"output={logs}/all", logs=logs)
     assert (outcome.code, outcome.err) == (0, "")
@@ -104,6 +123,8 @@ def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
         (["where=seed"], "where=seed: seed is no comparison; "),
         (["diff=latest"], "diff=latest: name two runs"),
         (["sweeps=latest"], "sweeps: no 'sweeps'; choose from: sweep, "),
+        (["sweep=/nowhere", "paper=colum"], "paper=colum: give one of: column, page or null"),
+        (["sweep=/nowhere", "style=none.mplstyle"], "style=none.mplstyle: there is no such file; give a style file"),
     ],
 )
 def test_wrong_input_is_told(run_verb: Run, overrides: list[str], told: str) -> None:

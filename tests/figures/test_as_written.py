@@ -16,7 +16,7 @@ from rich.table import Table
 from atelier.figures.confusion import draw_confusion
 from atelier.figures.curves import draw_curves
 from atelier.figures.gallery import draw_panels
-from atelier.figures.palette import look
+from atelier.figures.look import look
 from atelier.runs.terminal import plain_console
 
 SOURCE = Path(__file__).parents[2] / "src"

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from atelier.callbacks.layers import Site, convolutions, listening, sites, trace
 from atelier.callbacks.watcher import Watcher
+from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look, write_png
+from atelier.figures.palette import COLORS, write_png
 
 COLUMNS = ("layer", "measured after", "channels", "mean", "std", "sparsity", "dead")
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
+from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look, write_png
+from atelier.figures.palette import COLORS, write_png
 from atelier.figures.panels import grid, legend_below
 
 SIDE = 51  # points of the grid along each axis

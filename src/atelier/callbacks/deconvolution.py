@@ -16,8 +16,9 @@ from atelier.callbacks.layers import Site, convolutions, listening, pick, sites,
 from atelier.callbacks.projection import Box, chain_to, field, project
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
+from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import look, write_png
+from atelier.figures.palette import write_png
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
+from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, DASHES, MARKERS, look, write_png
+from atelier.figures.palette import COLORS, DASHES, MARKERS, write_png
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")

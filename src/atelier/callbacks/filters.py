@@ -10,7 +10,8 @@ from torch import Tensor
 
 from atelier.callbacks.layers import convolutions, pick
 from atelier.callbacks.watcher import Watcher
-from atelier.figures.palette import look, write_png
+from atelier.figures.look import look
+from atelier.figures.palette import write_png
 from atelier.figures.tiles import tiles
 
 SLICES = 16  # maximum number of filters, and of their input channels, of a deeper layer

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
+from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
-from atelier.figures.palette import COLORS, look, write_png
+from atelier.figures.palette import COLORS, write_png
 
 FOLD = 1000  # number of scalar norms that are joined into a tensor
 

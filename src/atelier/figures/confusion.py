@@ -5,7 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from atelier.figures.palette import look, write_png
+from atelier.figures.look import look
+from atelier.figures.palette import write_png
 
 MOST_LETTERED = 20  # classes; with more classes, numbers do not fit into the cells
 MOST_NAMED = 50  # labels on an axis

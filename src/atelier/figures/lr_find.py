@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from atelier.figures.palette import COLORS, look
+from atelier.figures.look import look
+from atelier.figures.palette import COLORS
 
 
 def draw_losses_by_rate(

@@ -1,49 +1,35 @@
-"""The common style of figures, with colours that suit every kind of colour vision (Okabe and Ito, 2008)."""
+"""The colours, markers and common lines of figures, and the files in which they are saved."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter
 
-# Okabe and Ito's colours, with grey in the place of yellow, which is invisible on white.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#000000", "#7f7f7f")
+from atelier.figures.look import common_colors, present
+
+COLORS = common_colors()
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ((0, (6, 3)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
-# Text of 12 points in a figure 7 inches wide is legible at half that width.
-LOOK = {
-    "font.size": 12,
-    "axes.titlesize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.alpha": 0.3,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 6,
-    "legend.frameon": False,
-    "text.parse_math": False,  # see words.as_written
-    "svg.hashsalt": "atelier",  # equal figures give equal files
-}
+
+
+def color(index: int) -> str:
+    """The colour at `index` of the present style, whose colours repeat."""
+    colors = present().colors
+    return colors[index % len(colors)]
 
 
 def style(index: int) -> dict[str, Any]:
     """Colour and marker of the setting at `index`; from the ninth on, colours 2 to 8 repeat with other markers."""
-    place = index if index < len(COLORS) else 1 + (index - len(COLORS)) % (len(COLORS) - 1)
-    return {"color": COLORS[place], "marker": MARKERS[(index + 3 * (index // len(COLORS))) % len(MARKERS)]}
-
-
-@contextmanager
-def look() -> Iterator[None]:
-    """Inside this context, figures have the common style."""
-    with rc_context(LOOK):  # type: ignore[arg-type]
-        yield
+    count = len(present().colors)
+    place = index if index < count else 1 + (index - count) % max(1, count - 1)
+    return {"color": color(place), "marker": MARKERS[(index + 3 * (index // len(MARKERS))) % len(MARKERS)]}
 
 
 def write_png(figure: Figure, path: Path, dpi: int = 150) -> None:
@@ -53,10 +39,16 @@ def write_png(figure: Figure, path: Path, dpi: int = 150) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `path`.png (150 dots per inch) and `path`.svg, with one layout for both."""
-    write_png(figure, path.with_suffix(".png"))
+    """Write `path`.png (150 dots per inch) and `path`.svg; for a paper, with 300 dots per inch, and `path`.pdf.
+
+    All have one layout.
+    """
+    paper = present().width is not None
+    write_png(figure, path.with_suffix(".png"), dpi=300 if paper else 150)
     figure.set_layout_engine("none")
     FigureCanvasSVG(figure).print_svg(path.with_suffix(".svg"), metadata={"Date": None})
+    if paper:
+        FigureCanvasPdf(figure).print_pdf(path.with_suffix(".pdf"), metadata={"CreationDate": None})
 
 
 def wide_range(metric: str, values: list[float]) -> bool:

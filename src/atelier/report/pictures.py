@@ -11,7 +11,8 @@ from atelier.arguments import WrongValue, check_complete
 from atelier.errors import InputError
 from atelier.figures import kinds
 from atelier.figures.group import Group
-from atelier.figures.palette import look, save
+from atelier.figures.look import Look, look
+from atelier.figures.palette import save
 from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
@@ -43,11 +44,14 @@ class Picture:
     wide: bool  # whether the figure has several panels in a row
 
 
-def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> tuple[list[Picture], list[str]]:
+def draw_pictures(
+    results: Results, wanted: Sequence[Wanted], folder: Path, look: Look = look
+) -> tuple[list[Picture], list[str]]:
     """Draw figures into `folder`; return them, and messages for figures that could not be drawn.
 
     Args:
         wanted: the figures of the study; if empty, `choose` selects figures.
+        look: the style and the size in which they are drawn.
     """
     drawn: list[Picture] = []
     problems: list[str] = []
@@ -55,7 +59,8 @@ def draw_pictures(results: Results, wanted: Sequence[Wanted], folder: Path) -> t
     folder.mkdir(parents=True, exist_ok=True)
     for number, one in enumerate(wanted or choose(results, found), start=1):
         try:
-            drawn.append(draw_picture(one, found, results, folder, {picture.path.name for picture in drawn}))
+            with look():
+                drawn.append(draw_picture(one, found, results, folder, {picture.path.name for picture in drawn}))
         except Exception as error:  # an error in a figure must not prevent the other figures and the tables
             told = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             problems.append(f"Figure {number} ({one.get('kind')}) was not drawn: {told}")
@@ -70,12 +75,11 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
     # Curves draw a metric of training and validation, without the split.
     options.setdefault("metric", results.metric.partition("/")[2] if wanted["kind"] == "curves" else results.metric)
     kind = load(wanted["kind"])
-    with look():
-        data = kind.gather(only(found, wanted.get("of") or {}), **options)
-        name = f"{wanted['kind']}_{options['metric'].replace('/', '_')}"
-        path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
-        figure = kind.draw(data)
-        save(figure, path)
+    data = kind.gather(only(found, wanted.get("of") or {}), **options)
+    name = f"{wanted['kind']}_{options['metric'].replace('/', '_')}"
+    path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
+    figure = kind.draw(data)
+    save(figure, path)
     # The study's text, then the general caption of the kind.
     caption = " ".join(filter(None, (str(wanted.get("caption") or "").strip(), kind.caption(data))))
     return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)

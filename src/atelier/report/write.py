@@ -14,6 +14,7 @@ from atelier.compare.difference import Comparison, compare
 from atelier.compare.latex import latex
 from atelier.compare.where import matching
 from atelier.errors import InputError
+from atelier.figures.look import Look, Paper, looks
 from atelier.report.notes import cautions, title
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
@@ -25,13 +26,15 @@ from atelier.sweeps.study import presentation
 
 @dataclass(frozen=True)
 class Asked:
-    """What the tables of a report show; conf/report.yaml describes it."""
+    """What a report shows; conf/report.yaml describes it."""
 
     baseline: Mapping[str, Any] | str | None = None
     rows: str | Sequence[str] = ()
     columns: str | Sequence[str] = ()
     metric: str | None = None
     where: str | None = None
+    style: str | None = None
+    paper: Paper | None = None
 
 
 AS_USUAL = Asked()
@@ -49,11 +52,12 @@ def write_report(
         folders: a sweep's folder, or several folders of sweeps and runs.
         output: the folder of the report; None: the folder of the only sweep.
         conf: the folder of the present studies; None: use the copy of the study in each sweep.json.
-        asked: what the tables show.
+        asked: what the tables and figures show.
 
     Raises:
-        InputError: if a folder holds no run, `output` is missing or cannot be written, or a study's file is wrong.
+        InputError: if a folder holds no run, `output` is missing or cannot be written, or a study or style is wrong.
     """
+    drawn_for = looks(asked.style, asked.paper)
     folders = [folders] if isinstance(folders, Path) else list(folders)
     results = aggregate(folders, list if asked.where is None else partial(matching, where=asked.where))
     if not results.records:
@@ -73,14 +77,16 @@ def write_report(
     except OSError as error:
         raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
     try:
-        write(results, comparison, tex, output)
+        write(results, comparison, tex, output, drawn_for)
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:  # the verb tells of rights and disks
         where = error.filename2 or error.filename
         raise InputError(f"output={output}: {where} cannot be written: {error.strerror}") from error
     return results
 
 
-def write(results: Results, comparison: Comparison | None, tex: str, output: Path) -> None:
+def write(
+    results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look]
+) -> None:
     from atelier.report.summary import settings_csv, summary_csv, summary_md
 
     table = settings_table(results, comparison)
@@ -92,7 +98,10 @@ def write(results: Results, comparison: Comparison | None, tex: str, output: Pat
     from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second
     from atelier.report.pictures import draw_pictures
 
-    pictures, problems = draw_pictures(results, wanted(results), output / "figures")
+    figures = output / "figures"
+    all_drawn = [draw_pictures(results, wanted(results), figures / part, look) for part, look in drawn_for.items()]
+    pictures = all_drawn[0][0]
+    problems = list(dict.fromkeys(problem for _, found in all_drawn for problem in found))
     write_atomically(output / "summary.md", summary_md(results, table, pictures, problems))
     write_atomically(output / "report.html", page(results, table, pictures, problems, output))
     for problem in problems:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from atelier.figures.group import Group, check_metric
-from atelier.figures.palette import COLORS, draw_references
-from atelier.figures.panels import legend_below
+from atelier.figures.look import present
+from atelier.figures.palette import color, draw_references
+from atelier.figures.panels import fitted, legend_below, rows, tell
 from atelier.figures.words import metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
 
@@ -46,35 +47,27 @@ def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, floa
 
 
 def draw(bars: Bars) -> Figure:
-    below = 0.3 if bars.reference else 0.0
-    longest = max(len(label) for label, _ in bars.bars)
-    size = max(7.0, 4.5 + 0.095 * longest), 1.2 + 0.44 * len(bars.bars) + below  # inches; letters of 12 points
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    axes = figure.subplots()
+    figure, axes = rows([label for label, _ in bars.bars], legend=list(bars.reference))
     for row, (_, one) in enumerate(bars.bars):
         if one.mean is not None:
             draw_bar(axes, row, one)
-        told = "no value" if one.mean is None else whole_number(one.mean, one.std)
-        # Numbers stand right of the axes, where no bar crosses them.
-        at = ("axes fraction", "data")
-        axes.annotate(told, (1, row), xycoords=at, xytext=(8, 0), textcoords="offset points", va="center")
+        tell(axes, row, "no value" if one.mean is None else whole_number(one.mean, one.std))
     draw_references(axes, bars.reference, upright=True)
-    axes.set_yticks(range(len(bars.bars)), [label for label, _ in bars.bars])
-    axes.set_ylim(len(bars.bars) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(True, axis="x")
-    axes.set_xlabel(metric_words(bars.metric))
+    axes.set_xlabel(fitted(metric_words(bars.metric), figure.get_figwidth()))
     legend_below(figure, [axes])
     return figure
 
 
 def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
-    axes.barh(row, one.mean or 0.0, height=0.64, color=COLORS[4])
+    scale = present().scale
+    axes.barh(row, one.mean or 0.0, height=0.64, color=color(4))
     if one.std is not None:
-        axes.errorbar(one.mean or 0.0, row, xerr=one.std, color="black", capsize=5, linewidth=1.4, zorder=3)
+        whisker: dict[str, Any] = {"capsize": 5 * scale, "linewidth": 1.4 * scale}
+        axes.errorbar(one.mean or 0.0, row, xerr=one.std, color="black", zorder=3, **whisker)
     if one.n > 1:
-        rows = [row + 0.4 * (index / (one.n - 1) - 0.5) for index in range(one.n)]  # spread, so that none is hidden
-        axes.plot(one.values, rows, "o", color=COLORS[0], markersize=4.5, zorder=4, markeredgecolor="white")
+        spread = [row + 0.4 * (index / (one.n - 1) - 0.5) for index in range(one.n)]  # so that none is hidden
+        dot: dict[str, Any] = {"color": color(0), "markersize": 4.5 * scale, "markeredgecolor": "white"}
+        axes.plot(one.values, spread, "o", zorder=4, **dot)
 
 
 def caption(bars: Bars) -> str:

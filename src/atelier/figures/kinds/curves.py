@@ -7,7 +7,7 @@ marks the best value of the objective.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Curve, Group, as_listed
+from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
 from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
@@ -185,13 +186,15 @@ def draw(curves: Curves) -> Figure:
     splits = list(dict.fromkeys(line.split for line in lines))
     figure, axes = panels.grid(len(curves.panels), [*named, *splits, *curves.reference])
     several, longest = len(curves.panels) > 1, max(line.places[-1] for line in lines)
+    on_paper = present().width is not None
+    few = several and (on_paper or longest >= 1000)
     for axis, panel in zip(axes, curves.panels, strict=True):
         for line in panel.lines:
-            marked = bool(named) and line.split == panel.lines[0].split
+            marked = bool(named) and (on_paper or line.split == panel.lines[0].split)  # a paper is printed in grey
             draw_line(axis, line, labels.index(line.label), marked)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if several and longest >= 1000 else 6))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6))
     values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         lowest = max(min(low for line in lines for low, _ in line.range), min(values) / 10)
@@ -221,11 +224,13 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     dashes = DASHES.get(line.split, "-")
     axis.plot(line.places, line.mean, linestyle=dashes, markevery=(index % every, every), **look)
     if line.best is not None:
-        ring = {"markerfacecolor": "none", "markeredgecolor": look["color"], "markersize": 12, "markeredgewidth": 1.8}
+        scale = present().scale
+        ring: dict[str, Any] = {"markersize": 12 * scale, "markeredgewidth": 1.8 * scale}
+        ring |= {"markerfacecolor": "none", "markeredgecolor": look["color"]}
         axis.plot([line.places[line.best]], [line.mean[line.best]], "o", zorder=4, **ring)
     if line.most == 2:
         for places, values in line.each:
-            axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8, alpha=0.6)
+            axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8 * present().scale, alpha=0.6)
     elif any(line.std):
         low, high = zip(*line.range, strict=True)
         axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=0)

@@ -1,9 +1,12 @@
 """A heatmap of a metric over two swept keys: a cell for each pair of values, with the mean as colour and text."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from matplotlib import rcParams
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -12,11 +15,14 @@ from matplotlib.ticker import LogFormatter
 from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group, as_listed, check_metric
+from atelier.figures.look import present
 from atelier.figures.palette import wide_range
 from atelier.figures.words import describe_values, in_order, key_words, metric_words, number, sample, whole_number
 from atelier.runs.statistic import Statistic
 
 MOST_PANELS = 12
+LEAST = 4.5  # points; smaller numbers are not printed into a paper's cells
+NARROW = 5.0  # inches; in a narrower figure, the colour bar is below the panels
 COLORS = "viridis"  # lightness rises with the value, so that it is legible in grey
 
 
@@ -81,6 +87,11 @@ def draw(heatmap: Heatmap) -> Figure:
     norm = LogNorm(min(means), max(means)) if wide_range(heatmap.metric, means) else Normalize(min(means), max(means))
     colors = ScalarMappable(norm, COLORS)
     several = len(heatmap.panels) > 1
+    room = panels.panel_width(axes[0]) - (2 + max(map(len, heatmap.row_values))) * present().letter
+    letters = lettering(heatmap, room, several)
+    longest = (1 + max(map(len, heatmap.column_values))) * present().letter
+    if turned := present().width is not None and longest * wide > room:
+        figure.set_figheight(figure.get_figheight() + longest * -(-len(axes) // panels.columns_of(axes)))
     for axis, panel in zip(axes, heatmap.panels, strict=True):
         panels.name_panel(axis, panel.title)
         for (row, column), one in panel.cells.items():
@@ -88,9 +99,9 @@ def draw(heatmap: Heatmap) -> Figure:
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
             axis.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=(red, green, blue), linewidth=0)
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
-            text = whole_number(one.mean, None if several else one.std).replace(" ± ", "\n± ")
-            axis.text(x, y, text, ha="center", va="center", color=ink, fontsize="small")
-        axis.set_xticks(range(wide), heatmap.column_values)
+            if letters:
+                axis.text(x, y, in_cell(one, several), ha="center", va="center", color=ink, fontsize=letters)
+        axis.set_xticks(range(wide), heatmap.column_values, rotation=90 if turned else None)
         axis.set_yticks(range(high), heatmap.row_values)
         axis.set_xlim(-0.5, wide - 0.5)
         axis.set_ylim(high - 0.5, -0.5)
@@ -98,13 +109,30 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.spines[:].set_visible(False)
     panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
     # The aspect keeps the width of the colour bar constant.
-    bar = figure.colorbar(
-        colors, ax=axes, aspect=5 * figure.get_figheight(), label=textwrap.fill(metric_words(heatmap.metric), 24)
-    )
+    place: dict[str, Any] = {"aspect": 5 * figure.get_figheight()}
+    if narrow := (present().width or math.inf) < NARROW:
+        place = {"aspect": 30, "location": "bottom"}  # beside the panels, it would leave no room for the numbers
+    bar = figure.colorbar(colors, ax=axes, label=textwrap.fill(metric_words(heatmap.metric), 24), **place)
     if isinstance(norm, LogNorm):  # Matplotlib's own labels are formulas
-        bar.ax.yaxis.set_major_formatter(LogFormatter())
-        bar.ax.yaxis.set_minor_formatter(LogFormatter())
+        scale = bar.ax.xaxis if narrow else bar.ax.yaxis
+        scale.set_major_formatter(LogFormatter())
+        scale.set_minor_formatter(LogFormatter())
     return figure
+
+
+def in_cell(one: Statistic, several: bool) -> str:
+    """The text of a cell; without the deviation if there are several panels."""
+    return whole_number(one.mean, None if several else one.std).replace(" ± ", "\n± ")
+
+
+def lettering(heatmap: Heatmap, room: float, several: bool) -> str | float | None:
+    """The size of the text in the cells, all `room` inches wide: a paper's is smaller if it must, or there is none."""
+    if not present().width:
+        return "small"  # the figure grows with the number of cells
+    texts = [in_cell(one, several) for panel in heatmap.panels for one in panel.cells.values()]
+    longest = max(len(line) for text in texts for line in text.splitlines())
+    fitting = 72 * room / len(heatmap.column_values) / (0.65 * longest)  # points
+    return None if fitting < LEAST else min(fitting, rcParams["font.size"] / 1.2)
 
 
 def caption(heatmap: Heatmap) -> str:

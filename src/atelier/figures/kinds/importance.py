@@ -19,19 +19,18 @@ https://arxiv.org/abs/2304.10255): how much the values of a key in the best tria
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from atelier.errors import InputError
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.kinds import search
-from atelier.figures.kinds.heatmap import in_order
-from atelier.figures.palette import COLORS
-from atelier.figures.panels import legend_below
-from atelier.figures.words import describe_values, key_titles, metric_words, number
+from atelier.figures.look import present
+from atelier.figures.palette import color
+from atelier.figures.panels import fitted, legend_below, rows, tell
+from atelier.figures.words import describe_values, in_order, key_titles, metric_words, number
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -249,23 +248,20 @@ def ranked(bars: Sequence[Bar]) -> list[Bar]:
 
 def draw(importance: Importance) -> Figure:
     bars = importance.bars
-    ticks = any(bar.chance is not None for bar in bars)
-    size = 7.0, 1.2 + 0.44 * len(bars) + 0.3 * ticks  # inches; letters of 12 points
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    axes = figure.subplots()
+    ticks = [CHANCE] * any(bar.chance is not None for bar in bars)
+    figure, axes = rows([bar.label for bar in bars], legend=ticks)
     for row, bar in enumerate(bars):
-        axes.barh(row, 100 * bar.share, height=0.64, color="#bbbbbb" if bar.rest else COLORS[4])
+        axes.barh(row, 100 * bar.share, height=0.64, color="#bbbbbb" if bar.rest else color(4))
         if bar.chance is not None:
-            chance, label = 100 * bar.chance, None if row else CHANCE
-            axes.plot([chance, chance], [row - 0.32, row + 0.32], color="black", linewidth=1.4, label=label)
-        at = ("axes fraction", "data")
-        axes.annotate(percent(bar.share), (1, row), xycoords=at, xytext=(8, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
-    axes.set_ylim(len(bars) - 0.5, -0.5)
+            tick: dict[str, Any] = {
+                "color": "black",
+                "linewidth": 1.4 * present().scale,
+                "label": None if row else CHANCE,
+            }
+            axes.plot([100 * bar.chance] * 2, [row - 0.32, row + 0.32], **tick)
+        tell(axes, row, percent(bar.share))
     axes.set_xlim(left=0)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(True, axis="x")
-    axes.set_xlabel(f"{importance.scale} {metric_words(importance.metric)} (%)")
+    axes.set_xlabel(fitted(f"{importance.scale} {metric_words(importance.metric)} (%)", figure.get_figwidth()))
     legend_below(figure, [axes])
     return figure
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 from atelier.errors import InputError
 from atelier.figures import panels
 from atelier.figures.group import Group, as_listed, check_metric
+from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
 from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample
 from atelier.runs.statistic import Statistic
@@ -148,7 +149,14 @@ def draw(chart: LineChart) -> Figure:
         if chart.reported:
             places, values = zip(*sorted(chart.reported.items()), strict=True)
             axis.plot(
-                places, values, "D", color="#444444", markerfacecolor="none", markersize=9, label=REPORT, zorder=4
+                places,
+                values,
+                "D",
+                color="#444444",
+                markerfacecolor="none",
+                markersize=9 * present().scale,
+                label=REPORT,
+                zorder=4,
             )
         panels.name_panel(axis, title)
         axis.grid(True)
@@ -156,8 +164,10 @@ def draw(chart: LineChart) -> Figure:
     axes[0].set_xscale(chart.scale, **({"linthresh": min(positive)} if chart.scale == "symlog" else {}))
     points = [one for _, lines in chart.panels for line in lines for _, one in line.points]
     scale_upright(axes[0], chart.metric, [value for one in points for value in one.values])
+    form = present()
+    room = 0.75 * panels.panel_width(axes[0]) / form.text if form.width else 5.8 if len(axes) == 1 else 2.6
     for axis in axes:
-        axis.set_xticks(list(chart.ticks), fitting(list(chart.ticks.values()), 5.8 if len(axes) == 1 else 2.6))
+        axis.set_xticks(list(chart.ticks), fitting(list(chart.ticks.values()), room))
         axis.xaxis.set_minor_locator(NullLocator())
     panels.name_axes(axes, key_words(chart.key), metric_words(chart.metric))
     panels.legend_below(figure, axes)
@@ -181,14 +191,15 @@ def draw_line(axis: Axes, line: Line, index: int, band: bool) -> None:
     means = [one.mean or 0.0 for _, one in line.points]
     whiskers = [one.std or 0.0 for _, one in line.points]
     spread = any(whiskers) and not band
-    errors: dict[str, Any] = {"yerr": whiskers, "elinewidth": 1.2, "capsize": 4} if spread else {}
+    scale = present().scale
+    errors: dict[str, Any] = {"yerr": whiskers, "elinewidth": 1.2 * scale, "capsize": 4 * scale} if spread else {}
     axis.errorbar(places, means, label=line.label or None, **errors, **look)
     if band and any(whiskers):
         low, high = ([mean + sign * one for mean, one in zip(means, whiskers, strict=True)] for sign in (-1, 1))
         axis.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
     for place, one in line.points:
         if one.n > 1:
-            axis.plot([place] * one.n, one.values, ".", color=look["color"], markersize=5, alpha=0.6)
+            axis.plot([place] * one.n, one.values, ".", color=look["color"], markersize=5 * scale, alpha=0.6)
 
 
 def caption(chart: LineChart) -> str:

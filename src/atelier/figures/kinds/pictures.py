@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from atelier.errors import InputError
 from atelier.figures.gallery import read
 from atelier.figures.group import Group
+from atelier.figures.look import present
+from atelier.figures.panels import fitted
 from atelier.figures.words import metric_words, number
 
 MOST = 6  # settings
@@ -88,12 +90,15 @@ def draw(pictures: Pictures) -> Figure:
     down = -(-len(pictures.rows) // across)
     shapes = [read(path).size for row in pictures.rows for _, path in row.pictures]
     upright = max(height / width for width, height in shapes)
-    wide = 2.6 if columns > 1 else 9.0 / across  # inches of a picture
-    size = (wide * columns * across, (wide * upright + 0.75) * down)
+    form = present()
+    wide = (form.width or (2.6 * columns if columns > 1 else 9.0)) / (columns * across)  # inches of a picture
+    labels = [fitted(row.label, wide * columns) for row in pictures.rows]
+    above = 0.19 * form.text * max(label.count("\n") + 3 for label in labels) if form.width else 0.75
+    size = (wide * columns * across, (wide * upright + above) * down)
     figure = Figure(figsize=size, layout="constrained")
     parts = figure.subfigures(down, across, squeeze=False).ravel()[: len(pictures.rows)]
-    for part, row in zip(parts, pictures.rows, strict=True):
-        part.suptitle(row.label, fontsize="medium")
+    for part, row, label in zip(parts, pictures.rows, labels, strict=True):
+        part.suptitle(label, fontsize="medium")
         for axis, (title, path) in zip(np.atleast_1d(part.subplots(1, columns)).ravel(), row.pictures, strict=False):
             axis.imshow(np.asarray(read(path)), interpolation="nearest")
             axis.set_axis_off()

@@ -7,17 +7,18 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from atelier.errors import InputError
 from atelier.figures.group import Group, Run, check_metric
 from atelier.figures.kinds.line import numeric_keys
+from atelier.figures.look import present
 from atelier.figures.palette import COLORS, MARKERS, scale_upright, style
-from atelier.figures.panels import legend_below, legend_columns
+from atelier.figures.panels import fitted, fitting_columns, layout, legend_below, legend_height, panel_width
 from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number
 
 MOST_KEYS = 11
+SMALL = 3.7  # inches, width of a panel
 SHOWN = ("completed", "pruned", "failed")
 
 
@@ -131,11 +132,15 @@ def panels_of(trials: Sequence[Trial], logarithmic: Sequence[str]) -> list[Panel
 def draw(search: Search) -> Figure:
     names = list(looks(search))
     count = 1 + len(search.panels)
-    columns = count if count < 4 else 2 if count == 4 else 3
+    columns = min(count if count < 4 else 2 if count == 4 else 3, fitting_columns())
     rows = -(-count // columns)
-    width = max(7.0, 3.7 * columns)
-    height = (4.2 if count == 1 else 3.4) * rows + 0.27 * -(-len(names) // legend_columns(names, width))
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
+    form = present()
+    width = form.width or max(7.0, SMALL * columns)
+    height = form.scale * (4.2 if count == 1 else 3.4) * rows + legend_height(names, width)
+    if form.width:
+        upright = [text for one in search.panels if turned(one, width / columns) for text in one.choices]
+        height += rows * form.letter * max(map(len, upright), default=0)
+    figure = Figure(figsize=(width, height), layout=layout())
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).ravel())
     for axis in axes[count:]:
         axis.set_axis_off()
@@ -146,7 +151,7 @@ def draw(search: Search) -> Figure:
     axes[0].margins(y=0.1)  # room for the ring around the best trial, and for failed trials at the lower edge
     scale_upright(axes[0], search.metric, [one.value for one in search.trials if one.value is not None])
     for row in range(rows):
-        axes[row * columns].set_ylabel(metric_words(search.metric))
+        axes[row * columns].set_ylabel(fitted(metric_words(search.metric), 2.6 * form.scale))
     for name, look in looks(search).items():
         axes[0].plot([], [], label=name, **look)
     legend_below(figure, axes[:1])
@@ -164,19 +169,27 @@ def draw_best(axis: Axes, search: Search) -> None:
 
 
 def prepare(axis: Axes, panel: Panel) -> None:
-    axis.set_xlabel(key_words(panel.key))
+    on_paper, room = present().width is not None, panel_width(axis)
+    axis.set_xlabel(fitted(key_words(panel.key), room))
     if panel.scale == "choices":
         axis.set_xticks(range(len(panel.choices)), panel.choices)
-        if sum(map(len, panel.choices)) > 22:
-            axis.tick_params(axis="x", labelrotation=30)
+        if turned(panel, room):
+            axis.tick_params(axis="x", labelrotation=90 if on_paper else 30)
         axis.set_xlim(-0.5, len(panel.choices) - 0.5)
     elif panel.scale == "log":
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(numticks=6))
+        axis.xaxis.set_major_locator(LogLocator(numticks=3 if on_paper else 6))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=2 if on_paper else 4))
+
+
+def turned(panel: Panel, room: float) -> bool:
+    """Whether the choices are too long to stand beside each other in a panel `room` inches wide."""
+    letters = sum(map(len, panel.choices))
+    fitting = 0.75 * room / present().letter - len(panel.choices) if present().width else 22
+    return letters > fitting
 
 
 def draw_trials(axis: Axes, search: Search, places: Mapping[int, float | None]) -> None:
@@ -190,11 +203,15 @@ def draw_trials(axis: Axes, search: Search, places: Mapping[int, float | None]) 
             continue
         axis.plot([place], [one.value], **look_of(one, search))
         if one is search.winner:
-            axis.plot([place], [one.value], **WINNER)
+            axis.plot([place], [one.value], **winner())
 
 
 FAILED: dict[str, Any] = {"linestyle": "", "marker": "x", "color": "#7f7f7f"}
-WINNER: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 14, "color": "black", "fillstyle": "none"}
+WINNER: dict[str, Any] = {"linestyle": "", "marker": "o", "color": "black", "fillstyle": "none"}
+
+
+def winner() -> dict[str, Any]:
+    return {**WINNER, "markersize": 14 * present().scale}
 
 
 def look_of(trial: Trial, search: Search) -> dict[str, Any]:
@@ -211,7 +228,7 @@ def looks(search: Search) -> dict[str, dict[str, Any]]:
         names |= {text: {**style(index), "linestyle": ""} for index, text in enumerate(search.color.choices)}
     else:
         names["trial"] = {**style(0), "linestyle": ""}
-    names["best trial"] = WINNER
+    names["best trial"] = winner()
     if any(one.status == "pruned" for one in search.trials):
         names["pruned"] = {"linestyle": "", "marker": "o", "color": "#7f7f7f", "fillstyle": "none"}
     if any(one.value is None for one in search.trials):
