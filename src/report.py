@@ -9,7 +9,7 @@ from atelier.compose.verb import verb
 
 # {option: the option without which it has no effect}
 GOES_WITH = {
-    **dict.fromkeys(("output", "baseline", "rows", "columns", "metric"), "sweep"),
+    **dict.fromkeys(("output", "baseline", "rows", "columns", "metric", "style", "paper"), "sweep"),
     **dict.fromkeys(("tags", "note"), "run"),
 }
 
