@@ -122,7 +122,7 @@ def test_the_caption_tells_of_the_folds_and_takes_them_for_no_repetition(earlier
     assert caption(results) == (
         "4 settings, 8 runs; seed 0; folds 0, 1. Mean ± standard deviation over folds (number of runs)."
     )
-    assert cautions(results) == []
+    assert cautions(results) == ["2 runs of a setting: differences may be chance; three or more tell more."]
 
 
 def test_a_job_is_named_by_its_fold() -> None:

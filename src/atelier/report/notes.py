@@ -140,7 +140,7 @@ def cautions(results: Results) -> list[str]:
             told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
     most = max((len(setting.completed) for setting in results.settings), default=ENOUGH)
     if len(results.settings) > 1 and most < ENOUGH and not any(sweep.search for sweep in results.sweeps):
-        told.append(f"{count(most, 'run')} of a setting: differences may be chance; three seeds or more tell more.")
+        told.append(f"{count(most, 'run')} of a setting: differences may be chance; three or more tell more.")
     return told + origins(results)
 
 
