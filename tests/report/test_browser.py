@@ -178,6 +178,23 @@ def test_the_figures_are_shown_and_told_in_words(page: Any) -> None:
     assert "0.1: 0.8950 ± 0.0071 (2)" in images[2].get_attribute("alt")
 
 
+def test_the_pointer_finds_the_setting_the_seed_and_the_value_of_a_point(page: Any) -> None:
+    from selenium.webdriver import ActionChains
+
+    figure = page.find_element("css selector", "figure:has(img[alt*='against'])")
+    points = json.loads(figure.get_attribute("data-points"))
+    image = figure.find_element("css selector", "img")
+    (x, y, words), *_ = [point for point in points if "seed 1" in point[2] and "0.1" in point[2]]
+    page.execute_script("arguments[0].scrollIntoView({ block: 'center' })", image)
+    width, height, edge = image.size["width"], image.size["height"], 8
+    across, down = (x - 0.5) * (width - 2 * edge), (y - 0.5) * (height - 2 * edge)
+    ActionChains(page).move_to_element_with_offset(image, round(across), round(down)).perform()
+    tip = figure.find_element("css selector", ".tip")
+    assert tip.text == words == "learning rate 0.1, seed 1, 0.89"
+    ActionChains(page).move_to_element_with_offset(image, -width // 2 + 1, -height // 2 + 1).perform()
+    assert not tip.is_displayed()
+
+
 def test_every_run_tells_what_it_was(page: Any, report: Path) -> None:
     rows = page.find_elements("css selector", "#runs tbody tr")
     assert len(rows) == 10

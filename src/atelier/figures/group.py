@@ -32,12 +32,13 @@ class Group:
     Args:
         label: the setting's name in figures.
         values: {swept key: value as text, or None}.
-        scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: values of the runs that have it}.
+        scores: {metric such as `test/loss`, `val/accuracy` or `seconds`: values of the completed runs}.
         curves: the curves of each run.
         runs: all runs, in order of number.
         unit: "epoch" or "step", the x-axis of the curves.
         folders: folders of the drawn runs.
         changed: the keys in which the setting differs from the study's base, [] for the base; None without a base.
+        names: seed, fold and draw of each completed run in words; () if they are not known.
         objective: the metric by which runs are compared, and its mode, "min" or "max".
     """
 
@@ -50,9 +51,11 @@ class Group:
     folders: Sequence[Path] = ()
     changed: Sequence[str] | None = None
     objective: tuple[str, str] = ("val/loss", "min")
+    names: Sequence[str] = ()
 
     def score(self, metric: str) -> Statistic:
-        return Statistic.of(self.scores.get(metric, ()))
+        values = self.scores.get(metric, ())
+        return Statistic.of(values, self.names if len(self.names) == len(values) else None)
 
 
 def as_listed(groups: Sequence[Group]) -> list[Group]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from atelier.figures.group import Group, Run
-from atelier.figures.words import describe_values
+from atelier.figures.words import describe_values, key_words
 from atelier.runs.rows import GAPS
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
@@ -51,19 +52,22 @@ def best_place(record: Record, unit: str) -> int | None:
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
     """The group of a setting: scores and curves of its completed runs; without any, the curves of all its runs."""
-    scores: dict[str, list[float | None]] = {}
-    runs = []
-    for index, record in enumerate(setting.records):
-        own = scores_of(record, unit)
-        runs.append(Run(record.job.get("number", index), record.status, own))
-        for score, value in own.items() if record.status == "completed" else ():
-            scores.setdefault(score, []).append(value)
+    each = [(record, scores_of(record, unit)) for record in setting.records]
+    done = [(record, own) for record, own in each if record.status == "completed"]
+    known = dict.fromkeys(score for _, own in done for score in own)
+    scores = {score: [own.get(score) for _, own in done] for score in known}
+    runs = [Run(record.job.get("number", index), record.status, own) for index, (record, own) in enumerate(each)]
     shown = setting.completed or setting.records
     drawn = [curves for record in shown if (curves := record.curves(unit))]
     homes = [record.folder for record in shown if record.folder]
     runs.sort(key=lambda run: run.number)
     changed = None if base is None else list(changes(setting, base))
-    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, objective)
+    names = [repeat_words(record) for record, _ in done]
+    return Group(name, setting.values, scores, drawn, runs, unit, homes, changed, objective, names)
+
+
+def repeat_words(record: Record) -> str:
+    return ", ".join(f"{key_words(key)} {value}" for key, value in zip(REPEATS, record.repeat, strict=True) if value)
 
 
 def scores_of(record: Record, unit: str) -> dict[str, float | None]:

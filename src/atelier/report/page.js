@@ -1,4 +1,6 @@
 "use strict";
+const NEAR = 20; // pixels between the pointer and a point of a figure whose words are shown
+
 // Sorts a table by the column whose heading is pressed; cells without a value stay last.
 function sortBy(table, heading) {
   const column = [...heading.parentNode.children].indexOf(heading);
@@ -42,6 +44,33 @@ function csv(table) {
   return rows.map(line).join("\n") + "\n";
 }
 
+// Shows the words of the drawn point that is nearest to the pointer, if one is near.
+function follow(figure) {
+  const points = JSON.parse(figure.dataset.points);
+  const image = figure.querySelector("img");
+  const tip = figure.appendChild(document.createElement("div"));
+  tip.className = "tip";
+  tip.hidden = true;
+  image.addEventListener("pointermove", (event) => {
+    const box = image.getBoundingClientRect();
+    const edge = parseFloat(getComputedStyle(image).paddingLeft);
+    const place = ([x, y]) => [box.left + edge + x * (box.width - 2 * edge), box.top + edge + y * (box.height - 2 * edge)];
+    let nearest = null, least = NEAR;
+    for (const point of points) {
+      const [left, top] = place(point);
+      const far = Math.hypot(left - event.clientX, top - event.clientY);
+      if (far < least) [nearest, least] = [point, far];
+    }
+    tip.hidden = nearest === null;
+    if (nearest === null) return;
+    tip.textContent = nearest[2];
+    tip.style.left = `${Math.min(event.clientX + 14, document.documentElement.clientWidth - tip.offsetWidth - 4)}px`;
+    tip.style.top = `${event.clientY + 14}px`;
+  });
+  image.addEventListener("pointerleave", () => { tip.hidden = true; });
+}
+
+for (const figure of document.querySelectorAll("figure[data-points]")) follow(figure);
 for (const part of document.querySelectorAll(".sortable")) {
   const table = part.querySelector("table");
   const input = part.querySelector("input");

@@ -9,7 +9,7 @@ from typing import Any
 
 from atelier.arguments import WrongValue, check_complete
 from atelier.errors import InputError
-from atelier.figures import kinds
+from atelier.figures import hover, kinds
 from atelier.figures.group import Group
 from atelier.figures.look import Look, look
 from atelier.figures.palette import save
@@ -42,6 +42,7 @@ class Picture:
     caption: str  # the text below the figure
     alternative: str  # the numbers of the figure in words, for readers who cannot see it
     wide: bool  # whether the figure has several panels in a row
+    points: Sequence[hover.Point] = ()  # what the page shows beside the pointer
 
 
 def draw_pictures(
@@ -82,7 +83,7 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
     save(figure, path)
     # The study's text, then the general caption of the kind.
     caption = " ".join(filter(None, (str(wanted.get("caption") or "").strip(), kind.caption(data))))
-    return Picture(path, caption, kind.describe(data), wide=figure.get_figwidth() > 8)
+    return Picture(path, caption, kind.describe(data), figure.get_figwidth() > 8, hover.points(figure))
 
 
 def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Group]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,22 +15,26 @@ class Statistic:
     values: tuple[float, ...]
     mean: float | None
     std: float | None
+    names: tuple[str, ...] = field(default=(), repr=False, compare=False)  # of the runs, if they are known
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> "Statistic":
+    def of(cls, values: Iterable[float | None], names: Iterable[str] | None = None) -> "Statistic":
         """The statistic of the finite values; None, NaN and infinities are left out.
 
         >>> Statistic.of([1.0, None, 3.0])
         Statistic(values=(1.0, 3.0), mean=2.0, std=1.4142135623730951)
         """
-        known = tuple(float(value) for value in values if value is not None and math.isfinite(value))
+        pairs = zip(values, names, strict=True) if names is not None else ((value, "") for value in values)
+        kept = [(float(value), name) for value, name in pairs if value is not None and math.isfinite(value)]
+        known = tuple(value for value, _ in kept)
+        kept_names = tuple(name for _, name in kept) if names is not None else ()
         if not known:
             return cls((), None, None)
         mean = sum(known) / len(known)
         if len(known) == 1:
-            return cls(known, mean, None)
+            return cls(known, mean, None, kept_names)
         squares = sum((value - mean) * (value - mean) for value in known)
-        return cls(known, mean, math.sqrt(squares / (len(known) - 1)))
+        return cls(known, mean, math.sqrt(squares / (len(known) - 1)), kept_names)
 
     def interval(self) -> tuple[float, float]:
         """Student's 95 % interval of the mean of at least two values.

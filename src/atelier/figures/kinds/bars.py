@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from atelier.figures import hover
 from atelier.figures.group import Group, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import color, draw_references
@@ -48,14 +49,26 @@ def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, floa
 
 def draw(bars: Bars) -> Figure:
     figure, axes = rows([label for label, _ in bars.bars], legend=list(bars.reference))
-    for row, (_, one) in enumerate(bars.bars):
+    for row, (label, one) in enumerate(bars.bars):
         if one.mean is not None:
             draw_bar(axes, row, one)
+            tell_bar(axes, row, label, one)
         tell(axes, row, "no value" if one.mean is None else whole_number(one.mean, one.std))
     draw_references(axes, bars.reference, upright=True)
     axes.set_xlabel(fitted(metric_words(bars.metric), figure.get_figwidth()))
     legend_below(figure, [axes])
     return figure
+
+
+def tell_bar(axes: Axes, row: int, label: str, one: Statistic) -> None:
+    hover.tell(axes, one.mean or 0.0, row, label, number(one.mean, one.std), sample([one.n]))
+    if one.n > 1:
+        hover.tell_runs(axes, list(zip(one.values, spread(row, one.n), strict=True)), label, one)
+
+
+def spread(row: int, count: int) -> list[float]:
+    """The places of a bar's dots, spread so that none is hidden."""
+    return [row + 0.4 * (index / (count - 1) - 0.5) for index in range(count)]
 
 
 def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
@@ -65,9 +78,8 @@ def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
         whisker: dict[str, Any] = {"capsize": 5 * scale, "linewidth": 1.4 * scale}
         axes.errorbar(one.mean or 0.0, row, xerr=one.std, color="black", zorder=3, **whisker)
     if one.n > 1:
-        spread = [row + 0.4 * (index / (one.n - 1) - 0.5) for index in range(one.n)]  # so that none is hidden
         dot: dict[str, Any] = {"color": color(0), "markersize": 4.5 * scale, "markeredgecolor": "white"}
-        axes.plot(one.values, spread, "o", zorder=4, **dot)
+        axes.plot(one.values, spread(row, one.n), "o", zorder=4, **dot)
 
 
 def caption(bars: Bars) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from atelier.errors import InputError
-from atelier.figures import panels
+from atelier.figures import hover, panels
 from atelier.figures.group import Curve, Group, as_listed
 from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
@@ -192,6 +192,7 @@ def draw(curves: Curves) -> Figure:
         for line in panel.lines:
             marked = bool(named) and (on_paper or line.split == panel.lines[0].split)  # a paper is printed in grey
             draw_line(axis, line, labels.index(line.label), marked)
+            tell_line(axis, panel.title, line, curves.unit)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6))
@@ -213,6 +214,12 @@ def draw(curves: Curves) -> Figure:
 
 def means(curves: Curves) -> list[float]:
     return [value for panel in curves.panels for line in panel.lines for value in line.mean]
+
+
+def tell_line(axis: Axes, title: str, line: Line, unit: str) -> None:
+    words = title, line.label, SPLITS.get(line.split, line.split)
+    for place, mean, std, n in zip(line.places, line.mean, line.std, line.runs, strict=True):
+        hover.tell(axis, place, mean, *words, f"{unit} {place}", number(mean, std or None), sample([n]))
 
 
 def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from atelier.errors import InputError
-from atelier.figures import panels
+from atelier.figures import hover, panels
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import wide_range
@@ -99,6 +99,8 @@ def draw(heatmap: Heatmap) -> Figure:
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
             axis.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=(red, green, blue), linewidth=0)
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+            words = panel.title, f"{key_words(heatmap.rows)} {row}", f"{key_words(heatmap.columns)} {column}"
+            hover.tell(axis, x, y, *words, number(one.mean, one.std), sample([one.n]))
             if letters:
                 axis.text(x, y, in_cell(one, several), ha="center", va="center", color=ink, fontsize=letters)
         axis.set_xticks(range(wide), heatmap.column_values, rotation=90 if turned else None)

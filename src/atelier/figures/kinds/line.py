@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from atelier.errors import InputError
-from atelier.figures import panels
+from atelier.figures import hover, panels
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
@@ -81,16 +81,16 @@ def gather(
     if not numeric or (x and x not in numeric):
         raise InputError(f"x={x}: no swept key with numbers; choose from: {', '.join(numeric) or 'there is none'}")
     x = x or numeric[0]
-    found: dict[tuple[tuple[str, str | None], ...], dict[float, list[float]]] = {}
+    found: dict[tuple[tuple[str, str | None], ...], dict[float, list[Statistic]]] = {}
     ticks: dict[float, str] = {}
     for group in groups:
         place, text = as_number(group.values[x]), group.values[x]
         if place is not None and text is not None and group.score(metric).n:
             ticks.setdefault(place, text)
             rest = tuple(panels.without(group.values, x).items())
-            found.setdefault(rest, {}).setdefault(place, []).extend(group.score(metric).values)
+            found.setdefault(rest, {}).setdefault(place, []).append(group.score(metric))
     rest_values = [dict(rest) for rest in found]
-    lines = [sorted((place, Statistic.of(values)) for place, values in line.items()) for line in found.values()]
+    lines = [[(place, together(line[place])) for place in sorted(line)] for line in found.values()]
     drawn = []
     for key, members in panels.partition(rest_values):
         labels = [describe_values(panels.without(rest_values[index], key)) for index in members]
@@ -103,6 +103,12 @@ def gather(
     theirs = {float(place): value for place, value in (reported or {}).items()}
     scale = spacing(list(ticks))
     return LineChart(x, metric, scale, dict(sorted(ticks.items())), drawn, reference or {}, band, theirs)
+
+
+def together(several: Sequence[Statistic]) -> Statistic:
+    """The statistic of the values of several."""
+    values = [value for one in several for value in one.values]
+    return Statistic.of(values, [name for one in several for name in one.names or [""] * one.n])
 
 
 def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
@@ -145,6 +151,10 @@ def draw(chart: LineChart) -> Figure:
     for axis, (title, lines) in zip(axes, chart.panels, strict=True):
         for line in lines:
             draw_line(axis, line, labels.index(line.label), chart.band)
+            for place, one in line.points:
+                words = title, line.label, f"{key_words(chart.key)} {chart.ticks[place]}"
+                hover.tell(axis, place, one.mean or 0.0, *words, number(one.mean, one.std), sample([one.n]))
+                hover.tell_runs(axis, [(place, value) for value in one.values], ", ".join(filter(None, words)), one)
         draw_references(axis, chart.reference)
         if chart.reported:
             places, values = zip(*sorted(chart.reported.items()), strict=True)

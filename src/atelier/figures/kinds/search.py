@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from atelier.errors import InputError
+from atelier.figures import hover
 from atelier.figures.group import Group, Run, check_metric
 from atelier.figures.kinds.line import numeric_keys
 from atelier.figures.look import present
@@ -202,6 +203,7 @@ def draw_trials(axis: Axes, search: Search, places: Mapping[int, float | None]) 
             axis.plot([place], [0.03], transform=axis.get_xaxis_transform(), **FAILED)
             continue
         axis.plot([place], [one.value], **look_of(one, search))
+        hover.tell(axis, place, one.value, f"trial {one.number}", describe_values(one.values), number(one.value))
         if one is search.winner:
             axis.plot([place], [one.value], **winner())
 
