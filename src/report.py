@@ -45,6 +45,9 @@ def check_together(given: dict[str, Any]) -> None:
 
     if len(subjects := [key for key in ("sweep", "diff", "run") if given[key] is not None]) > 1:
         raise InputError(f"{' and '.join(f'{key}=' for key in subjects)}: give one of them")
+    for key, owners in {"where": ["sweep"], "sort": []}.items():
+        if given[key] is not None and (beside := [subject for subject in subjects if subject not in owners]):
+            raise InputError(f"{key}={given[key]}: it has no effect beside {beside[0]}=; leave one out")
     for key, owner in GOES_WITH.items():
         if given[key] not in (None, []) and given[owner] is None:
             raise InputError(f"{key}={given[key]}: it goes with {owner}=FOLDER")

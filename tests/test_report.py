@@ -120,6 +120,8 @@ def test_several_are_reported_together(run_verb: Run, logs: Path) -> None:
         (["note=mine"], "note=mine: it goes with run=FOLDER"),
         (["rows=[optimizer]", "where=seed=0"], "rows=['optimizer']: it goes with sweep=FOLDER"),
         (["run=latest", "sweep=latest", "note=x"], "sweep= and run=: give one of them"),
+        (["sweep=latest", "sort=seed"], "sort=seed: it has no effect beside sweep="),
+        (["diff=[a,b]", "where=seed=0"], "where=seed=0: it has no effect beside diff="),
         (["where=seed"], "where=seed: seed is no comparison; "),
         (["diff=latest"], "diff=latest: name two runs"),
         (["sweeps=latest"], "sweeps: no 'sweeps'; choose from: sweep, "),

@@ -1,5 +1,7 @@
 """What the page shows beside the pointer: where the points are, and what is said of them."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import matplotlib.image
@@ -35,6 +37,12 @@ def test_a_point_is_where_the_picture_has_it(tmp_path: Path) -> None:
     image = matplotlib.image.imread(tmp_path / "one.png")
     height, width = image.shape[:2]
     assert image[round(y * height), round(x * width), :3].tolist() == [1, 0, 0]
+
+
+def test_what_is_remembered_goes_with_the_figure() -> None:
+    alive = weakref.ref(drawn())
+    gc.collect()
+    assert alive() is None
 
 
 def test_of_very_many_points_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

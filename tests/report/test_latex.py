@@ -81,6 +81,44 @@ def test_a_low_error_is_the_best_and_an_unknown_metric_has_none(made_up_sweep: S
     assert "textbf" not in latex(one, "optimizer", metric="test/weight_norm")
 
 
+def test_a_setting_that_lost_a_run_is_not_the_best(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"status": "failed"} if (values["optimizer"], seed) == ("adam", 1) else {}
+
+    def curve(values: dict[str, str], seed: int) -> list[float]:
+        return [0.9 if values["optimizer"] == "adam" else 0.8]
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change)])
+    assert [r"\textbf" in row for row in rows(latex(one, "optimizer"))] == [True, False]
+    assert [r"\textbf" in row for row in rows(latex(one))] == [True, False]
+
+
+def test_without_a_value_yet_there_is_a_table_too(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    sweep = made_up_sweep(
+        tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=lambda *_: {"status": "failed"}
+    )
+    assert rows(latex(aggregate([sweep]), "optimizer")) == ["sgd & --", "adam & --"]
+
+
+def test_settings_with_equal_values_are_not_dropped(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"config_hash": f"{values['optimizer']}{seed}"}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=change)])
+    with pytest.raises(InputError, match="several settings have equal values"):
+        latex(one, "optimizer")
+
+
+def test_a_strangers_metric_does_not_leave_the_comment(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"test": {"a\n\\input{evil}\r\\input{evil}": 0.5}}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=change)])
+    first, second, *_ = latex(one, "optimizer").splitlines()
+    assert first.startswith("% test a")
+    assert second.startswith(r"\begin{tabular}")
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [

@@ -1,6 +1,8 @@
 """Conditions on runs, lists of those that meet them, differences of two runs, and marks."""
 
 import json
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +10,13 @@ from typing import Any
 import pytest
 
 from atelier.compare.diff import check_pair, print_diff
-from atelier.compare.listing import print_matching, records_in
-from atelier.compare.marks import mark
+from atelier.compare.listing import in_order, print_matching, records_in
+from atelier.compare.marks import listed, mark
 from atelier.compare.where import Condition, matching
 from atelier.errors import InputError
+from atelier.report.page import facts
 from atelier.report.write import Asked, write_report
-from atelier.runs.folder import claim
+from atelier.runs.folder import claim, find
 from atelier.sweeps.records import Record
 
 Sweep = Callable[..., Path]
@@ -61,7 +64,9 @@ def test_a_condition_holds_for_the_runs_it_tells(logs: Path, where: str, number:
     assert len(list(filter(Condition(where), records_in(logs)))) == number
 
 
-@pytest.mark.parametrize("where", ["", "0.9", "optimizer", "optimizer=", "f(optimizer)=1", "seed=0 and", "1<seed<3"])
+@pytest.mark.parametrize(
+    "where", ["", "0.9", "optimizer", "optimizer=", "f(optimizer)=1", "seed=0 and", "1<seed<3", "seed={[1]:2}"]
+)
 def test_what_is_no_condition_is_refused_with_its_form(where: str) -> None:
     with pytest.raises(InputError, match=r"objective\.best>0\.9 and optimizer=adam"):
         Condition(where)
@@ -105,6 +110,8 @@ def test_a_report_of_a_part_of_a_sweep(logs: Path, tmp_path: Path) -> None:
     assert [record.get("seed") for record in results.records] == [1, 1]
     with pytest.raises(InputError, match="where=seed=7: no run meets it"):
         write_report(sweep, tmp_path / "none", asked=Asked(where="seed=7"))
+    for name in ("summary.md", "report.html", "summary.tex"):
+        assert "Only runs with optimizer=adam and seed=1." in (tmp_path / "r" / name).read_text(), name
     assert not (tmp_path / "none").exists()
 
 
@@ -125,6 +132,17 @@ def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsy
     assert not {"network.bias", "versions.python", "paths.run", "pid"} & told.keys()
 
 
+@pytest.mark.parametrize(("setting", "told"), [("a1", True), (None, False)])
+def test_only_runs_of_a_known_setting_are_told_as_runs_of_one(
+    logs: Path, capsys: pytest.CaptureFixture[str], setting: str | None, told: bool
+) -> None:
+    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "2")]
+    for file in (folder / "run.json" for folder in folders):
+        file.write_text(json.dumps({**json.loads(file.read_text()), "config_hash": setting}))
+    print_diff(*map(str, folders), logs)
+    assert ("runs of one setting" in capsys.readouterr().out) is told
+
+
 def test_a_pair_is_two_runs(logs: Path) -> None:
     for wrong in ("latest", ["a"], ["a", "b", "c"]):
         with pytest.raises(InputError, match="name two runs"):
@@ -143,12 +161,57 @@ def test_marks_are_set_after_a_run_and_the_rest_of_its_record_stays(logs: Path) 
         mark(str(folder), None, None, logs)
 
 
+def test_marks_of_after_the_run_count_over_those_of_its_start(made_up_run: Callable[..., None], tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "made_up" / "one"
+    started = {"overrides": ["tags=[old]", "note='before'"], "tags": ["old"], "note": "before"}
+    made_up_run(folder, started, [0.5])
+    mark(str(folder), ["new"], "after", tmp_path)
+    assert [len(matching(list(records_in(tmp_path)), f"tags={tag}")) for tag in ("old", "new")] == [0, 1]
+    assert matching(list(records_in(tmp_path)), "note=after")
+
+
+def test_a_mark_does_not_make_an_earlier_run_the_latest(made_up_run: Callable[..., None], tmp_path: Path) -> None:
+    earlier, later = (tmp_path / "runs" / "made_up" / name for name in ("earlier", "later"))
+    for number, folder in enumerate([earlier, later]):
+        made_up_run(folder, {}, [0.5])
+        os.utime(folder / "run.json", (1e9 + number, 1e9 + number))
+    mark(str(earlier), None, "seen", tmp_path)
+    assert find("latest", tmp_path).path == later
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"), [(["a", "b"], "a, b"), ([1, None], "1, None"), ("word", "word"), (5, "5"), (None, ""), ([], "")]
+)
+def test_the_tags_of_a_strangers_run_may_be_anything(tags: Any, told: str) -> None:
+    assert listed(tags) == told
+    record = Record(None, {"status": "completed", "tags": tags}, {})
+    assert facts(record)["tags"] == told
+
+
 def test_a_running_run_is_not_marked(logs: Path) -> None:
     folder = logs / "sweeps" / "a" / "s" / "0"
     before = (folder / "run.json").read_bytes()
     with claim(folder), pytest.raises(InputError, match="it is running"):
         mark(str(folder), ["x"], None, logs)
     assert (folder / "run.json").read_bytes() == before
+
+
+def test_the_tests_of_single_classes_are_keys_too() -> None:
+    records = [Record(None, {"test": {"accuracy": 0.9, "accuracy/cat": value}}, {}) for value in (0.4, 0.6)]
+    assert matching(records, "test/accuracy/cat>0.5 and test/accuracy=0.9") == records[1:]
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_runs_with_nan_are_listed_last(down: bool) -> None:
+    values = [math.nan, 1.0, math.nan, 3.0, None, 2.0]
+    records = [Record(None, {"seed": seed, "objective": {"best": best}}, {}) for seed, best in enumerate(values)]
+    seeds = [record.get("seed") for record in in_order(records, "objective.best", down)]
+    assert seeds == ([3, 5, 1] if down else [1, 5, 3]) + [0, 2, 4]
+
+
+def test_a_part_of_run_json_is_no_key_to_sort_by(logs: Path) -> None:
+    with pytest.raises(InputError, match=r"no run has the key objective; the nearest are: .*objective\.best, "):
+        print_matching(logs, None, "objective", 20)
 
 
 def test_a_record_without_a_folder_meets_conditions_too() -> None:

@@ -49,7 +49,7 @@ def print_diff(first: str, second: str, logs: Path) -> None:
         for index, (key, *values) in enumerate(rows):
             shown.add_row(Text(part if index == 0 else ""), Text(key), *(Text(told(value)) for value in values))
     table_console().print(shown)
-    if runs[0].get("config_hash") == runs[1].get("config_hash"):
+    if (setting := runs[0].get("config_hash")) and setting == runs[1].get("config_hash"):
         print("The two are runs of one setting.")
 
 

@@ -22,14 +22,16 @@ def latex(
 ) -> str:
     """The table of settings, or, with `rows` or `columns`, of one metric over swept keys, as a report prints it.
 
-    The best mean of a metric is bold, the deviation over seeds small. A comment says n and the metric.
+    The best mean of a metric is bold, before settings that lost a run; the deviation over seeds is small. A comment
+    says n and the metric.
 
     Args:
         rows, columns: swept keys whose values are the rows and the columns.
         metric: the metric of a table over keys; None: the first test metric, else the objective.
 
     Raises:
-        InputError: if a key does not vary, a key that varies is in neither list, or no run has the metric.
+        InputError: if a key does not vary, a key that varies is in neither list, settings differ in no key, or no run
+            has the metric.
     """
     if rows or columns:
         return over_keys(results, as_list(rows), as_list(columns), metric)
@@ -57,6 +59,10 @@ def over_keys(results: Results, rows: list[str], columns: list[str], metric: str
     name = known_metric(results, metric or (f"test/{results.tests[0]}" if results.tests else str(results.metric)))
     down, across = combined(results, rows), combined(results, columns)
     place = {(texts(setting, rows), texts(setting, columns)): setting for setting in results.settings}
+    if len(place) < len(results.settings):
+        raise InputError(
+            f"rows={rows} columns={columns}: several settings have equal values; leave both out to see each"
+        )
     marked = best(results, name, results.settings)
     body = []
     for values in down:
@@ -68,7 +74,7 @@ def over_keys(results: Results, rows: list[str], columns: list[str], metric: str
     if columns:
         first = rf"\multicolumn{{{len(across)}}}{{c}}{{{escape(' / '.join(titles[key] for key in columns))}}}"
         heads = [[""] * len(rows) + [first], [*heads[0], *(escape(" / ".join(values)) for values in across)]]
-    counts = sorted({score(results, one, name).n for one in results.settings} - {0})
+    counts = sorted({score(results, one, name).n for one in results.settings} - {0}) or [0]
     told = f"{metric_words(name)}, n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}"
     return tabular("l" * len(rows) + "r" * max(len(across), 1), heads, body, told)
 
@@ -79,7 +85,7 @@ def as_list(keys: str | Sequence[str]) -> list[str]:
 
 def tabular(aligned: str, heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], told: str) -> str:
     def lines() -> Iterator[str]:
-        yield f"% {told}. Needs \\usepackage{{booktabs}}."
+        yield f"% {' '.join(told.split())}. Needs \\usepackage{{booktabs}}."
         yield rf"\begin{{tabular}}{{{aligned}}}"
         yield r"\toprule"
         yield from (rf"{' & '.join(head)} \\" for head in heads)
@@ -120,13 +126,15 @@ def score(results: Results, setting: Setting, metric: str) -> Statistic:
 
 
 def best(results: Results, metric: str, settings: Sequence[Setting]) -> Setting | None:
-    """The setting with the best mean; None if it is not known whether the metric is better large or small."""
+    """The setting with the best mean, of those of which all runs have a value, if there are any.
+
+    None if it is not known whether the metric is better large or small.
+    """
     mode = results.mode if metric == results.metric else better(metric)
-    known = {id(one): (mean, one) for one in settings if (mean := score(results, one, metric).mean) is not None}
-    if mode is None or not known:
-        return None
-    chosen = (max if mode == "max" else min)(known.values(), key=lambda pair: pair[0])
-    return chosen[1]
+    sign = -1 if mode == "max" else 1
+    found = [(score(results, one, metric), one) for one in settings]
+    known = [(part.n < len(one.records), sign * part.mean, one) for part, one in found if part.mean is not None]
+    return None if mode is None or not known else min(known, key=lambda each: each[:2])[2]
 
 
 def cell(found: Statistic, bold: bool) -> str:

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from atelier.compare.marks import listed
 from atelier.compare.where import Condition, check_known, matching, value_of
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
@@ -68,20 +69,23 @@ def print_matching(logs: Path, where: str | None, sort: str | None, limit: Annot
 def cell(record: Record, key: str) -> str:
     found = record.folder if key == "folder" else value_of(record, key)
     if isinstance(found, list):
-        return ", ".join(map(str, found))
+        return listed(found)
     return number(found) if isinstance(found, float) else "" if found is None else str(found)
 
 
 def in_order(records: Sequence[Record], key: str, down: bool) -> list[Record]:
-    """The records sorted by a key: numbers by size, then texts; those without a value last."""
+    """The records sorted by a key: numbers by size, then texts; those without a value, or with NaN, last."""
 
     def place(record: Record) -> tuple[bool, Any]:
         found = value_of(record, key)
-        return (True, str(found)) if isinstance(found, (str, list)) else (False, found)
+        return (False, found) if isinstance(found, (int, float)) else (True, str(found))
 
-    known = [record for record in records if value_of(record, key) is not None]
-    unknown = [record for record in records if value_of(record, key) is None]
-    return sorted(known, key=place, reverse=down) + unknown
+    def known(record: Record) -> bool:
+        found = value_of(record, key)
+        return found is not None and found == found  # NaN is not equal to itself
+
+    ordered = sorted(filter(known, records), key=place, reverse=down)
+    return [*ordered, *(record for record in records if not known(record))]
 
 
 # ---------------------------------------------------------------------- sweeps and single runs

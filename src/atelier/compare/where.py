@@ -10,6 +10,7 @@ from typing import Any
 
 from atelier.errors import InputError, nearest_first
 from atelier.runs.folder import read_yaml
+from atelier.runs.manifest import MARKS
 from atelier.runs.setting import leaves
 from atelier.sweeps.grid import meaning
 from atelier.sweeps.records import Record, inside
@@ -68,7 +69,7 @@ class Condition:
             return meant(ast.unparse(node))
         try:
             return ast.literal_eval(node)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError):  # TypeError: a list as a key
             raise InputError(f"where={self.text}: {ast.unparse(node)} is no value; {FORM}") from None
 
     def __call__(self, record: Record) -> bool:
@@ -102,11 +103,16 @@ def matching(records: Sequence[Record], where: str) -> list[Record]:
 
 
 def value_of(record: Record, key: str) -> Any:
-    """The value of a dotted key in the overrides, in run.json or in config.yaml; None if there is none."""
+    """The value of a dotted key in the overrides, in run.json or in config.yaml; None if there is none.
+
+    Tags and notes are those of run.json, which change after the run.
+    """
     if key == "status":
         return record.status
-    known = None if key in record.overrides else record.get(*key.split("."))
-    return setting_value(record, key) if known is None else known
+    group, *names = key.split(".")
+    path = [group, "/".join(names)] if group == "test" else [group, *names]  # metrics such as accuracy/cat
+    known = None if key in record.overrides and key not in MARKS else record.get(*path)
+    return setting_value(record, key) if known is None or isinstance(known, dict) else known
 
 
 def setting_value(record: Record, key: str) -> Any:

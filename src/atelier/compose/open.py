@@ -18,14 +18,13 @@ from atelier.project import project_root
 from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
-from atelier.runs.manifest import Manifest
+from atelier.runs.manifest import MARKS, Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.provenance import rank
 from atelier.runs.run import Run
 from atelier.runs.setting import leaves, renamed, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 
-MARKS = {"tags", "note"}  # keys of run.json that a user sets
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
 FOLDER_OF_RANKS = "ATELIER_RUN"  # environment variable by which rank 0 passes the run folder to the other ranks
 

@@ -14,8 +14,6 @@ MIXED = {
     **{"versions of the code": "git", "checksums of the data": "data.checksum"},
     "versions of requirements.lock": "versions.lock",
 }
-
-
 ENOUGH = 3  # runs of a setting, from which on a difference between settings can be told from chance
 
 

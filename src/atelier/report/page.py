@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from atelier.compare.marks import listed
 from atelier.figures.words import key_titles, metric_words, number
 from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import cautions, texts, title
@@ -91,7 +92,7 @@ def facts(record: Record) -> dict[str, Any]:
     git = record.get("git") or {}
     return {
         "error": ": ".join(str(part) for key in ("type", "message") if (part := record.get("error", key))),
-        "tags": ", ".join(record.get("tags") or []),
+        "tags": listed(record.get("tags")),
         "note": record.get("note"),
         "overrides": " ".join(map(str, record.get("overrides") or [])),
         "test": ", ".join(f"{name} {number(value)}" for name, value in (record.get("test") or {}).items()),

@@ -1,7 +1,7 @@
 """Writes the report of sweeps and runs: its tables, figures and the page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def write_report(
     drawn_for = looks(asked.style, asked.paper)
     folders = [folders] if isinstance(folders, Path) else list(folders)
     results = aggregate(folders, list if asked.where is None else partial(matching, where=asked.where))
-    if not results.records:
+    if asked.where is not None and not results.records:
         raise InputError(f"where={asked.where}: no run meets it")
     if conf is not None:
         for sweep in results.sweeps:
@@ -77,7 +77,7 @@ def write_report(
     except OSError as error:
         raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
     try:
-        write(results, comparison, tex, output, drawn_for)
+        write(results, comparison, tex, output, drawn_for, f"Only runs with {asked.where}. " if asked.where else "")
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:  # the verb tells of rights and disks
         where = error.filename2 or error.filename
         raise InputError(f"output={output}: {where} cannot be written: {error.strerror}") from error
@@ -85,14 +85,15 @@ def write_report(
 
 
 def write(
-    results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look]
+    results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look], part: str
 ) -> None:
     from atelier.report.summary import settings_csv, summary_csv, summary_md
 
     table = settings_table(results, comparison)
+    table = replace(table, caption=part + table.caption)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
-    write_atomically(output / "summary.tex", tex)
+    write_atomically(output / "summary.tex", f"% {' '.join(part.split())}\n" * bool(part) + tex)
     print_table(results, table)
 
     from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second
@@ -115,7 +116,7 @@ def wanted(results: Results) -> list[dict[str, object]]:
 
     asked = [one for s in results.sweeps for one in (s.content.get("presentation") or {}).get("figures") or []]
     if len(results.keys) > 1 and sum(record.status == "completed" for record in results.records) >= LEAST:
-        asked += [{**one, "kind": "importance", "of_search": True} for one in asked if one["kind"] == "search"]
+        asked += [{**one, "kind": "importance", "of_search": True} for one in asked if one.get("kind") == "search"]
     return [one for index, one in enumerate(asked) if one not in asked[:index]]
 
 
