@@ -15,7 +15,9 @@ from rich.console import Console
 
 from atelier.errors import InputError
 from atelier.report import write
+from atelier.report.notes import cautions
 from atelier.report.write import write_report
+from atelier.sweeps.aggregate import aggregate
 
 Sweep = Callable[..., Path]
 Accuracy = Callable[[dict[str, str], int], list[float]]
@@ -53,6 +55,17 @@ def told(sweep: Path) -> str:
     with contextlib.redirect_stdout(io.StringIO()) as out:
         write_report(sweep)
     return out.getvalue()
+
+
+def test_a_status_and_its_error_are_two_words_also_where_the_page_is_text(told: str, sweep: Path) -> None:
+    text = re.sub("<[^>]*>", "", (sweep / "report.html").read_text())
+    assert "failed RuntimeError: out of luck" in text
+
+
+def test_without_a_completed_run_chance_is_no_caution(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    for status, warned in (("failed", False), ("completed", True)):
+        one = made_up_sweep(tmp_path / status, GRID, accuracy, (0, 1), lambda *_, status=status: {"status": status})
+        assert any("chance" in told for told in cautions(aggregate([one]))) == warned
 
 
 EVIL = "<script>alert(1)</script> & more"

@@ -137,7 +137,7 @@ def cautions(results: Results) -> list[str]:
         if twice := [seed for (seed, *_), n in runs.items() if n > 1 and seed]:
             told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
     most = max((len(setting.completed) for setting in results.settings), default=ENOUGH)
-    if len(results.settings) > 1 and most < ENOUGH and not any(sweep.search for sweep in results.sweeps):
+    if len(results.settings) > 1 and 0 < most < ENOUGH and not any(sweep.search for sweep in results.sweeps):
         told.append(f"{count(most, 'run')} of a setting: differences may be chance; three or more tell more.")
     return told + origins(results)
 
