@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atelier.compare.diff import check_pair, print_diff
-from atelier.compare.listing import in_order, print_matching, records_in
+from atelier.compare.listing import in_order, print_listing, print_matching, records_in
 from atelier.compare.marks import listed, mark
 from atelier.compare.where import Condition, matching
 from atelier.errors import InputError
@@ -212,6 +212,28 @@ def test_runs_with_nan_are_listed_last(down: bool) -> None:
 def test_a_part_of_run_json_is_no_key_to_sort_by(logs: Path) -> None:
     with pytest.raises(InputError, match=r"no run has the key objective; the nearest are: .*objective\.best, "):
         print_matching(logs, None, "objective", 20)
+
+
+def test_a_strange_run_spoils_no_list(made_up_run: Callable[..., None], tmp_path: Path, capsys: Any) -> None:
+    for name, strange in (("good", {}), ("strange", {"overrides": 7, "objective": 5})):
+        made_up_run(tmp_path / "runs" / "made_up" / name, strange, [0.5])
+    print_listing(tmp_path, 20)
+    print_matching(tmp_path, "objective.best>0.1", None, 20)
+    assert "1 of 2 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("config", ["", "- a", "a: [1"])
+def test_a_damaged_configuration_is_told_in_a_line(
+    made_up_run: Callable[..., None], tmp_path: Path, config: str
+) -> None:
+    good, damaged = (tmp_path / "runs" / "made_up" / name for name in ("good", "damaged"))
+    for folder in (good, damaged):
+        made_up_run(folder, {}, [0.5])
+    (damaged / "config.yaml").write_text(config)
+    with pytest.raises(InputError, match=rf"{damaged}/config\.yaml"):
+        print_diff(str(good), str(damaged), tmp_path)
+    with pytest.raises(InputError, match="no run has the key optimiser"):
+        print_matching(tmp_path, "optimiser=adam", None, 20)
 
 
 def test_a_record_without_a_folder_meets_conditions_too() -> None:

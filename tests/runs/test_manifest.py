@@ -41,6 +41,28 @@ def test_what_is_read_is_what_was_written(manifest: Manifest) -> None:
     assert Manifest.read(manifest.path).content == manifest.content
 
 
+@pytest.mark.parametrize(
+    ("strange", "told"),
+    [
+        ({"overrides": 7}, "its overrides is of another kind"),
+        ({"objective": 5}, "its objective is of another kind"),
+        ({"versions": "2.15"}, "its versions is of another kind"),
+        ({"objective": {"metric": "val/loss", "best": "0.5"}}, "no number"),
+        ({"test": {"loss": [0.5]}}, "no number"),
+    ],
+)
+def test_what_no_run_writes_is_refused(manifest: Manifest, strange: dict[str, object], told: str) -> None:
+    manifest.path.write_text(json.dumps({**manifest.content, **strange}))
+    with pytest.raises(ValueError, match=told):
+        Manifest.read(manifest.path)
+
+
+def test_a_run_without_results_is_none_of_these(manifest: Manifest) -> None:
+    nothing = {"overrides": None, "objective": None, "test": {"loss": None, "accuracy": float("nan")}}
+    manifest.path.write_text(json.dumps({**manifest.content, **nothing}))
+    assert Manifest.read(manifest.path)["overrides"] is None
+
+
 def test_others_may_read_the_file(manifest: Manifest) -> None:
     assert manifest.path.stat().st_mode & 0o777 == 0o644
 

@@ -26,12 +26,14 @@ def print_diff(first: str, second: str, logs: Path) -> None:
     """Print in what the runs in two folders differ; `latest` is the newest run.
 
     Raises:
-        InputError: if one of the folders holds no run.
+        InputError: if one of the folders holds no run, or its config.yaml is damaged.
     """
     from atelier.runs.changes import differences  # imports Lightning
 
     folders = [find(name, logs).path for name in (first, second)]
     configs: list[Mapping[str, Any]] = [read_yaml(folder / "config.yaml") for folder in folders]
+    if wrong := [folder for folder, config in zip(folders, configs, strict=True) if not isinstance(config, dict)]:
+        raise InputError(f"{wrong[0] / 'config.yaml'} holds no settings")
     runs = [Manifest.read(folder / "run.json").content for folder in folders]
     labels, made, results = (list(unlike(runs[0], runs[1], keys)) for keys in (LABELS, MADE_WITH, RESULTS))
     settings = [(key, *pair) for key, pair in differences(*configs).items()]

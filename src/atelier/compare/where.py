@@ -147,5 +147,9 @@ def check_known(key: str, records: Sequence[Record]) -> None:
 def keys_of(record: Record) -> list[str]:
     """The dotted keys of a run's overrides, run.json and configuration."""
     file = record.folder / "config.yaml" if record.folder else None
-    config = read_yaml(file) if file and file.is_file() else {}
-    return [*record.overrides, *(key for content in (record.manifest, config) for key, _ in leaves(content))]
+    try:
+        config = read_yaml(file) if file and file.is_file() else {}
+    except InputError:  # a damaged config.yaml
+        config = {}
+    known = record.manifest, config if isinstance(config, dict) else {}
+    return [*record.overrides, *(key for content in known for key, _ in leaves(content))]

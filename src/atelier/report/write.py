@@ -85,15 +85,15 @@ def write_report(
 
 
 def write(
-    results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look], part: str
+    results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look], only: str
 ) -> None:
     from atelier.report.summary import settings_csv, summary_csv, summary_md
 
     table = settings_table(results, comparison)
-    table = replace(table, caption=part + table.caption)
+    table = replace(table, caption=only + table.caption)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
-    write_atomically(output / "summary.tex", f"% {' '.join(part.split())}\n" * bool(part) + tex)
+    write_atomically(output / "summary.tex", f"% {' '.join(only.split())}\n" * bool(only) + tex)
     print_table(results, table)
 
     from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second

@@ -11,6 +11,7 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
+KINDS = {"overrides": list, **dict.fromkeys(("objective", "test", "seconds", "versions", "git"), dict)}
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
 
@@ -25,7 +26,7 @@ class Manifest:
     def read(cls, path: Path) -> "Manifest":
         """
         Raises:
-            OSError: if the file cannot be read. ValueError: if it holds no JSON object.
+            OSError: if the file cannot be read. ValueError: if it holds no JSON object, or one that no run writes.
         """
         if not path.is_file():  # reading a pipe would wait for ever
             raise FileNotFoundError(f"{path}: there is no such file")
@@ -35,6 +36,11 @@ class Manifest:
             raise ValueError("it is nested without limit") from None
         if not isinstance(content, dict):
             raise ValueError("it holds no JSON object")
+        if wrong := [key for key, kind in KINDS.items() if not isinstance(content.get(key), kind | None)]:
+            raise ValueError(f"its {wrong[0]} is of another kind than a run's")
+        measured = {**(content.get("objective") or {}), "metric": None, "mode": None}, content.get("test") or {}
+        if any(isinstance(one, (str, list, dict)) for results in measured for one in results.values()):
+            raise ValueError("one of its results is no number")
         return cls(path, content)
 
     def __getitem__(self, key: str) -> Any:

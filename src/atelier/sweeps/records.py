@@ -1,7 +1,7 @@
 """Reads the record of a run: its run.json, configuration and curves, and its job in sweep.json."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ class Record:
     folder: Path | None  # None for a job that has not started
     manifest: dict[str, Any]  # the content of run.json
     job: dict[str, Any]  # the job's entry in sweep.json; {} for a single run
+    groups: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # cache of `config`
+    read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # cache of `curves`
 
     @property
     def status(self) -> str:
@@ -48,11 +50,6 @@ class Record:
             self.groups[group] = renamed({key: value for part in parts for key, value in part.items()})
         return self.groups[group]
 
-    @cached_property
-    def groups(self) -> dict[str, dict[str, Any]]:
-        """Cache of `config`."""
-        return {}
-
     def value(self, key: str) -> str | None:
         """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
         if key in self.overrides:
@@ -69,11 +66,6 @@ class Record:
         if self.folder and unit not in self.read:
             self.read[unit] = read_curves(self.folder / "metrics.csv", unit)
         return self.read.get(unit, {})
-
-    @cached_property
-    def read(self) -> dict[str, dict[str, dict[int, float]]]:
-        """Cache of `curves`: {unit: curves}."""
-        return {}
 
     def get(self, *path: str) -> Any:
         """A value of the manifest, such as `get("objective", "best")`; None if it is missing."""
