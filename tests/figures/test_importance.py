@@ -82,6 +82,7 @@ def test_the_keys_come_first_and_the_most_important_is_on_top(group: Make) -> No
     assert [text.get_text() for text in axes.texts][:2] == ["90 %", "10 %"]
     assert axes.get_xlabel() == "share of the variance of the validation loss (%)"
     assert "of 12 settings with 2 runs each" in caption(importance)
+    assert "by chance" not in caption(importance), "the repeats have a bar"
 
 
 def test_the_words_have_every_share_and_the_means(group: Make) -> None:
@@ -116,6 +117,7 @@ def test_a_value_whose_settings_have_no_score_is_left_out_and_told(group: Make) 
     assert importance.bars == gather(kept, "val/loss").bars
     assert caption(importance).endswith("Left out, since settings with it have no value: learning rate 10.")
     assert "Left out" not in caption(gather(kept, "val/loss"))
+    assert "what keys explain only together or by chance." in caption(gather(kept, "val/loss"))
     with pytest.raises(InputError, match=r"keys; without sgd, of which settings have no value, there is none$"):
         gather([one for one in groups if one.values["optimizer.lr"] != "0.1"], "val/loss")
 

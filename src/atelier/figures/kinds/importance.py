@@ -8,9 +8,9 @@ Of a run's score y, with the mean m of all runs, m_s of a setting's, and m_v of 
     together  Σ (y − m)² less all the others: what keys explain only in combination
     share     part / Σ (y − m)²
 
-If the settings have one run each, or unequal numbers of runs, m_s stands for y, and there are no repeats. If nothing
-mattered, chance alone would give a part its degrees of freedom out of all on average: for a key with L values
-(L − 1) / (N n − 1).
+If the settings have one run each, or unequal numbers of runs, m_s stands for y, and there are no repeats: what chance
+does is in `together`. If nothing mattered, chance alone would give a part its degrees of freedom out of all on average:
+for a key with L values (L − 1) / (N n − 1).
 
 A search does not try all settings, so its importances are Optuna's PED-ANOVA (Watanabe et al., IJCAI 2023,
 https://arxiv.org/abs/2304.10255): how much the values of a key in the best trials differ from those in all trials.
@@ -178,7 +178,7 @@ def how_of_grid(kept: Sequence[Group], metric: str, n: int, left_out: Sequence[s
     told = f"by analysis of variance of {len(kept)} settings with {each}"
     told += ", whose means count, since their numbers of runs differ" * (len(counts) > 1)
     told += ": what each key explains alone, what keys explain only together"
-    told += ", and what differs between the repeats of a setting" * (n > 1)
+    told += ", and what differs between the repeats of a setting" if n > 1 else " or by chance"
     told += f". A tick is what {CHANCE.replace(',', ' would give,')}."
     return told + f" Left out, since settings with it have no value: {', '.join(left_out)}." * bool(left_out)
 
