@@ -44,8 +44,8 @@ def in_full(network: nn.Module, inputs: Any, outputs: Any) -> Any:
 def choose_precision(accelerator: str, network: nn.Module) -> tuple[str, str]:
     """The precision in which to train `network` on an accelerator ("cuda", "mps" or "cpu"), and the reason.
 
-    On a processor, bf16-mixed took 0.4 to 0.7 of the time of 32 bits for Leiden's CNN and for LSTMs on two processors
-    with bf16 instructions, and as much time or more for MLPs and GRUs; without the instructions, 17 times as much.
+    On processors with bf16 instructions, bf16-mixed took 0.3 to 0.7 of the time of 32 bits for CNNs and LSTMs, and as
+    much time for GRUs; for MLPs 0.6 on one, and up to 1.7 on another; without the instructions, 17 times as much.
     """
     if accelerator == "cuda":
         able = torch.cuda.is_bf16_supported(including_emulation=False)
