@@ -140,3 +140,8 @@ def test_latex_takes_the_table(results: Results, tmp_path: Path, shape: tuple[st
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout
+
+
+def test_empty_words_are_no_keys(results: Results) -> None:
+    assert latex(results, ["optimizer", "optimizer.lr"], "") == latex(results, ["optimizer", "optimizer.lr"])
+    assert latex(results, "", "") == latex(results)

@@ -80,7 +80,7 @@ def over_keys(results: Results, rows: list[str], columns: list[str], metric: str
 
 
 def as_list(keys: str | Sequence[str]) -> list[str]:
-    return [keys] if isinstance(keys, str) else list(keys)
+    return [keys] if isinstance(keys, str) and keys else list(keys)
 
 
 def tabular(aligned: str, heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]], told: str) -> str:
