@@ -28,7 +28,7 @@ def main(options: DictConfig) -> None:
     if given["sweep"] is None:
         without_sweep(given, logs)
         return
-    asked = {key: given[key] for key in ("baseline", "rows", "columns", "metric", "where", "style", "paper")}
+    asked = {key: given[key] for key in Asked.__annotations__}
     check_arguments("", Asked, asked)
     named = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]
     folders = [Sweep.find(str(name), logs) for name in named]

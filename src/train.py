@@ -10,11 +10,12 @@ def main(config: DictConfig) -> float | None:
     """Train a network in a new run folder, or resume a run; see `python src/train.py --help`."""
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import open_run
-    from atelier.lr_find.find import find_lr
     from atelier.runs.terminal import print_if_fake
     from atelier.start.begin import begin
 
     if config.lr_find is True:  # of other values, `open_run` tells what is wrong
+        from atelier.lr_find.find import find_lr
+
         return find_lr(config)
     run, config = open_run(config)
     with run.recorded():
