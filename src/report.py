@@ -7,10 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.verb import verb
 
-# {option: the option without which it has no effect}
-GOES_WITH = {
-    **dict.fromkeys(("output", "baseline", "rows", "columns", "metric", "style", "paper"), "sweep"),
-    **dict.fromkeys(("tags", "note"), "run"),
+# {option: what it has an effect beside: sweep=, run=, or None, the list of runs}
+BESIDE: dict[str, tuple[str | None, ...]] = {
+    **dict.fromkeys(("output", "baseline", "rows", "columns", "metric", "style", "paper"), ("sweep",)),
+    **dict.fromkeys(("tags", "note"), ("run",)),
+    **{"where": ("sweep", None), "sort": (None,)},
 }
 
 
@@ -45,12 +46,13 @@ def check_together(given: dict[str, Any]) -> None:
 
     if len(subjects := [key for key in ("sweep", "diff", "run") if given[key] is not None]) > 1:
         raise InputError(f"{' and '.join(f'{key}=' for key in subjects)}: give one of them")
-    for key, owners in {"where": ["sweep"], "sort": []}.items():
-        if given[key] is not None and (beside := [subject for subject in subjects if subject not in owners]):
-            raise InputError(f"{key}={given[key]}: it has no effect beside {beside[0]}=; leave one out")
-    for key, owner in GOES_WITH.items():
-        if given[key] not in (None, []) and given[owner] is None:
-            raise InputError(f"{key}={given[key]}: it goes with {owner}=FOLDER")
+    subject = subjects[0] if subjects else None
+    for key, allowed in BESIDE.items():
+        if given[key] not in (None, []) and subject not in allowed:
+            told = (
+                f"it has no effect beside {subject}=; leave one out" if subject else f"it goes with {allowed[0]}=FOLDER"
+            )
+            raise InputError(f"{key}={given[key]}: {told}")
 
 
 def without_sweep(given: dict[str, Any], logs: Path) -> None:

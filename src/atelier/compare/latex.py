@@ -35,9 +35,7 @@ def latex(
     """
     if rows or columns:
         return over_keys(results, as_list(rows), as_list(columns), metric)
-    metrics = [*filter(None, [results.metric]), *(f"test/{name}" for name in results.tests)]
-    if metric is not None:
-        metrics = [known_metric(results, metric)]
+    metrics = measured_in(results) if metric is None else [known_metric(results, metric)]
     marked = {name: best(results, name, results.settings) for name in metrics}
     heads = [*(key_titles(results.keys).values() or ["experiment"]), *map(metric_words, metrics), "n"]
     body = []
@@ -108,12 +106,17 @@ def texts(setting: Setting, keys: Sequence[str]) -> tuple[str, ...]:
     return tuple(setting.values[key] or "not set" for key in keys)
 
 
+def measured_in(results: Results) -> list[str]:
+    """The objective and the test metrics."""
+    return [*filter(None, [results.metric]), *(f"test/{name}" for name in results.tests)]
+
+
 def known_metric(results: Results, metric: str) -> str:
     """
     Raises:
         InputError: if no setting has the metric.
     """
-    known = [*filter(None, [results.metric]), *(f"test/{name}" for name in results.tests)]
+    known = measured_in(results)
     if metric not in known:
         raise InputError(f"metric={metric}: no run has it; choose from: {', '.join(known) or 'nothing yet'}")
     return metric

@@ -76,16 +76,15 @@ def cell(record: Record, key: str) -> str:
 def in_order(records: Sequence[Record], key: str, down: bool) -> list[Record]:
     """The records sorted by a key: numbers by size, then texts; those without a value, or with NaN, last."""
 
-    def place(record: Record) -> tuple[bool, Any]:
-        found = value_of(record, key)
-        return (False, found) if isinstance(found, (int, float)) else (True, str(found))
+    valued = [(value_of(record, key), record) for record in records]
+    known = [pair for pair in valued if pair[0] is not None and pair[0] == pair[0]]  # NaN is not equal to itself
+    unknown = [record for value, record in valued if value is None or value != value]
 
-    def known(record: Record) -> bool:
-        found = value_of(record, key)
-        return found is not None and found == found  # NaN is not equal to itself
+    def place(pair: tuple[Any, Record]) -> tuple[bool, Any]:
+        value, _ = pair
+        return (False, value) if isinstance(value, (int, float)) else (True, str(value))
 
-    ordered = sorted(filter(known, records), key=place, reverse=down)
-    return [*ordered, *(record for record in records if not known(record))]
+    return [*(record for _, record in sorted(known, key=place, reverse=down)), *unknown]
 
 
 # ---------------------------------------------------------------------- sweeps and single runs

@@ -5,6 +5,7 @@ from typing import Any
 
 from atelier import repository
 from atelier.runs.setting import REPEATS
+from atelier.runs.statistic import ENOUGH
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 
@@ -14,7 +15,6 @@ MIXED = {
     **{"versions of the code": "git", "checksums of the data": "data.checksum"},
     "versions of requirements.lock": "versions.lock",
 }
-ENOUGH = 3  # runs of a setting, from which on a difference between settings can be told from chance
 
 
 def title(results: Results) -> str:

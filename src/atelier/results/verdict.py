@@ -8,14 +8,13 @@ from typing import Any
 from atelier.report.groups import best_place, scores_of, unit_of
 from atelier.results.claims import Check, Claim, Side
 from atelier.results.selection import Repeat, selects
-from atelier.runs.statistic import Statistic
+from atelier.runs.statistic import ENOUGH, Statistic
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
 LEANS = {CONFIRMED: "leans to confirmed", CONTRADICTED: "leans to contradicted"}
 VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, *LEANS.values(), NOT_RUN)
-ENOUGH = 3  # repeats, from which on the interval decides
 EXACT = ("parameters",)  # metrics that no seed changes
 
 

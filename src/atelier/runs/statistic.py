@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+ENOUGH = 3  # values, from which on an interval can tell a difference from chance
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -19,7 +21,7 @@ class Statistic:
 
     @classmethod
     def of(cls, values: Iterable[float | None], names: Iterable[str] | None = None) -> "Statistic":
-        """The statistic of the finite values; None, NaN and infinities are left out.
+        """The statistic of the finite values, with their `names`; None, NaN and infinities are left out.
 
         >>> Statistic.of([1.0, None, 3.0])
         Statistic(values=(1.0, 3.0), mean=2.0, std=1.4142135623730951)
