@@ -1,13 +1,15 @@
 """Statistics of activations, against loops over every one of them."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from atelier.callbacks.activation_statistics import summary, sums
+from atelier.callbacks import activation_statistics
+from atelier.callbacks.activation_statistics import Statistics, draw, summary, sums
 from atelier.callbacks.layers import Site
 
 
@@ -74,3 +76,18 @@ def test_the_table_is_printed(trained_digits: Any) -> None:
 def test_summing_up_waits_for_no_value() -> None:
     """On the meta device there are none."""
     assert sums(torch.randn(2, 3, 4, 4, device="meta")).shape == (3, 4)
+
+
+def test_the_words_of_the_figure_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 100 of a panel and the 0 of the next; a number of dead channels and the end of its bar."""
+    figures: list[Any] = []
+    monkeypatch.setattr(activation_statistics, "write_png", lambda figure, path: figures.append(figure))
+    draw([Statistics(f"features.{n}", "ReLU", 64, 0.18, 0.24, 0.24, n) for n in (0, 1, 50, 64)], Path("none.png"))
+    figures[0].draw_without_rendering()
+    _, middle, right = figures[0].axes
+    hundred, zero = middle.get_xticklabels()[-1].get_window_extent(), right.get_xticklabels()[0].get_window_extent()
+    assert zero.x0 - hundred.x1 > hundred.width / 2
+    for bar, text in zip(right.patches, right.texts, strict=True):
+        end, box = bar.get_window_extent().x1, text.get_window_extent()
+        assert end < box.x0 - 1 or box.x1 + 1 < end
+        assert right.bbox.x0 < box.x0 < box.x1 < right.bbox.x1

@@ -1,13 +1,15 @@
 """Which activations are led back: the strongest of each channel over the test set, against a search of all."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from atelier.callbacks.deconvolution import Deconvolution
+from atelier.callbacks import deconvolution
+from atelier.callbacks.deconvolution import Deconvolution, Peak, draw
 from atelier.errors import InputError
 
 Run = Callable[..., Any]
@@ -84,3 +86,13 @@ def test_a_network_of_16_bits_is_led_back_through(run_verb: Callable[..., Any]) 
     outcome = run_verb("train", *short, "callbacks=deconvolution", "callbacks.deconvolution.count=1")
     assert (outcome.code, outcome.err) == (0, "")
     assert list((outcome.folder / "figures").glob("deconvolution_*.png"))
+
+
+def test_the_numbers_of_a_figure_have_as_many_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(deconvolution, "write_png", lambda figure, path: figures.append(figure))
+    patch = torch.zeros(1, 3, 3)
+    peaks = [Peak(0, value, 0, 0, 0, (0, 0, 3, 3), patch, patch) for value in (123.4, 10.9, 2.2, 2.0)]
+    draw(peaks, "features.3", Path("none.png"))
+    titles = [axes.get_title() for axes in figures[0].axes]
+    assert [title for title in titles if title] == ["123", "10.9", "2.20", "2.00"]

@@ -125,11 +125,12 @@ def show(found: list[Statistics]) -> None:
 def draw(found: list[Statistics], path: Path) -> None:
     """Draw mean ± standard deviation, sparsity and the share of dead channels, a row for each layer."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layers = [one.layer for one in found]
     rows = range(len(found))
     with look():
-        figure = Figure(figsize=(9, 1.6 + 0.42 * len(found)), layout="constrained")
+        figure = Figure(figsize=(9, 1.6 + 0.42 * len(found)), layout=ConstrainedLayoutEngine(w_pad=0.15))
         left, middle, right = figure.subplots(1, 3, sharey=True)
         left.errorbar(
             [one.mean for one in found], rows, xerr=[one.std for one in found], fmt="o", color=COLORS[0], capsize=4
@@ -143,7 +144,11 @@ def draw(found: list[Statistics], path: Path) -> None:
         for axes in (middle, right):
             axes.set_xlim(0, 100)
         for row, one in zip(rows, found, strict=True):
-            right.annotate(f"{one.dead} of {one.channels}", (3, row), va="center")
+            share = 100 * one.dead / one.channels
+            side = {"xytext": (4, 0), "ha": "left"} if share < 50 else {"xytext": (-4, 0), "ha": "right"}
+            right.annotate(
+                f"{one.dead} of {one.channels}", (share, row), textcoords="offset points", va="center", **side
+            )
         left.set_yticks(rows, layers)
         left.set_ylim(len(found) - 0.5, -0.5)
         write_png(figure, path)

@@ -189,6 +189,6 @@ def draw(peaks: list[Peak], name: str, path: Path) -> None:
                 axis.spines[:].set_visible(False)
             if column == 0:
                 upper.set_ylabel(f"channel\n{peak.channel}", rotation=0, ha="right", va="center", fontsize=10)
-            upper.set_title(f"{peak.activation:.3g}", fontsize=10)
+            upper.set_title(f"{peak.activation:#.3g}".removesuffix("."), fontsize=10)
         figure.suptitle(f"{name}: strongest activations, and below each its projection", fontsize=10)
         write_png(figure, path)
