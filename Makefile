@@ -18,7 +18,7 @@ pick = awk -v pattern='$(1)' -v keep=$(or $(2),1) '/^[a-z0-9]/ { hit = ($$0 ~ pa
 TORCH := ^(torch|torchvision|triton|cuda-.*|nvidia-.*)==
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train results test test-slow test-browser test-slurm lint lock check-lock schema bench clean
+.PHONY: help setup train results gallery test test-slow test-browser test-slurm lint lock check-lock schema bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epoc
 
 results: $(READY) ## do what is missing of conf/results.yaml (ARGS=status tells how far it is; ARGS=claims, ARGS=export)
 	$(BIN)/python src/results.py $(ARGS)
+
+gallery: $(READY) ## remake the pictures of docs/gallery.md (ARGS="disk vae": of these folders of docs/gallery/)
+	$(BIN)/python docs/gallery.py $(ARGS)
 
 test: $(READY) ## run the tests that do not take long
 	$(BIN)/python -m pytest $(ARGS)

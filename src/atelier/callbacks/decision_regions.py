@@ -146,7 +146,7 @@ def draw(
             panel.set_aspect("equal")
             panel.set(xticks=[], yticks=[])
         legend_below(figure, panels)
-        write_png(figure, path)
+        write_png(figure, path, dpi=100)  # shades make large files
 
 
 def shade(panel: Axes, region: Tensor, extent: tuple[float, float, float, float]) -> None:
