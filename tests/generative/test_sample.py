@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pytest
 import torch
 
 from atelier.data.loader import TensorSet
-from atelier.figures.made import Sampler, nearest, on_sphere, straight, train_pictures
+from atelier.errors import InputError
+from atelier.figures.made import Sampler, nearest, on_sphere, plane, straight, train_pictures
 
 Run = Callable[..., Any]
 KINDS = ("grid", "interpolation", "neighbours", "reconstructions", "walk")
@@ -74,7 +76,7 @@ def test_a_training_image_is_found_as_its_own_neighbour() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["what=gird"], "what=gird: give one of: grid, interpolation, neighbours, reconstructions, walk"),
+        (["what=gird"], "what=gird: give one of: grid, interpolation, neighbours, plane, reconstructions, walk"),
         (["n=0"], "n=0: give a whole number of 1 or more or null"),
         (["seed=-1"], "seed=-1: give a whole number of 0 or more"),
     ],
@@ -89,6 +91,35 @@ def test_a_run_that_makes_no_pictures_is_told(run_verb: Run, classifier: Path) -
     outcome = run_verb("sample", f"run={classifier}", "trainer=cpu")
     assert outcome.code == 2
     assert "its task, Classifier, makes no pictures" in outcome.err
+
+
+class Echo:
+    """A task that keeps the latents of which it made pictures."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, latent_size: int) -> None:
+        self.latent_size, self.seen = latent_size, torch.empty(0, latent_size)
+
+    def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+        self.seen = torch.cat([self.seen, latents])
+        return latents.sigmoid().mean(1).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+
+
+def test_the_plane_of_two_latents_has_as_much_of_the_normal_distribution_between_all_places(tmp_path: Path) -> None:
+    task = Echo(latent_size=2)
+    numbers = plane(Sampler(task, None, 3, 0, tmp_path / "plane.png"))
+    normal = NormalDist()
+    quantiles = [normal.cdf(place) for place in numbers["places"]]
+    assert quantiles == pytest.approx([1 / 6, 1 / 2, 5 / 6])
+    left, centre, right = numbers["places"]
+    rows = [[[x, y] for x in (left, centre, right)] for y in (right, centre, left)]  # upwards, as on paper
+    assert task.seen.view(3, 3, 2).tolist() == rows
+
+
+def test_more_latents_have_no_plane(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"what=plane: only for two latents \(task.latent_size=2\); .* has 32"):
+        plane(Sampler(Echo(latent_size=32), None, None, 0, tmp_path / "plane.png"))
 
 
 def test_ways_between_latents() -> None:

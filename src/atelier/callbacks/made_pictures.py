@@ -16,7 +16,7 @@ class MadePictures(Watcher):
     """Draws figures after testing a generative task, each with its numbers in a JSON file.
 
     Args:
-        kinds: kinds of figures: grid, interpolation, neighbours, reconstructions, walk.
+        kinds: kinds of figures: grid, interpolation, neighbours, plane, reconstructions, walk.
         seed: seed of the latents.
     """
 

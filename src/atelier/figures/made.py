@@ -17,7 +17,7 @@ from atelier.figures.gallery import animate, draw_panels, frame, interleave
 STEPS = 9  # images from a latent to another, both included
 PART = 500  # images generated at once
 
-Kind = Literal["grid", "interpolation", "neighbours", "reconstructions", "walk"]
+Kind = Literal["grid", "interpolation", "neighbours", "plane", "reconstructions", "walk"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Sampler:
     Args:
         task: a GAN or VAE (`atelier.tasks.generative`) in evaluation mode.
         data: the task's images (`atelier.data.images`), set up.
-        n: number of images, pairs or stations; None: the default of the kind.
+        n: number of images, pairs, stations, or images of a side; None: the default of the kind.
         seed: seed of the latents.
         path: the PNG file to write.
     """
@@ -101,6 +101,22 @@ def neighbours(sampler: Sampler) -> dict[str, Any]:
     }
 
 
+def plane(sampler: Sampler) -> dict[str, Any]:
+    """Draw the plane of two latents: images of a grid at equal quantiles of each latent's normal distribution.
+
+    Raises:
+        InputError: if the network has not two latents.
+    """
+    size = sampler.task.latent_size
+    if size != 2:
+        raise InputError(f"what=plane: only for two latents (task.latent_size=2); this network has {size}")
+    side = sampler.n or 15
+    places = torch.special.ndtri((torch.arange(side) + 0.5) / side)
+    latents = torch.cartesian_prod(places.flip(0), places).flip(1)  # (side², 2), row by row from above
+    frame(sampler.pictures(latents.to(sampler.task.device)), side).save(sampler.path)
+    return {"places": places.tolist()}
+
+
 def reconstructions(sampler: Sampler) -> dict[str, Any]:
     """Draw test images above their reconstructions.
 
@@ -110,7 +126,7 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
     task, test = sampler.task, sampler.data.sets["test"]
     if not hasattr(task, "reconstruct"):
         raise InputError(
-            "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, walk"
+            "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, plane, walk"
         )
     order = torch.randperm(len(test), generator=torch.Generator().manual_seed(sampler.seed))
     rows = order[: sampler.n or 16]
@@ -137,6 +153,7 @@ KINDS: dict[Kind, Callable[[Sampler], dict[str, Any]]] = {
     "grid": grid,
     "interpolation": interpolation,
     "neighbours": neighbours,
+    "plane": plane,
     "reconstructions": reconstructions,
     "walk": walk,
 }
