@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 GALLERY = runpy.run_path(str(ROOT / "docs" / "gallery.py"))
 BLOCK = r"^```(?:bash)?\n(.*?)^```$(.*?)(?=^```|\Z)"
-PICTURE = r"^!\[[^]]+\]\((\S+)\)(?:\n\n`((?:figures|samples|evaluation/test/figures)/[\w.]+\.png)`)?"
+PICTURE = r"^!\[[^]]+\]\((\S+)\)(?:\n\n`((?:figures|samples|evaluation/test/figures)/[\w.]+\.\w+)`)?"
 
 
 def pictures() -> list[tuple[str, str, str]]:
