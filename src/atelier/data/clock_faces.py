@@ -72,7 +72,7 @@ def _draw_ticks(draw: ImageDraw.ImageDraw, face: Face, canvas: int) -> None:
         draw.ellipse((low, low, high, high), outline=255, width=max(1, round(canvas * 0.006)))
 
 
-def _numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Image:
+def numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Image:
     """An image of the numeral, cropped to its ink, so that it can be centred, and condensed to at most `widest`."""
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
     numeral = Image.new("L", (right - left, bottom - top))
@@ -87,18 +87,18 @@ def _draw_numerals(dial: Image.Image, face: Face) -> None:
     font = ImageFont.truetype(path, face.numeral_height * canvas / 2 * 100 / (bottom - top))
     for hour in range(1, 13):
         # Turned numerals must be narrower, so that 10, 11 and 12 do not touch each other.
-        numeral = _numeral(str(hour), font, (0.29 if face.radial else 0.4) * canvas / 2)
+        mask = numeral(str(hour), font, (0.29 if face.radial else 0.4) * canvas / 2)
         if face.radial:
-            numeral = numeral.rotate(-30 * hour, Image.Resampling.BILINEAR, expand=True)
+            mask = mask.rotate(-30 * hour, Image.Resampling.BILINEAR, expand=True)
         x, y = _polar(hour / 12, 0.70, 0.0, canvas)
-        dial.paste(255, (round(x - numeral.width / 2), round(y - numeral.height / 2)), mask=numeral)
+        dial.paste(255, (round(x - mask.width / 2), round(y - mask.height / 2)), mask=mask)
 
 
 def _draw_maker(dial: Image.Image, face: Face) -> None:
     """Draw a maker's name below the 12, as on most wall clocks."""
     canvas = dial.width
     font = ImageFont.truetype(str(FONT_FOLDER / f"{face.font}.ttf"), round(0.06 * canvas))
-    name = _numeral("ATELIER", font, 0.44 * canvas / 2)
+    name = numeral("ATELIER", font, 0.44 * canvas / 2)
     x, y = _polar(0.0, 0.36, 0.0, canvas)
     dial.paste(255, (round(x - name.width / 2), round(y - name.height / 2)), mask=name)
 

@@ -65,7 +65,7 @@ def _pixel_edges(scene: Scene, view: Tensor, image_size: int) -> Tensor:
     return lines
 
 
-def _linear(coefficients: Tensor, places: Tensor) -> Tensor:
+def linear(coefficients: Tensor, places: Tensor) -> Tensor:
     """a x + b y + c at every pixel: (B, 3) -> (B, S, S). No matmul, which may round on a GPU."""
     a, b, c = coefficients[..., None].unbind(1)
     return (a * places)[:, None, :] + (b * places + c)[:, :, None]
@@ -78,14 +78,14 @@ def _coverage(edges: Tensor, places: Tensor) -> Tensor:
     """
 
     def strip(index: int) -> Tensor:
-        one = _linear(edges[:, index], places).clamp_(0, 1)
-        other = _linear(edges[:, index + 3], places).clamp_(0, 1)
+        one = linear(edges[:, index], places).clamp_(0, 1)
+        other = linear(edges[:, index + 3], places).clamp_(0, 1)
         return one.add_(other).sub_(1).clamp_(min=0)
 
     return torch.minimum(strip(0), strip(1)).mul_(strip(2))
 
 
-def _each(values: Tensor) -> Tensor:
+def each(values: Tensor) -> Tensor:
     """(B,) -> (B, 1, 1): a value for each image."""
     return values[:, None, None]
 
@@ -94,24 +94,24 @@ def _wood(scene: Scene, u: Tensor, v: Tensor, planks: Tensor) -> Tensor:
     """(B, S, S) tones of the wood, which lies in the dial's plane."""
     cos, sin = scene.grain_angle.cos(), scene.grain_angle.sin()
     (along, across), (left, top) = scene.grain_scale.unbind(1), scene.grain_offset.unbind(1)
-    s = u * _each(along * cos) + v * _each(along * sin) + _each(left)
-    t = v * _each(across * cos) - u * _each(across * sin) + _each(top)
+    s = u * each(along * cos) + v * each(along * sin) + each(left)
+    t = v * each(across * cos) - u * each(across * sin) + each(top)
     planks = planks.expand(len(scene), -1, -1, -1)
     grain = grid_sample(planks, torch.stack((s, t), -1), padding_mode="reflection", align_corners=False)
-    return grain[:, 0].mul_(_each(scene.grain)).add_(1).mul_(_each(scene.wood))
+    return grain[:, 0].mul_(each(scene.grain)).add_(1).mul_(each(scene.wood))
 
 
-def _highlight(scene: Scene, places: Tensor) -> Tensor:
+def highlight(scene: Scene, places: Tensor) -> Tensor:
     """(B, S, S): a Gaussian spot of light."""
     cos, sin = scene.highlight_angle.cos(), scene.highlight_angle.sin()
     axes = torch.stack((torch.stack((cos, sin), 1), torch.stack((-sin, cos), 1)), 1)
     lines = torch.cat((axes, -(axes * scene.highlight_place[:, None]).sum(-1, keepdim=True)), -1)
     along, across = (lines / scene.highlight_size[..., None]).unbind(1)
-    power = _linear(along, places).square_() + _linear(across, places).square_()
-    return power.mul_(-0.5).exp_().mul_(_each(scene.highlight))
+    power = linear(along, places).square_() + linear(across, places).square_()
+    return power.mul_(-0.5).exp_().mul_(each(scene.highlight))
 
 
-def _blur(picture: Tensor, weight: Tensor) -> Tensor:
+def blur(picture: Tensor, weight: Tensor) -> Tensor:
     """(B, S, S) -> (B, S, S): the filter (b, 1 - 2b, b) along both axes, edges repeated."""
     for dim in (1, 2):
         side = picture.shape[dim]
@@ -135,14 +135,12 @@ def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks
     places = (torch.arange(size, device=view.device) + 0.5) * (2 / size) - 1  # pixel centres
 
     # The point (u, v) of the dial's plane at each pixel, and its distance to the centre.
-    depth = _linear(view[:, 2], places).reciprocal_()
-    u, v = _linear(view[:, 0], places).mul_(depth), _linear(view[:, 1], places).mul_(depth)
+    depth = linear(view[:, 2], places).reciprocal_()
+    u, v = linear(view[:, 0], places).mul_(depth), linear(view[:, 1], places).mul_(depth)
     square = u * u + v * v
     radius = square.clamp(min=1e-8).sqrt_()
     # Pixels per dial radius along the radius, from its gradient in the picture (quotient rule).
-    step_x, step_y = (
-        u * _each(view[:, 0, i]) + v * _each(view[:, 1, i]) - square * _each(view[:, 2, i]) for i in (0, 1)
-    )
+    step_x, step_y = (u * each(view[:, 0, i]) + v * each(view[:, 1, i]) - square * each(view[:, 2, i]) for i in (0, 1))
     slope = step_x.square_().add_(step_y.square_()).sqrt_().mul_(depth)
     pixels = radius.mul(size / 2).div_(slope.clamp_(min=1e-6))
 
@@ -151,35 +149,35 @@ def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks
         return (radius - edge).mul_(pixels).add_(0.5).clamp_(0, 1)
 
     light_u, light_v = _light(scene).unbind(1)
-    towards_light = u * _each(light_u) + v * _each(light_v)
+    towards_light = u * each(light_u) + v * each(light_v)
     # Distance to the centre of the shadow: the rim's shadow covers wood outside the rim and dial inside it.
     thrown = (square + 2 * RIM_FALL * towards_light + RIM_FALL**2).clamp_(min=0).sqrt_()
-    outer = _each(1 + scene.rim_width)
-    shadow = _each(scene.shadow)
+    outer = each(1 + scene.rim_width)
+    shadow = each(scene.shadow)
 
     picture = _wood(scene, u, v, planks)
     picture *= 1 - (outer + 0.06 - thrown).mul_(8).clamp_(0, 1).mul_(shadow)
 
     # The rim is round: its outer half faces the light on the lit side, its inner half opposite.
-    bend = (radius - _each(1 + scene.rim_width / 2)).mul_(_each(0.42 / scene.rim_width))
-    rim = bend.mul_(towards_light).add_(1).mul_(_each(scene.rim))
+    bend = (radius - each(1 + scene.rim_width / 2)).mul_(each(0.42 / scene.rim_width))
+    rim = bend.mul_(towards_light).add_(1).mul_(each(scene.rim))
     picture = torch.lerp(rim, picture, beyond(outer))
 
     ink = grid_sample(faces[scene.face], torch.stack((u, v), -1), align_corners=False)[:, 0]
-    dial = ink.mul_(_each(scene.ink - scene.paper)).add_(_each(scene.paper))
+    dial = ink.mul_(each(scene.ink - scene.paper)).add_(each(scene.paper))
     hour, minute, hour_shadow, minute_shadow = (_coverage(edges[:, i], places) for i in range(4))
     dark = (thrown - 1).mul_(12).add_(0.3).clamp_(0, 1)
     dial *= 1 - torch.maximum(dark, torch.maximum(hour_shadow, minute_shadow)).mul_(shadow)
-    hub = 1 - beyond(_each(0.4 * scene.width[:, 0] + 0.02))
+    hub = 1 - beyond(each(0.4 * scene.width[:, 0] + 0.02))
     hands = torch.maximum(hub, torch.maximum(hour, minute))
-    dial = torch.lerp(dial, _each(scene.hand).expand_as(dial), hands)
+    dial = torch.lerp(dial, each(scene.hand).expand_as(dial), hands)
     picture = torch.lerp(dial, picture, beyond(1.0))
 
     lit = torch.stack((scene.light.sin(), -scene.light.cos()), 1) * scene.gradient[:, None]
-    picture *= _linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
-    picture += _highlight(scene, places)
-    picture = _blur(picture.clamp_(0, 1), _each(scene.blur))
-    return picture.addcmul_(noise, _each(scene.noise)).clamp_(0, 1)
+    picture *= linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
+    picture += highlight(scene, places)
+    picture = blur(picture.clamp_(0, 1), each(scene.blur))
+    return picture.addcmul_(noise, each(scene.noise)).clamp_(0, 1)
 
 
 def render(
@@ -220,15 +218,24 @@ def render(
         pictures[part, 0] = tones.mul_(255).round_().to(torch.uint8).cpu()
         return len(tones)
 
-    # A batch per thread. Threads inside each operation would synchronise some 150 times per batch,
-    # which is ten times slower if another program uses the same cores.
+    threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
+    in_threads(photograph, range(0, len(scene), batch_size), threads, progress)
+    return pictures
+
+
+def in_threads(
+    work: Callable[[int], int], starts: range, workers: int, progress: Callable[[int], None] | None = None
+) -> None:
+    """Call `work` for each start, and `progress` with what it returns, in order; a start per thread at a time.
+
+    Threads inside each operation would synchronise some 150 times per batch, which is ten times slower if another
+    program uses the same cores.
+    """
     threads = torch.get_num_threads()
-    workers = threads if torch.device(device).type == "cpu" else 1
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for done in pool.map(photograph, range(0, len(scene), batch_size)):
+            for done in pool.map(work, starts):
                 if progress is not None:
                     progress(done)
     finally:
         torch.set_num_threads(threads)
-    return pictures
