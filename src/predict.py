@@ -32,7 +32,8 @@ def main(options: DictConfig) -> None:
     check_asked(options)
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
-    trained_on = Manifest.read(folder.manifest).get("data")
+    manifest = Manifest.read(folder.manifest)
+    task.recorded, trained_on = manifest.content, manifest.get("data")
     output = Path(options.output or folder.path / "predictions" / (options.split or ""))
     if options.split is not None:
         data.check_same(trained_on)

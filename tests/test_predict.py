@@ -152,10 +152,9 @@ def test_a_split_gives_a_row_for_each_sample_with_its_label(run_verb: Run, train
 def test_a_split_in_json_in_another_folder(run_verb: Run, trained: Any, tmp_path: Path) -> None:
     words = ["split=val", "format=json", f"output={tmp_path}", "trainer=ddp_cpu"]
     rows = answers(run_verb("predict", f"run={trained.folder}", *words))
-    assert [row | {"index": str(row["index"]), "minutes": str(row["minutes"])} for row in rows] == table(
-        tmp_path / "predictions.csv"
-    )
-    assert list(rows[0]) == ["index", "label", "time", "minutes"]
+    said = [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    assert said == table(tmp_path / "predictions.csv")
+    assert list(rows[0]) == ["index", "label", "time", "minutes", "agreement", "sure", "probability"]
 
 
 # ---------------------------------------------------------------------- what is done, and any name
@@ -169,6 +168,41 @@ def test_what_was_done_stands_in_the_table_and_in_the_json(predict: Run, photos:
     assert notes["a.png"].startswith("inverted")
     assert notes["wide.png"].startswith("padded; width / height 3.3, in training 1")
     assert "squeezed" in predict(str(photos / "wide.png"), "predict.fit=squeeze").out
+
+
+def test_a_wide_picture_of_a_clock_is_padded_unless_told_otherwise(
+    predict: Run, tmp_path: Path, clocks: list[np.ndarray]
+) -> None:
+    """What stands beside the clock changes nothing: no hand is cut off, and none is turned."""
+    square = np.full((64, 64), 200, np.uint8)
+    square[16:48, 16:48] = clocks[0]
+    wide = tmp_path / "wide.png"
+    Image.fromarray(square[16:48]).save(wide)
+    Image.fromarray(square).save(tmp_path / "square.png")
+    padded, same = answers(predict(f"[{wide},{tmp_path / 'square.png'}]", "format=json", "predict.invert=false"))
+    assert padded["note"].startswith("padded")
+    assert padded["minutes"] == pytest.approx(same["minutes"], abs=0.02)
+    (cut,) = answers(predict(str(wide), "format=json", "predict.fit=crop"))
+    assert "50% cut off" in cut["note"]
+
+
+def test_a_run_tells_how_sure_its_answers_are_and_an_older_one_that_it_does_not_know(
+    run_verb: Run, trained: Any, photos: Path, tmp_path: Path
+) -> None:
+    words = [f"inputs={photos / 'a.png'}", f"output={tmp_path}", "format=json"]
+    outcome = run_verb("predict", f"run={trained.folder}", *words)
+    (sure,) = answers(outcome)
+    assert "calibrated" not in outcome.err
+    older = tmp_path / "older"
+    shutil.copytree(trained.folder, older)
+    manifest = json.loads((older / "run.json").read_text())
+    assert manifest.pop("sureness").keys() == {"agreement", "blur", "doubt", "probability"}
+    (older / "run.json").write_text(json.dumps(manifest))
+    outcome = run_verb("predict", f"run={older}", *words)
+    (unknown,) = answers(outcome)
+    assert len(outcome.err.splitlines()) == 1
+    assert "not calibrated" in outcome.err
+    assert sure == unknown | {key: sure[key] for key in ("sure", "probability")}
 
 
 NAMES: list[str | bytes] = [

@@ -136,6 +136,7 @@ class FinishedRun:
         with undisturbed():
             task = build_task(config)
             load_weights(task, path)
+        task.recorded = self.manifest
         return task.eval()
 
     @property
@@ -167,7 +168,10 @@ class FinishedRun:
         return data
 
     def __call__(
-        self, inputs: Any, fit: Literal["crop", "pad", "squeeze"] = "crop", invert: Literal["auto"] | bool = "auto"
+        self,
+        inputs: Any,
+        fit: Literal["crop", "pad", "squeeze", "auto"] = "auto",
+        invert: Literal["auto"] | bool = "auto",
     ) -> list[dict[str, Any]]:
         """The network's answers for a user's inputs, as `python src/predict.py format=json` prints them.
 
@@ -244,7 +248,8 @@ def answers_of(task: "Task", data: "TensorData", inputs: "Tensor") -> list[dict[
 
     with torch.inference_mode():
         parts = inputs.split(data.eval_batch_size)
-        prediction = torch.cat([task(data.normalise(part.to(task.device))).cpu() for part in parts])
+        outputs = [task.predict_step((data.normalise(part.to(task.device)),), 0).cpu() for part in parts]
+        prediction = torch.cat(outputs)
     return task.answers(prediction)
 
 

@@ -31,7 +31,11 @@ class Brought:
 
 
 def bring(
-    names: Sequence[str], data: TensorData, known: Mapping[str, Any], fit: Fit, invert: Literal["auto"] | bool
+    names: Sequence[str],
+    data: TensorData,
+    known: Mapping[str, Any],
+    fit: Literal["crop", "pad", "squeeze", "auto"],
+    invert: Literal["auto"] | bool,
 ) -> Brought:
     """Load the files `names`, and all images below the folders `names`.
 
@@ -39,13 +43,14 @@ def bring(
         names: paths of files and folders.
         data: the network's data set, whose `load_file` reads a file.
         known: the description of the training images, see `known_of`.
-        fit: adaptation of other aspect ratios, see `atelier.data.reading.fitted`.
+        fit: adaptation of other aspect ratios, see `atelier.data.reading.fitted`; "auto": the data set's `fit`.
         invert: whether to invert the images; "auto": only images whose brightness differs from the training images'
             unless they are inverted.
 
     Raises:
         InputError: if no file can be read.
     """
+    fit = data.fit if fit == "auto" else fit
     brought = Brought()
     for name in names:
         for file in found_at(Path(name), brought):

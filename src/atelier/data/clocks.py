@@ -29,6 +29,8 @@ WALL_CLOCK = {
 class ClockData(ImageData):
     """Base class of clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
 
+    fit = "pad"  # a crop would cut off hands, and a squeeze would turn them
+
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         minutes = torch.randint(TIMES, (count,), generator=generator)
         return torch.stack([minutes // 60, minutes % 60], 1)

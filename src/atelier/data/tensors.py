@@ -44,6 +44,7 @@ class TensorData(lightning.LightningDataModule):
     num_classes: int | None = None  # number of classes; None if labels are no classes (N,)
     of_own_files = False  # whether the data are a user's files, which may change after a training
     reads_text = False  # whether a user's inputs are texts instead of files
+    fit: Fit = "crop"  # how a user's images of other proportions are adapted, see `atelier.data.reading.fitted`
     stored_as: torch.dtype | None = None  # type of the numbers of inputs in the format of `load`; None: not stated
 
     def __init__(

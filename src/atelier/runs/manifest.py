@@ -11,7 +11,7 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
-KINDS = {"overrides": list, **dict.fromkeys(("objective", "test", "seconds", "versions", "git"), dict)}
+KINDS = {"overrides": list, **dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness"), dict)}
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
 

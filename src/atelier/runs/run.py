@@ -231,7 +231,7 @@ class Run:
     def record_test(self, trainer: lightning.Trainer) -> None:
         values = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
         if self.main:
-            self.manifest.update(test=values)
+            self.manifest.update(test=values, **getattr(trainer.lightning_module, "recorded", {}))
 
     @property
     def objective(self) -> float | None:

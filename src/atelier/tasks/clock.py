@@ -1,7 +1,9 @@
 """The task of reading the time from an image of a clock (Leiden report, assignment 2)."""
 
 import math
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -9,7 +11,9 @@ from torch import Tensor, nn
 
 from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 from atelier.metrics.mean import Mean
+from atelier.project import command
 from atelier.tasks.encodings import Encoding, minutes_of
+from atelier.tasks.sureness import Sureness, agreement, blur
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # images (N, 1, H, W), times (N, 2) as hour and minute
@@ -50,7 +54,18 @@ class ClockReader(Task):
     def forward(self, pictures: Tensor) -> Tensor:
         if self.training or not self.quarter_turns:
             return self.network(pictures)
-        return self.encoding.mean(torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)]))
+        return self.encoding.mean(self.turned(pictures))
+
+    def turned(self, pictures: Tensor) -> Tensor:
+        """The network's outputs (4, N, Σencoding.outputs) for pictures (N, 1, H, W) in four quarter turns."""
+        return torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)])
+
+    def predict_step(self, batch: Any, batch_index: int) -> Tensor:
+        """The outputs (N, 4, Σencoding.outputs) in four turns; of pictures that are not square, (N, 1, …), in one."""
+        pictures = batch[0]
+        if pictures.shape[2] != pictures.shape[3]:
+            return self.network(pictures)[:, None]
+        return self.turned(pictures).transpose(0, 1)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         pictures, times = batch
@@ -83,6 +98,22 @@ class ClockReader(Task):
 
     def on_test_epoch_end(self) -> None:
         self.log_metrics("test", {"loss": self.test_loss, "common_sense_error": self.test_error})
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if hasattr(data, "sets"):  # a user's own loaders have none
+            self.calibrate(data)
+
+    @torch.no_grad()
+    def calibrate(self, data: Any) -> None:
+        """Let `recorded` have the network's sureness, from all validation pictures of a data module."""
+        validation = data.sets["val"]
+        rows = torch.arange(len(validation)).split(data.eval_batch_size)
+        batches = [data.transfer_batch_to_device(validation[part], self.device, 0) for part in rows]
+        parts = [self.predict_step((data.normalise(pictures),), 0) for pictures, _ in batches]
+        predictions, times = torch.cat(parts).cpu(), torch.cat([times for _, times in batches]).cpu()
+        answer, differences = self.read(predictions)
+        errors = common_sense_error(answer, minutes_of(times))
+        sureness = Sureness.calibrated(differences, blur(self.encoding, predictions), errors)
+        self.recorded = {"sureness": asdict(sureness)}
 
     def errors(self, prediction: Tensor, times: Tensor) -> Tensor:
         """The common-sense error (N,) of each sample, in minutes."""
@@ -92,13 +123,43 @@ class ClockReader(Task):
         """Times (N, 2) as texts such as '10:09'."""
         return [clock_time(hour * 60 + minute) for hour, minute in labels.tolist()]
 
+    def read(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
+        """The answers (N,) of predictions (N, K, Σencoding.outputs) in K turns, and the agreement (N,), in minutes."""
+        turns = predictions.shape[1]
+        said = self.encoding.decode(predictions.flatten(0, 1)).view(-1, turns)
+        answer = (
+            self.encoding.decode(self.encoding.mean(predictions.transpose(0, 1))) if self.quarter_turns else said[:, 0]
+        )
+        return answer, agreement(answer, said)
+
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """The time of each image as '10:09' and as minutes since 12 o'clock, None if the outputs are not finite."""
-        minutes = self.encoding.decode(prediction).tolist()
-        return [
+        """The time of each picture, and how sure it is.
+
+        Args:
+            prediction: outputs (N, K, Σencoding.outputs) in K quarter turns, as `predict_step` returns them; or (N,
+                Σencoding.outputs), which do not say how sure they are.
+
+        Returns:
+            `time`, such as '10:09', and `minutes` since 12 o'clock, None if the outputs are not finite; of several
+            turns, `agreement` in minutes; and if `recorded` has the network's `sureness`, `sure` and `probability`.
+        """
+        predictions = prediction if prediction.dim() == 3 else prediction[:, None]
+        minutes, differences = self.read(predictions)
+        answers: list[dict[str, Any]] = [
             {"time": clock_time(value), "minutes": None if math.isnan(value) else round(value, 2) % 720}
-            for value in minutes
+            for value in minutes.tolist()
         ]
+        if predictions.shape[1] == 1:
+            return answers
+        for answer, difference in zip(answers, differences.tolist(), strict=True):
+            answer["agreement"] = round(difference, 2)
+        sureness = Sureness.recorded(self.recorded.get("sureness"))
+        if sureness is None:
+            remedy = f"{command('train')} resume=RUN train=false does it"
+            print(f"how sure the answers are is not known: the run was not calibrated; {remedy}", file=sys.stderr)
+            return answers
+        told = sureness.told(differences, blur(self.encoding, predictions))
+        return [answer | sure for answer, sure in zip(answers, told, strict=True)]
 
 
 def clock_time(minutes: float) -> str:
