@@ -47,6 +47,7 @@ LONG = (
 # What an option is composed with, where the first experiment that has it will not do.
 GIVEN = {
     ("data", "clocks_npy"): ["experiment=clock_angles", "data.images=images.npy", "data.labels=labels.npy"],
+    ("data", "clocks_other"): ["experiment=clock_any"],
     ("features", "classifier"): ["experiment=digits_gan"],
     ("features", "inception"): ["experiment=digits_gan", "features.weights=inception.pth"],
     ("data", "image_folder"): ["data.images=images", "data.classes=[a,b]"],
