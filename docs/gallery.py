@@ -47,5 +47,8 @@ def copy(pictures: dict[str, str], docs: Path, logs: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or sections(PAGE):
+    known = sections(PAGE)
+    if unknown := [name for name in sys.argv[1:] if name not in known]:
+        sys.exit(f"gallery: no section {', '.join(unknown)}; choose from: {', '.join(known)}")
+    for name in sys.argv[1:] or known:
         remake(name, PAGE, PAGE.parents[1] / "logs" / "gallery" / name)

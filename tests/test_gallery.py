@@ -4,6 +4,7 @@ import re
 import runpy
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,10 @@ def test_nothing_is_copied_where_a_command_fails(page: Path, tmp_path: Path) -> 
     with pytest.raises(subprocess.CalledProcessError):
         GALLERY["remake"]("bad", page, tmp_path / "logs")
     assert not (page.parent / "gallery").exists()
+
+
+def test_an_unknown_section_is_named_with_those_there_are_and_nothing_runs() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "gallery.py"), "discs"]
+    told = subprocess.run(command, capture_output=True, text=True, env={"PATH": ""})
+    assert told.returncode == 1
+    assert told.stderr == f"gallery: no section discs; choose from: {', '.join(GALLERY['sections'](PAGE))}\n"
