@@ -154,7 +154,7 @@ def test_a_split_in_json_in_another_folder(run_verb: Run, trained: Any, tmp_path
     rows = answers(run_verb("predict", f"run={trained.folder}", *words))
     said = [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
     assert said == table(tmp_path / "predictions.csv")
-    assert list(rows[0]) == ["index", "label", "time", "minutes", "agreement", "sure", "probability"]
+    assert list(rows[0]) == ["index", "label", "time", "minutes", "spread", "sure", "probability"]
 
 
 # ---------------------------------------------------------------------- what is done, and any name
@@ -196,7 +196,7 @@ def test_a_run_tells_how_sure_its_answers_are_and_an_older_one_that_it_does_not_
     older = tmp_path / "older"
     shutil.copytree(trained.folder, older)
     manifest = json.loads((older / "run.json").read_text())
-    assert manifest.pop("sureness").keys() == {"agreement", "blur", "doubt", "probability"}
+    assert manifest.pop("sureness").keys() == {"spread", "blur", "doubt", "probability"}
     (older / "run.json").write_text(json.dumps(manifest))
     outcome = run_verb("predict", f"run={older}", *words)
     (unknown,) = answers(outcome)

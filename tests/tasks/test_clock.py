@@ -161,7 +161,7 @@ def test_testing_and_predicting_read_it_in_four_turns(turning) -> None:
 
 # ---------------------------------------------------------------------- how sure an answer is
 
-CALIBRATED = {"sureness": {"agreement": 20.0, "blur": 1.0, "doubt": [0.5, 1.0], "probability": [0.9, 0.6]}}
+CALIBRATED = {"sureness": {"spread": 20.0, "blur": 1.0, "doubt": [0.5, 1.0], "probability": [0.9, 0.6]}}
 
 
 def test_an_answer_is_not_sure_where_the_turns_disagree(turning) -> None:
@@ -171,7 +171,7 @@ def test_an_answer_is_not_sure_where_the_turns_disagree(turning) -> None:
     alike = torch.full((1, 1, 2, 2), 4.0)
     shy = torch.tensor([[[[4.0, 4.0], [4.0, 4.5]]]])  # 4:30 in one turn of four
     answers = task.eval().answers(task.predict_step((torch.cat([batch[0], alike, shy]),), 0))
-    assert [answer["agreement"] for answer in answers] == pytest.approx([30, 0, 11.25], abs=0.05)
+    assert [answer["spread"] for answer in answers] == pytest.approx([30, 0, 11.25], abs=0.05)
     assert [answer["sure"] for answer in answers] == [NOT_SURE, "yes", "yes"]
     assert [answer["probability"] for answer in answers] == [None, 0.9, 0.6]
     assert [answer["time"] for answer in answers] == ["4:00", "4:00", "4:07"]
@@ -180,7 +180,7 @@ def test_an_answer_is_not_sure_where_the_turns_disagree(turning) -> None:
 def test_an_answer_is_not_sure_where_agreeing_outputs_are_like_those_for_no_time() -> None:
     """As of noise: the hands' points are near the middle of the clock, whose times agree."""
     task = reader(nn.Identity(), Angles([4]))
-    task.recorded = {"sureness": {"agreement": 20.0, "blur": 0.01, "doubt": [1.0], "probability": [0.9]}}
+    task.recorded = {"sureness": {"spread": 20.0, "blur": 0.01, "doubt": [1.0], "probability": [0.9]}}
     ideal = task.encoding.ideal(torch.tensor([[3, 0]])).expand(4, 4)
     answers = task.answers(torch.stack([ideal, ideal * 0.5, ideal * math.nan]))
     assert [answer["sure"] for answer in answers] == ["yes", NOT_SURE, NOT_SURE]
@@ -190,7 +190,7 @@ def test_an_answer_is_not_sure_where_agreeing_outputs_are_like_those_for_no_time
 def test_a_run_that_was_not_calibrated_answers_and_says_so(turning, capsys: pytest.CaptureFixture[str]) -> None:
     task, batch = turning
     (answer,) = task.eval().answers(task.predict_step(batch, 0))
-    assert answer.keys() == {"time", "minutes", "agreement"}
+    assert answer.keys() == {"time", "minutes", "spread"}
     (line,) = capsys.readouterr().err.splitlines()
     assert "was not calibrated" in line
 
@@ -203,14 +203,14 @@ def test_a_picture_that_is_not_square_is_read_once() -> None:
 def test_limits_are_of_the_validation_pictures() -> None:
     minutes = torch.arange(201.0)
     sureness = Sureness.calibrated(minutes.flip(0), minutes / 1000, minutes)
-    assert sureness.agreement == pytest.approx(195)
+    assert sureness.spread == pytest.approx(195)
     assert sureness.blur == pytest.approx(0.195)
     assert len(sureness.doubt) == len(sureness.probability) == 10
     assert sureness.doubt == sorted(sureness.doubt)
     assert sureness.doubt[-1] <= 1
 
 
-def test_more_agreement_is_a_higher_probability() -> None:
+def test_a_smaller_spread_is_a_higher_probability() -> None:
     minutes = torch.arange(200.0)
     sureness = Sureness.calibrated(minutes, minutes / 1000, (minutes > 100) * 60.0)
     told = sureness.told(torch.tensor([3.0, 190.0, 198.0]), torch.zeros(3))
@@ -219,4 +219,4 @@ def test_more_agreement_is_a_higher_probability() -> None:
 
 def test_sureness_of_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="its sureness is of another kind"):
-        Sureness.recorded({"agreement": 1, "blur": "much", "doubt": [], "probability": []})
+        Sureness.recorded({"spread": 1, "blur": "much", "doubt": [], "probability": []})

@@ -13,7 +13,7 @@ from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 from atelier.metrics.mean import Mean
 from atelier.project import command
 from atelier.tasks.encodings import Encoding, minutes_of
-from atelier.tasks.sureness import Sureness, agreement, blur
+from atelier.tasks.sureness import Sureness, blur, spread
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # images (N, 1, H, W), times (N, 2) as hour and minute
@@ -124,13 +124,13 @@ class ClockReader(Task):
         return [clock_time(hour * 60 + minute) for hour, minute in labels.tolist()]
 
     def read(self, predictions: Tensor) -> tuple[Tensor, Tensor]:
-        """The answers (N,) of predictions (N, K, Σencoding.outputs) in K turns, and the agreement (N,), in minutes."""
+        """The answers (N,) of predictions (N, K, Σencoding.outputs) in K turns, and the spread (N,), in minutes."""
         turns = predictions.shape[1]
         said = self.encoding.decode(predictions.flatten(0, 1)).view(-1, turns)
         answer = (
             self.encoding.decode(self.encoding.mean(predictions.transpose(0, 1))) if self.quarter_turns else said[:, 0]
         )
-        return answer, agreement(answer, said)
+        return answer, spread(answer, said)
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
         """The time of each picture, and how sure it is.
@@ -141,7 +141,7 @@ class ClockReader(Task):
 
         Returns:
             `time`, such as '10:09', and `minutes` since 12 o'clock, None if the outputs are not finite; of several
-            turns, `agreement` in minutes; and if `recorded` has the network's `sureness`, `sure` and `probability`.
+            turns, `spread` in minutes; and if `recorded` has the network's `sureness`, `sure` and `probability`.
         """
         predictions = prediction if prediction.dim() == 3 else prediction[:, None]
         minutes, differences = self.read(predictions)
@@ -152,7 +152,7 @@ class ClockReader(Task):
         if predictions.shape[1] == 1:
             return answers
         for answer, difference in zip(answers, differences.tolist(), strict=True):
-            answer["agreement"] = round(difference, 2)
+            answer["spread"] = round(difference, 2)
         sureness = Sureness.recorded(self.recorded.get("sureness"))
         if sureness is None:
             remedy = f"{command('train')} resume=RUN train=false does it"

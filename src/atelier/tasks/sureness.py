@@ -16,13 +16,13 @@ from atelier.errors import InputError
 from atelier.metrics.common_sense import common_sense_error
 from atelier.tasks.encodings import HALF_DAY, Encoding
 
-SHARE = 0.975  # share of the validation pictures within the limit of agreement, and within that of blur
+SHARE = 0.975  # share of the validation pictures within the limit of spread, and within that of blur
 WITHIN = 5  # minutes: `probability` is that of a smaller or equal error
 GROUPS = 10  # number of groups of validation pictures with a probability each
 NOT_SURE = "not sure: no clock, or one unlike those it knows"
 
 
-def agreement(answer: Tensor, readings: Tensor) -> Tensor:
+def spread(answer: Tensor, readings: Tensor) -> Tensor:
     """The mean common-sense error (N,), in minutes, of readings (N, K) from the answer (N,)."""
     return common_sense_error(readings, answer[:, None].expand_as(readings)).mean(1)
 
@@ -39,26 +39,26 @@ def blur(encoding: Encoding, predictions: Tensor) -> Tensor:
 class Sureness:
     """What is known of a network's sureness from its validation pictures.
 
-    A picture's doubt is its agreement or its blur, each as a multiple of its limit, whichever is larger; above 1, the
+    A picture's doubt is its spread or its blur, each as a multiple of its limit, whichever is larger; above 1, the
     answer is not sure.
 
     Args:
-        agreement: the limit in minutes, which `SHARE` of the validation pictures keep.
+        spread: the limit in minutes, which `SHARE` of the validation pictures keep.
         blur: likewise, in units of the encoding's loss.
         doubt: the largest doubt in each of at most `GROUPS` groups of validation pictures with sure answers, ascending.
         probability: the share of each group whose answer is at most `WITHIN` minutes off.
     """
 
-    agreement: float
+    spread: float
     blur: float
     doubt: list[float]
     probability: list[float]
 
     @classmethod
-    def calibrated(cls, agreement: Tensor, blur: Tensor, errors: Tensor) -> Self:
-        """From the agreement, the blur and the error in minutes of validation pictures, (N,) each."""
-        minutes, loss = (max(1e-6, values.nanquantile(SHARE).item()) for values in (agreement, blur))
-        doubt, order = doubts(agreement, blur, minutes, loss).sort()
+    def calibrated(cls, spread: Tensor, blur: Tensor, errors: Tensor) -> Self:
+        """From the spread, the blur and the error in minutes of validation pictures, (N,) each."""
+        minutes, loss = (max(1e-6, values.nanquantile(SHARE).item()) for values in (spread, blur))
+        doubt, order = doubts(spread, blur, minutes, loss).sort()
         doubt = doubt[doubt <= 1]  # NaN sorts last
         right = (errors[order] <= WITHIN)[: len(doubt)].float()
         groups = [part for part in torch.stack([doubt, right], 1).chunk(GROUPS) if len(part)]
@@ -79,13 +79,13 @@ class Sureness:
             doubt, probability = (list(map(float, content[name])) for name in ("doubt", "probability"))
             if len(doubt) != len(probability):
                 raise ValueError("doubt and probability differ in length")
-            return cls(float(content["agreement"]), float(content["blur"]), doubt, probability)
+            return cls(float(content["spread"]), float(content["blur"]), doubt, probability)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"run.json: its sureness is of another kind than a run's ({error})") from error
 
-    def told(self, agreement: Tensor, blur: Tensor) -> list[dict[str, Any]]:
+    def told(self, spread: Tensor, blur: Tensor) -> list[dict[str, Any]]:
         """For each picture, whether the answer is sure, and if it is, how probably it is right, else None."""
-        doubt = doubts(agreement, blur, self.agreement, self.blur)
+        doubt = doubts(spread, blur, self.spread, self.blur)
         groups = torch.searchsorted(torch.tensor(self.doubt), doubt.nan_to_num(2)).clamp(max=len(self.doubt) - 1)
         return [
             {"sure": "yes", "probability": round(self.probability[group], 4)}
@@ -95,6 +95,6 @@ class Sureness:
         ]
 
 
-def doubts(agreement: Tensor, blur: Tensor, most_agreement: float, most_blur: float) -> Tensor:
+def doubts(spread: Tensor, blur: Tensor, most_spread: float, most_blur: float) -> Tensor:
     """See `Sureness`; NaN where a prediction is not finite."""
-    return torch.maximum(agreement / most_agreement, blur / most_blur)
+    return torch.maximum(spread / most_spread, blur / most_blur)
