@@ -9,7 +9,7 @@ from torch import Tensor
 
 from atelier.data.clock_photos import photograph_clocks
 from atelier.data.clock_styles import HELD_OUT, TRAINING
-from atelier.data.clocks import TIMES, ClockData
+from atelier.data.clocks import TIMES, ClockData, times_of
 
 STYLES = {"training": TRAINING, "held_out": HELD_OUT}
 
@@ -64,8 +64,7 @@ class AnyClocks(ClockData):
                 ("test", self.test_images, "held_out", self.test_unmarked, 1),
             )
             for part, count, styles, unmarked, offset in parts:
-                index = torch.arange(count) % TIMES
-                times = torch.stack([index // 60, index % 60], 1)  # (N, 2)
+                times = times_of(torch.arange(count) % TIMES)
                 tensors[f"{part}_images"] = photograph_clocks(
                     times,
                     STYLES[styles],

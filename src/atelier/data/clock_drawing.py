@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterable
 from functools import lru_cache
 
-from PIL import Image, ImageChops, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw
 
-from atelier.data.clock_faces import FONT_FOLDER, numeral
+from atelier.data.clock_faces import font_of, numeral
 from atelier.data.clock_hands import parts
 from atelier.data.clock_styles import Hand, Look
 
@@ -155,9 +155,8 @@ def _draw_mark(draw: ImageDraw.ImageDraw, look: Look) -> None:
 def _draw_numerals(tones: Image.Image, look: Look) -> None:
     if look.numerals == "none":
         return
-    roman, step = look.numerals.startswith("roman"), {"twelve": 12}.get(look.numerals, 1)
-    step = 3 if look.numerals.endswith("quarters") else step
-    radial = look.numerals in ("radial", "roman")
+    step = {"twelve": 12, "quarters": 3, "roman_quarters": 3}.get(look.numerals, 1)
+    roman, radial = look.numerals.startswith("roman"), look.numerals in ("radial", "roman")
     for hour in range(step, 13, step):
         text = ROMAN[hour - 1] if roman else str(hour)
         widest = 0.3 if radial and step == 1 else 0.42
@@ -165,18 +164,10 @@ def _draw_numerals(tones: Image.Image, look: Look) -> None:
         _paste(tones, mask, _at(hour / 12, look.numeral_radius), look.ink)
 
 
-@lru_cache(maxsize=64)
-def _font(name: str, height: int) -> ImageFont.FreeTypeFont:
-    """A font whose numerals are `height` pixels high."""
-    path = str(FONT_FOLDER / f"{name}.ttf")
-    _, top, _, bottom = ImageFont.truetype(path, 100).getbbox("8")
-    return ImageFont.truetype(path, height * 100 / (bottom - top))
-
-
 @lru_cache(maxsize=20_000)
 def _text(font: str, text: str, height: int, widest: float, hours: int) -> Image.Image:
     """A mask of the text, at most `widest` dial radii wide, turned by `hours`."""
-    mask = numeral(text, _font(font, height), widest * RADIUS)
+    mask = numeral(text, font_of(font, height), widest * RADIUS)
     return mask.rotate(-30 * hours, Image.Resampling.BILINEAR, expand=True) if hours else mask
 
 

@@ -72,6 +72,14 @@ def _draw_ticks(draw: ImageDraw.ImageDraw, face: Face, canvas: int) -> None:
         draw.ellipse((low, low, high, high), outline=255, width=max(1, round(canvas * 0.006)))
 
 
+@lru_cache(maxsize=64)
+def font_of(name: str, height: float) -> ImageFont.FreeTypeFont:
+    """A font whose numerals are `height` pixels high; `name` is its file's, without .ttf."""
+    path = str(FONT_FOLDER / f"{name}.ttf")
+    _, top, _, bottom = ImageFont.truetype(path, 100).getbbox("8")
+    return ImageFont.truetype(path, height * 100 / (bottom - top))
+
+
 def numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Image:
     """An image of the numeral, cropped to its ink, so that it can be centred, and condensed to at most `widest`."""
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
@@ -82,9 +90,7 @@ def numeral(text: str, font: ImageFont.FreeTypeFont, widest: float) -> Image.Ima
 
 def _draw_numerals(dial: Image.Image, face: Face) -> None:
     canvas = dial.width
-    path = str(FONT_FOLDER / f"{face.font}.ttf")
-    _, top, _, bottom = ImageFont.truetype(path, 100).getbbox("8")
-    font = ImageFont.truetype(path, face.numeral_height * canvas / 2 * 100 / (bottom - top))
+    font = font_of(face.font, face.numeral_height * canvas / 2)
     for hour in range(1, 13):
         # Turned numerals must be narrower, so that 10, 11 and 12 do not touch each other.
         mask = numeral(str(hour), font, (0.29 if face.radial else 0.4) * canvas / 2)

@@ -12,7 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from atelier.data.clock_backgrounds import draw_backgrounds
 from atelier.data.clock_drawing import EXTENT, draw_clock, reach
-from atelier.data.clock_renderer import blur, each, highlight, in_threads, linear
+from atelier.data.clock_renderer import each, exposed, in_threads, linear
 from atelier.data.clock_scene import Scene, draw_scenes, plane_to_picture
 from atelier.data.clock_styles import Look, Styles, draw_look
 
@@ -104,10 +104,7 @@ def photograph(looks: Sequence[Look], scene: Scene, image_size: int, generator: 
     picture = avg_pool2d(torch.lerp(picture, tones, covered)[:, None], 2)[:, 0]
 
     places = places.view(-1, 2).mean(1)
-    lit = torch.stack((scene.light.sin(), -scene.light.cos()), 1) * scene.gradient[:, None]
-    picture *= linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
-    picture += highlight(scene, places)
-    picture = blur(picture.clamp_(0, 1), each(scene.blur))
+    picture = exposed(picture, scene, places)
     picture += each(scene.noise) * torch.randn(picture.shape, generator=generator)
     return picture.clamp_(0, 1).mul_(255).round_().to(torch.uint8)[:, None]
 

@@ -101,7 +101,7 @@ def _wood(scene: Scene, u: Tensor, v: Tensor, planks: Tensor) -> Tensor:
     return grain[:, 0].mul_(each(scene.grain)).add_(1).mul_(each(scene.wood))
 
 
-def highlight(scene: Scene, places: Tensor) -> Tensor:
+def _highlight(scene: Scene, places: Tensor) -> Tensor:
     """(B, S, S): a Gaussian spot of light."""
     cos, sin = scene.highlight_angle.cos(), scene.highlight_angle.sin()
     axes = torch.stack((torch.stack((cos, sin), 1), torch.stack((-sin, cos), 1)), 1)
@@ -111,7 +111,7 @@ def highlight(scene: Scene, places: Tensor) -> Tensor:
     return power.mul_(-0.5).exp_().mul_(each(scene.highlight))
 
 
-def blur(picture: Tensor, weight: Tensor) -> Tensor:
+def _blur(picture: Tensor, weight: Tensor) -> Tensor:
     """(B, S, S) -> (B, S, S): the filter (b, 1 - 2b, b) along both axes, edges repeated."""
     for dim in (1, 2):
         side = picture.shape[dim]
@@ -119,6 +119,14 @@ def blur(picture: Tensor, weight: Tensor) -> Tensor:
         around = wide.narrow(dim, 0, side) + wide.narrow(dim, 2, side)
         picture = around.sub_(picture, alpha=2).mul_(weight).add_(picture)
     return picture
+
+
+def exposed(picture: Tensor, scene: Scene, places: Tensor) -> Tensor:
+    """(B, S, S) -> (B, S, S): the light's gradient and highlight on a picture, which changes, and the lens's blur."""
+    lit = torch.stack((scene.light.sin(), -scene.light.cos()), 1) * scene.gradient[:, None]
+    picture *= linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
+    picture += _highlight(scene, places)
+    return _blur(picture.clamp_(0, 1), each(scene.blur))
 
 
 def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks: Tensor, noise: Tensor) -> Tensor:
@@ -173,10 +181,7 @@ def _photograph(scene: Scene, view: Tensor, edges: Tensor, faces: Tensor, planks
     dial = torch.lerp(dial, each(scene.hand).expand_as(dial), hands)
     picture = torch.lerp(dial, picture, beyond(1.0))
 
-    lit = torch.stack((scene.light.sin(), -scene.light.cos()), 1) * scene.gradient[:, None]
-    picture *= linear(torch.cat((lit, torch.ones_like(lit[:, :1])), 1), places)
-    picture += highlight(scene, places)
-    picture = blur(picture.clamp_(0, 1), each(scene.blur))
+    picture = exposed(picture, scene, places)
     return picture.addcmul_(noise, each(scene.noise)).clamp_(0, 1)
 
 

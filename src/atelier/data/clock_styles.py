@@ -115,7 +115,7 @@ def draw_look(random: Random, styles: Styles, marked: bool = True) -> Look:
     dated = marked and random_share() < 0.2
     disc = uniform(0.25, 0.7) if random_share() < 0.15 else 0.0
     hour, minute, second = _draw_hands(random, styles, paper, ink)
-    light = uniform(-0.05, 0.05), uniform(-0.05, 0.05)
+    shadow_offset = uniform(-0.05, 0.05), uniform(-0.05, 0.05)
     return Look(
         font=choice(styles.fonts),
         numerals=numerals,
@@ -143,7 +143,7 @@ def draw_look(random: Random, styles: Styles, marked: bool = True) -> Look:
         second_turn=random_share(),
         hub=uniform(0.0, 0.09),
         shadow=uniform(0.1, 0.5) if random_share() < 0.5 else 0.0,
-        shadow_offset=light,
+        shadow_offset=shadow_offset,
         background=choice(styles.backgrounds),
     )
 

@@ -26,14 +26,18 @@ WALL_CLOCK = {
 }
 
 
+def times_of(minutes: Tensor) -> Tensor:
+    """Minutes since 12 o'clock (N,) as times (N, 2), hour 0–11 and minute 0–59."""
+    return torch.stack([minutes // 60, minutes % 60], 1)
+
+
 class ClockData(ImageData):
     """Base class of clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
 
     fit = "pad"  # a crop would cut off hands, and a squeeze would turn them
 
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
-        minutes = torch.randint(TIMES, (count,), generator=generator)
-        return torch.stack([minutes // 60, minutes % 60], 1)
+        return times_of(torch.randint(TIMES, (count,), generator=generator))
 
 
 class Clocks(ClockData):
@@ -63,8 +67,7 @@ class Clocks(ClockData):
         return f"clocks_{self.image_size}px_{self.num_images}_seed{self.render_seed}"
 
     def make(self) -> tuple[dict[str, Tensor], None]:
-        index = torch.arange(self.num_images) % TIMES
-        times = torch.stack([index // 60, index % 60], 1)  # (N, 2)
+        times = times_of(torch.arange(self.num_images) % TIMES)
         scenes = draw_scenes(times, torch.Generator().manual_seed(self.render_seed), **self.scene)
         with Progress(transient=True) as progress:
             task = progress.add_task(f"Rendering {self.num_images:,} clocks", total=self.num_images)

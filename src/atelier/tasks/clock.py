@@ -106,10 +106,11 @@ class ClockReader(Task):
     def calibrate(self, data: Any) -> None:
         """Let `recorded` have the network's sureness, from all validation pictures of a data module."""
         validation = data.sets["val"]
-        rows = torch.arange(len(validation)).split(data.eval_batch_size)
-        batches = [data.transfer_batch_to_device(validation[part], self.device, 0) for part in rows]
-        parts = [self.predict_step((data.normalise(pictures),), 0) for pictures, _ in batches]
-        predictions, times = torch.cat(parts).cpu(), torch.cat([times for _, times in batches]).cpu()
+        parts = []
+        for rows in torch.arange(len(validation)).split(data.eval_batch_size):
+            pictures, labels = data.transfer_batch_to_device(validation[rows], self.device, 0)
+            parts.append((self.predict_step((data.normalise(pictures),), 0).cpu(), labels.cpu()))
+        predictions, times = map(torch.cat, zip(*parts, strict=True))
         answer, differences = self.read(predictions)
         errors = common_sense_error(answer, minutes_of(times))
         sureness = Sureness.calibrated(differences, blur(self.encoding, predictions), errors)
