@@ -19,7 +19,7 @@ from atelier.metrics.common_sense import common_sense_error
 from atelier.tasks.clock import ClockReader, clock_time
 from atelier.tasks.encodings import Angles, Encoding, Regression
 from atelier.tasks.schedule import Schedule
-from atelier.tasks.sureness import NOT_SURE, Sureness
+from atelier.tasks.sureness import NOT_SURE, POOR, Sureness
 
 TIMES = torch.tensor([[0, 0], [0, 5], [10, 9], [11, 59]])
 Compose = Callable[..., DictConfig]
@@ -214,7 +214,7 @@ def test_a_smaller_spread_is_a_higher_probability() -> None:
     minutes = torch.arange(200.0)
     sureness = Sureness.calibrated(minutes, minutes / 1000, (minutes > 100) * 60.0)
     told = sureness.told(torch.tensor([3.0, 190.0, 198.0]), torch.zeros(3))
-    assert [(one["sure"], one["probability"]) for one in told] == [("yes", 1.0), ("yes", 0.0), (NOT_SURE, None)]
+    assert [(one["sure"], one["probability"]) for one in told] == [("yes", 1.0), (POOR, 0.0), (NOT_SURE, None)]
 
 
 def test_sureness_of_another_kind_is_refused() -> None:

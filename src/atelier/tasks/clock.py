@@ -99,7 +99,7 @@ class ClockReader(Task):
     def on_test_epoch_end(self) -> None:
         self.log_metrics("test", {"loss": self.test_loss, "common_sense_error": self.test_error})
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if hasattr(data, "sets"):  # a user's own loaders have none
+        if self.trainer.is_global_zero and hasattr(data, "sets"):  # a user's own loaders have none
             self.calibrate(data)
 
     @torch.no_grad()

@@ -20,6 +20,7 @@ SHARE = 0.975  # share of the validation pictures within the limit of spread, an
 WITHIN = 5  # minutes: `probability` is that of a smaller or equal error
 GROUPS = 10  # number of groups of validation pictures with a probability each
 NOT_SURE = "not sure: no clock, or one unlike those it knows"
+POOR = "not sure: most of its answers to such pictures are wrong"
 
 
 def spread(answer: Tensor, readings: Tensor) -> Tensor:
@@ -84,11 +85,14 @@ class Sureness:
             raise InputError(f"run.json: its sureness is of another kind than a run's ({error})") from error
 
     def told(self, spread: Tensor, blur: Tensor) -> list[dict[str, Any]]:
-        """For each picture, whether the answer is sure, and if it is, how probably it is right, else None."""
+        """For each picture, whether the answer is sure; and how probably it is right, None if it is no known clock."""
         doubt = doubts(spread, blur, self.spread, self.blur)
         groups = torch.searchsorted(torch.tensor(self.doubt), doubt.nan_to_num(2)).clamp(max=len(self.doubt) - 1)
         return [
-            {"sure": "yes", "probability": round(self.probability[group], 4)}
+            {
+                "sure": "yes" if self.probability[group] >= 0.5 else POOR,
+                "probability": round(self.probability[group], 4),
+            }
             if value <= 1 and self.probability
             else {"sure": NOT_SURE, "probability": None}
             for value, group in zip(doubt.tolist(), groups.tolist(), strict=True)
