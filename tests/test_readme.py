@@ -79,7 +79,7 @@ def test_readme_says_in_its_first_screen_what_this_is_and_what_it_gives() -> Non
     first = (ROOT / "README.md").read_text().splitlines()[:40]
     assert "make train" in first
     assert any(line.startswith("![") for line in first)
-    assert any(line.startswith("| experiment |") for line in first)
+    assert any(line.startswith("| task |") for line in first)
 
 
 @pytest.mark.parametrize(

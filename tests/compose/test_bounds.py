@@ -23,6 +23,7 @@ TARGETS = sorted(
 # {option: {key: values that are refused}}; each with another experiment where the default one has no such thing
 REFUSED = {
     "network": {"hidden": [[-5], [64, 0]], "dropout": [2, -0.1, "much"], "batch_norm": ["torch"]},
+    "network=fast_cnn": {"stem": [0], "widths": [[0], 8]},
     "network=resnet": {"width": [0], "depth": [0]},
     "network=conv_blocks": {"blocks": [[[8, 0]], [0]]},
     "network=lstm": {"layers": [0], "symbols": ["bits"], "readout": ["first"], "memory": [[1, 100], [2]]},

@@ -1,6 +1,7 @@
 """Numbers of parameters: those of the reports' tables, and others worked out layer by layer."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from omegaconf import DictConfig
@@ -83,6 +84,13 @@ def test_elec576s_improved_lenet5(count: Callable[..., int]) -> None:
     convolutions = convolution(1, 32, 5) + convolution(32, 64) + convolution(64, 64)
     dense = linear(4 * 4 * 64, 256) + linear(256, 10)
     assert count("network=lenet5_bn", *GRAY28) == convolutions + batch_norm(32, 64, 64, 256) + dense
+
+
+def test_the_fast_network(count: Callable[..., int]) -> None:
+    widths = [24, 64, 64, 128, 128, 256, 256]
+    convolutions = sum(convolution(*pair, bias=False) for pair in pairwise(widths))
+    expected = convolution(3, 24, 2) + convolutions + batch_norm(*widths[1:]) + linear(256, 10)
+    assert count("network=fast_cnn", *CIFAR10) == expected
 
 
 def test_the_residual_network_of_20_layers(count: Callable[..., int]) -> None:

@@ -163,6 +163,17 @@ def test_a_residual_network_of_zero_weights_passes_its_input_on() -> None:
     torch.testing.assert_close(block(images), images)
 
 
+# ---------------------------------------------------------------------- the fast network
+
+
+def test_a_block_of_the_fast_network_pools_before_its_first_norm(network: Network) -> None:
+    made = network("network=fast_cnn", "network.stem=5", "network.widths=[4, 6]", "activation=gelu")
+    block = ["Conv2d", "MaxPool2d", "BatchNorm2d", "GELU", "Conv2d", "BatchNorm2d", "GELU"]
+    assert kinds(made.features) == ["Conv2d", "GELU", *block * 2, "AdaptiveMaxPool2d"]
+    assert sizes(made) == [(5, 2), (4, 3), (4, 3), (6, 3), (6, 3)]
+    assert made.features[:-1](torch.randn(2, 1, 28, 28)).shape == (2, 6, 6, 6)
+
+
 # ---------------------------------------------------------------------- inputs that do not fit
 
 
@@ -172,6 +183,7 @@ def test_a_residual_network_of_zero_weights_passes_its_input_on() -> None:
         ("vgg", [1, 28, 28], "data.shape=[1, 28, 28]: the network ConvBlocks takes pictures .* at least 32"),
         ("cnn", [3, 64, 7], "data.shape=[3, 64, 7]: the network CNN takes pictures .* at least 8"),
         ("lenet5", [28, 28], "data.shape=[28, 28]: the network LeNet5 takes pictures .*channels, height, width"),
+        ("fast_cnn", [1, 8, 8], "data.shape=[1, 8, 8]: the network FastCNN takes pictures .* at least 9"),
         ("resnet", [20], "data.shape=[20]: the network ResNet takes pictures .*channels, height, width"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from atelier.results.bests import BEGIN, with_bests
 from atelier.results.page import page
 from atelier.results.record import read_record
 from atelier.runs.statistic import Statistic
@@ -21,9 +22,6 @@ PAIRS = [
 TWO_HEADS = {"encoding": "multihead"}
 # What the docs say in numbers of a study: where, of which settings, what of them, its factor and its decimals.
 QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
-    ("README.md", "| `pairs`, FNN", "ee559_pairs", [PAIRS[3]], "accuracy", 100, 1),
-    ("README.md", "| `mnist_rows_rnn`", "elec576_rnn", [{"network.hidden": 128}], "accuracy", 100, 2),
-    ("README.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], "accuracy", 100, 2),
     ("docs/classifiers.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], "accuracy", 1, 4),
     ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
@@ -33,6 +31,12 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
 
 def test_the_projects_page_is_what_its_record_gives() -> None:
     assert (ROOT / "docs" / "results.md").read_text() == page(ROOT / "conf", ROOT / "docs"), "make results ARGS=export"
+
+
+def test_the_readmes_table_is_what_the_record_gives() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert BEGIN in readme
+    assert readme == with_bests(readme, ROOT / "conf", ROOT / "docs"), "make results ARGS=export"
 
 
 def test_the_record_is_small() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from atelier.report.pictures import Picture, draw_pictures
+from atelier.results.bests import with_bests
 from atelier.results.page import page
 from atelier.results.plan import Part, whole_repeats
 from atelier.results.record import (
@@ -38,7 +39,7 @@ LARGEST = 200_000  # bytes, largest file of a figure
 
 
 def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Iterator[str]:
-    """Update the records of all studies, and results.md; return messages."""
+    """Update the records of all studies, results.md, and the table of the README beside `docs`; return messages."""
     docs.mkdir(exist_ok=True)
     for name in study_names(conf):
         study = read_study(conf, name)
@@ -47,6 +48,9 @@ def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Ite
         yield from export(study, own or [alone], runs_of(study, logs, docs), docs)
     write_atomically(docs / "results.md", page(conf, docs))
     yield f"{docs / 'results.md'}"
+    readme = docs.parent / "README.md"
+    if readme.is_file():
+        write_atomically(readme, with_bests(readme.read_text(encoding="utf-8"), conf, docs))
 
 
 def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[str]:
