@@ -109,7 +109,7 @@ def test_an_empty_folder_is_told(faces: Callable[..., CatFaces], tmp_path: Path)
 def test_missing_faces_are_told_with_what_to_do(faces: Callable[..., CatFaces], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no"):
         faces(tmp_path / "nowhere").check_source()
-    with pytest.raises(InputError, match=r"(?s)there is no .*data.download=true.*data=dogs_vs_cats"):
+    with pytest.raises(InputError, match=r"(?s)there is no .*data.download=true.*data=cat_photographs"):
         faces(tmp_path / "nowhere").prepare_data()
     faces(tmp_path / "nowhere", "data.download=true").check_source()
 

@@ -47,8 +47,8 @@ class CatFaces(OwnImages):
             raise InputError(
                 f"data=cat_faces: there is no {readable(self.images)}. Put the images (a folder, or"
                 " data.images=FILE.npy) there, or have them fetched with\n"
-                "data.download=true (needs the extra `kaggle`); data=dogs_vs_cats data.classes=[cat] are other"
-                " photographs of cats"
+                "data.download=true (needs the extra `kaggle`); data=cat_photographs are other photographs"
+                " of cats"
             )
 
     def files(self, left_out: LeftOut | None = None) -> Files:
