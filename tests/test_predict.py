@@ -284,3 +284,12 @@ def test_either_inputs_or_a_split_is_asked_for(run_verb: Run, trained: Any, give
 
 def test_an_unknown_format_lists_the_formats(predict: Run, photos: Path) -> None:
     refused(predict(str(photos), "format=xml"), "format=xml: give one of: table, json")
+
+
+def test_an_evaluation_which_keeps_nothing_does_not_calibrate(
+    run_verb: Run, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated: list[Any] = []
+    monkeypatch.setattr("atelier.tasks.clock.ClockReader.calibrate", lambda task, data: calibrated.append(data))
+    assert run_verb("eval", f"run={trained.folder}", f"output={tmp_path}", "callbacks=none").code == 0
+    assert calibrated == []

@@ -191,6 +191,7 @@ class Run:
             self.begin_again(task)
         if not self.main:
             return
+        task.recorded = {}  # to which a test may add
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
         device = trainer.strategy.root_device
         features = getattr(task, "scored_by", None)  # of a generative task
@@ -231,7 +232,7 @@ class Run:
     def record_test(self, trainer: lightning.Trainer) -> None:
         values = {name.removeprefix("test/"): float(value) for name, value in trainer.callback_metrics.items()}
         if self.main:
-            self.manifest.update(test=values, **getattr(trainer.lightning_module, "recorded", {}))
+            self.manifest.update(test=values, **(getattr(trainer.lightning_module, "recorded", None) or {}))
 
     @property
     def objective(self) -> float | None:

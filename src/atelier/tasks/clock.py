@@ -99,7 +99,7 @@ class ClockReader(Task):
     def on_test_epoch_end(self) -> None:
         self.log_metrics("test", {"loss": self.test_loss, "common_sense_error": self.test_error})
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        if self.trainer.is_global_zero and hasattr(data, "sets"):  # a user's own loaders have none
+        if self.recorded is not None and hasattr(data, "sets"):  # a user's own loaders have none
             self.calibrate(data)
 
     @torch.no_grad()
@@ -154,7 +154,7 @@ class ClockReader(Task):
             return answers
         for answer, difference in zip(answers, differences.tolist(), strict=True):
             answer["spread"] = round(difference, 2)
-        sureness = Sureness.recorded(self.recorded.get("sureness"))
+        sureness = Sureness.recorded((self.recorded or {}).get("sureness"))
         if sureness is None:
             remedy = f"{command('train')} resume=RUN train=false does it"
             print(f"how sure the answers are is not known: the run was not calibrated; {remedy}", file=sys.stderr)
