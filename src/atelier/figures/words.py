@@ -19,6 +19,7 @@ METRICS = {
 KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
 # Words in the names of metrics that are better when large, and when small.
 BETTER = {"max": ("accuracy", "elbo", "macro_f1", "auroc"), "min": ("loss", "error", "distance", "perplexity")}
+ROUNDING = 1e-6  # of float32, relative: a smaller deviation is none
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -87,9 +88,13 @@ def number(value: float | None, std: float | None = None) -> str:
 
     >>> number(14.19512), number(14.19512, 1.234), number(0.98211, 0.00312), number(57060), number(None)
     ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
+    >>> number(0.985, 5.8e-9)  # the same number, rounded in another way
+    '0.985 ± 0'
     """
     if value is None or not math.isfinite(value):
         return "–" if value is None else str(value)
+    if std is not None and std < ROUNDING * abs(value):
+        std = 0.0
     if std is None or std == 0:
         text = f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}"
         return text if std is None else f"{text} ± 0"
