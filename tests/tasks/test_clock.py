@@ -217,6 +217,14 @@ def test_a_smaller_spread_is_a_higher_probability() -> None:
     assert [(one["sure"], one["probability"]) for one in told] == [("yes", 1.0), (POOR, 0.0), (NOT_SURE, None)]
 
 
+def test_more_doubt_is_not_more_probable() -> None:
+    """As of dials without marks: their turns are read hours apart, and the answer is right nonetheless."""
+    minutes = torch.arange(200.0)
+    sureness = Sureness.calibrated(minutes, minutes / 1000, ((minutes > 100) & (minutes < 150)) * 60.0)
+    assert sureness.probability == sorted(sureness.probability, reverse=True)
+    assert sureness.told(torch.tensor([190.0]), torch.zeros(1))[0]["sure"] == POOR
+
+
 def test_sureness_of_another_kind_is_refused() -> None:
     with pytest.raises(InputError, match="its sureness is of another kind"):
         Sureness.recorded({"spread": 1, "blur": "much", "doubt": [], "probability": []})

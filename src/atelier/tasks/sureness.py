@@ -7,6 +7,7 @@ time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Self
 
 import torch
@@ -47,7 +48,8 @@ class Sureness:
         spread: the limit in minutes, which `SHARE` of the validation pictures keep.
         blur: likewise, in units of the encoding's loss.
         doubt: the largest doubt in each of at most `GROUPS` groups of validation pictures with sure answers, ascending.
-        probability: the share of each group whose answer is at most `WITHIN` minutes off.
+        probability: the share of each group whose answer is at most `WITHIN` minutes off; of a group with less doubt,
+            where that is smaller: more doubt is not more probable.
     """
 
     spread: float
@@ -63,9 +65,8 @@ class Sureness:
         doubt = doubt[doubt <= 1]  # NaN sorts last
         right = (errors[order] <= WITHIN)[: len(doubt)].float()
         groups = [part for part in torch.stack([doubt, right], 1).chunk(GROUPS) if len(part)]
-        return cls(
-            minutes, loss, [part[-1, 0].item() for part in groups], [part[:, 1].mean().item() for part in groups]
-        )
+        shares = list(accumulate((part[:, 1].mean().item() for part in groups), min))
+        return cls(minutes, loss, [part[-1, 0].item() for part in groups], shares)
 
     @classmethod
     def recorded(cls, content: Mapping[str, Any] | None) -> Self | None:
