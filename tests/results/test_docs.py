@@ -2,17 +2,21 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import DictConfig
 
 from atelier.results.bests import BEGIN, with_bests
 from atelier.results.page import page
 from atelier.results.record import read_record
+from atelier.runs.setting import setting_hash
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import has
 
+Compose = Callable[..., DictConfig]
 ROOT = Path(__file__).parents[2]
 PAIRS = [
     {"network": f"pair_{kind}", "network.weight_sharing": shared, "task.auxiliary_weight": weight}
@@ -58,6 +62,16 @@ def test_what_is_in_the_record_is_nowhere_not_yet_run(study_option: str) -> None
         assert all(json.loads(row["overrides"]) for row in rows)
     else:
         assert "docs/results.md" not in header
+
+
+def test_the_record_is_of_the_settings_that_the_study_has(compose: Compose, study_option: str) -> None:
+    """Of each study the first and the last setting."""
+    records = read_record(ROOT / "docs" / "results" / study_option)
+    for record in [*records[:1], *records[-1:]]:
+        overrides = record.get("overrides")
+        config = compose(*[f"study={study_option}"] * (f"study={study_option}" not in overrides), *overrides)
+        config.sweep.swept = list(record.job["values"])
+        assert setting_hash(config) == record.get("config_hash"), "another setting by now: README.md, Results"
 
 
 @pytest.mark.parametrize(("file", "start", "study", "settings", "metric", "factor", "decimals"), QUOTED)
