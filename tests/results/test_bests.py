@@ -13,7 +13,7 @@ STUDY = "study: {grid: {optimizer: [sgd, adam], seed: [0, 1, 2]}}\n"
 ACCURACIES = [("sgd", 0.7), ("sgd", 0.71), ("sgd", 0.72), ("adam", 0.9)]
 ROWS = """\
 rows:
-  - what: Pictures
+  - task: Pictures
     report: about 70 %
     metric: accuracy
     factor: 100
@@ -50,24 +50,30 @@ def told(tmp_path: Path) -> Callable[[str], list[str]]:
 
 def test_a_row_has_the_reports_number_ours_and_the_time_of_our_best(told: Callable[[str], list[str]]) -> None:
     cells = [cell.strip() for cell in told(ROWS)[-1].strip("|").split("|")]
-    assert cells == ["Pictures", "about 70 %", "71.0 ± 1.0 %, n = 3", "90 %, n = 1", "93 s; cpu, 1 thread, 32-true"]
+    assert cells == ["Pictures", "about 70 %", "71.0 ± 1.0 %, n = 3", "90 %, n = 1", "93 s; cpu, 32-true"]
 
 
 def test_a_study_without_runs_is_not_yet_run_and_none_is_a_dash(told: Callable[[str], list[str]]) -> None:
-    row = "rows: [{what: It, report: –, metric: loss, best: {study: waiting, of: {optimizer: sgd}}}]"
+    row = "rows: [{task: It, report: –, metric: loss, best: {study: waiting, of: {optimizer: sgd}}}]"
     assert [cell.strip() for cell in told(row)[-1].strip("|").split("|")] == ["It", "–", "–", "not yet run", "–"]
 
 
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("{report: x, metric: loss}", r"bests.yaml: rows\[0\].what"),
-        ("{what: x, report: x, metric: loss, factor: 0}", r"bests.yaml: rows\[0\].factor=0: "),
-        ("{what: x, report: x, metric: loss, best: {study: none, of: {}}}", "study=none: there is no such study"),
+        ("{report: x, metric: loss}", r"bests.yaml: rows\[0\].task"),
+        ("{task: x, report: x, metric: loss, factor: 0}", r"bests.yaml: rows\[0\].factor=0: "),
+        ("{task: x, report: x, metric: loss, best: {study: none, of: {}}}", "study=none: there is no such study"),
         (
-            "{what: x, report: x, metric: loss, best: {study: made, of: {optimizer: rmsprop}}}",
-            r"rows\[0\].best.of: no setting of study=made has {'optimizer': 'rmsprop'}",
+            "{task: x, report: x, metric: loss, best: {study: made, of: {optimizer: rmsprop}}}",
+            r"rows\[0\].best.of={'optimizer': 'rmsprop'}: 0 settings of study=made have it; give 1",
         ),
+        ("{task: x, report: x, metric: loss, best: {study: made, of: {}}}", "of={}: 2 settings of study=made have it"),
+        (
+            "{task: x, report: x, metric: loss, best: {study: made, of: {optimizer: sgd}}}",
+            r"rows\[0\].metric=loss: no run of the record has it",
+        ),
+        ("{", "bests.yaml cannot be read: "),
     ],
 )
 def test_a_wrong_row_is_told(told: Callable[[str], list[str]], row: str, said: str) -> None:
@@ -81,4 +87,6 @@ def test_only_what_is_between_the_marks_changes(told: Callable[[str], list[str]]
     made = with_bests(readme, tmp_path / "conf", tmp_path / "docs")
     assert made == f"# It\n{BEGIN}{chr(10).join(lines)}\n{END}the rest\n"
     assert with_bests(made, tmp_path / "conf", tmp_path / "docs") == made
+    with pytest.raises(InputError, match="README.md: <!-- bests: .* has no <!-- /bests --> after it"):
+        with_bests(readme.replace(END, ""), tmp_path / "conf", tmp_path / "docs")
     assert with_bests("# It\n", tmp_path / "conf", tmp_path / "docs") == "# It\n"

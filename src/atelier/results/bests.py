@@ -1,4 +1,4 @@
-"""Writes README's table of the best numbers: each report's, ours by its recipe, and our best, from the record alone."""
+"""Writes README's table of our best numbers: each report's, ours by its recipe, and our best, from the record alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ class Row:
     """The keys of a row.
 
     Args:
-        what: what is measured, in words.
+        task: what is measured, in words.
         report: the report's number, in words.
         metric: a metric of the test.
-        recipe, best: a study of `Runs`; null: none.
+        recipe, best: where our numbers are from, see `Source`; null: there is none.
         factor: multiplies the metric.
         unit: stands after the number.
     """
 
-    what: Words
+    task: Words
     report: Words
     metric: str
     recipe: Mapping[str, Any] | None = None
@@ -54,8 +54,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The settings of a study with these values of its swept keys."""
+class Source:
+    """The setting of a study that has these values of its swept keys."""
 
     study: str
     of: Mapping[str, Any]
@@ -64,57 +64,67 @@ class Runs:
 def with_bests(readme: str, conf: Path, docs: Path) -> str:
     """The text of README.md with the table of `conf`/bests.yaml between its marks; without marks, as it is."""
     before, begin, rest = readme.partition(BEGIN)
+    if not begin:
+        return readme
     _, end, after = rest.partition(END)
-    return before + begin + "\n".join(table(conf, docs)) + "\n" + end + after if end else readme
+    if not end:
+        raise InputError(f"README.md: {BEGIN.strip()} has no {END.strip()} after it")
+    return before + begin + "\n".join(table(conf, docs)) + "\n" + end + after
 
 
 def table(conf: Path, docs: Path) -> list[str]:
     """The lines of the table.
 
     Raises:
-        InputError: if a row is wrong, or names a study that is not there.
+        InputError: if the file cannot be read, or a row is wrong.
     """
     file = conf / "bests.yaml"
-    content = yaml.load(file.read_text(encoding="utf-8"), LOADER)
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), LOADER)
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
     check_complete(file.name, Bests, content)
     lines = [line(["task", "report", "ours, its recipe", "ours, at its best", "training"]), line(["---"] * 5)]
     for index, node in enumerate(content["rows"]):
         where = f"{file.name}: rows[{index}]"
         check_complete(where, Row, node)
         row = Row(**node)
-        recipe, best = (runs_of(f"{where}.{key}", getattr(row, key), conf, docs) for key in ("recipe", "best"))
-        lines.append(line([row.what, row.report, told(row, recipe), told(row, best), time_of(best or recipe)]))
+        recipe, best = (runs_from(f"{where}.{key}", getattr(row, key), conf, docs) for key in ("recipe", "best"))
+        numbers = [told(where, row, recipe), told(where, row, best)]
+        lines.append(line([row.task, row.report, *numbers, training(recipe if best is None else best)]))
     return lines
 
 
-def runs_of(where: str, node: Mapping[str, Any] | None, conf: Path, docs: Path) -> list[Record] | None:
-    """The runs in the record of a study's settings; None without a node."""
+def runs_from(where: str, node: Mapping[str, Any] | None, conf: Path, docs: Path) -> list[Record] | None:
+    """The runs in the record of a source; None without one."""
     if node is None:
         return None
-    check_complete(where, Runs, node)
-    settings = load(conf, node["study"]).settings
-    if not any(has(setting, node["of"]) for setting in settings):
-        raise InputError(f"{where}.of: no setting of study={node['study']} has {dict(node['of'])}")
-    records = read_record(docs / "results" / node["study"])
-    return [one for one in records if has({key: one.value(key) for key in node["of"]}, node["of"])]
+    check_complete(where, Source, node)
+    source = Source(**node)
+    matching = [setting for setting in load(conf, source.study).settings if has(setting, source.of)]
+    if len(matching) != 1:
+        raise InputError(
+            f"{where}.of={dict(source.of)}: {len(matching)} settings of study={source.study} have it; give 1"
+        )
+    records = read_record(docs / "results" / source.study)
+    return [one for one in records if has({key: one.value(key) for key in source.of}, source.of)]
 
 
-def told(row: Row, runs: Sequence[Record] | None) -> str:
+def told(where: str, row: Row, runs: Sequence[Record] | None) -> str:
     """The mean and the deviation of a row's metric over runs, and their number."""
-    if runs is None:
-        return DASH
+    if not runs:
+        return DASH if runs is None else "not yet run"
     found = Statistic.of(run.get("test", row.metric) for run in runs)
     if found.mean is None:
-        return "not yet run"
+        raise InputError(f"{where}.metric={row.metric}: no run of the record has it")
     deviation = None if found.std is None else row.factor * found.std
     return f"{number(row.factor * found.mean, deviation)}{row.unit}, n = {found.n}"
 
 
-def time_of(runs: Sequence[Record] | None) -> str:
-    """The mean time of a training, its device and its precision."""
+def training(runs: Sequence[Record] | None) -> str:
+    """The mean time of a training, its devices and precisions."""
     found = Statistic.of(run.get("seconds", "fit") for run in runs or [])
     if found.mean is None:
         return DASH
-    where = {f"{run.get('device')}, {run.get('threads')} thread, {run.get('precision')}" for run in runs or []}
     time = f"{found.mean:.0f} s" if found.mean < 120 else f"{found.mean / 60:.0f} min"
-    return f"{time}; {'; '.join(sorted(where))}"
+    return "; ".join([time, *sorted({f"{run.get('device')}, {run.get('precision')}" for run in runs or []})])

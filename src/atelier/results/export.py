@@ -49,8 +49,9 @@ def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Ite
     write_atomically(docs / "results.md", page(conf, docs))
     yield f"{docs / 'results.md'}"
     readme = docs.parent / "README.md"
-    if readme.is_file():
-        write_atomically(readme, with_bests(readme.read_text(encoding="utf-8"), conf, docs))
+    if readme.is_file() and (new := with_bests(old := readme.read_text(encoding="utf-8"), conf, docs)) != old:
+        write_atomically(readme, new)
+        yield f"{readme}"
 
 
 def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[str]:

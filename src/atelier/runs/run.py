@@ -187,11 +187,11 @@ class Run:
     def describe(self, task: Any, trainer: lightning.Trainer) -> None:
         """Print and record the run's network, device and precision."""
         self.trainer = trainer
+        task.recorded = {}
         if self.resumed is not None:
             self.begin_again(task)
         if not self.main:
             return
-        task.recorded = {}  # to which a test may add
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
         device = trainer.strategy.root_device
         features = getattr(task, "scored_by", None)  # of a generative task

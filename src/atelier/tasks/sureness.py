@@ -7,7 +7,6 @@ time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Self
 
 import torch
@@ -21,7 +20,7 @@ SHARE = 0.975  # share of the validation pictures within the limit of spread, an
 WITHIN = 5  # minutes: `probability` is that of a smaller or equal error
 GROUPS = 10  # number of groups of validation pictures with a probability each
 NOT_SURE = "not sure: no clock, or one unlike those it knows"
-POOR = "not sure: most of its answers to such pictures are wrong"
+POOR = "not sure: more likely wrong than right"
 
 
 def spread(answer: Tensor, readings: Tensor) -> Tensor:
@@ -48,8 +47,8 @@ class Sureness:
         spread: the limit in minutes, which `SHARE` of the validation pictures keep.
         blur: likewise, in units of the encoding's loss.
         doubt: the largest doubt in each of at most `GROUPS` groups of validation pictures with sure answers, ascending.
-        probability: the share of each group whose answer is at most `WITHIN` minutes off; of a group with less doubt,
-            where that is smaller: more doubt is not more probable.
+        probability: the share of each group whose answer is at most `WITHIN` minutes off, by isotonic regression: more
+            doubt is never more probable.
     """
 
     spread: float
@@ -60,13 +59,17 @@ class Sureness:
     @classmethod
     def calibrated(cls, spread: Tensor, blur: Tensor, errors: Tensor) -> Self:
         """From the spread, the blur and the error in minutes of validation pictures, (N,) each."""
+        from scipy.optimize import isotonic_regression
+
         minutes, loss = (max(1e-6, values.nanquantile(SHARE).item()) for values in (spread, blur))
         doubt, order = doubts(spread, blur, minutes, loss).sort()
         doubt = doubt[doubt <= 1]  # NaN sorts last
         right = (errors[order] <= WITHIN)[: len(doubt)].float()
         groups = [part for part in torch.stack([doubt, right], 1).chunk(GROUPS) if len(part)]
-        shares = list(accumulate((part[:, 1].mean().item() for part in groups), min))
-        return cls(minutes, loss, [part[-1, 0].item() for part in groups], shares)
+        shares = [part[:, 1].mean().item() for part in groups]
+        sizes = [len(part) for part in groups]
+        probability = isotonic_regression(shares, weights=sizes, increasing=False).x.tolist() if groups else []
+        return cls(minutes, loss, [part[-1, 0].item() for part in groups], probability)
 
     @classmethod
     def recorded(cls, content: Mapping[str, Any] | None) -> Self | None:

@@ -42,7 +42,7 @@ class Task(QuickHooks, lightning.LightningModule):
 
     measured_as = "val/"  # prefix of the metrics of `validation_step`
     logged = 0  # step at which training metrics were last logged
-    recorded: Mapping[str, Any] | None = None  # of run.json: a test of a run adds to it; or an opened run's
+    recorded: Mapping[str, Any] | None = None  # entries of run.json, a test's own or an opened run's; None: of no run
     sizes: Sequence[int] = ()  # sizes of an epoch's batches, with gradient accumulation
 
     def __init__(
