@@ -87,6 +87,6 @@ def test_only_what_is_between_the_marks_changes(told: Callable[[str], list[str]]
     made = with_bests(readme, tmp_path / "conf", tmp_path / "docs")
     assert made == f"# It\n{BEGIN}{chr(10).join(lines)}\n{END}the rest\n"
     assert with_bests(made, tmp_path / "conf", tmp_path / "docs") == made
-    with pytest.raises(InputError, match="README.md: <!-- bests: .* has no <!-- /bests --> after it"):
+    with pytest.raises(InputError, match=r"README\.md: <!-- bests: .* has no <!-- /bests --> after it"):
         with_bests(readme.replace(END, ""), tmp_path / "conf", tmp_path / "docs")
     assert with_bests("# It\n", tmp_path / "conf", tmp_path / "docs") == "# It\n"
