@@ -141,6 +141,28 @@ def test_training_never_draws_what_validates_or_tests(make: Make, length: int) -
     assert len(test) == min(2000, 10 ** (-(-length // 2) - 1)), "a tenth of all, or as many as wanted"
 
 
+def test_a_batch_of_the_stream_may_have_a_length_of_its_own(make: Make) -> None:
+    data = make("data.length=101", "data.shortest=4", "data.batch_size=20", "data.epoch_size=2000", "data.eval_size=50")
+    loader = data.loader("train", train=True)
+    batches = [torch.cat([inputs, labels[:, None]], 1) for inputs, labels in loader]
+    assert all(torch.equal(batch, batch.flip(1)) for batch in batches)
+    lengths = torch.tensor([batch.shape[1] for batch in batches])
+    assert lengths.min() >= 4
+    assert lengths.max() <= 101
+    assert 0.3 < (lengths < 20).float().mean() < 0.7, "20 is halfway between 4 and 101 on a logarithmic scale"
+    assert all(len(set(map(tuple, batch.tolist()))) > 10 for batch in batches)
+    assert lengths.tolist() == [1 + inputs.shape[1] for inputs, _ in loader], "the same again"
+    assert digits(data, "test").shape == (50, 101)
+
+
+def test_the_longest_training_palindromes_are_those_of_the_stream_without_shorter_ones(make: Make) -> None:
+    few = ("data.length=5", "data.batch_size=4", "data.epoch_size=400", "data.eval_size=50")
+    some, all_of_them = make(*few, "data.shortest=4"), make(*few)
+    pairs = zip(some.loader("train", train=True), all_of_them.loader("train", train=True), strict=True)
+    same = [torch.equal(one[0], other[0]) for one, other in pairs]
+    assert 20 < sum(same) < 80
+
+
 def test_of_two_digits_every_split_has_all(make: Make) -> None:
     """There are ten, and a network that never saw one cannot know it."""
     data = make("data.length=2")
@@ -193,6 +215,7 @@ def test_a_text_that_is_none_is_refused(make: Make, text: str) -> None:
     ("override", "told"),
     [
         ("data.shape=[10]", "they are [9], 10 and 10"),
+        ("data.shortest=11", "data.shortest=11: give 2 to 10, and data.size=null; or null"),
         ("data.num_symbols=2", "they are [9], 10 and 10"),
     ],
 )

@@ -31,6 +31,8 @@ class Palindromes(TensorData):
 
     Args:
         length: length of the palindromes, 2 or more.
+        shortest: length of the shortest palindromes of an endless training stream. Those of a batch are all of one length
+            from it to `length`, see `shortened`. None: all are of `length`.
         shape, num_symbols, num_classes: (length - 1,), 10 and 10, stated in the configuration for networks.
         size: number of different palindromes of a fixed training set; None: an endless stream.
         epoch_size: number of samples of an epoch, if `size` is None.
@@ -40,7 +42,8 @@ class Palindromes(TensorData):
         batch_size, eval_batch_size, shuffle, seed, resident: see `TensorData`; `seed` also seeds the endless stream.
 
     Raises:
-        InputError: if `shape`, `num_symbols` or `num_classes` differ, or there are fewer than `size` palindromes.
+        InputError: if `shape`, `num_symbols` or `num_classes` differ, there are fewer than `size` palindromes, or
+            `shortest` is longer than `length` or given with `size`.
     """
 
     reads_text = True
@@ -49,6 +52,7 @@ class Palindromes(TensorData):
     def __init__(
         self,
         length: Annotated[int, Ge(2)],
+        shortest: Annotated[int, Ge(2)] | None,
         shape: Sequence[int],
         num_symbols: int,
         num_classes: int,
@@ -78,7 +82,9 @@ class Palindromes(TensorData):
         if (list(shape), num_symbols, num_classes) != ([length - 1], BASE, BASE):
             stated = f"data.shape={list(shape)} data.num_symbols={num_symbols} data.num_classes={num_classes}"
             raise InputError(f"{stated}: for palindromes of {length} digits they are [{length - 1}], {BASE} and {BASE}")
-        self.length, self.shape, self.num_classes = length, tuple(shape), num_classes
+        if shortest is not None and (size is not None or shortest > length):
+            raise InputError(f"data.shortest={shortest}: give 2 to {length}, and data.size=null; or null")
+        self.length, self.shape, self.num_classes, self.shortest = length, tuple(shape), num_classes, shortest
         self.size, self.epoch_size, self.eval_size, self.held_out = size, epoch_size, eval_size, held_out
         self.classes = [str(digit) for digit in range(BASE)]
         if size is not None and size > (available := self.count("train")):
@@ -169,7 +175,22 @@ class Stream(TensorSet):
 
     def __getitem__(self, index: Tensor) -> Batch:
         palindromes = self.data.draw("train", index.to(self.device), self.data.seed)
+        if self.data.shortest is not None:
+            palindromes = shortened(palindromes, self.data.shortest, self.data.seed, int(index[0]))
         return palindromes[:, :-1], palindromes[:, -1]
+
+
+def shortened(palindromes: Tensor, shortest: int, seed: int, number: int) -> Tensor:
+    """Palindromes (N, length) without their middle, all of a length from `shortest` on, spread evenly in its logarithm.
+
+    Args:
+        seed, number: the stream's seed, and the batch's first sample in it, which draw the length.
+    """
+    longest = palindromes.shape[1]
+    word = mixed(mixed(torch.tensor(signed(seed))) + number)
+    share = int(word.remainder(1 << 32)) / (1 << 32)
+    length = int(shortest * ((longest + 1) / shortest) ** share)
+    return torch.cat([palindromes[:, : -(-length // 2)], palindromes[:, longest - length // 2 :]], 1)
 
 
 class StreamSampler(BatchSampler):

@@ -47,6 +47,7 @@ LATER: dict[str, Any] = {
     "data.magnitude": 9,
     "data.mixing": None,
     "data.balanced": False,
+    "data.shortest": None,
     "task.class_weights": None,
     "trainer.patience": None,
     "task.average": None,
