@@ -31,7 +31,7 @@ class Palindromes(TensorData):
 
     Args:
         length: length of the palindromes, 2 or more.
-        shortest: length of the shortest palindromes of an endless training stream. Those of a batch are all of one length
+        shortest: length of the shortest palindromes of an endless training stream. Those of a batch have all one length
             from it to `length`, see `shortened`. None: all are of `length`.
         shape, num_symbols, num_classes: (length - 1,), 10 and 10, stated in the configuration for networks.
         size: number of different palindromes of a fixed training set; None: an endless stream.
