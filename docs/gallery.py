@@ -41,7 +41,10 @@ def remake(section: str, page: Path, logs: Path) -> None:
 
 def copy(pictures: dict[str, str], docs: Path, logs: Path) -> None:
     for picture, path in pictures.items():
-        newest = max(logs.glob(f"*/*/*/{path}"), key=lambda file: file.stat().st_mtime)
+        made = list(logs.glob(f"*/*/*/{path}"))
+        if not made:
+            sys.exit(f"gallery: no command made {path}, the file of {picture}, in {logs}")
+        newest = max(made, key=lambda file: file.stat().st_mtime)
         (docs / picture).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(newest, docs / picture)
 

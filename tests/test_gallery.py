@@ -88,6 +88,14 @@ def test_nothing_is_copied_where_a_command_fails(page: Path, tmp_path: Path) -> 
     assert not (page.parent / "gallery").exists()
 
 
+def test_a_picture_that_no_command_made_is_named(page: Path, tmp_path: Path) -> None:
+    page.write_text(page.read_text().replace("`figures/curves.png`", "`figures/curve.png`"))
+    with pytest.raises(
+        SystemExit, match=r"gallery: no command made figures/curve.png, the file of gallery/good/curves"
+    ):
+        GALLERY["remake"]("good", page, tmp_path / "logs")
+
+
 def test_an_unknown_section_is_named_with_those_there_are_and_nothing_runs() -> None:
     command = [sys.executable, str(ROOT / "docs" / "gallery.py"), "discs"]
     told = subprocess.run(command, capture_output=True, text=True, env={"PATH": ""})
