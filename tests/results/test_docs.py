@@ -33,6 +33,7 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
     ("docs/pairs.md", "`experiment=pairs_best` learns", "pairs_best", [OURS], "accuracy", 100, 2),
     ("conf/experiment/pairs_best.yaml", "# measured", "pairs_best", [OURS], "accuracy", 100, 2),
+    ("conf/experiment/mnist_vae_best.yaml", "# test ELBO", "mnist_vae_best", [{"experiment": "mnist_vae_best"}], "elbo", 1, 2),
 ]
 
 

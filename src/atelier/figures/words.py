@@ -44,6 +44,15 @@ def metric_words(metric: str) -> str:
     return f"{SPLITS.get(split, split)} {METRICS.get(name, name.replace('_', ' '))}".strip()
 
 
+def sentence(words: str) -> str:
+    """Words as the beginning of a sentence.
+
+    >>> sentence("ELBO (nats)"), sentence("test accuracy")
+    ('ELBO (nats)', 'Test accuracy')
+    """
+    return words[:1].upper() + words[1:]
+
+
 def better(metric: str) -> str | None:
     """Whether a metric is better when large, "max", or when small, "min", as its name tells; None if it does not.
 

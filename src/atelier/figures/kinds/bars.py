@@ -12,7 +12,7 @@ from atelier.figures.group import Group, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import color, draw_references
 from atelier.figures.panels import fitted, legend_below, rows, tell
-from atelier.figures.words import metric_words, number, sample, whole_number
+from atelier.figures.words import metric_words, number, sample, sentence, whole_number
 from atelier.runs.statistic import Statistic
 
 MOST = 30
@@ -88,7 +88,7 @@ def caption(bars: Bars) -> str:
     n = sample(one.n for _, one in bars.bars)
     how = f": the mean over the runs ({n}), ± one standard deviation, and each run as a dot" if several else f", {n}"
     rest = f" The best {MOST} settings; {bars.left_out} are left out." if bars.left_out else ""
-    return f"{metric_words(bars.metric).capitalize()} of each setting{how}.{rest}"
+    return f"{sentence(metric_words(bars.metric))} of each setting{how}.{rest}"
 
 
 def describe(bars: Bars) -> str:

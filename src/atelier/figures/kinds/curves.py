@@ -18,7 +18,7 @@ from atelier.figures import hover, panels
 from atelier.figures.group import Curve, Group, as_listed
 from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
-from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample
+from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample, sentence
 from atelier.runs.statistic import Statistic
 
 DASHES = {"train": "-", "val": ":", "test": "--"}
@@ -254,7 +254,7 @@ def caption(curves: Curves) -> str:
     styles += ". Nothing is chosen by the test set" if "test" in splits else ""
     rest = f" The best {MOST_PANELS} settings; {curves.left_out} are left out." if curves.left_out else ""
     over = f"over the {curves.unit}s{spread(lines)}"
-    return f"{metric_words(curves.metric).capitalize()} {over}{styles}.{rest}"
+    return f"{sentence(metric_words(curves.metric))} {over}{styles}.{rest}"
 
 
 def spread(lines: Sequence[Line]) -> str:

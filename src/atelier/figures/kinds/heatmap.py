@@ -17,7 +17,16 @@ from atelier.figures import hover, panels
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import wide_range
-from atelier.figures.words import describe_values, in_order, key_words, metric_words, number, sample, whole_number
+from atelier.figures.words import (
+    describe_values,
+    in_order,
+    key_words,
+    metric_words,
+    number,
+    sample,
+    sentence,
+    whole_number,
+)
 from atelier.runs.statistic import Statistic
 
 MOST_PANELS = 12
@@ -143,7 +152,7 @@ def caption(heatmap: Heatmap) -> str:
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
     keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
-    return f"{metric_words(heatmap.metric).capitalize()} for each {keys}{how}."
+    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}."
 
 
 def describe(heatmap: Heatmap) -> str:

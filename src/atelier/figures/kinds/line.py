@@ -15,7 +15,7 @@ from atelier.figures import hover, panels
 from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import draw_references, scale_upright, style
-from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample
+from atelier.figures.words import as_number, describe_values, key_words, metric_words, number, sample, sentence
 from atelier.runs.statistic import Statistic
 
 REPORT = "the report"
@@ -219,7 +219,7 @@ def caption(chart: LineChart) -> str:
     n = sample(counts)
     theirs = f" Hollow diamonds are {REPORT}'s." if chart.reported else ""
     how = f": the mean over the runs ({n}), {spread}, and each run as a dot" if max(counts) > 1 else f", {n}"
-    return f"{metric_words(chart.metric).capitalize()} against the {key_words(chart.key)}{how}.{theirs}"
+    return f"{sentence(metric_words(chart.metric))} against the {key_words(chart.key)}{how}.{theirs}"
 
 
 def describe(chart: LineChart) -> str:

@@ -15,7 +15,7 @@ from atelier.figures.gallery import read
 from atelier.figures.group import Group
 from atelier.figures.look import present
 from atelier.figures.panels import fitted
-from atelier.figures.words import metric_words, number
+from atelier.figures.words import metric_words, number, sentence
 
 MOST = 6  # settings
 
@@ -109,7 +109,7 @@ def draw(pictures: Pictures) -> Figure:
 def caption(pictures: Pictures) -> str:
     """The text below the figure."""
     rest = f" The best {MOST} settings; {pictures.left_out} are left out." if pictures.left_out else ""
-    return f"{metric_words(pictures.name).capitalize()} of the first run of each setting.{rest}"
+    return f"{sentence(metric_words(pictures.name))} of the first run of each setting.{rest}"
 
 
 def describe(pictures: Pictures) -> str:

@@ -16,7 +16,7 @@ from atelier.figures.kinds.line import numeric_keys
 from atelier.figures.look import present
 from atelier.figures.palette import COLORS, MARKERS, scale_upright, style
 from atelier.figures.panels import fitted, fitting_columns, layout, legend_below, legend_height, panel_width
-from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number
+from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number, sentence
 
 MOST_KEYS = 11
 SMALL = 3.7  # inches, width of a panel
@@ -247,7 +247,7 @@ def caption(search: Search) -> str:
     against = f", and against {keys}" if keys else ""
     hollow = " Hollow: at its best until it was pruned." if any(t.status == "pruned" for t in search.trials) else ""
     rest = f" {search.left_out} more keys are left out." if search.left_out else ""
-    return f"{metric_words(search.metric).capitalize()} of each trial, in their order{against}.{hollow}{rest}"
+    return f"{sentence(metric_words(search.metric))} of each trial, in their order{against}.{hollow}{rest}"
 
 
 def describe(search: Search) -> str:
