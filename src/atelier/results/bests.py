@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from annotated_types import Gt, MinLen
 
 from atelier.arguments import check_complete
@@ -13,9 +12,9 @@ from atelier.errors import InputError
 from atelier.figures.words import number
 from atelier.report.summary import line
 from atelier.results.claims import Words
+from atelier.results.plan import read_keys
 from atelier.results.record import read_record
 from atelier.results.studies import load
-from atelier.runs.folder import LOADER
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import has
 from atelier.sweeps.records import Record
@@ -79,11 +78,7 @@ def table(conf: Path, docs: Path) -> list[str]:
         InputError: if the file cannot be read, or a row is wrong.
     """
     file = conf / "bests.yaml"
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), LOADER)
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
-    check_complete(file.name, Bests, content)
+    content = read_keys(file, Bests)
     lines = [line(["task", "report", "ours, its recipe", "ours, at its best", "training"]), line(["---"] * 5)]
     for index, node in enumerate(content["rows"]):
         where = f"{file.name}: rows[{index}]"

@@ -109,11 +109,7 @@ def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
     Raises:
         InputError: if the file cannot be read, or an entry is wrong or repeated.
     """
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
-    check_complete(file.name, Plan, content)
+    content = read_keys(file, Plan)
     parts: dict[Path, Part] = {}
     for number, entry in enumerate(content.get("entries") or []):
         for part in parts_of(entry, f"{file.name}: entries[{number}]", conf, logs / "results"):
@@ -121,6 +117,20 @@ def read_plan(file: Path, conf: Path, logs: Path) -> list[Part]:
                 raise InputError(f"{file.name}: entries[{number}]: {part.name} stands there twice")
             parts[part.folder] = part
     return list(parts.values())
+
+
+def read_keys(file: Path, keys: type) -> dict[str, Any]:
+    """The content of a YAML file, which has no other keys than the dataclass `keys`.
+
+    Raises:
+        InputError: if the file cannot be read, or a key is wrong.
+    """
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
+    check_complete(file.name, keys, content)
+    return content
 
 
 def parts_of(entry: Any, where: str, conf: Path, results: Path) -> Iterator[Part]:
