@@ -139,6 +139,13 @@ def test_noise_is_added_in_training_only() -> None:
     assert torch.equal(layer.eval()(zeros), zeros)
 
 
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_each_value_has_its_own_noise_in_any_order_of_memory(memory: torch.memory_format) -> None:
+    single = torch.zeros(1, 20, 5, 5, dtype=torch.float64)
+    for zeros in (single.repeat(20, 1, 1, 1).to(memory_format=memory), single.expand(20, 20, 5, 5)):
+        assert GaussianNoise(1.0)(zeros).unique().numel() == zeros.numel()
+
+
 CONVOLUTIONS = ["Conv2d", "ReLU"] * 5
 NOISY = ["Conv2d", "LeakyReLU", "GaussianNoise"] * 5
 UPWARDS = ["Linear", "ReLU", "Unflatten", *["ConvTranspose2d", "ReLU"] * 5, "Conv2d"]

@@ -17,7 +17,11 @@ class GaussianNoise(nn.Module):
         self.std = std
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return inputs + self.std * torch.randn_like(inputs) if self.training and self.std else inputs
+        if not (self.training and self.std):
+            return inputs
+        noise = torch.empty_like(inputs)
+        noise.as_strided((noise.numel(),), (1,)).normal_()  # in memory's order: channels-last 6 times as fast
+        return inputs.add(noise, alpha=self.std)
 
     def extra_repr(self) -> str:
         return f"std={self.std}"
