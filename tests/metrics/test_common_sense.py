@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from atelier.metrics.common_sense import CommonSenseError, common_sense_error
+from atelier.metrics.common_sense import CommonSenseError, common_sense_error, modulo_turns
 
 MINUTE = st.integers(0, 719)
 TIME = st.floats(0, 720, exclude_max=True, width=32)
@@ -49,6 +49,26 @@ def test_the_error_is_symmetric_and_at_most_six_hours(a: float, b: float) -> Non
     there = common_sense_error(torch.tensor(a), torch.tensor(b))
     assert there == common_sense_error(torch.tensor(b), torch.tensor(a))
     assert 0 <= there <= 360
+
+
+def between(minutes: float) -> float:
+    """The angle from the hour hand to the minute hand, in turns."""
+    return minutes / 60 - minutes / 720
+
+
+@given(TIME, TIME)
+def test_modulo_turns_only_the_angle_between_the_hands_counts(a: float, b: float) -> None:
+    error = common_sense_error(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
+    apart = abs(between(a) - between(b)) % 1
+    assert modulo_turns(error).item() == pytest.approx(min(apart, 1 - apart) * 720 / 11, abs=1e-6)
+
+
+def test_the_metric_tells_the_median_modulo_turns_if_asked() -> None:
+    metric = CommonSenseError(turns=True)
+    metric.update(torch.tensor([60.0, 65.0, 200.0]), torch.tensor([0.0, 0.0, 200.0]))  # 5.45, 0.45 and 0 to the nearest
+    assert metric.compute()["median_error_modulo_turns"].item() == pytest.approx(720 / 11 - 65)
+    metric.update(torch.tensor([torch.nan, torch.nan, torch.nan, torch.nan]), torch.zeros(4))
+    assert metric.compute()["median_error_modulo_turns"].item() == pytest.approx(360 / 11)
 
 
 @given(st.lists(PAIRS, min_size=1, max_size=4))

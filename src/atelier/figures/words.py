@@ -7,6 +7,7 @@ from contextlib import contextmanager
 METRICS = {
     "common_sense_error": "common-sense error (minutes)",
     "median_error": "median error (minutes)",
+    "median_error_modulo_turns": "median error modulo turns of the dial (minutes)",
     "validation_gap": "gap between training and validation",
     "generalisation_gap": "generalisation gap (training to test)",
     "frechet_distance": "Fréchet distance",

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 HALF_DAY = 720  # minutes
+SAME_HANDS = HALF_DAY / 11  # minutes until the hands make the same angle again
 
 
 def common_sense_error(predicted: Tensor, true: Tensor) -> Tensor:
@@ -22,12 +23,26 @@ def common_sense_error(predicted: Tensor, true: Tensor) -> Tensor:
     return torch.minimum(difference, HALF_DAY - difference).nan_to_num(nan=HALF_DAY / 2)
 
 
+def modulo_turns(errors: Tensor) -> Tensor:
+    """Common-sense errors of any shape as if each dial had been turned to suit its reading: values in [0, 33].
+
+    A dial without marks, turned any way, shows one of 11 times: those at which its hands make the same angle. The error
+    is to the nearest of them. It tells whether the hands were read where the direction of the twelve was not.
+
+    >>> modulo_turns(torch.tensor([0.0, 65.0, 360.0])).round(decimals=2)
+    tensor([ 0.0000,  0.4500, 32.7300])
+    """
+    rest = errors % SAME_HANDS
+    return torch.minimum(rest, SAME_HANDS - rest)
+
+
 class CommonSenseError(Metric):
     """Mean and median common-sense error in minutes, and the share of samples within 5 minutes.
 
     The metric keeps the errors of all samples, of all processes, since a median needs them.
 
     Args:
+        turns: whether to tell the median modulo turns of the dial, too; see `modulo_turns`.
         **options: those of torchmetrics.Metric, such as sync_on_compute.
 
     >>> metric = CommonSenseError()
@@ -41,8 +56,9 @@ class CommonSenseError(Metric):
     full_state_update = False
     errors: list[Tensor]
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, turns: bool = False, **options: Any) -> None:
         super().__init__(**options)
+        self.turns = turns
         self.add_state("errors", default=[], dist_reduce_fx="cat")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
@@ -53,8 +69,9 @@ class CommonSenseError(Metric):
         errors = torch.cat(list(self.errors)) if isinstance(self.errors, list) else self.errors
         # With sorted values in 64 bits, the mean does not depend on the distribution of samples over processes.
         errors = errors.cpu().double().sort().values
-        return {
+        value = {
             "common_sense_error": errors.mean(),
             "median_error": errors.quantile(0.5),
             "within_5_minutes": (errors <= 5).double().mean(),
         }
+        return value | ({"median_error_modulo_turns": modulo_turns(errors).quantile(0.5)} if self.turns else {})
