@@ -115,6 +115,27 @@ def test_rebuild_renders_again_but_once(tmp_path: Path, renderings: list[int]) -
     assert renderings == [2160, 2160]
 
 
+def test_a_change_of_the_drawing_renders_again(
+    tmp_path: Path, renderings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = [tmp_path / "hands.py", tmp_path / "faces.py"]
+    for module in modules:
+        module.write_text("WIDTH = 1\n")
+    monkeypatch.setattr(clocks, "DRAWING", modules)
+    rendered(tmp_path)
+    rendered(tmp_path)
+    assert len(renderings) == 1
+    modules[1].write_text("WIDTH = 2\n")
+    rendered(tmp_path)
+    rendered(tmp_path)
+    assert len(renderings) == 2
+
+
+def test_the_modules_that_draw_are_watched() -> None:
+    names = {module.name for module in clocks.DRAWING}
+    assert {"clock_renderer.py", "clock_scene.py", "clock_photos.py", "clock_styles.py"} <= names
+
+
 def test_other_pictures_have_another_file(tmp_path: Path) -> None:
     names = {
         Clocks(image_size=size, num_images=count, render_seed=seed, **options(tmp_path)).path

@@ -1,5 +1,6 @@
 """Images of an analog clock, labelled with their times: rendered, or the Leiden course's arrays."""
 
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from atelier.errors import InputError
 
 TIMES = 720  # number of times on a clock: 12 hours of 60 minutes
 TEST_SHARE = 0.1
+DRAWING = sorted(Path(__file__).parent.glob("clock_*.py"))  # the modules that draw clocks
 # Fields of `Scene` for a white wall clock with black hands and numerals, and a dark rim.
 WALL_CLOCK = {
     **{"face": 0, "paper": 0.9, "ink": 0.08, "hand": 0.05, "rim": 0.15, "rim_width": 0.09},
@@ -35,6 +37,11 @@ class ClockData(ImageData):
     """Base class of clocks: labels are times (N, 2), hour 0–11 and minute 0–59."""
 
     fit = "pad"  # a crop would cut off hands, and a squeeze would turn them
+
+    @property
+    def stamp(self) -> str:
+        """A checksum of the modules that draw: after a change of one, the clocks are drawn anew."""
+        return f"{zlib.crc32(b''.join(module.read_bytes() for module in DRAWING)):08x}"
 
     def fake_labels(self, count: int, generator: torch.Generator) -> Tensor:
         return times_of(torch.randint(TIMES, (count,), generator=generator))
