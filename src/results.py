@@ -55,9 +55,7 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
         parts = read_plan(LIST, CONF, logs)
         lanes = 1 if torch.cuda.is_available() else 2  # a sweep takes all GPUs
         runs = lambda name: runs_of(load(CONF, name), logs, DOCS)  # noqa: E731
-        typed = any(one.startswith("trainer.precision=") for one in overrides)
-        exact = [] if typed else ["trainer.precision=32-true"]  # the same on every machine that adds seeds to a row
-        status = Queue(ROOT, parts, runs, [*exact, *overrides], cores(), lanes).run()
+        status = Queue(ROOT, parts, runs, overrides, cores(), lanes).run()
         return export(logs) or status if status in (0, 1) else status  # not after a signal
 
 
