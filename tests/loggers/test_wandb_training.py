@@ -10,7 +10,6 @@ from atelier.runs.rows import read_metrics
 
 Run = Callable[..., Any]
 Reader = Callable[[Path], Any]
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +22,7 @@ def steps(outcome: Any) -> list[int]:
     return sorted({int(row["step"]) for row in read_metrics(outcome.folder / "metrics.csv")})
 
 
+@pytest.mark.slow
 def test_a_training_with_both_loggers_tells_wandb_what_metrics_csv_holds(
     run_verb: Run, tiny: list[str], recorded_in: Reader
 ) -> None:
@@ -48,18 +48,29 @@ def test_a_resumed_training_has_its_whole_history(run_verb: Run, tiny: list[str]
     assert max(row["epoch"] for row in recorded.history) == 2
 
 
+def test_a_sweep_has_its_report_now_and_later(run_verb: Run, tiny: list[str]) -> None:
+    """W&B's folders hold links that lead out of the sweep's."""
+    swept = run_verb("train", "-m", *tiny, "logger=wandb", "callbacks=none", "test=false", "optimizer.lr=0.1,0.01")
+    assert swept.code == 0, swept.err
+    again = run_verb("report", "sweep=latest", logs=swept.logs)
+    assert (again.code, again.err) == (0, "")
+
+
+@pytest.mark.slow
 def test_a_failed_training_ends_its_wandb_run_as_failed(run_verb: Run, tiny: list[str], recorded_in: Reader) -> None:
     outcome = run_verb("train", *tiny, "logger=wandb", "task.metric=val/nothing")
     assert outcome.code != 0
     assert recorded_in(outcome.folder).exit_status == outcome.code
 
 
+@pytest.mark.slow
 def test_several_processes_are_one_wandb_run(run_process: Run, tiny: list[str], recorded_in: Reader) -> None:
     outcome = run_process("train", *tiny, "logger=wandb", "trainer=ddp_cpu", "trainer.max_epochs=1", "callbacks=none")
     assert outcome.code == 0, outcome.err
     assert [row["_step"] for row in recorded_in(outcome.folder).history] == steps(outcome)
 
 
+@pytest.mark.slow
 def test_a_training_with_a_key_and_no_network_ends_well_and_stays_offline(
     run_process: Run, tiny: list[str], recorded_in: Reader
 ) -> None:

@@ -29,6 +29,8 @@ def check_files(path: Path) -> None:
                 raise InputError(f"{child} is a link, through which nothing is written; put a file or folder there")
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
                 raise InputError(f"{child} is no file")
+        if (place := Path(folder)) != path and place.name == "wandb":
+            folders.clear()  # W&B's runs, never written into again, link to its cache
 
 
 def leads_into(link: Path, home: Path) -> bool:
