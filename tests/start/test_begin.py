@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from atelier.compose.preflight import check_job
+from atelier.runs.folder import read_yaml
 from atelier.runs.setting import setting_hash
 from atelier.start.begin import settle
 
@@ -242,6 +243,17 @@ def test_a_sweep_knows_the_setting_of_a_job_that_starts_from_others(
     job = [*small, *STILL, f"start.weights={source.folder}"]
     facts = check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, ["seed"], job)
     assert facts["config_hash"] == run_verb("train", *job).manifest["config_hash"]
+
+
+def test_the_latest_run_is_the_one_before(run_verb: Run, small: list[str], weights: Any) -> None:
+    before = run_verb("train", *small).folder
+    logs = before.parents[2]
+    outcome = run_verb("train", *small, *STILL, "start.weights=latest", logs=logs)
+    assert outcome.code == 0, outcome.err
+    (after,) = {*logs.glob("runs/*/*")} - {before}
+    assert read_yaml(after / "config.yaml")["start"]["weights"] == str(before / "checkpoints" / "best.ckpt")
+    begun, learnt_by = learnt(weights(after)), learnt(weights(before))
+    assert all(torch.equal(begun[name], learnt_by[name]) for name in begun)
 
 
 @pytest.mark.slow

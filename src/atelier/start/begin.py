@@ -35,7 +35,7 @@ class Start:
 
 
 def settle(config: DictConfig) -> None:
-    """Check `start` of a run's configuration; for a new run, write the checksum of the weights into it.
+    """Check `start` of a run's configuration; for a new run, write the file and the checksum of the weights into it.
 
     The weights of a resumed run are in its checkpoint, and may be gone.
 
@@ -58,6 +58,7 @@ def settle(config: DictConfig) -> None:
         source = source_of(config)
         if isinstance(source, Path):
             found = checksum_of(source)
+            config.start.weights = str(source.absolute())  # `latest` will be the run itself
         else:
             source.check()
             found = source.name
