@@ -21,11 +21,19 @@ def test_few_places_stay_and_of_many_the_first_the_last_and_those_asked_for(coun
     assert max(gaps, default=1) <= 2 * -(-count // MOST), "evenly"
 
 
+@pytest.mark.parametrize("runs", [0, 3, 600, 1440])
+def test_a_large_grid_keeps_fewer_places_of_each_run(runs: int) -> None:
+    wanted = wanted_of({}, [], "val/loss", runs)
+    places = chosen(range(1000), wanted, "epoch")
+    assert len(places) == (MOST if runs <= 600 else 27)
+    assert (places[0], places[-1]) == (0, 999)
+
+
 def test_what_figures_and_claims_need_is_kept() -> None:
     node = {
         "figures": [{"kind": "curves", "metric": "test/error"}, {"kind": "bars"}, {"kind": "bars", "metric": "seconds"}]
     }
-    wanted = wanted_of(node, [], "val/loss")
+    wanted = wanted_of(node, [], "val/loss", 30)
     curves = {
         f"{split}/{name}": {0: 0.123456789} for split in ("train", "val") for name in ("loss", "accuracy", "norm")
     }

@@ -83,7 +83,7 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[
 def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
     """Finished runs in the format of the record, numbered in order; number 0 is the study's base, if it has one."""
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
-    wanted = wanted_of(study.node, study.claims, objective)
+    wanted = wanted_of(study.node, study.claims, objective, len(done))
     settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from atelier.results.claims import Claim
 from atelier.results.selection import sides
 
 MOST = 60  # places of a metric: epochs or steps
+MOST_OF_ALL = 40_000  # places of a metric over all runs, so that the file of a large grid stays below a megabyte
 FIRST = 5  # number of first places that are always kept
 
 
@@ -19,11 +20,13 @@ class Wanted:
         names: metrics without split, such as accuracy.
         first: number of first places to keep.
         places: {"epoch" or "step": places of claims, counted from 1}.
+        most: number of places of a curve.
     """
 
     names: frozenset[str]
     first: int = FIRST
     places: Mapping[str, frozenset[int]] = ()  # type: ignore[assignment]
+    most: int = MOST
 
     def curve(self, name: str) -> bool:
         """Whether a logged metric, such as train/clean_accuracy, is kept."""
@@ -34,8 +37,8 @@ class Wanted:
         return "/" not in name or name in self.names
 
 
-def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str | None) -> Wanted:
-    """The metrics and places of a `study` node, its claims, and its `objective`, such as val/loss."""
+def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str | None, runs: int) -> Wanted:
+    """The metrics and places of a `study` node with so many `runs`, its claims, and its `objective`, as val/loss."""
     named = [side for _, side in sides(claims)]
     asked = [str(figure.get("metric", objective)) for figure in node.get("figures") or []]
     names = {one.partition("/")[2] or one for one in (*asked, *(side.metric for side in named), objective or "")}
@@ -45,11 +48,12 @@ def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str |
         names=frozenset(names - {""}),
         first=max([FIRST, *(at["first"] for at in places if "first" in at)]),
         places={unit: frozenset(at[unit] for at in places if unit in at) for unit in ("epoch", "step")},
+        most=min(MOST, MOST_OF_ALL // max(runs, 1)),
     )
 
 
 def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str) -> dict[str, dict[int, float]]:
-    """The wanted curves, each reduced to at most MOST places; equal places for runs that logged at equal places."""
+    """The wanted curves, each with at most `wanted.most` places, equal ones for runs that logged at equal places."""
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
@@ -58,12 +62,12 @@ def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str
 
 
 def chosen(places: Sequence[int], wanted: Wanted, unit: str) -> list[int]:
-    """The first places, the claims' places, the last place, and evenly spread places up to MOST."""
-    if len(places) <= MOST:
+    """The first places, the claims' places, the last place, and evenly spread places up to `wanted.most`."""
+    if len(places) <= wanted.most:
         return list(places)
     asked = {max(before) for at in wanted.places[unit] if (before := [place for place in places if place < at])}
     needed = {*places[: wanted.first], *asked, places[-1]}
-    room = max(MOST - len(needed), 1)
+    room = max(wanted.most - len(needed), 1)
     rest = [place for place in places if place not in needed]
     even = {rest[index * len(rest) // room] for index in range(min(room, len(rest)))}
     return sorted(needed | even)
