@@ -63,8 +63,8 @@ def test_modulo_turns_only_the_angle_between_the_hands_counts(a: float, b: float
     assert modulo_turns(error).item() == pytest.approx(min(apart, 1 - apart) * 720 / 11, abs=1e-6)
 
 
-def test_the_metric_tells_the_median_modulo_turns_if_asked() -> None:
-    metric = CommonSenseError(turns=True)
+def test_the_metric_tells_the_median_modulo_turns() -> None:
+    metric = CommonSenseError()
     metric.update(torch.tensor([60.0, 65.0, 200.0]), torch.tensor([0.0, 0.0, 200.0]))  # 5.45, 0.45 and 0 to the nearest
     assert metric.compute()["median_error_modulo_turns"].item() == pytest.approx(720 / 11 - 65)
     metric.update(torch.tensor([torch.nan, torch.nan, torch.nan, torch.nan]), torch.zeros(4))

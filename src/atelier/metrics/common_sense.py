@@ -37,18 +37,17 @@ def modulo_turns(errors: Tensor) -> Tensor:
 
 
 class CommonSenseError(Metric):
-    """Mean and median common-sense error in minutes, and the share of samples within 5 minutes.
+    """Mean and median common-sense error in minutes, the share within 5 minutes, and the median of `modulo_turns`.
 
     The metric keeps the errors of all samples, of all processes, since a median needs them.
 
     Args:
-        turns: whether to tell the median modulo turns of the dial, too; see `modulo_turns`.
         **options: those of torchmetrics.Metric, such as sync_on_compute.
 
     >>> metric = CommonSenseError()
     >>> metric.update(torch.tensor([719.0, 10.0, 100.0]), torch.tensor([1.0, 370.0, 104.0]))
     >>> {name: round(value.item(), 3) for name, value in metric.compute().items()}
-    {'common_sense_error': 122.0, 'median_error': 4.0, 'within_5_minutes': 0.667}
+    {'common_sense_error': 122.0, 'median_error': 4.0, 'within_5_minutes': 0.667, 'median_error_modulo_turns': 4.0}
     """
 
     is_differentiable = False
@@ -56,9 +55,8 @@ class CommonSenseError(Metric):
     full_state_update = False
     errors: list[Tensor]
 
-    def __init__(self, turns: bool = False, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.turns = turns
         self.add_state("errors", default=[], dist_reduce_fx="cat")
 
     def update(self, predicted: Tensor, true: Tensor) -> None:
@@ -69,9 +67,9 @@ class CommonSenseError(Metric):
         errors = torch.cat(list(self.errors)) if isinstance(self.errors, list) else self.errors
         # With sorted values in 64 bits, the mean does not depend on the distribution of samples over processes.
         errors = errors.cpu().double().sort().values
-        value = {
+        return {
             "common_sense_error": errors.mean(),
             "median_error": errors.quantile(0.5),
             "within_5_minutes": (errors <= 5).double().mean(),
+            "median_error_modulo_turns": modulo_turns(errors).quantile(0.5),
         }
-        return value | ({"median_error_modulo_turns": modulo_turns(errors).quantile(0.5)} if self.turns else {})

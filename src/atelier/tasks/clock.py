@@ -46,7 +46,7 @@ class ClockReader(Task):
         self.penalty = penalty
         self.train_loss, self.train_error = Mean(), Mean()
         self.val_loss, self.val_error = Mean(), CommonSenseError()
-        self.test_loss, self.test_error = Mean(), CommonSenseError(turns=True)
+        self.test_loss, self.test_error = Mean(), CommonSenseError()
 
     def outputs(self) -> tuple[int, str]:
         return sum(self.encoding.outputs), f"encoding.outputs={list(self.encoding.outputs)}"
