@@ -1,6 +1,7 @@
 """Files and disks: a damaged cache, a folder that cannot be written, a full disk, a picture that is none."""
 
 import errno
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,12 @@ def own_cache(data_dir: Path, trained: Any, tmp_path: Path) -> Path:
     return Path(shutil.copy(data_dir / "clocks_32px_2160_seed0.safetensors", folder))
 
 
+def parts_of(cache: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a file of safetensors, which writes its metadata in any order, and the tensors' bytes."""
+    end = 8 + int.from_bytes(cache[:8], "little")
+    return json.loads(cache[8:end]), cache[end:]
+
+
 def test_a_damaged_cache_is_named_and_made_anew_on_request(
     run_verb: Run, tiny: list[str], own_cache: Path, refusal: Any
 ) -> None:
@@ -32,7 +39,7 @@ def test_a_damaged_cache_is_named_and_made_anew_on_request(
     assert "data.rebuild=true" in message
     again = run_verb("train", *tiny, "callbacks=none", "data.rebuild=true", "trainer.max_epochs=1", environment=here)
     assert again.code == 0
-    assert own_cache.read_bytes() == whole
+    assert parts_of(own_cache.read_bytes()) == parts_of(whole)
 
 
 def test_a_refused_run_says_so_in_its_manifest(run_verb: Run, tiny: list[str], own_cache: Path) -> None:
