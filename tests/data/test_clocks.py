@@ -134,6 +134,7 @@ def test_a_change_of_the_drawing_renders_again(
 def test_the_modules_that_draw_are_watched() -> None:
     names = {module.name for module in clocks.DRAWING}
     assert {"clock_renderer.py", "clock_scene.py", "clock_photos.py", "clock_styles.py"} <= names
+    assert {"clocks.py", "any_clocks.py"} <= names, "the wall clock, the share of unmarked dials"
 
 
 def test_other_pictures_have_another_file(tmp_path: Path) -> None:

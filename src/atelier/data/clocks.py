@@ -20,7 +20,7 @@ from atelier.errors import InputError
 
 TIMES = 720  # number of times on a clock: 12 hours of 60 minutes
 TEST_SHARE = 0.1
-DRAWING = sorted(Path(__file__).parent.glob("clock_*.py"))  # the modules that draw clocks
+DRAWING = sorted(Path(__file__).parent.glob("*clock*.py"))  # the modules that draw clocks, this one too
 # Fields of `Scene` for a white wall clock with black hands and numerals, and a dark rim.
 WALL_CLOCK = {
     **{"face": 0, "paper": 0.9, "ink": 0.08, "hand": 0.05, "rim": 0.15, "rim_width": 0.09},

@@ -115,13 +115,14 @@ class ImageData(TensorData):
         if self.source == "real" and (self.rebuild or not self.path.exists() or self.outdated()):
             self.about = {}
             tensors, classes = self.make()
-            stamp = {"stamp": self.stamp} if self.stamp else {}
-            write_cache(self.path, tensors, classes, {**self.about, **stamp})
+            stamp = self.stamp
+            write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
             self.rebuild = False
 
     def outdated(self) -> bool:
         """Whether the files have changed since the cache file was written."""
-        return bool(self.stamp) and read_about(self.path).get("stamp", self.stamp) != self.stamp
+        stamp = self.stamp  # looks at each file
+        return bool(stamp) and read_about(self.path).get("stamp", stamp) != stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:
         if self.source == "fake":
