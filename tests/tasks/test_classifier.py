@@ -1,6 +1,7 @@
 """The classifier's losses, names and measurements, against scikit-learn and explicit loops."""
 
 import csv
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, ro
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from atelier.errors import InputError
 from atelier.losses.penalty import none
 from atelier.runs.checkpoint import load_weights, open_checkpoint
 from atelier.tasks.classifier import Classifier
@@ -70,6 +72,34 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
     plain = classifier().training_step((LOGITS, CLASSES), 0)
     assert task.training_step((LOGITS, CLASSES), 0).item() == pytest.approx(plain.item() + 5)
     assert task.train_loss.compute().item() == pytest.approx(plain.item())
+
+
+# ---------------------------------------------------------------------- mirror images
+
+
+def test_an_image_and_its_mirror_image_are_averaged() -> None:
+    task, images = classifier(mirrored=True), torch.randn(2, 1, 1, 3)
+    assert torch.equal(task(images), (images + images.flip(3)) / 2)
+    assert torch.equal(task.train()(images), images)
+
+
+def test_validation_test_and_prediction_see_the_mirror_image() -> None:
+    task = classifier(mirrored=True)
+    averaged = (LOGITS + LOGITS.flip(1)).double() / 2
+    expected = log_loss(CLASSES, averaged.softmax(1), labels=range(3))
+    task.validation_step((LOGITS, CLASSES), 0)
+    tested = task.test_step((LOGITS, CLASSES), 0)
+    assert [task.val_loss.compute().item(), task.test_loss.compute().item()] == pytest.approx([expected] * 2)
+    assert torch.equal(tested["logits"], averaged.float())
+    assert torch.equal(task.predict_step((LOGITS, CLASSES), 0), averaged.float())
+
+
+@pytest.mark.parametrize("shape", [[2], [28, 28]])
+def test_what_is_no_image_has_no_mirror_image(shape: list[int]) -> None:
+    task = classifier(mirrored=True)
+    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(shape=shape))  # type: ignore[assignment]
+    with pytest.raises(InputError, match=rf"^task.mirrored=true: .*{re.escape(str(shape))}"):
+        task.setup("fit")
 
 
 # ---------------------------------------------------------------------- names

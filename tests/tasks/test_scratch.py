@@ -134,6 +134,15 @@ def test_validation_and_test_measure_the_criterion(compose: Compose, criterion: 
     assert task.val_accuracy.compute().item() == pytest.approx(right)
 
 
+def test_an_image_and_its_mirror_image_are_averaged(compose: Compose) -> None:
+    task = build(compose("data=digits", "network=scratch_mlp", "task=scratch", "task.mirrored=true").task).eval()
+    images = torch.rand(5, 1, 8, 8)
+    with torch.no_grad():
+        averaged = (task.network(images) + task.network(images.flip(3))) / 2
+        assert torch.equal(task(images), averaged)
+        assert not torch.equal(task(images), task.network(images))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -49,6 +49,7 @@ LATER: dict[str, Any] = {
     "data.balanced": False,
     "data.shortest": None,
     "task.class_weights": None,
+    "task.mirrored": False,
     "trainer.patience": None,
     "task.average": None,
 }

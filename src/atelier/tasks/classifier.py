@@ -32,6 +32,8 @@ class Classifier(Task):
             training samples; None: all equal. Validation and test weight every sample equally.
         label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567), not in validation and test.
+        mirrored: in validation, test and prediction, use the mean of the logits for an image and its mirror image, the
+            last axis reversed (as Krizhevsky et al. 2012 do).
         clean_train_accuracy: also log `train/clean_accuracy` and `train/clean_loss`, measured over the whole training
             set without dropout and augmentation: after each epoch, or with each validation if the run counts steps.
             `train/accuracy` and `train/loss` are measured during the epoch, with dropout and augmentation.
@@ -44,6 +46,7 @@ class Classifier(Task):
         num_classes: Annotated[int, Ge(1)],
         label_smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0,
         class_weights: Literal["balanced"] | Sequence[Annotated[float, Ge(0)]] | None = None,
+        mirrored: bool = False,
         clean_train_accuracy: bool = False,
         **options: Any,
     ) -> None:
@@ -55,6 +58,7 @@ class Classifier(Task):
             raise InputError(f"task.class_weights={list(class_weights)}: give {num_classes}, one for each class")
         self.class_weights = class_weights
         self.register_buffer("weights", None, persistent=False)  # of the classes, (C,)
+        self.mirrored = mirrored
         self.clean_train_accuracy = clean_train_accuracy
         self.classes: list[str] | None = None  # the names of the classes, if the data set has any
         self.train_loss, self.train_accuracy = Mean(), Mean()
@@ -78,10 +82,15 @@ class Classifier(Task):
                 self.weights = self.own_data("task.class_weights=balanced").class_weights().to(self.device)
             elif self.class_weights is not None:
                 self.weights = torch.tensor(list(self.class_weights), dtype=torch.float32, device=self.device)
-        self.classes = getattr(self.trainer.datamodule, "classes", None) or self.classes  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.classes = getattr(data, "classes", None) or self.classes
+        if self.mirrored and len(shape := getattr(data, "shape", (1, 1, 1))) != 3:
+            raise InputError(f"task.mirrored=true: the data are no images but of shape {list(shape)}; give false")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.network(inputs)
+        if self.training or not self.mirrored:
+            return self.network(inputs)
+        return (self.network(inputs) + self.network(inputs.flip(-1))) / 2
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs, classes = batch

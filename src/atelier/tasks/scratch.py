@@ -70,7 +70,7 @@ class Scratch(ManualTask, Classifier):
 
     def forward(self, inputs: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):
-            return self.network(inputs)
+            return super().forward(inputs)
 
     # ------------------------------------------------------------------ training
 
