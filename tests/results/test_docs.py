@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,24 @@ PAIRS = [
 OURS = {"experiment": "pairs_best"}
 VAE = {"experiment": "mnist_vae_best"}
 TWO_HEADS = {"encoding": "multihead"}
+CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
+PLAIN = {"network.batch_norm": False, "network.dropout": 0.0}
+LENETS = [{"experiment": "cifar10_lenet_bn"}, {"experiment": "cifar10_lenet"}]
+SHARE = ("accuracy", 1, 4)  # the metric, its factor and its decimals
 # What docs and headers say in numbers of a study: where, of which settings, what of them, its factor and its decimals.
 QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
-    ("docs/classifiers.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], "accuracy", 1, 4),
+    ("docs/classifiers.md", "| `cifar10_vgg`", "asci_vgg", [{"network": "vgg"}], *SHARE),
+    (
+        "docs/classifiers.md",
+        "| `cifar10_mlp`",
+        "asci_mlp",
+        [CHOSEN],
+        *SHARE,
+    ),
+    ("docs/classifiers.md", "| dropout 0.5", "ift6135_batchnorm", [{"network.dropout": 0.5}], *SHARE),
+    ("docs/classifiers.md", "| batch norm |", "ift6135_batchnorm", [{"network.batch_norm": True}], *SHARE),
+    ("docs/classifiers.md", "| neither |", "ift6135_batchnorm", [PLAIN], *SHARE),
+    ("docs/classifiers.md", "than LeNet-5 after", "elec576_lenet", LENETS, *SHARE),
     ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
@@ -67,6 +83,14 @@ def test_what_is_in_the_record_is_nowhere_not_yet_run(study_option: str) -> None
         assert all(json.loads(row["overrides"]) for row in rows)
     else:
         assert "docs/results.md" not in header
+
+
+def test_an_experiment_of_the_record_is_nowhere_not_yet_run(study_option: str) -> None:
+    """In the header of each experiment that a study in the record compares."""
+    records = read_record(ROOT / "docs" / "results" / study_option)
+    for experiment in {record.job["values"].get("experiment") for record in records} - {None}:
+        header = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text()
+        assert re.search(r"# .*(not yet run|in validation only)", header) is None, experiment
 
 
 def test_the_record_is_of_the_settings_that_the_study_has(compose: Compose, study_option: str) -> None:
