@@ -133,6 +133,10 @@ def test_kaggle_is_asked_for_the_reports_set(
     assert asked == ["spandan2/cats-faces-64x64-for-generative-models"]
     tensors, _ = data.load()
     assert len(tensors["train_images"]) + len(tensors["test_images"]) == 20
+    (tmp_path / "fetched" / "3.png").unlink()  # from now on it is a folder like any other
+    data.prepare_data()
+    tensors, _ = data.load()
+    assert len(tensors["train_images"]) + len(tensors["test_images"]) == 19
 
 
 def test_another_share_that_tests_is_another_cache(faces: Callable[..., CatFaces], tmp_path: Path) -> None:

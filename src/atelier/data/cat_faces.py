@@ -51,14 +51,17 @@ class CatFaces(OwnImages):
                 " of cats"
             )
 
+    def prepare_data(self) -> None:
+        if self.source == "real" and not self.images.exists() and (self.rebuild or not self.path.exists()):
+            self.check_can_make()
+            link(from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET)), self.images)
+        super().prepare_data()
+
     def files(self, left_out: LeftOut | None = None) -> Files:
         files = files_below(self.images, left_out) if self.images.is_dir() else [self.images]
         return {"train": [(file, "") for file in sorted(files)]}
 
     def make(self) -> tuple[Tensors, None]:
-        self.check_can_make()
-        if not self.images.exists():
-            link(from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET)), self.images)
         if not self.images.is_dir():
             return self.from_array(), None
         left_out = LeftOut(self.images)

@@ -112,16 +112,17 @@ class ImageData(TensorData):
         return self.folder / f"{self.cache_name}.safetensors"
 
     def prepare_data(self) -> None:
-        if self.source == "real" and (self.rebuild or not self.path.exists() or self.outdated()):
+        if self.source != "real":
+            return
+        stamp = self.stamp  # looks at each file, before `make` does: a change while it reads shows at the next start
+        if self.rebuild or not self.path.exists() or self.outdated(stamp):
             self.about = {}
             tensors, classes = self.make()
-            stamp = self.stamp
             write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
             self.rebuild = False
 
-    def outdated(self) -> bool:
-        """Whether the files have changed since the cache file was written."""
-        stamp = self.stamp  # looks at each file
+    def outdated(self, stamp: str) -> bool:
+        """Whether the cache file was made of other files than those with `stamp`."""
         return bool(stamp) and read_about(self.path).get("stamp", stamp) != stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:

@@ -72,7 +72,7 @@ class VisionData(ImageData):
             raise InputError(self.damaged(f"its images and labels are those of {whose[0]}"))
         return tensors, classes
 
-    def outdated(self) -> bool:
+    def outdated(self, stamp: str) -> bool:
         """Whether an earlier version, which did not check the files, made the cache file of damaged files."""
         found = read_about(self.path).get("crc32")
         return found is not None and int(found) != CRC32.get(self.cache_name, int(found))

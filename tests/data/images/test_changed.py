@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from atelier.compose.targets import build
+from atelier.data.account import checksum_of
 from atelier.errors import InputError
 
 Own = Callable[..., Any]
@@ -70,6 +72,48 @@ def changes(pets: Path, paint: Paint) -> dict[str, Callable[[], Any]]:
     }
 
 
+@pytest.mark.parametrize("name", ["added", "other"])
+def test_what_changes_while_the_files_are_read_is_seen_at_the_next_start(
+    own: Own, pets: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Reading a large folder takes minutes."""
+    data, file = own(pets), pets / "dog" / ("new.png" if name == "added" else "3.png")
+    make = data.make
+
+    def changed_meanwhile() -> Any:
+        made = make()
+        paint(file, 77)
+        return made
+
+    monkeypatch.setattr(data, "make", changed_meanwhile)
+    recorded, _ = opened(data).account()
+    with pytest.raises(InputError, match=r"^the data have changed since the training"):
+        own(pets).check_same(recorded)  # a run trained with what was read
+    again = opened(own(pets))
+    assert checksum_of(again.about) != recorded["checksum"]
+    assert len(parts(again)) == (21 if name == "added" else 20)
+    monkeypatch.setattr(again, "make", pytest.fail)
+    again.prepare_data()
+
+
+def test_arrays_that_change_while_they_are_read_are_read_anew(
+    own: Own, compose: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of their cache file follows the files, too, so that it is that of the new ones."""
+    save_clocks(tmp_path)
+    data = clocks(compose, tmp_path)
+    make = data.make
+
+    def changed_meanwhile() -> Any:
+        made = make()
+        save_clocks(tmp_path, seed=1)
+        return made
+
+    monkeypatch.setattr(data, "make", changed_meanwhile)
+    first, second = opened(data), opened(clocks(compose, tmp_path))
+    assert not torch.equal(first.sets["test"].inputs, second.sets["test"].inputs)
+
+
 @pytest.fixture
 def divided(divide: Callable[[int], Path]) -> Path:
     return divide(1)
@@ -99,24 +143,29 @@ def test_the_same_data_elsewhere_are_the_same(own: Own, pets: Path) -> None:
     assert copy.stamp != recorded["stamp"]
 
 
+def clocks(compose: Callable[..., Any], place: Path) -> Any:
+    """The data set of the arrays that `save_clocks` writes."""
+    config = compose("data=clocks_npy", f"data.images={place}/images.npy", f"data.labels={place}/labels.npy")
+    config.data.update(shape=[1, 8, 8], mean=0, std=1, folder=str(place / "cache"), augment=False)
+    return build(config.data)
+
+
+def save_clocks(place: Path, seed: int = 0, channels: tuple[int, ...] = ()) -> None:
+    random = np.random.default_rng(seed)
+    np.save(place / "labels.npy", random.integers(0, 12, (40, 2)))
+    np.save(place / "images.npy", random.integers(0, 256, (40, 8, 8, *channels)).astype(np.uint8))
+
+
 @pytest.mark.parametrize("kind", ["clocks_npy", "cat_faces"])
 def test_changed_arrays_are_refused(own: Own, compose: Callable[..., Any], tmp_path: Path, kind: str) -> None:
-    from atelier.compose.targets import build
-
     def data() -> Any:
-        if kind == "cat_faces":
-            return own(tmp_path / "images.npy", kind)
-        config = compose("data=clocks_npy", f"data.images={tmp_path}/images.npy", f"data.labels={tmp_path}/labels.npy")
-        config.data.update(shape=[1, 8, 8], mean=0, std=1, folder=str(tmp_path / "cache"), augment=False)
-        return build(config.data)
+        return own(tmp_path / "images.npy", kind) if kind == "cat_faces" else clocks(compose, tmp_path)
 
-    random = np.random.default_rng(0)
-    shape = (40, 8, 8) if kind == "clocks_npy" else (40, 8, 8, 3)
-    np.save(tmp_path / "labels.npy", random.integers(0, 12, (40, 2)))
-    np.save(tmp_path / "images.npy", random.integers(0, 256, shape).astype(np.uint8))
+    channels = (3,) if kind == "cat_faces" else ()
+    save_clocks(tmp_path, 0, channels)
     recorded, _ = opened(data()).account()
     data().check_same(recorded)
-    np.save(tmp_path / "images.npy", random.integers(0, 256, shape).astype(np.uint8))
+    save_clocks(tmp_path, 1, channels)
     with pytest.raises(InputError, match=r"^the data have changed"):
         data().check_same(recorded)
 
