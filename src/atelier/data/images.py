@@ -34,7 +34,8 @@ class ImageData(TensorData):
         source: "real", or "fake": random images of the same shape and classes, for trials without the data.
         shape: (C, H, W) of an image, checked against the data.
         mean, std: of the training images' values, scaled to 0 to 1, a number or one for each channel; checked against
-            the data. With 0 and 1, values are only divided by 255.
+            the data. A single std beside means of channels is the deviation from these. With 0 and 1, values are only
+            divided by 255.
         num_classes: number of classes, checked against the data; None if the labels are no classes.
         augment: whether training batches are augmented.
         augmentation: function of normalised images (N, C, H, W) on the device.
@@ -169,10 +170,14 @@ class ImageData(TensorData):
         if self.num_classes not in (None, count):
             named = f", {', '.join(classes)}" if classes else ""
             raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
-        each = isinstance(self.scale, Tensor)
-        if not each and (self.mean, self.std) == (0, 1):
+        each = [isinstance(one, Tensor) for one in (self.mean, self.std)]
+        if not torch.as_tensor(self.mean).any() and bool((torch.as_tensor(self.std) == 1).all()):
             return
-        mean, std = mean_and_std(images[:: max(1, len(images) // 2000)], by_channel=each)
+        mean, std = mean_and_std(images[:: max(1, len(images) // 2000)], by_channel=any(each))
+        if not each[0]:  # one number is for all channels
+            mean = mean.mean(0, keepdim=True)
+        if not each[1]:
+            std = std.square().mean(0, keepdim=True).sqrt()
         pairs = (mean, self.mean), (std, self.std)
         if any(bool(((found - torch.as_tensor(given).flatten()).abs() > 0.05).any()) for found, given in pairs):
             words = " and ".join(", ".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs)

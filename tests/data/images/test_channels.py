@@ -74,6 +74,28 @@ def test_each_channel_is_compared_with_the_data(data: Any, wrong: int | None) ->
         )
 
 
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        (["data.mean=[0.25,0.5,0.75]", "data.std=0.1"], None),
+        (["data.mean=0.5", "data.std=[0.1,0.1,0.1]"], None),
+        (["data.mean=[0.25,0.5,0.25]", "data.std=0.1"], "0.249, 0.500, 0.751 and 0.100"),
+        (["data.mean=[0.25,0.5,0.75]", "data.std=0.2"], "0.249, 0.500, 0.751 and 0.100"),
+        (["data.mean=0.25", "data.std=[0.1,0.1,0.1]"], "0.500 and 0.100, 0.100, 0.100"),
+        (["data.mean=[0,0,0]", "data.std=[1,1,1]"], None),  # as with 0 and 1, nothing is stated
+        (["data.mean=[0,0,0]", "data.std=1"], None),
+    ],
+    ids=str,
+)
+def test_numbers_of_channels_stand_beside_one_for_all(data: Any, stated: list[str], told: str | None) -> None:
+    """One deviation beside the channels' means is the deviation from these."""
+    images = torch.tensor([[0.15, 0.4, 0.65], [0.35, 0.6, 0.85]])[..., None, None].expand(2, 3, 4, 4)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        data(*stated, "data.num_classes=2").check_facts((images * 255).round().byte(), torch.arange(2))
+    assert [str(one.message).rpartition(" have ")[2] for one in found] == [told] * (told is not None)
+
+
 def test_a_list_with_a_wrong_number_is_refused_on_the_command_line(run_verb: Any) -> None:
     outcome = run_verb("train", "trainer=cpu", "data.std=[0]")
     assert outcome.code == 2
