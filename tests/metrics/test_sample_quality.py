@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from atelier.metrics import sample_quality
 from atelier.metrics.features import Classifier, Pixels
 from atelier.metrics.manifold import precision_and_recall
-from atelier.metrics.sample_quality import ClassCounts, SampleQuality
+from atelier.metrics.sample_quality import ClassCounts, SampleQuality, drawn
 
 
 class Plain(nn.Module):
@@ -159,6 +160,31 @@ def test_samples_of_one_mode_are_precise_and_recall_little() -> None:
     precision, recall = precision_and_recall(real, made)
     assert precision > 0.9
     assert 0.4 < recall < 0.55
+
+
+@pytest.mark.parametrize("order", ["one after the other", "taking turns"])
+@pytest.mark.parametrize("kind", ["real", "made"])
+def test_every_class_of_a_large_set_counts(kind: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two far classes in a set, of which the other set has the second alone."""
+    monkeypatch.setattr(sample_quality, "MOST", 100)
+    classes = torch.arange(200) // 100 if order == "one after the other" else torch.arange(200) % 2
+    generator = torch.Generator().manual_seed(0)
+    both, second = torch.randn(2, 200, 2, generator=generator)
+    both[:, 0] += 10 * classes
+    second[:, 0] += 10
+    quality = SampleQuality(Plain())
+    quality.add_reference(both)
+    quality.add(*((second, both) if kind == "real" else (both, second)))
+    scores = quality.compute()
+    of_second, of_both = [scores[name].item() for name in ("precision", "recall")][:: 1 if kind == "real" else -1]
+    assert of_second > 0.85
+    assert 0.35 < of_both < 0.65
+
+
+def test_a_set_that_is_not_too_large_counts_row_by_row() -> None:
+    rows = torch.randn(50, 3)
+    assert torch.equal(drawn(rows, most=50), rows)
+    assert len({tuple(row) for row in drawn(rows, most=49).tolist()}) == 49
 
 
 # ---------------------------------------------------------------------- features

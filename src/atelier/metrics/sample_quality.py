@@ -106,7 +106,7 @@ class SampleQuality:
         if self.real.fake_features_num_samples > 1:
             scores["frechet_floor"] = self.real.compute()
             made, real = (
-                torch.as_tensor(metric.compute()).view(-1, self.features.num_features)[:MOST]
+                drawn(torch.as_tensor(metric.compute()).view(-1, self.features.num_features), MOST)
                 for metric in (self.made_features, self.real_features)
             )
             if min(len(made), len(real)) > NEIGHBOUR:
@@ -118,6 +118,18 @@ class SampleQuality:
         for metric in self.metrics():
             metric.reset()
         return scores
+
+
+def drawn(rows: Tensor, most: int) -> Tensor:
+    """The rows (N, …), or `most` of more than that, drawn with a fixed seed.
+
+    The first ones of a set in the order of its classes would be of a few classes, and so would every n-th where classes
+    take turns.
+    """
+    if len(rows) <= most:
+        return rows
+    places = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:most]
+    return rows[places.to(rows.device)]
 
 
 class ClassCounts(Metric):
