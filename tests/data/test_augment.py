@@ -1,7 +1,10 @@
 """Augmentation changes pictures by what it says, and nothing else."""
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from atelier.data.augment import CropFlipCutout, PhotoJitter
@@ -44,6 +47,19 @@ def test_images_keep_shape_and_kind_and_stay_finite(shape: tuple[int, ...]) -> N
     assert changed.isfinite().all()
 
 
+def test_a_square_picture_is_moved_as_by_the_matrix_without_an_aspect(images: Tensor) -> None:
+    """Bit by bit: runs on square pictures go on as before."""
+    torch.manual_seed(5)
+    changed = PhotoJitter(rotation=20, scale=0.1, shift=0.1)(images)
+    torch.manual_seed(5)
+    angle, size, move = ((torch.rand(len(images), *shape) * 2 - 1) for shape in ((), (), (2,)))
+    angle, size, move = angle * math.radians(20), torch.exp(size * math.log1p(0.1)), move * 2 * 0.1
+    rows = [angle.cos() / size, -(angle.sin() / size), move[:, 0], angle.sin() / size, angle.cos() / size, move[:, 1]]
+    grid = F.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
+    expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    assert torch.equal(changed, expected)
+
+
 def test_without_strength_nothing_changes(images: Tensor) -> None:
     torch.testing.assert_close(PhotoJitter()(images), images, atol=1e-5, rtol=0)
 
@@ -78,6 +94,20 @@ def test_a_quarter_turn_the_other_way(images: Tensor) -> None:
 @pytest.mark.usefixtures("highest")
 def test_turning_moves_a_pixel_along_its_circle() -> None:
     assert brightest(PhotoJitter(rotation=45)(spot(0, 4, 9))) == (1, 1)  # 4 above the centre to 4/√2 left and above
+
+
+@pytest.mark.usefixtures("highest")
+@pytest.mark.parametrize(("height", "width"), [(13, 21), (21, 13)])
+def test_turning_a_picture_that_is_not_square_keeps_distances(height: int, width: int) -> None:
+    image = torch.zeros(1, 1, height, width)
+    image[0, 0, height // 2 - 2, width // 2] = 1
+    assert brightest(PhotoJitter(rotation=90)(image)) == (height // 2, width // 2 - 2)
+
+
+@pytest.mark.usefixtures("highest")
+def test_the_middle_of_a_wide_picture_turns_as_it_does_alone(images: Tensor) -> None:
+    turned, wide = PhotoJitter(rotation=30), torch.cat([images] * 3, 3)
+    torch.testing.assert_close(turned(wide)[..., 5:10, 20:25], turned(images)[..., 5:10, 5:10], atol=1e-4, rtol=0)
 
 
 @pytest.mark.usefixtures("highest")

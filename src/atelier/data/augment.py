@@ -44,8 +44,9 @@ class PhotoJitter:
         size = torch.exp(uniform() * math.log1p(self.scale))
         cosine, sine = angle.cos() / size, angle.sin() / size
         move = uniform(2) * 2 * self.shift  # an image spans -1 to 1
-        matrix = torch.stack([cosine, -sine, move[:, 0], sine, cosine, move[:, 1]], 1).view(count, 2, 3)
-        grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+        aspect = images.shape[3] / images.shape[2]  # both sides span -1 to 1
+        matrix = [cosine, -sine / aspect, move[:, 0], sine * aspect, cosine, move[:, 1]]
+        grid = F.affine_grid(torch.stack(matrix, 1).view(count, 2, 3), list(images.shape), align_corners=False)
         # Reflection padding: a visible border would reveal the rotation to the network.
         images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
         images = images * (1 + self.brightness * uniform(1, 1, 1)) + self.brightness * uniform(1, 1, 1)
