@@ -195,9 +195,22 @@ def test_a_run_that_was_not_calibrated_answers_and_says_so(turning, capsys: pyte
     assert "was not calibrated" in line
 
 
-def test_a_picture_that_is_not_square_is_read_once() -> None:
-    task = reader(TopLeft(), Regression([1]))
-    assert task.answers(task.predict_step((torch.full((1, 1, 2, 3), 4.0),), 0)) == [{"time": "4:00", "minutes": 240}]
+class OfSize(TopLeft):
+    """Reads pictures of 2 × 3 pixels alone, unlike a network that flattens them."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        assert pictures.shape[1:] == (1, 2, 3)
+        return super().forward(pictures)
+
+
+@pytest.mark.parametrize("quarter_turns", [False, True])
+def test_a_picture_that_is_not_square_is_read_once(quarter_turns: bool) -> None:
+    """In prediction and in the test alike."""
+    task = reader(OfSize(), Regression([1])).eval()
+    task.quarter_turns = quarter_turns
+    picture = torch.tensor([[[[4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]]])
+    assert task.answers(task.predict_step((picture,), 0)) == [{"time": "4:00", "minutes": 240}]
+    assert task.test_step((picture, torch.tensor([[4, 0]])), 0)["error"].item() == pytest.approx(0, abs=1e-3)
 
 
 def test_limits_are_of_the_validation_pictures() -> None:

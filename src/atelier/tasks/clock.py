@@ -29,7 +29,7 @@ class ClockReader(Task):
         penalty: function of the network that is added to the training loss.
         quarter_turns: in test and prediction, use the encoding's mean of the outputs for an image and its three quarter
             turns. A turned clock shows the same time, but is seldom misread in the same way. Training and validation
-            read an image once.
+            read an image once, and so do all where images are not square.
         **options: see `Task`; `network` maps images (N, 1, H, W) to outputs (N, Σencoding.outputs).
     """
 
@@ -57,15 +57,16 @@ class ClockReader(Task):
         return self.encoding.mean(self.turned(pictures))
 
     def turned(self, pictures: Tensor) -> Tensor:
-        """The network's outputs (4, N, Σencoding.outputs) for pictures (N, 1, H, W) in four quarter turns."""
-        return torch.stack([self.network(pictures.rot90(turns, (2, 3))) for turns in range(4)])
+        """The network's outputs (K, N, Σencoding.outputs) for pictures (N, 1, H, W) in K = 4 quarter turns.
+
+        Pictures that are not square, which a network of H × W does not know in a quarter turn, are read in K = 1.
+        """
+        turns = 4 if pictures.shape[2] == pictures.shape[3] else 1
+        return torch.stack([self.network(pictures.rot90(turn, (2, 3))) for turn in range(turns)])
 
     def predict_step(self, batch: Any, batch_index: int) -> Tensor:
-        """The outputs (N, 4, Σencoding.outputs) in four turns; of pictures that are not square, (N, 1, …), in one."""
-        pictures = batch[0]
-        if pictures.shape[2] != pictures.shape[3]:
-            return self.network(pictures)[:, None]
-        return self.turned(pictures).transpose(0, 1)
+        """The outputs (N, K, Σencoding.outputs) in K quarter turns, see `turned`."""
+        return self.turned(batch[0]).transpose(0, 1)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         pictures, times = batch
