@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
 from atelier.report.groups import groups
 from atelier.results.export import export_all, numbered
 from atelier.results.page import page
 from atelier.results.plan import read_plan
-from atelier.results.record import Recorded, read_record
+from atelier.results.record import Recorded, read_figures, read_record
 from atelier.results.runs import results_of
 from atelier.results.studies import read_study
 from atelier.results.thin import MOST
@@ -167,6 +168,25 @@ def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
     assert sorted({record.get("seed") for record in runs}) == [0, 1, 2]
     assert len(runs) == 12
     assert "**confirmed**" in (tmp_path / "docs" / "results.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("column", ["seed", "objective.best", "finished", "overrides"])
+def test_a_record_that_lacks_a_column_is_told(exported: Callable[..., list[str]], tmp_path: Path, column: str) -> None:
+    exported(0)
+    file = tmp_path / "docs" / "results" / "asci_made" / "runs.csv"
+    file.write_text(file.read_text().replace(f",{column},", ",renamed,", 1).replace(f",{column}\n", ",renamed\n", 1))
+    with pytest.raises(
+        InputError, match=f"asci_made: runs.csv and curves.csv cannot be read: runs.csv lacks {column}$"
+    ):
+        read_record(file.parent)
+
+
+@pytest.mark.parametrize("text", ["", "file\na.svg\n", "file,title\na.svg,All\n", "file,caption\na.svg\n"])
+def test_a_record_whose_figures_lack_a_column_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "figures.csv").write_text(text)
+    with pytest.raises(InputError, match=r"figures.csv cannot be read: its columns are not file and caption$"):
+        read_figures(tmp_path)
 
 
 @pytest.mark.usefixtures("undrawn")

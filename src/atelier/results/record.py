@@ -29,6 +29,7 @@ NUMBERS = (
     *("seconds.setup", "seconds.fit", "seconds.test", "threads", "processes"),
 )
 FINISHED = "finished"  # UTC time of the last change of run.json
+ALWAYS = ("run", "seed", *TEXTS, *NUMBERS, "git.dirty", FINISHED, "overrides")  # the columns of every record
 GROUPS = ("test.", "at_best.")  # columns of metrics
 
 
@@ -172,10 +173,12 @@ def read_record(folder: Path) -> list[Recorded]:
     try:
         with (folder / RUNS).open(newline="", encoding="utf-8") as file:
             columns, *rows = list(csv.reader(map(current, file)))
+        if missing := [name for name in ALWAYS if name not in columns]:
+            raise ValueError(f"{RUNS} lacks {', '.join(missing)}")
         curves = read_curves(folder / CURVES)
         swept = columns[1 : columns.index("seed")]
         return [read_row(columns, row, swept, curves.get(row[0], {})) for row in rows]
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         raise InputError(f"{folder}: {RUNS} and {CURVES} cannot be read: {error}") from error
 
 
@@ -222,8 +225,15 @@ def read_curves(file: Path) -> dict[str, dict[str, dict[int, float]]]:
 
 
 def read_figures(folder: Path) -> list[tuple[str, str]]:
-    """(file, caption) of each figure in a study's record."""
+    """(file, caption) of each figure in a study's record.
+
+    Raises:
+        InputError: if the file has other columns.
+    """
     if not (folder / FIGURES).is_file():
         return []
-    with (folder / FIGURES).open(newline="", encoding="utf-8") as file:
-        return [(row["file"], row["caption"]) for row in csv.DictReader(file)]
+    with (folder / FIGURES).open(newline="", encoding="utf-8") as lines:
+        columns, *rows = list(csv.reader(lines)) or [[]]
+    if columns != ["file", "caption"] or any(len(row) != 2 for row in rows):
+        raise InputError(f"{folder / FIGURES} cannot be read: its columns are not file and caption")
+    return [(file, caption) for file, caption in rows]
