@@ -147,13 +147,13 @@ def test_the_runs_are_in_the_order_of_the_study(exported: Callable[..., list[str
             typed = [f"{key}={value}" for key, value in values.items()]
             manifest = {"status": "completed", "overrides": [*typed, f"seed={seed}"], "seed": int(seed), "git": {}}
             records.append(Recorded(None, {**manifest, "objective": {}}, {"values": {"a": "9", "b": "9", **values}}))
-    kept = numbered(records, read_study(tmp_path / "conf", "asci_made"))
+    kept = numbered(records, read_study(tmp_path / "conf", "asci_made"), [])
     found = [
         ({key: record.overrides[key] for key in "ab" if key in record.overrides}, record.get("seed")) for record in kept
     ]
     assert found == [(setting, seed) for setting in settings for seed in (0, 1)]
     assert [record.job["number"] for record in kept] == list(range(8)), "the base is 0"
-    without = numbered(records[:3], read_study(tmp_path / "conf", "asci_made"))
+    without = numbered(records[:3], read_study(tmp_path / "conf", "asci_made"), [])
     assert [record.job["number"] for record in without] == [1, 2, 3], "and nothing else is"
 
 
@@ -168,6 +168,27 @@ def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
     assert sorted({record.get("seed") for record in runs}) == [0, 1, 2]
     assert len(runs) == 12
     assert "**confirmed**" in (tmp_path / "docs" / "results.md").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_another_studys_claim_needs_of_it_is_kept(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Of a metric and at an epoch that the study's own claims do not name; and none of the other's own study."""
+    (tmp_path / "conf" / "study" / "asci_later.yaml").write_text(
+        """study:
+  claims:
+    - says: It is lower
+      where: figure 1
+      checks:
+        - {metric: train/accuracy, at: {epoch: 52}, than_study: asci_made, than_metric: val/loss, than_at: {epoch: 34},
+           below: 0}
+  grid: {optimizer: [sgd]}
+"""
+    )
+    exported(0)
+    for run in read_record(tmp_path / "docs" / "results" / "asci_made"):
+        assert run.logged.keys() == {"train/accuracy", "val/accuracy", "train/loss", "val/loss"}
+        assert 33 in run.logged["val/loss"]
+        assert 51 not in run.logged["val/loss"]
 
 
 @pytest.mark.usefixtures("undrawn")

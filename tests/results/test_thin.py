@@ -4,7 +4,9 @@ import itertools
 
 import pytest
 
+from atelier.results.claims import Side
 from atelier.results.thin import MOST, Wanted, chosen, thinned, wanted_of
+from atelier.results.verdict import at_place
 
 
 @pytest.mark.parametrize("count", [1, 5, 59, 60, 61, 1000])
@@ -37,8 +39,30 @@ def test_what_figures_and_claims_need_is_kept() -> None:
     curves = {
         f"{split}/{name}": {0: 0.123456789} for split in ("train", "val") for name in ("loss", "accuracy", "norm")
     }
-    kept = thinned({**curves, "train/clean_accuracy": {0: 1.0}}, wanted, "epoch")
+    kept = thinned({**curves, "train/clean_accuracy": {0: 1.0}}, wanted, "epoch", None)
     assert sorted(kept) == ["train/accuracy", "train/clean_accuracy", "train/loss", "val/accuracy", "val/loss"]
     assert kept["val/loss"] == {0: 0.12346}
     assert wanted.tested("accuracy")
     assert not wanted.tested("accuracy/boot")
+
+
+@pytest.mark.parametrize("metric", ["test/accuracy", "test/error"])
+@pytest.mark.parametrize("best", [0, 41, 999, None])
+def test_a_test_curve_keeps_the_best_place_if_a_claim_asks_for_it(metric: str, best: int | None) -> None:
+    curve = {place: place / 1000 for place in range(1000)}
+    for at in ("best", "last"):
+        wanted = wanted_of({}, [Side(metric, at, {})], "val/loss", 3)
+        kept = thinned({"test/accuracy": curve, "val/accuracy": curve}, wanted, "epoch", best)
+        assert len(kept["val/accuracy"]) == MOST, "equal places, over which figures average"
+        assert kept["val/accuracy"].keys() == set(chosen(range(1000), wanted, "epoch"))
+        if at == "best":
+            assert at_place(kept["test/accuracy"], "best", best, "epoch") == at_place(curve, "best", best, "epoch")
+        else:
+            assert kept["test/accuracy"].keys() == kept["val/accuracy"].keys()
+
+
+def test_the_best_place_of_a_test_curve_of_few_places_is_the_last_before_it() -> None:
+    wanted = wanted_of({}, [Side("test/accuracy", "best", {})], "val/loss", 3)
+    curve = {place: 0.001 * place for place in range(0, 5000, 7)}
+    kept = thinned({"test/accuracy": curve}, wanted, "epoch", 1234)["test/accuracy"]
+    assert at_place(kept, "best", 1234, "epoch") == pytest.approx(curve[1232])

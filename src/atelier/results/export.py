@@ -14,6 +14,7 @@ from PIL import Image
 
 from atelier.report.pictures import Picture, draw_pictures
 from atelier.results.bests import with_bests
+from atelier.results.claims import Side
 from atelier.results.page import page
 from atelier.results.plan import Part, whole_repeats
 from atelier.results.record import (
@@ -29,7 +30,7 @@ from atelier.results.record import (
     runs_csv,
 )
 from atelier.results.runs import Runs, results_of, runs_of
-from atelier.results.studies import Study, read_study, study_names
+from atelier.results.studies import Study, measured_on, read_study, study_names
 from atelier.results.thin import wanted_of
 from atelier.runs.manifest import write_atomically
 from atelier.sweeps.grid import value_meant
@@ -41,11 +42,12 @@ LARGEST = 200_000  # bytes, largest file of a figure
 def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Iterator[str]:
     """Update the records of all studies, results.md, and the table of the README beside `docs`; return messages."""
     docs.mkdir(exist_ok=True)
-    for name in study_names(conf):
-        study = read_study(conf, name)
+    studies = {name: read_study(conf, name) for name in study_names(conf)}
+    for name, study in studies.items():
         own = [part for part in parts if part.study == name]
         alone = Part(name, None, [], "", logs / "results" / name / "all", study.grid)
-        yield from export(study, own or [alone], runs_of(study, logs, docs), docs)
+        named = measured_on(name, studies.values())
+        yield from export(study, own or [alone], runs_of(study, logs, docs), docs, named)
     write_atomically(docs / "results.md", page(conf, docs))
     yield f"{docs / 'results.md'}"
     readme = docs.parent / "README.md"
@@ -54,12 +56,13 @@ def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Ite
         yield f"{readme}"
 
 
-def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[str]:
+def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path, named: Sequence[Side]) -> list[str]:
     """Update the record of a study, if at least one seed is complete; return messages.
 
     Args:
         parts: the study's parts of the list.
         docs: the folder that contains results/.
+        named: the sides of all studies' claims that are measured on this study.
     """
     completed = [record for record in runs.kept if record.status == "completed"]
     done = [record for record in completed if record.get("source") != "fake"]
@@ -72,7 +75,7 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[
         return told
     folder = docs / "results" / study.name
     folder.mkdir(parents=True, exist_ok=True)
-    kept = numbered(done, study)
+    kept = numbered(done, study, named)
     write_atomically(folder / RUNS, runs_csv(kept, study.grid.swept))
     write_atomically(folder / CURVES, curves_csv(kept))
     problems = draw(study, done, folder)
@@ -80,10 +83,13 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path) -> list[
     return [*told, *(f"{study.name}: {problem}" for problem in problems)]
 
 
-def numbered(done: Sequence[Record], study: Study) -> list[Recorded]:
-    """Finished runs in the format of the record, numbered in order; number 0 is the study's base, if it has one."""
+def numbered(done: Sequence[Record], study: Study, named: Sequence[Side]) -> list[Recorded]:
+    """Finished runs in the format of the record, numbered in order; number 0 is the study's base, if it has one.
+
+    `named`: see `export`.
+    """
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
-    wanted = wanted_of(study.node, study.claims, objective, len(done))
+    wanted = wanted_of(study.node, named, objective, len(done))
     settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.report.groups import scores_of
+from atelier.report.groups import best_place, scores_of
 from atelier.results.thin import Wanted, thinned
 from atelier.runs.setting import REPEATS, current
 from atelier.sweeps.records import Record
@@ -77,7 +77,8 @@ def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) 
     manifest[FINISHED] = finished(record)
     values = {key: record.value(key) or "" for key in swept}
     repeats = {key: value for key in REPEATS if key != "seed" and (value := record.value(key)) is not None}
-    return Recorded(None, manifest, {"number": number, "values": {**values, **repeats}}, thinned(curves, wanted, unit))
+    kept = thinned(curves, wanted, unit, best_place(record, unit))
+    return Recorded(None, manifest, {"number": number, "values": {**values, **repeats}}, kept)
 
 
 def finished(record: Record) -> str:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from atelier.compose.preflight import composed_value
 from atelier.errors import InputError
-from atelier.results.claims import Claim
+from atelier.results.claims import Claim, Side
 from atelier.results.selection import base_of, check_claims, check_side, sides
 from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.study import written
@@ -75,6 +75,11 @@ def load(conf: Path, name: str) -> Study:
         raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
     with in_file(conf, name):
         return Study(name, node, check_claims(node), expand([], node)[0])
+
+
+def measured_on(name: str, studies: Iterable[Study]) -> list[Side]:
+    """The sides of all claims of `studies` whose numbers are those of the study `name`."""
+    return [side for one in studies for _, side in sides(one.claims) if (side.study or one.name) == name]
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Selects the curves of a run for the record, and their epochs or steps: those that figures and claims need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atelier.results.claims import Claim
-from atelier.results.selection import sides
+from atelier.results.claims import Side
 
 MOST = 60  # places of a metric: epochs or steps
 MOST_OF_ALL = 40_000  # places of a metric over all runs, so that the file of a large grid stays below a megabyte
@@ -20,12 +19,14 @@ class Wanted:
         names: metrics without split, such as accuracy.
         first: number of first places to keep.
         places: {"epoch" or "step": places of claims, counted from 1}.
+        at_best: test metrics, such as test/accuracy, that claims ask for at a run's best place.
         most: number of places of a curve.
     """
 
     names: frozenset[str]
     first: int = FIRST
     places: Mapping[str, frozenset[int]] = ()  # type: ignore[assignment]
+    at_best: frozenset[str] = frozenset()
     most: int = MOST
 
     def curve(self, name: str) -> bool:
@@ -37,35 +38,56 @@ class Wanted:
         return "/" not in name or name in self.names
 
 
-def wanted_of(node: Mapping[str, Any], claims: Sequence[Claim], objective: str | None, runs: int) -> Wanted:
-    """The metrics and places of a `study` node with so many `runs`, its claims, and its `objective`, as val/loss."""
-    named = [side for _, side in sides(claims)]
+def wanted_of(node: Mapping[str, Any], named: Sequence[Side], objective: str | None, runs: int) -> Wanted:
+    """The metrics and places of a `study` node with so many `runs` and its `objective`, as val/loss.
+
+    `named`: the sides of claims, also of other studies', that are measured on this study.
+    """
     asked = [str(figure.get("metric", objective)) for figure in node.get("figures") or []]
     names = {one.partition("/")[2] or one for one in (*asked, *(side.metric for side in named), objective or "")}
-    names |= {name.replace("error", "accuracy") for name in names if name.rpartition("/")[2] == "error"}
+    at_best = {side.metric for side in named if side.metric.startswith("test/") and side.at == "best"}
     places = [side.at for side in named if isinstance(side.at, Mapping)]
     return Wanted(
-        names=frozenset(names - {""}),
+        names=frozenset(as_logged(names) - {""}),
         first=max([FIRST, *(at["first"] for at in places if "first" in at)]),
         places={unit: frozenset(at[unit] for at in places if unit in at) for unit in ("epoch", "step")},
         most=min(MOST, MOST_OF_ALL // max(runs, 1)),
+        at_best=frozenset(as_logged(at_best)),
     )
 
 
-def thinned(curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str) -> dict[str, dict[int, float]]:
-    """The wanted curves, each with at most `wanted.most` places, equal ones for runs that logged at equal places."""
+def as_logged(names: set[str]) -> set[str]:
+    """The names, and that of the accuracy for each error, which is computed from it."""
+    return names | {name.replace("error", "accuracy") for name in names if name.rpartition("/")[2] == "error"}
+
+
+def thinned(
+    curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str, best: int | None
+) -> dict[str, dict[int, float]]:
+    """The wanted curves, each with at most `wanted.most` places, equal ones for runs that logged at equal places.
+
+    Curves of `wanted.at_best` may have another one: that of the run's best value at `best`, counted from 0.
+    """
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
-        kept[name] = {place: float(f"{curve[place]:.5g}") for place in chosen(sorted(curve), wanted, unit)}
+        places = chosen(sorted(curve), wanted, unit)
+        if name in wanted.at_best and best is not None:
+            places = sorted({*places, *before(curve, best + 1)})
+        kept[name] = {place: float(f"{curve[place]:.5g}") for place in places}
     return kept
+
+
+def before(places: Iterable[int], end: int) -> list[int]:
+    """The last of the places before `end`; [] if there is none."""
+    return sorted(place for place in places if place < end)[-1:]
 
 
 def chosen(places: Sequence[int], wanted: Wanted, unit: str) -> list[int]:
     """The first places, the claims' places, the last place, and evenly spread places up to `wanted.most`."""
     if len(places) <= wanted.most:
         return list(places)
-    asked = {max(before) for at in wanted.places[unit] if (before := [place for place in places if place < at])}
+    asked = [place for at in wanted.places[unit] for place in before(places, at)]
     needed = {*places[: wanted.first], *asked, places[-1]}
     room = max(wanted.most - len(needed), 1)
     rest = [place for place in places if place not in needed]
