@@ -106,14 +106,17 @@ def test_the_training_loss_weights_the_classes(compose: Compose, data_dir: Path,
     logits = torch.zeros(len(classes), 10)
     logits[:, 9] = 1
     task.network = torch.nn.Identity()
-    expected = F.cross_entropy(logits, classes, weights)
-    assert task.__class__.training_step(task, (logits, classes), 0) == expected != F.cross_entropy(logits, classes)
+    found = task.__class__.training_step(task, (logits, classes), 0)
+    expected = (weights[classes] * F.cross_entropy(logits, classes, reduction="none")).mean()
+    torch.testing.assert_close(found, expected)
+    assert not torch.isclose(found, F.cross_entropy(logits, classes))
 
 
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
         (["task.class_weights=[1,2]"], "task.class_weights=[1, 2]: give 10, one for each class"),
+        (["task.class_weights=[0,0,0,0,0,0,0,0,0,0]"], "give 10, one for each class, not all of them 0"),
         (
             [*CLOCK, "data.balanced=true"],
             "no classes",

@@ -40,6 +40,7 @@ TASKS = {
 }
 SGD = ["callbacks=none", "optimizer=sgd_momentum", "optimizer.lr=0.01", "trainer.max_epochs=2"]
 ACCUMULATED, LARGER = ["data.batch_size=16", "trainer.accumulate_grad_batches=4"], ["data.batch_size=64"]
+WEIGHTED = ["task.class_weights=[0,1,1,1,1,1,1,1,1,9]"]
 PENALTY, CLIPPED = ["penalty=l2", "penalty.strength=0.01"], ["trainer.gradient_clip_val=0.1"]
 
 
@@ -69,7 +70,11 @@ def change(compose: Compose, data_dir: Path, tmp_path: Path) -> Callable[..., Te
 
 @pytest.mark.parametrize(
     ("task", "more"),
-    [*((task, PENALTY) for task in TASKS), *((task, CLIPPED) for task in ("classifier", "vae"))],
+    [
+        *((task, PENALTY) for task in TASKS),
+        *((task, CLIPPED) for task in ("classifier", "vae")),
+        ("classifier", WEIGHTED),
+    ],
     ids=str,
 )
 def test_accumulated_batches_step_as_the_larger_batch(

@@ -58,6 +58,37 @@ def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
     assert task.train_loss.compute().item() == pytest.approx(expected.item())
 
 
+@pytest.fixture(params=[0.0, 0.3], ids=["hard", "smoothed"])
+def weighted(request: pytest.FixtureRequest) -> Classifier:
+    """A task that does not learn from the first class, and five times as much from the last."""
+    task = classifier(class_weights=[0.0, 1.0, 5.0], label_smoothing=request.param)
+    task.weights = torch.tensor([0.0, 1.0, 5.0])
+    return task
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_parts_of_a_batch_have_its_weighted_loss_together(weighted: Classifier, mixed: bool) -> None:
+    """As accumulated gradients need it; the first part has no weight, and so the loss 0 but for the smoothing."""
+    classes = torch.tensor([0, 0, 1, 2, 2, 1, 0])
+    labels = torch.eye(3)[classes].lerp(torch.eye(3)[classes.flip(0)], 0.3) if mixed else classes
+    logits = torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = weighted.training_step((logits, labels.double() if mixed else labels), 0)
+    parts = [weighted.training_step((logits[rows], labels[rows]), 0) for rows in torch.arange(7).split([2, 4, 1])]
+    assert whole.item() == pytest.approx((2 * parts[0] + 4 * parts[1] + parts[2]).item() / 7)
+    assert whole > 0
+
+
+def test_the_logged_training_loss_is_that_of_the_weighted_samples(weighted: Classifier) -> None:
+    losses = [weighted.training_step((LOGITS[rows], CLASSES[rows]), 0) for rows in ([0], [1, 2])]
+    assert weighted.train_loss.compute().item() == pytest.approx((losses[0] + 2 * losses[1]).item() / 3)
+
+
+def test_a_class_and_its_whole_share_have_the_same_weighted_loss(weighted: Classifier) -> None:
+    as_class, as_share = (weighted.training_step((LOGITS, labels), 0) for labels in (CLASSES, torch.eye(3)[CLASSES]))
+    assert as_class.item() == pytest.approx(as_share.item(), rel=1e-5)
+    assert as_class > 0
+
+
 def test_validation_and_test_losses_are_without_smoothing() -> None:
     task = classifier(label_smoothing=0.3)
     task.validation_step((LOGITS, CLASSES), 0)

@@ -28,8 +28,9 @@ class Classifier(Task):
     Args:
         penalty: function of the network that is added to the training loss.
         num_classes: number of classes.
-        class_weights: weights of the classes in the training loss, a list, or "balanced": inverse to their numbers of
-            training samples; None: all equal. Validation and test weight every sample equally.
+        class_weights: factors of the samples' cross-entropies in the training loss, one for each class, or "balanced":
+            inverse to the classes' numbers of training samples, with a mean of 1 over these; None: all 1. Validation
+            and test weight every sample equally.
         label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567), not in validation and test.
         mirrored: in validation, test and prediction, use the mean of the logits for an image and its mirror image, the
@@ -54,8 +55,9 @@ class Classifier(Task):
         self.penalty = penalty
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
-        if class_weights not in (None, "balanced") and len(class_weights) != num_classes:
-            raise InputError(f"task.class_weights={list(class_weights)}: give {num_classes}, one for each class")
+        if class_weights not in (None, "balanced") and (len(class_weights) != num_classes or not any(class_weights)):
+            told = f"give {num_classes}, one for each class, not all of them 0"
+            raise InputError(f"task.class_weights={list(class_weights)}: {told}")
         self.class_weights = class_weights
         self.register_buffer("weights", None, persistent=False)  # of the classes, (C,)
         self.mirrored = mirrored
@@ -95,11 +97,22 @@ class Classifier(Task):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         inputs, classes = batch
         logits = self.network(inputs)
-        weights = None if self.weights is None else self.weights.to(logits.dtype)
-        loss = F.cross_entropy(logits, classes, weights, label_smoothing=self.label_smoothing)
+        loss = self.training_loss(logits, classes)
         self.train_loss.update(loss, len(classes))
         self.train_accuracy.update(accuracy(logits, classes), len(classes))
         return loss + self.penalty(self.network)
+
+    def training_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """The mean over the batch of the samples' weighted cross-entropies, with label smoothing, a scalar.
+
+        Of mixed samples, `classes` are shares (N, C). Torch's mean of classes (N,) divides by the sum of the batch's
+        weights instead, which may be 0, and makes a sample's influence depend on the others.
+        """
+        if self.weights is None:
+            return F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
+        weights = self.weights.to(logits.dtype)
+        total = F.cross_entropy(logits, classes, weights, label_smoothing=self.label_smoothing, reduction="sum")
+        return total / len(classes)
 
     def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy})
