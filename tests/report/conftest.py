@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from atelier.runs.setting import REPEATS
+
 # epoch, step, then the metrics, as a run logs them: validation before training, the test one epoch later.
 COLUMNS = "epoch,step,val/loss,val/accuracy,train/loss,train/accuracy,test/loss,test/accuracy"
 
@@ -77,7 +79,7 @@ def write_sweep(
     for number, choice in enumerate(itertools.product(*grid.values(), seeds)):
         values, seed = dict(zip(grid, choice[:-1], strict=True)), choice[-1]
         overrides = [*(f"{key}={value}" for key, value in values.items()), f"seed={seed}"]
-        setting = "_".join(values.values()) or "one"
+        setting = "_".join(value for key, value in values.items() if key not in REPEATS) or "one"
         jobs.append({"number": number, "overrides": overrides, "values": values, "seed": seed, "config_hash": setting})
         changed = change(values, seed)
         if changed.get("status") != "waiting":
@@ -93,7 +95,7 @@ def write_sweep(
         ],
         "presentation": {},
         "quick": {},
-        "swept": list(grid),
+        "swept": [key for key in grid if key not in REPEATS],
         "created": "2026-11-21T12:00:00",
         "status": "completed",
         "objective": {"metric": "val/accuracy", "mode": "max"},

@@ -1,6 +1,7 @@
 """Paired differences, against scipy and by hand."""
 
 import csv
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,19 @@ def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, t
     assert found.mean == pytest.approx(-(APART[0] + APART[2]) / 2)
 
 
+def test_folds_have_a_wider_interval(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def folded(values: dict[str, str], seed: int) -> list[float]:
+        return curve(values, int(values["data.fold"]))
+
+    grid = {"optimizer": ["sgd", "adam"], "data.fold": ["0", "1", "2"]}
+    one = made_up_sweep(tmp_path / "s", grid, folded, seeds=(0,))
+    found = by_name(compare(aggregate([one])), one)["sgd"]
+    scale = np.std(APART[:3], ddof=1) * math.sqrt(1 / 3 + 1 / 2)
+    low, high = stats.t.interval(0.95, 2, loc=-np.mean(APART[:3]), scale=scale)
+    assert found
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
 def test_equal_differences_have_an_interval_of_one_point(made_up_sweep: Sweep, tmp_path: Path) -> None:
     def constant(values: dict[str, str], seed: int) -> list[float]:
         return [0.25 if values["optimizer"] == "sgd" else 0.5]
@@ -86,7 +100,7 @@ def test_every_table_has_the_differences_and_marks_those_that_may_be_none(sweep:
     page, md = (tmp_path / "report.html").read_text(), (tmp_path / "summary.md").read_text()
     for text in (page, md):
         assert "difference to the best" in text
-        assert "≈ 0: the interval holds 0" in text
+        assert "≈ 0: the interval holds 0. The best was chosen by the same runs" in text
         assert "−0.020 (−0.033 to −0.007)" in text
         assert re.search(r"≈ 0: −0\.0\d+ \(−0\.0\d+ to \+0\.0\d+\)", text), "rmsprop"
     rows = {row["optimizer"]: row for row in csv.DictReader((tmp_path / "settings.csv").read_text().splitlines())}

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from atelier.compose.preflight import check_job
+from atelier.results.record import read_record
+from atelier.results.runs import decide_all
 from atelier.results.studies import read_study
 from atelier.sweeps.records import Record
 
@@ -27,3 +29,19 @@ def test_what_nothing_sets_is_what_a_run_has(conf: Path, name: str) -> None:
     base = study.composed(conf, study.grid.swept)[0]
     assert base == {key: run.value(key) or "" for key in study.grid.swept}
     assert any(base.values())
+
+
+def test_nothing_is_decided_without_a_setting_that_it_is_about(conf: Path) -> None:
+    """A claim about networks with ReLU and those without, of which seven sizes are in the study."""
+    study = read_study(conf, "asci_mlp")
+    records = read_record(conf.parent / "docs" / "results" / "asci_mlp")
+
+    def verdicts(some: list[Record]) -> set[str]:
+        decided = decide_all({"asci_mlp": study}, {"asci_mlp": some})["asci_mlp"]
+        checks = [pair for one in decided for pair in zip(one.claim.checks, one.outcomes, strict=True)]
+        return {outcome.verdict for check, outcome in checks if "network.hidden" not in check.side.of}
+
+    assert "not run" not in verdicts(records)
+    smallest = [record for record in records if record.value("network.hidden") == "[100]"]
+    assert len(smallest) == 6
+    assert verdicts(smallest) == {"not run"}

@@ -1,5 +1,6 @@
 """Verdicts, against intervals computed by scipy and by hand."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,29 @@ def test_the_interval_is_scipys() -> None:
     values = [0.3, 0.5, 0.4, 0.9]
     low, high = stats.t.interval(0.95, 3, loc=0.525, scale=stats.sem(values))
     assert Statistic.of(values).interval() == pytest.approx((low, high))
+
+
+def test_the_interval_over_folds_is_that_of_nadeau_and_bengio() -> None:
+    values = [0.3, 0.5, 0.4, 0.9, 0.6, 0.2]  # two seeds of three folds, each of which tests half as many as it trains
+    scale = stats.tstd(values) * (1 / 6 + 1 / 2) ** 0.5
+    low, high = stats.t.interval(0.95, 5, loc=sum(values) / 6, scale=scale)
+    assert Statistic.of(values).interval(3) == pytest.approx((low, high))
+
+
+def test_folds_decide_less_than_seeds(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def folded(values: dict[str, str], seed: int) -> list[float]:
+        return [
+            {"sgd": 0.5, "adam": 0.6}[values["optimizer"]]
+            + 0.01 * int(values["data.fold"]) * (values["optimizer"] == "adam")
+        ]
+
+    grid = {"optimizer": ["sgd", "adam"], "data.fold": ["0", "1", "2"]}
+    found = aggregate([made_up_sweep(tmp_path / "s", grid, folded, seeds=(0,))])
+    check: dict[str, Any] = {"of": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    decided = outcome(found, **check, above=0.08)  # 0.11 ± 0.01: ± 0.025 of three seeds, ± 0.039 of three folds
+    assert decided.quantity.values == pytest.approx((0.10, 0.11, 0.12))
+    assert decided.verdict == "undecided"
+    assert outcome(found, **check, above=0.06).verdict == "confirmed"
 
 
 def test_a_difference_is_taken_seed_by_seed_over_the_mean_of_the_settings(results: Callable[..., Results]) -> None:
@@ -90,6 +114,19 @@ def test_a_seed_counts_where_all_settings_of_both_sides_have_it(results: Callabl
 
     found = outcome(results(change=change), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0)
     assert found.quantity.values == pytest.approx((0.10, 0.09, 0.12))
+    assert (found.lost, found.verdict) == (1, "undecided")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_a_setting_that_breaks_in_one_seed_is_not_better(results: Callable[..., Results], value: float | None) -> None:
+    """Its other seeds are better, by a lot; the mean over them lacks the one that broke."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        broken = {"objective": {"metric": "val/accuracy", "mode": "max", "best": value}}
+        return broken if seed == 3 and values["optimizer"] == "adam" else {}
+
+    found = outcome(results(change=change), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0.05)
+    assert (found.quantity.n, found.lost, found.verdict) == (3, 1, "undecided")
 
 
 @pytest.mark.parametrize(

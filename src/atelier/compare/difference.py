@@ -7,12 +7,13 @@ in 83 to 96 %.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from atelier.errors import InputError
 from atelier.figures.words import describe_values, metric_words
+from atelier.runs.setting import REPEATS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.grid import has
@@ -30,12 +31,12 @@ class Difference:
     pairs: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Difference | None":
-        """The difference of pairs that differ by `values`; None without a pair."""
+    def of(cls, values: Sequence[float], folds: int = 1) -> "Difference | None":
+        """The difference of pairs that differ by `values`, on so many folds of the samples; None without a pair."""
         found = Statistic.of(values)
         if found.mean is None:
             return None
-        low, high = found.interval() if found.n > 1 else (math.nan, math.nan)
+        low, high = found.interval(folds) if found.n > 1 else (math.nan, math.nan)
         if not math.isfinite(high - low):  # also of values whose squares are beyond floats
             return cls(found.mean, None, None, found.n)
         return cls(found.mean, low, high, found.n)
@@ -68,6 +69,7 @@ class Comparison:
     metric: str
     baseline: Setting
     named: str  # the baseline in words
+    chosen: bool  # whether the baseline is the best, which the same runs tell
     differences: Sequence[Difference | None]
 
     @property
@@ -86,6 +88,8 @@ class Comparison:
         return (
             f"Differences in {metric_words(self.metric)} are means over {told} pairs of equal seeds, folds and draws,"
             " with 95 % intervals (Student's t); ≈ 0: the interval holds 0."
+            + " The best was chosen by the same runs, which flatters its lead."
+            * self.chosen
         )
 
 
@@ -112,12 +116,13 @@ def compare(results: Results, baseline: Mapping[str, Any] | str | None = None) -
         return None
     at = results.settings.index(chosen)
     named = "the best" if baseline is None else describe_values(chosen.values) or told(baseline)
-    return Comparison(results.metric, chosen, named, [*found[:at], None, *found[at:]])
+    return Comparison(results.metric, chosen, named, baseline is None, [*found[:at], None, *found[at:]])
 
 
 def difference(setting: Setting, baseline: Mapping[Any, float], metric: str) -> Difference | None:
     own = bests(setting, metric)
-    return Difference.of([own[repeat] - baseline[repeat] for repeat in own if repeat in baseline])
+    pairs = [repeat for repeat in own if repeat in baseline]
+    return Difference.of([own[repeat] - baseline[repeat] for repeat in pairs], folds_of(pairs))
 
 
 def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
@@ -128,6 +133,11 @@ def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
         if best is not None and math.isfinite(best) and record.get("objective", "metric") == metric:
             found[record.repeat] = float(best)
     return found
+
+
+def folds_of(repeats: Iterable[tuple[str, ...]]) -> int:
+    """The number of folds among repeats, each a text for each of `REPEATS`."""
+    return len({repeat[list(REPEATS).index("data.fold")] for repeat in repeats})
 
 
 def find(results: Results, baseline: Mapping[str, Any] | str) -> Setting:

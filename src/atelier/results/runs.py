@@ -1,7 +1,7 @@
 """Collects all runs of a study from its sweeps and its record, without duplicates and without outdated settings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ from atelier.results.record import finished, read_record
 from atelier.results.studies import Study
 from atelier.results.verdict import Decided, decide
 from atelier.runs.manifest import Manifest
-from atelier.sweeps.aggregate import Results, group
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.aggregate import Results, Setting, group
 from atelier.sweeps.grid import value_meant
 from atelier.sweeps.records import Record
 from atelier.sweeps.sweep import Sweep
@@ -78,10 +79,25 @@ def hours(record: Record) -> float:
 def decide_all(studies: Mapping[str, Study], runs: Mapping[str, Sequence[Record]]) -> dict[str, list[Decided]]:
     """{study: its decided claims}; a study without runs counts as empty in comparisons between studies."""
     results: dict[str | None, Results]
-    results = {name: results_of(studies[name], runs[name]) for name in studies if runs[name]}
+    results = {
+        name: with_all_settings(study, results_of(study, runs[name])) for name, study in studies.items() if runs[name]
+    }
     return {
         name: decide(study.claims, {**results, None: results.get(name, NOTHING)}) for name, study in studies.items()
     }
+
+
+def with_all_settings(study: Study, found: Results) -> Results:
+    """The results with the settings of the study that have no run, so that nothing is decided without them.
+
+    Settings that do not set each swept key are left out: what they compose to is not known here.
+    """
+    begun = {setting_of(record, study.grid.swept) for record in found.records}
+    known = [one for one in study.settings if all(one.values())]
+    missing = [one for one in known if tuple(repr(value_meant(value)) for value in one.values()) not in begun]
+    none = Statistic.of([])
+    empty = [Setting("", dict(one), [], none, {}, {}, none, none) for one in missing]
+    return replace(found, settings=[*found.settings, *empty])
 
 
 def results_of(study: Study, records: Sequence[Record]) -> Results:

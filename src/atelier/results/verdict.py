@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from atelier.compare.difference import folds_of
 from atelier.report.groups import best_place, scores_of, unit_of
 from atelier.results.claims import Check, Claim, Side
 from atelier.results.selection import Repeat, selects
@@ -20,10 +21,14 @@ EXACT = ("parameters",)  # metrics that no seed changes
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a check: the statistic of its quantity over the repeats, and the verdict."""
+    """The outcome of a check: the statistic of its quantity over the repeats, and the verdict.
+
+    `lost` is the number of repeats without a number: a run failed, or ended without a finite one.
+    """
 
     quantity: Statistic
     verdict: str
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,15 @@ def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome
         other = by_repeat(check.than, results)
         measured = {repeat: measured[repeat] - other[repeat] for repeat in measured if repeat in other}
     quantity = Statistic.of(measured.values())
-    metrics = [side.metric for side in (check.side, check.than) if side is not None]
-    return Outcome(quantity, verdict(quantity, check, exact=all(metric in EXACT for metric in metrics)))
+    exact = all(side.metric in EXACT for side in (check.side, check.than) if side is not None)
+    found = verdict(quantity, check, exact, folds_of(measured))
+    lost = len(measured) - quantity.n
+    if lost and found in (CONFIRMED, CONTRADICTED):
+        found = UNDECIDED  # the mean may lack the worst
+    return Outcome(quantity, found, lost)
 
 
-def verdict(quantity: Statistic, check: Check, exact: bool = False) -> str:
+def verdict(quantity: Statistic, check: Check, exact: bool = False, folds: int = 1) -> str:
     """The verdict from the interval; with fewer than ENOUGH repeats, a leaning from the mean."""
     if quantity.mean is None:
         return NOT_RUN
@@ -76,7 +85,7 @@ def verdict(quantity: Statistic, check: Check, exact: bool = False) -> str:
         if check.relation != "near" and quantity.mean == check.bound:
             found = CONTRADICTED  # above and below exclude the bound
         return found if exact else LEANS[found]
-    low, high = quantity.interval()
+    low, high = quantity.interval(folds)
     inside = lowest <= low and high <= highest
     if check.relation != "near" and check.bound in (low, high):
         inside = False
@@ -96,7 +105,10 @@ def allowed(check: Check) -> tuple[float, float]:
 
 
 def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat, float]:
-    """{repeat: the side's number, the mean over its settings}, for repeats that all its settings have."""
+    """{repeat: the side's number, the mean over its settings}, for repeats that all its settings have.
+
+    NaN if one of them failed, or ended without a finite number.
+    """
     found = results.get(side.study)
     if found is None:
         return {}
@@ -111,9 +123,10 @@ def by_repeat(side: Side, results: Mapping[str | None, Results]) -> dict[Repeat,
 
 
 def numbers(setting: Setting, side: Side, unit: str) -> dict[Repeat, float]:
-    """{repeat: number} of the completed runs of a setting that have a finite number."""
+    """{repeat: number} of the runs of a setting that have ended; NaN for a failed one, and without a finite number."""
     found = {record.repeat: number(record, side, unit) for record in setting.completed}
-    return {repeat: value for repeat, value in found.items() if value is not None and math.isfinite(value)}
+    failed = {record.repeat: None for record in setting.records if record.status == "failed"}
+    return {repeat: math.nan if value is None else value for repeat, value in {**failed, **found}.items()}
 
 
 def number(record: Record, side: Side, unit: str) -> float | None:
