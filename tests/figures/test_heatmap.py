@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import LogNorm
 
 from atelier.errors import InputError
-from atelier.figures.kinds.heatmap import describe, draw, gather
+from atelier.figures.group import Group
+from atelier.figures.kinds.heatmap import caption, describe, draw, gather
 
 Make = Callable[..., Any]
 
@@ -49,6 +50,25 @@ def test_the_same_number_has_the_same_colour_and_a_lower_one_a_darker(heatmap: A
     axes = draw(heatmap).axes[0]
     brightness = [sum(cell.get_facecolor()[0][:3]) for cell in axes.collections]  # of 2, 5 and 4
     assert brightness[0] < brightness[2] < brightness[1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "framed"),
+    [("val/loss", [(1, 0)]), ("val/accuracy", [(0, 0)]), ("val/kl", [])],
+    ids=lambda value: str(value),
+)
+def test_the_best_cell_is_framed(metric: str, framed: list[tuple[float, float]]) -> None:
+    means = {("adam", "0.1"): 2.0, ("adam", "0.01"): 5.0, ("sgd", "0.01"): 4.0}
+    groups = [Group("", {"a.a": one, "b.b": two}, {metric: [mean]}, []) for (one, two), mean in means.items()]
+    heatmap = gather(groups, metric)
+    patches = draw(heatmap).axes[0].patches
+    assert [tuple(map(round, patch.get_center())) for patch in patches] == framed
+    assert ("The best is framed." in caption(heatmap)) == bool(framed)
+
+
+def test_where_all_are_alike_none_is_the_best(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": b}, [1.0]) for a in "12" for b in "34"]
+    assert not draw(gather(groups, "val/loss")).axes[0].patches
 
 
 def test_further_keys_make_panels(group: Make) -> None:

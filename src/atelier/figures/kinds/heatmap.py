@@ -10,6 +10,7 @@ from matplotlib import rcParams
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogFormatter
 
 from atelier.errors import InputError
@@ -18,6 +19,7 @@ from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import wide_range
 from atelier.figures.words import (
+    better,
     describe_values,
     in_order,
     key_words,
@@ -41,6 +43,14 @@ class Panel:
 
     title: str
     cells: dict[tuple[str, str], Statistic]
+
+    def best(self, metric: str) -> list[tuple[str, str]]:
+        """The cells with the best mean; none if the metric's name does not tell which is, or all are alike."""
+        choose = {"max": max, "min": min}.get(better(metric) or "")
+        means = {cell: one.mean for cell, one in self.cells.items() if one.mean is not None}
+        if choose is None or len(set(means.values())) < 2:
+            return []
+        return [cell for cell, mean in means.items() if mean == choose(means.values())]
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,7 @@ def draw(heatmap: Heatmap) -> Figure:
         figure.set_figheight(figure.get_figheight() + longest * -(-len(axes) // panels.columns_of(axes)))
     for axis, panel in zip(axes, heatmap.panels, strict=True):
         panels.name_panel(axis, panel.title)
+        best = panel.best(heatmap.metric)
         for (row, column), one in panel.cells.items():
             y, x = heatmap.row_values.index(row), heatmap.column_values.index(column)
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
@@ -112,6 +123,8 @@ def draw(heatmap: Heatmap) -> Figure:
             hover.tell(axis, x, y, *words, number(one.mean, one.std), sample([one.n]))
             if letters:
                 axis.text(x, y, in_cell(one, several), ha="center", va="center", color=ink, fontsize=letters)
+            if (row, column) in best:  # inside of the cell, so that its neighbours do not cover it
+                axis.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, fill=False, edgecolor=ink, linewidth=1.5))
         axis.set_xticks(range(wide), heatmap.column_values, rotation=90 if turned else None)
         axis.set_yticks(range(high), heatmap.row_values)
         axis.set_xlim(-0.5, wide - 0.5)
@@ -152,7 +165,9 @@ def caption(heatmap: Heatmap) -> str:
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
     keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
-    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}."
+    framed = any(panel.best(heatmap.metric) for panel in heatmap.panels)
+    best = f" The best{' of each panel' * (len(heatmap.panels) > 1)} is framed." if framed else ""
+    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}"
 
 
 def describe(heatmap: Heatmap) -> str:
