@@ -13,6 +13,7 @@ docs/results.md is made by a command. What docs/adding.md adds is tested in test
 """
 
 import itertools
+import math
 import re
 import shlex
 import shutil
@@ -145,6 +146,23 @@ def test_every_command_composes_and_asks_for_what_can_be_made(compose: Compose, 
             check_networks(config)
         for file in config.get("inputs", ()) if verb == "predict" else ():
             assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_run_that_goes_on_has_not_had_as_many_epochs(compose: Compose, page: Path) -> None:
+    """The commands are executed with `debug=fast`, which trains for two epochs only."""
+    for block in blocks(page):
+        had = math.inf
+        for line in block:
+            overrides = list(map(as_text, shlex.split(line, comments=True)))
+            if overrides[:2] == ["python", "src/train.py"] and not ASKING & set(overrides) and "-m" not in overrides:
+                longer = [word for word in overrides if word.startswith("trainer.max_epochs=")]
+                if "resume=latest" not in overrides:
+                    had = compose(*overrides[2:]).trainer.max_epochs
+                elif longer:
+                    now = int(longer[-1].partition("=")[2])
+                    assert now > had, line
+                    had = now
 
 
 @pytest.mark.slow
