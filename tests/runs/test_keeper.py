@@ -134,3 +134,38 @@ def test_a_run_stopped_after_any_step_goes_on_as_if_nothing_had_been(
     assert [number for kind, number, _ in whole["seen"] if kind == "step"] == list(range(1, steps + 1))
     for step in range(1, steps + 1):
         assert trained(tmp_path, schedule, step, **options) == whole, f"stopped in step {step}"
+
+
+@pytest.mark.parametrize(("level", "named"), [(float("nan"), None), (1.0, "last"), (1.0, None)])
+def test_a_test_of_the_last_checkpoint_is_forgotten_when_it_is_written_after_a_step(
+    tmp_path: Path, level: float, named: str | None
+) -> None:
+    """Without a best one, or where the last is what is tested; not where it has the weights that were tested."""
+    quieten_lightning()
+    folder = create(tmp_path, "toy", tmp_path / "run")
+    manifest = Manifest(folder.manifest, {})
+    found: list[dict[str, Any]] = []
+
+    class Level(Toy):
+        def validation_step(self, batch: Any, batch_index: int) -> None:
+            self.log("val/loss", torch.tensor(level), batch_size=1)  # never better than in the first epoch
+
+    class Looking(Callback):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            found.append(Manifest.read(folder.manifest).content)
+
+    for epochs in (1, 2):
+        config = {"save_every": 0, "train": True, "checkpoint": named}
+        keeper = Keeper(folder, manifest, config, StopRequest())
+        trainer = lightning.Trainer(
+            **QUIET, max_epochs=epochs, default_root_dir=tmp_path, callbacks=[keeper, Looking()]
+        )
+        last = folder.last if epochs == 2 else None
+        trainer.fit(Level("step", counts_steps=False), Data(), ckpt_path=last, weights_only=True)
+        found.append(manifest.content)
+        if epochs == 1:
+            manifest.update(test={"loss": 1.0}, sureness={"spread": 2.0})
+    tested = [one.get("test") for one in found]
+    assert tested[BATCHES + 1 : -1] == [{"loss": 1.0}] * BATCHES, "last.ckpt is written before these, too"
+    kept = level == 1.0 and named is None
+    assert (found[-1]["test"], found[-1]["sureness"]) == (({"loss": 1.0}, {"spread": 2.0}) if kept else ({}, None))

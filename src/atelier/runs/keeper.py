@@ -18,7 +18,8 @@ from atelier.runs.changes import Takeover
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
-from atelier.runs.manifest import Manifest
+from atelier.runs.manifest import UNTESTED, Manifest
+from atelier.runs.rows import GAPS
 from atelier.runs.setting import renamed
 
 CONSULT_EVERY = 16  # steps between two collective checks of several processes for a signal
@@ -61,7 +62,6 @@ class Keeper(Checkpoint):
         """Print and record the description of the data."""
         if trainer.is_global_zero and (stage == "fit" or not self.config["train"]):
             known, lines = trainer.datamodule.account()  # type: ignore[attr-defined]
-            self.manifest.update(data=None)  # remove all keys of an earlier description
             self.manifest.update(data=known)
             print(*lines, sep="\n", end="\n" * bool(lines))
 
@@ -154,8 +154,8 @@ class Keeper(Checkpoint):
         if task.keep == "last" or best is None or (value < best if task.mode == "min" else value > best):
             self.best = {"best": value, "best_epoch": trainer.current_epoch, "best_step": trainer.global_step}
             self.save(trainer, self.folder.best)
-            if trainer.is_global_zero:
-                self.manifest.update(objective=self.best)  # now: callbacks mark it in figures before the last report
+            if trainer.is_global_zero:  # now: callbacks mark it in figures before the last report
+                self.manifest.update(objective={**self.best, **dict.fromkeys(GAPS)})
 
     def watch_loss(self, trainer: lightning.Trainer) -> None:
         """Print once that a training loss is not finite, and in which steps it became so."""
@@ -193,6 +193,9 @@ class Keeper(Checkpoint):
             part.unlink(missing_ok=True)  # it may fill the disk, which run.json needs
             raise
         if trainer.is_global_zero:
+            tested = self.writes_best or self.config.get("checkpoint") or not self.folder.best.exists()
+            if tested and trainer.global_step > self.started[1] and self.manifest.get("test"):
+                self.manifest.update(**UNTESTED)  # first: never stands a test beside other weights
             os.replace(part, path)
         trainer.strategy.barrier("checkpoint")
 

@@ -12,6 +12,7 @@ from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
 KINDS = {"overrides": list, **dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness"), dict)}
+UNTESTED: dict[str, Any] = {"test": {}, "sureness": None}  # what a test writes, without one
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
 
@@ -50,15 +51,15 @@ class Manifest:
         return self.content.get(key)
 
     def update(self, **changes: Any) -> None:
-        """Set keys and write the file; a dictionary is merged into the key's present dictionary.
+        """Set keys and write the file; a dictionary is merged into the key's present one, or replaces `data` or `test`.
 
         The file is read again first, so that changes by other processes of the run are kept.
         """
         if self.path.exists():
             self.content = Manifest.read(self.path).content
         for key, value in changes.items():
-            current = self.content.get(key)
-            self.content[key] = {**current, **value} if isinstance(current, dict) and isinstance(value, dict) else value
+            old = {} if key in ("data", "test") else self.content.get(key)
+            self.content[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
         write_atomically(self.path, json.dumps(self.content, indent=2, ensure_ascii=False) + "\n")
 
 

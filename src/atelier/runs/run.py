@@ -30,21 +30,14 @@ from atelier.internals import end_processes
 from atelier.project import command
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.folder import RunFolder, claim, write_yaml
+from atelier.runs.folder import RunFolder, claim, read_yaml, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
-from atelier.runs.manifest import Manifest, untrained
+from atelier.runs.manifest import UNTESTED, Manifest, untrained
 from atelier.runs.metrics import MetricsFile, finish_loggers
 from atelier.runs.overrides import typed
-from atelier.runs.rows import gaps
-from atelier.runs.terminal import (
-    print_if_fake,
-    print_outcome,
-    print_plan,
-    quieten_lightning,
-    recording,
-    shows_in,
-)
+from atelier.runs.rows import GAPS, gaps
+from atelier.runs.terminal import print_if_fake, print_outcome, print_plan, quieten_lightning, recording, shows_in
 
 
 class Run:
@@ -143,6 +136,8 @@ class Run:
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
             here["git"] = repository.recorded(self.root, self.folder.path, self.manifest.get("git"))
+            if (read_yaml(self.folder.config, "checkpoint") or {}).get("checkpoint") != self.config["checkpoint"]:
+                here |= UNTESTED  # another checkpoint was tested
             self.manifest.update(**(self.resumed or {}), status="running", error=None, stopped_early=None, **here)
         self.begun = True  # not before: what could not be written once is not tried again as a failure
         if self.main:
@@ -245,9 +240,9 @@ class Run:
         """End a run that succeeded: record and print its results."""
         if not self.main or self.trainer is None:
             return
-        objective, tested = self.manifest["objective"], self.manifest["test"]
+        objective, tested = self.manifest["objective"], {} if self.config["checkpoint"] else self.manifest["test"]
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
-        found = gaps(self.folder.metrics, objective, unit, {} if self.config["checkpoint"] else tested)
+        found = dict.fromkeys(GAPS) | gaps(self.folder.metrics, objective, unit, tested)
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
         self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
         print_outcome(self.manifest.content, found, unit)

@@ -133,14 +133,15 @@ def print_plan(config: dict[str, Any], network: "nn.Module") -> None:
     console.print(table)
 
 
-def print_outcome(run: Mapping[str, Any], gaps: Mapping[str, float], unit: str) -> None:
+def print_outcome(run: Mapping[str, Any], gaps: Mapping[str, float | None], unit: str) -> None:
     """Print the best value, the gaps, the test metrics and the length of a finished run, from its run.json."""
     table, objective = Table(box=None, show_header=False), run["objective"]
     if (best := objective["best"]) is not None:
         place = objective["best_step"] if unit == "step" else objective["best_epoch"] + 1
         table.add_row(f"best {objective['metric']}", f"{best:.4g}", f"{unit} {place:,}")
     for name, gap in gaps.items():
-        table.add_row(name.replace("_", " "), f"{gap:.4g}")
+        if gap is not None:
+            table.add_row(name.replace("_", " "), f"{gap:.4g}")
     for name, value in sorted(run["test"].items()):
         if "/" not in name:  # metrics of single classes stand in run.json only
             table.add_row(f"test/{name}", f"{value:.4g}")
