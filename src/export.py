@@ -19,7 +19,8 @@ def main(options: DictConfig) -> None:
     from atelier.export.exported import exported_of
     from atelier.export.formats import TOLERANCE, compared, format_of, target
     from atelier.runs.checkpoint import load_weights
-    from atelier.runs.manifest import Manifest, write_atomically
+    from atelier.runs.folder import read_yaml
+    from atelier.runs.manifest import UNTESTED, Manifest, write_atomically
     from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
@@ -34,7 +35,10 @@ def main(options: DictConfig) -> None:
 
     exported = exported_of(task, data)
     inputs, words = exported.examples()
-    about = describe(exported, inputs, plain(config), manifest.content)
+    named = str((read_yaml(folder.config, "checkpoint") or {}).get("checkpoint") or "best")
+    best = folder.best if folder.best.exists() else folder.last
+    tested = path == {"best": best, "last": folder.last}.get(named, Path(named))
+    about = describe(exported, inputs, plain(config), manifest.content | ({} if tested else UNTESTED))
     content = kind.write(exported, inputs, about)
     difference = compared(content, kind, exported, inputs)
     output.parent.mkdir(parents=True, exist_ok=True)

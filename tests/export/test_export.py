@@ -146,6 +146,27 @@ def test_a_file_says_what_it_is(run_of: Run, exported: Run, format: str) -> None
     assert found["outputs"] == [{"name": "logits", "dtype": "float32", "shape": ["N", 10]}]
 
 
+def test_weights_that_were_not_tested_have_no_test(run_of: Run, run_verb: Run, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(run_of("classifier"), tmp_path / "run"))
+    manifest, config = json.loads((run / "run.json").read_text()), (run / "config.yaml").read_text()
+    assert manifest["test"]
+    checkpoints = run / "checkpoints"
+
+    def told(*overrides: str) -> Any:
+        file = tmp_path / "weights.safetensors"
+        assert run_verb("export", f"run={run}", "format=safetensors", f"output={file}", *overrides).code == 0
+        return facts(file)["test"]
+
+    assert told("checkpoint=last") == {}
+    assert told("checkpoint=best") == manifest["test"]
+    (run / "config.yaml").write_text(config.replace("\ncheckpoint: null\n", "\ncheckpoint: last\n"))
+    assert told("checkpoint=last") == manifest["test"]
+    assert told("checkpoint=best") == {}
+    (run / "config.yaml").write_text(config)
+    (checkpoints / "best.ckpt").unlink()  # as where the objective was never measured
+    assert told("checkpoint=best") == manifest["test"]
+
+
 @pytest.mark.slow
 def test_a_program_is_read_without_this_project(run_of: Run, exported: Run) -> None:
     file = exported(run_of("classifier"), "torch")
