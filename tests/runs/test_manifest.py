@@ -31,6 +31,13 @@ def test_a_dictionary_is_merged_into_the_one_that_is_there(manifest: Manifest) -
     assert manifest["objective"] == {"metric": "val/loss", "best": 0.5}
 
 
+@pytest.mark.parametrize("key", ["data", "test"])
+def test_a_new_description_or_test_takes_the_place_of_the_old(manifest: Manifest, key: str) -> None:
+    manifest.update(**{key: {"loss": 0.5, "accuracy/boot": 0.1}})
+    manifest.update(**{key: {"loss": 0.4}})
+    assert manifest[key] == {"loss": 0.4}
+
+
 def test_a_value_may_replace_nothing_and_nothing_a_value(manifest: Manifest) -> None:
     manifest.update(error={"type": "ValueError"})
     manifest.update(error=None)
