@@ -33,16 +33,14 @@ class Statistic:
         if not known:
             return cls((), None, None)
         mean = sum(known) / len(known)
-        if len(known) == 1:
-            return cls(known, mean, None, kept_names)
         squares = sum((value - mean) * (value - mean) for value in known)
-        return cls(known, mean, math.sqrt(squares / (len(known) - 1)), kept_names)
+        return cls(known, mean, math.sqrt(squares / (len(known) - 1)) if len(known) > 1 else None, kept_names)
 
     def interval(self, folds: int = 1) -> tuple[float, float]:
         """Student's 95 % interval of the mean of at least two values, of runs on so many folds of the samples.
 
-        Folds share training samples, so that their values vary together: the variance of the mean is larger than 1/n of
-        theirs by 1/(folds − 1), the ratio of test to training samples (Nadeau and Bengio 2003, Machine Learning 52).
+        Folds share training samples, which adds the ratio of test to training samples to the mean's variance of 1/n of
+        theirs (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366).
 
         >>> low, high = Statistic.of([1.0, 3.0]).interval()
         >>> round(low, 1), round(high, 1)
@@ -52,8 +50,8 @@ class Statistic:
 
         assert self.mean is not None
         assert self.std is not None
-        shared = 1 / (folds - 1) if folds > 1 else 0.0
-        half = float(stdtrit(self.n - 1, 0.975)) * self.std * math.sqrt(1 / self.n + shared)
+        ratio = 1 / (folds - 1) if folds > 1 else 0.0  # of test to training samples
+        half = float(stdtrit(self.n - 1, 0.975)) * self.std * math.sqrt(1 / self.n + ratio)
         return self.mean - half, self.mean + half
 
     @property
