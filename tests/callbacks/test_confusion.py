@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from matplotlib import colormaps
 from PIL import Image
 from sklearn.metrics import confusion_matrix
 
+from atelier.callbacks.confusion import Confusion
 from atelier.figures.confusion import draw_confusion
+from atelier.metrics.confusion import ConfusionMatrix
+from atelier.metrics.predicted import NO_CLASS
 
 
 def test_the_file_is_scikit_learns_matrix_of_the_test_set(trained_digits: Any) -> None:
@@ -45,6 +49,20 @@ def colours(picture: Path) -> Counter[tuple[int, ...]]:
         pixels = np.asarray(image.convert("RGB"), dtype=np.int64) @ [65536, 256, 1]
     counts = zip(*(found.tolist() for found in np.unique(pixels, return_counts=True)), strict=True)
     return Counter({(one >> 16, one >> 8 & 255, one & 255): count for one, count in counts})
+
+
+@pytest.mark.parametrize("broken", [0, 2])
+def test_samples_without_a_predicted_class_have_a_last_column(broken: int, tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    task: Any = SimpleNamespace(test_confusion=ConfusionMatrix(2), captions=lambda labels: ["cat", "dog"])
+    task.test_confusion.update(torch.tensor([0, 1, *[NO_CLASS] * broken]), torch.tensor([0, 0, *[1] * broken]))
+    trainer: Any = SimpleNamespace(is_global_zero=True, default_root_dir=str(tmp_path))
+    callback = Confusion()
+    callback.on_test_epoch_end(trainer, task)
+    callback.on_test_end(trainer, task)
+    told = {0: "cat,dog\ncat,1,1\ndog,0,0\n", 2: "cat,dog,no class\ncat,1,1,0\ndog,0,0,2\n"}[broken]
+    assert (tmp_path / "figures" / "confusion.csv").read_text() == '"true, predicted as:",' + told
+    assert (tmp_path / "figures" / "confusion.png").stat().st_size > 0
 
 
 def test_a_run_of_another_task_has_none(trained: Any) -> None:

@@ -1,8 +1,10 @@
 """The surest mistakes, against sorting all of them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from atelier.callbacks.mistakes import Mistakes
 
@@ -19,6 +21,16 @@ def test_the_file_lists_the_surest_mistakes_of_the_test_set(trained_digits: Any)
         (row, said, true) for _, row, said, true in expected
     ]
     assert [float(row["confidence"]) for row in found] == pytest.approx([sure for sure, *_ in expected], rel=1e-4)
+
+
+def test_images_without_a_predicted_class_take_no_others_place() -> None:
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(eval_batch_size=4), world_size=1, global_rank=0)
+    logits = torch.tensor([[torch.nan, 0.0], [torch.inf, 0.0], [0.0, 2.0], [0.0, 2.0]])
+    callback = Mistakes(count=2)
+    tested = {"logits": logits, "classes": torch.tensor([1, 1, 1, 0])}
+    callback.on_test_batch_end(trainer, None, tested, (torch.zeros(4, 1, 2, 2), tested["classes"]), 0)
+    assert callback.found is not None
+    assert callback.found[:, 1:][callback.found[:, 0] >= 0].tolist() == [[3, 0, 1]]
 
 
 @pytest.mark.parametrize("outputs", [None, {"error": [1.0]}])

@@ -17,8 +17,8 @@ from torch import Tensor
 from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.data.loader import BatchSampler
 from atelier.errors import InputError
+from atelier.metrics.predicted import accuracy
 from atelier.runs.terminal import quieten_lightning
-from atelier.tasks.classifier import accuracy
 
 Compose = Callable[..., DictConfig]
 CLOCK = ["data=clocks", "data.num_images=720", "data.image_size=32", "task=clock", "encoding=angles"]

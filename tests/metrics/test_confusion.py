@@ -1,6 +1,7 @@
 """Confusion matrices and the accuracy of each class, against scikit-learn's."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -28,7 +29,7 @@ def filled(*batches: Pairs) -> ConfusionMatrix:
 def test_it_counts_as_scikit_learn_does(first: Pairs, second: Pairs) -> None:
     predicted, true = zip(*first, *second, strict=True)
     expected = confusion_matrix(true, predicted, labels=range(CLASSES))
-    assert filled(first, second).compute().tolist() == expected.tolist()
+    assert filled(first, second).compute().tolist() == [[*row, 0] for row in expected.tolist()]
 
 
 @given(PAIRS, PAIRS)
@@ -58,11 +59,12 @@ def test_updating_reads_nothing_back() -> None:
     metric = ConfusionMatrix(CLASSES)
     metric.counts = metric.counts.to("meta")
     metric.update(torch.zeros(5, dtype=torch.long, device="meta"), torch.zeros(5, dtype=torch.long, device="meta"))
-    assert metric.counts.shape == (CLASSES, CLASSES)
+    assert metric.counts.shape == (CLASSES, 1 + CLASSES)
 
 
-@pytest.mark.parametrize("wrong", [-1, CLASSES, CLASSES + 2])
-@pytest.mark.parametrize("which", ["predicted", "true"])
+@pytest.mark.parametrize(
+    ("which", "wrong"), [("true", -1), ("predicted", -2), *product(("predicted", "true"), (CLASSES, CLASSES + 2))]
+)
 def test_what_is_none_of_the_classes_is_not_counted_as_another(which: str, wrong: int) -> None:
     metric = ConfusionMatrix(CLASSES)
     pair = {"predicted": torch.tensor([0, 1]), "true": torch.tensor([1, 1])}

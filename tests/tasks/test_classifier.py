@@ -1,6 +1,7 @@
 """The classifier's losses, names and measurements, against scikit-learn and explicit loops."""
 
 import csv
+import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -164,6 +165,33 @@ def test_a_checkpoint_brings_the_names_back(trained_digits: Any) -> None:
     load_weights(task, path)
     assert task.captions(torch.tensor([7])) == ["7"]
     assert task.answers(torch.eye(10)[:1])[0]["class"] == "0"
+
+
+# ---------------------------------------------------------------------- outputs that are no numbers any more
+
+
+def test_a_diverged_network_is_right_about_no_class() -> None:
+    """Of ten samples, nine are of the class that argmax would say."""
+    task, classes = classifier(), torch.tensor([0] * 9 + [1])
+    batch = torch.full((10, 3), torch.nan), classes
+    task.training_step(batch, 0)
+    task.validation_step(batch, 0)
+    task.test_step(batch, 0)
+    assert [metric.compute() for metric in (task.train_accuracy, task.val_accuracy, task.test_accuracy)] == [0, 0, 0]
+    logged: dict[str, Any] = {}
+    task.log_dict = logged.update  # type: ignore[method-assign]
+    task.log = logged.__setitem__  # type: ignore[assignment]
+    task.on_test_epoch_end()
+    assert logged.pop("test/accuracy/0") == logged.pop("test/accuracy/1") == logged.pop("test/accuracy") == 0
+    assert logged.pop("test/macro_f1") == 0
+    assert all(math.isnan(value) for value in logged.values()), logged
+
+
+def test_it_answers_with_no_class() -> None:
+    task = classifier()
+    task.classes = NAMES
+    answers = task.answers(torch.tensor([[torch.nan] * 3, [0.0, torch.inf, 0.0], [0.0, 50.0, 0.0]]))
+    assert answers == [{"class": None, "probability": None}] * 2 + [{"class": "Ankle boot", "probability": 1.0}]
 
 
 # ---------------------------------------------------------------------- measurements of a run

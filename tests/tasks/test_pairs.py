@@ -94,6 +94,26 @@ def test_captions_and_answers(task: Callable[..., PairComparer]) -> None:
     ]
 
 
+def test_a_diverged_network_is_right_about_no_pair_and_no_digit(task: Callable[..., PairComparer]) -> None:
+    made, labels = task(), torch.zeros(2, 3, dtype=torch.long)
+    made.network = Fixed(OUTPUT * torch.nan)
+    with torch.no_grad():
+        found = made.test_step((torch.zeros(2, 2, 4, 4), labels), 0)
+    assert made.metrics_of("test")["accuracy"].compute() == made.metrics_of("test")["digit_accuracy"].compute() == 0
+    assert made.captions(found["predicted"]) == ["? ? ?"] * 2
+    unread = OUTPUT.clone()
+    unread[0, 2:5] = torch.nan
+    unread[1, :2] = torch.nan
+    made.network = Fixed(unread)
+    with torch.no_grad():
+        found = made.test_step((torch.zeros(2, 2, 4, 4), labels), 0)
+    assert made.captions(found["predicted"]) == ["? ≤ 1", "1 ? 0"]
+    assert made.answers(unread) == [
+        {"first ≤ second": True, "probability": 0.75, "first": None, "second": 1},
+        {"first ≤ second": None, "probability": None, "first": 1, "second": 0},
+    ]
+
+
 # ---------------------------------------------------------------------- through the real entry
 
 

@@ -82,4 +82,7 @@ def test_answers_are_the_most_probable_classes() -> None:
     )
     logits = torch.tensor([[0.0, 0.75, 0.25], [0.5, 0.25, 0.25]]).log()
     assert task.answers(logits) == [{"class": 1, "probability": 0.75}, {"class": 0, "probability": 0.5}]
+    assert task.answers(logits * torch.nan)[0] == {"class": None, "probability": None}
+    task.validation_step((logits * torch.nan, torch.tensor([0, 0])), 0)
+    assert task.val_accuracy.compute() == 0
     assert task.captions(torch.tensor([3, 7])) == ["3", "7"]

@@ -14,24 +14,27 @@ from atelier.figures.numbers import write_numbers
 class Confusion(Watcher):
     """Draws `confusion.png` and writes `confusion.csv` after testing a task that has a metric `test_confusion`.
 
-    The figure shows shares of each true class, the file numbers of samples.
+    The figure shows shares of each true class, the file numbers of samples. Samples without a predicted class are in a
+    last column, if there are any.
     """
 
     def __init__(self) -> None:
-        self.counts: Tensor | None = None  # (C, C): true, predicted
+        self.counts: Tensor | None = None  # (C, C) or (C, C + 1): true, predicted
 
     def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if hasattr(task, "test_confusion"):
-            self.counts = task.test_confusion.compute().cpu()  # collective: called on all ranks
+            counts = task.test_confusion.compute().cpu()  # collective: called on all ranks
+            self.counts = counts if counts[:, -1].any() else counts[:, :-1]
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if self.counts is None or not trainer.is_global_zero:
             return
         names = task.captions(range_of(self.counts))
         path = Path(trainer.default_root_dir) / "figures" / "confusion.png"
+        said = [*names, "no class"][: self.counts.shape[1]]
         rows = [[name, *row] for name, row in zip(names, self.counts.tolist(), strict=True)]
-        write_numbers(path.with_suffix(".csv"), ["true, predicted as:", *names], rows)
-        draw_confusion(self.counts, names, path)
+        write_numbers(path.with_suffix(".csv"), ["true, predicted as:", *said], rows)
+        draw_confusion(self.counts, said, path)
 
 
 def range_of(counts: Tensor) -> Tensor:

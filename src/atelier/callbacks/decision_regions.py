@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
+from atelier.callbacks.evaluated import mistaken
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.look import look
@@ -122,8 +123,8 @@ def wrong(data: Any, task: Any, split: str) -> Tensor:
     """The misclassified points (n, 2) of a split."""
     points, classes = stored(data, split)
     with looking(task):
-        predicted = task(data.normalise(points.to(task.device))).argmax(1)
-    return points[(predicted != classes.to(task.device)).to(points.device)].cpu()
+        logits = task(data.normalise(points.to(task.device)))
+    return points[mistaken(logits, classes.to(task.device)).to(points.device)].cpu()
 
 
 def draw(

@@ -13,7 +13,7 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
-from atelier.callbacks.evaluated import need_logits
+from atelier.callbacks.evaluated import mistaken, need_logits
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.look import look
@@ -68,7 +68,7 @@ class DropoutSchemes(Watcher):
         seed = (self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank
         with seeded(seed, classes.device):
             wrong = errors(task.network, batch[0], classes, self.masks)
-        wrong[:, 0] = (logits.argmax(1) != classes).sum()
+        wrong[:, 0] = mistaken(logits, classes).sum()
         self.wrong = wrong if self.wrong is None else self.wrong + wrong
         self.samples += len(classes)
 
@@ -113,7 +113,7 @@ def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[
             before, after = before + logits, after + logits.softmax(1)
             if number in masks:
                 row = wrong[masks.index(number)]
-                row[1], row[2] = ((total.argmax(1) != classes).sum() for total in (before, after))
+                row[1], row[2] = (mistaken(total, classes).sum() for total in (before, after))
     return wrong
 
 

@@ -17,7 +17,8 @@ from atelier.figures.sheet import draw_sheet
 class Mistakes(Watcher):
     """Draws `mistakes.png` and writes `mistakes.csv` after testing a classifier of images.
 
-    The column `sample` is the index in the tested set, from 0. Without misclassified images, nothing is written.
+    The column `sample` is the index in the tested set, from 0. Without misclassified images, nothing is written. An
+    image with logits of which no softmax can be taken has no confidence, and is left out.
 
     Args:
         count: maximum number of images, in order of falling confidence.
@@ -41,7 +42,7 @@ class Mistakes(Watcher):
             return
         logits, classes = known
         confidence, predicted = logits.softmax(1).max(1)
-        confidence = confidence.masked_fill(predicted == classes, -1)
+        confidence = confidence.masked_fill((predicted == classes) | confidence.isnan(), -1)
         rows = rows_of(trainer, batch_idx, len(classes)).to(classes.device)
         new = torch.stack([confidence, rows, classes, predicted], 1)
         before = new.new_full((self.count, 4), -1) if self.found is None else self.found

@@ -13,11 +13,15 @@ MOST_NAMED = 50  # labels on an axis
 
 
 def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
-    """Draw counts (C, C) of samples, true class by predicted class, into a PNG file, in percent of each row."""
+    """Draw counts (C, D) of samples, true class by predicted class, into a PNG file, in percent of each row.
+
+    Args:
+        names: D names, those of the C true classes first.
+    """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
-    size = len(names)
+    size = len(counts)
     shares = 100 * counts / counts.sum(1, keepdim=True).clamp(min=1)
     side = max(4.5, 0.55 * size if size <= MOST_LETTERED else 9.0) + 0.09 * max(map(len, names))
     with look():
@@ -30,11 +34,10 @@ def draw_confusion(counts: Tensor, names: Sequence[str], path: Path) -> None:
             text = percent(shares[row, column].item())
             cell = axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=10)
             cell.set_in_layout(False)  # it takes no room beside the axes
-        shown = range(size) if size <= MOST_NAMED else range(0, size, -(-size // MOST_NAMED))
-        labels = [names[index] for index in shown]
-        upright = max(map(len, labels)) > 3
-        axes.set_xticks(shown, labels, rotation=90 if upright else 0)
-        axes.set_yticks(shown, labels)
+        step = -(-size // MOST_NAMED)
+        upright = max(map(len, names[::step])) > 3
+        axes.set_xticks(range(0, len(names), step), names[::step], rotation=90 if upright else 0)
+        axes.set_yticks(range(0, size, step), names[:size:step])
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.set_xlabel("predicted class")

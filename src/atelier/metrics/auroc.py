@@ -12,6 +12,8 @@ from atelier.metrics.calibration import joined
 def auroc(scores: Tensor, classes: Tensor) -> Tensor:
     """The area under the ROC curve of each class against all others, (C,); NaN for a class with no sample, or all.
 
+    If a score is NaN, which has no place in their order, all areas are.
+
     It is the share of pairs of a sample of the class and another one in which the first has the higher score; equal
     scores count half.
 
@@ -22,6 +24,8 @@ def auroc(scores: Tensor, classes: Tensor) -> Tensor:
     >>> auroc(torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]), torch.tensor([0, 0, 1, 1]))
     tensor([0.7500, 0.7500], dtype=torch.float64)
     """
+    if scores.isnan().any():
+        return scores.new_full((scores.shape[1],), torch.nan, dtype=torch.float64)
     areas = []
     for number, column in enumerate(scores.T):
         own = classes == number
@@ -34,7 +38,8 @@ def auroc(scores: Tensor, classes: Tensor) -> Tensor:
 
 
 class Auroc(Metric):
-    """The mean over classes of `auroc` on all samples, over all processes; NaN if there are samples of one class only.
+    """The mean over classes of `auroc` on all samples, over all processes; NaN if there are samples of one
+    class only, or logits without a softmax.
 
     Args:
         **options: those of torchmetrics.Metric, such as sync_on_compute.

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atelier.errors import InputError
+from atelier.metrics.predicted import predicted
 
 
 @runtime_checkable  # the check of configurations needs it
@@ -24,7 +25,7 @@ class Features(Protocol):
         """Images (N, C, H, W), values 0 to 1, to features (N, num_features)."""
 
     def classes(self, features: Tensor) -> Tensor:
-        """Features (N, num_features) to classes (N,)."""
+        """Features (N, num_features) to classes (N,), NO_CLASS for those of none."""
 
 
 class Pixels(nn.Module):
@@ -81,7 +82,7 @@ class Classifier(nn.Module):
         return self.seen.pop()
 
     def classes(self, features: Tensor) -> Tensor:
-        return self.last(features).argmax(1)
+        return predicted(self.last(features))
 
 
 def column(values: Sequence[float]) -> Tensor:

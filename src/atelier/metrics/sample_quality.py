@@ -9,6 +9,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from atelier.metrics.features import Features
 from atelier.metrics.manifold import precision_and_recall
+from atelier.metrics.predicted import NO_CLASS
 
 NEIGHBOUR = 3  # k of precision and recall
 MOST = 5000  # samples of each kind for precision and recall, whose cost is quadratic
@@ -133,19 +134,19 @@ def drawn(rows: Tensor, most: int) -> Tensor:
 
 
 class ClassCounts(Metric):
-    """The share of each class among all samples: (num_classes,)."""
+    """The share of each class among all samples, also those of no class: (num_classes,)."""
 
     is_differentiable = False
     higher_is_better = None
     full_state_update = False
-    counts: Tensor
+    counts: Tensor  # (1 + num_classes,): the first is that of NO_CLASS, -1
 
     def __init__(self, num_classes: int, **options: Any) -> None:
         super().__init__(**options)
-        self.add_state("counts", default=torch.zeros(num_classes, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("counts", default=torch.zeros(1 + num_classes, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, classes: Tensor) -> None:
-        self.counts += torch.bincount(classes, minlength=len(self.counts))
+        self.counts += torch.bincount(classes - NO_CLASS, minlength=len(self.counts))
 
     def compute(self) -> Tensor:
-        return self.counts / self.counts.sum()
+        return self.counts[1:] / self.counts.sum()

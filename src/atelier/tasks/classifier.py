@@ -14,6 +14,7 @@ from atelier.metrics.auroc import Auroc
 from atelier.metrics.calibration import CalibrationError
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
 from atelier.metrics.mean import Mean
+from atelier.metrics.predicted import accuracy, most_probable, predicted
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
@@ -23,7 +24,8 @@ class Classifier(Task):
     """A network trained with cross-entropy.
 
     The test also measures the accuracy of each class (`test/accuracy/<class>`), the means over classes of F1 and of the
-    area under the ROC curve (`test/macro_f1`, `test/auroc`), and the expected calibration error.
+    area under the ROC curve (`test/macro_f1`, `test/auroc`), and the expected calibration error. A sample whose largest
+    logit is NaN or infinite has no predicted class, and counts as wrong.
 
     Args:
         penalty: function of the network that is added to the training loss.
@@ -137,7 +139,7 @@ class Classifier(Task):
         self.test_accuracy.update(accuracy(logits, classes), len(classes))
         self.test_calibration.update(logits, classes)
         self.test_auroc.update(logits, classes)
-        self.test_confusion.update(logits.argmax(1), classes)
+        self.test_confusion.update(predicted(logits), classes)
         return {"logits": logits, "classes": classes}
 
     def on_test_epoch_end(self) -> None:
@@ -168,21 +170,11 @@ class Classifier(Task):
         return [self.classes[label] if self.classes else str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """The most probable class of each input, by name or number, and its probability."""
-        probability, classes = prediction.softmax(1).max(1)
-        named = self.captions(classes) if self.classes else classes.tolist()
-        pairs = zip(named, probability.tolist(), strict=True)
-        return [{"class": name, "probability": round(share, 4)} for name, share in pairs]
-
-
-def accuracy(logits: Tensor, classes: Tensor) -> Tensor:
-    """The share of rows of logits (N, C) whose largest value is at the class (N,), a scalar.
-
-    Of mixed samples, `classes` are shares (N, C), of which the largest counts.
-    """
-    if classes.dim() == 2:
-        classes = classes.argmax(1)
-    return (logits.argmax(1) == classes).float().mean()
+        """The most probable class of each input, by name or number, and its probability; None if it has none."""
+        return [
+            {"class": self.classes[label] if self.classes and label is not None else label, "probability": share}
+            for label, share in most_probable(prediction)
+        ]
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from atelier.metrics.mean import Mean
+from atelier.metrics.predicted import NO_CLASS, accuracy, most_probable, predicted
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3): first ≤ second (0 or 1), class of each digit
@@ -82,9 +83,9 @@ class PairComparer(Task):
         result = compared(self.network(batch[0]), batch[1])
         self.measure("test", result)
         wrong = result.comparison.softmax(1).gather(1, 1 - result.answers[:, None])[:, 0]
-        read = result.digits.argmax(1).view(-1, 2)
-        predicted = torch.cat([result.comparison.argmax(1, keepdim=True), read], 1)
-        return {"error": wrong, "predicted": predicted, "true": batch[1]}
+        read = predicted(result.digits).view(-1, 2)
+        said = torch.cat([predicted(result.comparison)[:, None], read], 1)
+        return {"error": wrong, "predicted": said, "true": batch[1]}
 
     def on_test_epoch_end(self) -> None:
         self.log_metrics("test", self.metrics_of("test"))
@@ -93,8 +94,8 @@ class PairComparer(Task):
         """Add losses and accuracies to the metrics of a stage; return the loss and the auxiliary loss."""
         loss = F.cross_entropy(result.comparison, result.answers)
         auxiliary_loss = 2 * F.cross_entropy(result.digits, result.classes)  # the first digit's and the second's
-        right = (result.comparison.argmax(1) == result.answers).float().mean()
-        read = (result.digits.argmax(1) == result.classes).float().mean()
+        right = accuracy(result.comparison, result.answers)
+        read = accuracy(result.digits, result.classes)
         values = (loss, right, auxiliary_loss, read)
         for metric, value in zip(self.metrics_of(stage).values(), values, strict=True):
             metric.update(value, len(result.answers))
@@ -104,17 +105,20 @@ class PairComparer(Task):
         return {name: getattr(self, f"{stage}_{name}") for name in METRICS}
 
     def captions(self, labels: Tensor) -> list[str]:
-        """Labels (N, 3) as texts such as '3 ≤ 7'."""
-        return [f"{first} {'≤' if at_most else '>'} {second}" for at_most, first, second in labels.tolist()]
+        """Labels (N, 3) as texts such as '3 ≤ 7', with '?' for what a network does not say."""
+        signs = {1: "≤", 0: ">", NO_CLASS: "?"}
+        return [
+            " ".join("?" if part == NO_CLASS else str(part) for part in (first, signs[at_most], second))
+            for at_most, first, second in labels.tolist()
+        ]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """For each pair: whether first ≤ second, the probability of that answer, and both digits."""
-        probability, at_most = prediction[:, :2].softmax(1).max(1)
-        digits = prediction[:, 2:].unflatten(1, (2, -1)).argmax(2)
-        told = zip(at_most.tolist(), probability.tolist(), digits.tolist(), strict=True)
+        """Of each pair: whether first ≤ second, the probability of that answer, and both digits; None for no answer."""
+        parts = [prediction[:, :2], *prediction[:, 2:].chunk(2, 1)]
+        truth = {0: False, 1: True, None: None}
         return [
-            {"first ≤ second": bool(answer), "probability": round(share, 4), "first": first, "second": second}
-            for answer, share, (first, second) in told
+            {"first ≤ second": truth[at_most], "probability": share, "first": first, "second": second}
+            for (at_most, share), (first, _), (second, _) in zip(*map(most_probable, parts), strict=True)
         ]
 
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.losses.penalty import none
+from atelier.metrics.predicted import accuracy
 from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
 from atelier.scratch.module import Module
-from atelier.tasks.classifier import Batch, Classifier, accuracy
+from atelier.tasks.classifier import Batch, Classifier
 from atelier.tasks.manual import ManualTask
 from atelier.tasks.precision import check_eps
 from atelier.tasks.scratch_optimizer import ScratchOptimizer, own_optimizer

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
-from atelier.tasks.classifier import accuracy
+from atelier.metrics.predicted import accuracy, most_probable
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
@@ -90,7 +90,5 @@ class SequencePredictor(Task):
         return [str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """The most probable class of each sequence, and its probability."""
-        probability, classes = prediction.softmax(1).max(1)
-        pairs = zip(classes.tolist(), probability.tolist(), strict=True)
-        return [{"class": label, "probability": round(share, 4)} for label, share in pairs]
+        """The most probable class of each sequence, and its probability; None if it has none."""
+        return [{"class": label, "probability": share} for label, share in most_probable(prediction)]
