@@ -132,14 +132,34 @@ def test_a_shape_that_cannot_be_is_refused(results: Results, asked: dict[str, ob
         latex(results, **asked)  # type: ignore[arg-type]
 
 
+def check_compiles(table: str, folder: Path) -> None:
+    (folder / "summary.tex").write_text(table)
+    (folder / "paper.tex").write_text(DOCUMENT)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX here")
 @pytest.mark.parametrize("shape", [(), ("optimizer", "optimizer.lr")])
 def test_latex_takes_the_table(results: Results, tmp_path: Path, shape: tuple[str, ...]) -> None:
-    (tmp_path / "summary.tex").write_text(latex(results, *shape))
-    (tmp_path / "paper.tex").write_text(DOCUMENT)
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout
+    check_compiles(latex(results, *shape), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no LaTeX here")
+def test_latex_takes_rows_that_begin_with_a_list(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    grid = {"network.hidden": ["[64,32]", "[128]"], "activation": ["[a]", "relu"]}
+    made = aggregate([made_up_sweep(tmp_path / "s", grid, lambda values, seed: [0.1 * len(str(values))])])
+    check_compiles(latex(made) + latex(made, "network.hidden", "activation"), tmp_path)
+
+
+@pytest.mark.parametrize("value", ["[64,32]", "*"])
+def test_no_cell_is_an_argument_or_a_form_of_the_command_before(
+    made_up_sweep: Sweep, tmp_path: Path, value: str
+) -> None:
+    grid = {"network.hidden": [value, "8"]}
+    made = aggregate([made_up_sweep(tmp_path / "s", grid, lambda values, seed: [0.5])])
+    assert sorted(row[:2] for row in rows(latex(made))) == ["8 ", "{" + value[0]]
 
 
 def test_empty_words_are_no_keys(results: Results) -> None:

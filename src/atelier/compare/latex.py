@@ -13,6 +13,7 @@ from atelier.sweeps.aggregate import Results, Setting
 SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"},
+    **{"[": "{[}", "*": "{*}"},  # a row that began with one would lend it to the command before
     **{">": r"\textgreater{}", "−": "$-$", "–": "--", "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$"},
 }
 
