@@ -111,6 +111,23 @@ def test_what_is_typed_takes_the_place_of_a_studys_values() -> None:
     assert found.distributions == {"encoding": CategoricalDistribution(["angles", "one"])}
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [{}, {"optimizer.weight_decay": 0.1}, {"network.dropout": 0.1}],  # as of a study's base and its changes
+        [{"a.x": True}, {"a.y": True}],
+        [{"a.x": "a.y=1 a.z=2"}, {"a.y": 1, "a.z": 2}],
+    ],
+)
+def test_settings_of_different_keys_with_equal_values_are_different_choices(settings: list[dict[str, Any]]) -> None:
+    found = space(study={"settings": settings})
+    (drawn,) = found.distributions.values()
+    assert isinstance(drawn, CategoricalDistribution)
+    jobs = {tuple(found.job({"settings": choice})) for choice in drawn.choices}
+    assert jobs == set(map(tuple, found.axes["settings"]))
+    assert len(jobs) == len(settings)
+
+
 def test_settings_of_a_study_go_together() -> None:
     study = {"settings": [{"data.length": 5, "a.b": 1}, {"data.length": 9, "a.b": 1}]}
     found = space("optimizer.lr=interval(0,1)", study=study)

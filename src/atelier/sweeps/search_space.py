@@ -36,7 +36,7 @@ class Space:
         self.axes = dict(sorted(every.items(), key=lambda item: len(item[1]) > 1))  # axes of a single choice first
         ranges = {name: numbers for name, (_, numbers) in found.items() if numbers is not None}
         self.distributions: dict[str, BaseDistribution] = {
-            name: ranges.get(name) or CategoricalDistribution([label(choice) for choice in axis])
+            name: ranges.get(name) or CategoricalDistribution(labels(axis))
             for name, axis in self.axes.items()
             if len(axis) > 1
         }
@@ -78,8 +78,10 @@ class Space:
         return {key: given.get(key, "") for key in self.swept}
 
 
-def label(choice: Choice) -> str:
-    return value_of(choice[0]) if len(choice) == 1 else " ".join(choice)
+def labels(axis: Axis) -> list[str]:
+    """A text for each choice: its value; its overrides if it has several, or if two keys have equal values."""
+    told = [value_of(choice[0]) if len(choice) == 1 else " ".join(choice) for choice in axis]
+    return told if len(set(told)) == len(axis) else [" ".join(choice) for choice in axis]
 
 
 def read(argument: str) -> tuple[str, tuple[Axis, FloatDistribution | IntDistribution | None]]:
