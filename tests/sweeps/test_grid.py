@@ -1,5 +1,7 @@
 """A command line and a study make jobs: which, in what order, and what of them varies."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -7,6 +9,7 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.sweeps.grid import differences, expand, parse
+from atelier.sweeps.search_space import Space
 
 STUDY = {
     "grid": {"encoding": ["regression", "angles"], "seed": [0, 1]},
@@ -46,6 +49,30 @@ def test_what_varies_is_told_without_the_seed() -> None:
 def test_added_and_removed_keys_go_through() -> None:
     assert jobs("~encoding", "+data.extra=1,2") == ["~encoding +data.extra=1", "~encoding +data.extra=2"]
     assert expand(["+data.extra=1,2"])[0].swept == ["data.extra"]
+
+
+@pytest.mark.parametrize(
+    ("two", "one"),
+    [
+        (["callbacks=none", "+callbacks=filters"], "callbacks=[none,filters]"),
+        (["+callbacks=[filters]", "+callbacks=[extremes,mistakes]"], "+callbacks=[filters,extremes,mistakes]"),
+        (["logger=wandb", "+logger=tensorboard"], "logger=[wandb,tensorboard]"),
+    ],
+)
+@pytest.mark.parametrize("read", [expand, lambda arguments: Space(arguments, {}, "full")], ids=["grid", "search"])
+def test_an_option_that_would_add_to_another_is_not_taken_in_its_place(
+    read: Callable[[list[str]], object], two: list[str], one: str
+) -> None:
+    with pytest.raises(
+        InputError, match=re.escape(f"{' '.join(two)}: a sweep takes ") + r"\w+ once; .*" + re.escape(one)
+    ):
+        read([*two, "optimizer=sgd,adam"])
+    read([one, "optimizer=sgd,adam"])
+
+
+def test_of_a_key_that_is_given_twice_the_last_counts() -> None:
+    assert jobs("optimizer.lr=0.1,0.2", "seed=0", "optimizer.lr=0.3") == ["optimizer.lr=0.3 seed=0"]
+    assert jobs("++data.extra=1", "++data.extra=2") == ["++data.extra=2"]
 
 
 @pytest.mark.parametrize("own", ["sweep.resume=latest", "hydra.launcher.jobs=2", "hydra/launcher=slurm", "budget=full"])
@@ -151,7 +178,7 @@ def test_what_two_grids_do_not_share_is_shown() -> None:
 
 def test_glob_takes_the_options_of_a_group(conf: Path) -> None:
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        key, axis = parse("optimizer=glob(ada*)")
-        assert (key, ["optimizer=adam"] in axis, ["optimizer=sgd"] in axis) == ("optimizer", True, False)
+        axis = parse("optimizer=glob(ada*)")
+        assert (["optimizer=adam"] in axis, ["optimizer=sgd"] in axis) == (True, False)
         with pytest.raises(InputError, match=r"optimizer=glob\(q\*\): no option of optimizer matches"):
             parse("optimizer=glob(q*)")

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 
 from atelier.arguments import check_arguments
 from atelier.errors import InputError
-from atelier.runs.overrides import bare, key_of, value_of
+from atelier.runs.overrides import key_of, value_of
 from atelier.runs.setting import REPEATS
 
 # Prefixes of keys that configure the sweep, and are not passed to its jobs.
@@ -53,7 +53,7 @@ def expand(
     Raises:
         InputError: for another budget, or for "quick" if the study has no `quick` part.
     """
-    typed = {key: axis for key, axis in map(parse, arguments) if not key.startswith(OF_THE_SWEEP)}
+    typed = {key: parse(argument) for key, argument in by_key(arguments).items()}
     axes, shown = axes_of(typed, study or {}, budget)
     chosen = (dict(zip(axes, choices, strict=True)) for choices in itertools.product(*axes.values()))
     return Grid(list(unique(job_of(choices, typed) for choices in chosen))), shown
@@ -62,11 +62,7 @@ def expand(
 def axes_of(
     typed: Mapping[str, Axis], study: Mapping[str, Any], budget: Budget
 ) -> tuple[dict[str, Axis], dict[str, str]]:
-    """The axes of `expand` by name, those of a single value first, and the values that `budget=quick` changed.
-
-    Args:
-        typed: the axes of the command line, by key.
-    """
+    """The axes of `expand`, single values first, and what `budget=quick` changed; `typed`: the command line's."""
     check_arguments("", axes_of, {"budget": budget})
     if budget == "quick" and not study.get("quick"):
         raise InputError("budget=quick: needs a study or an experiment with a `quick` part; give study=NAME")
@@ -84,18 +80,36 @@ def axes_of(
     return axes, shown
 
 
-def parse(argument: str) -> tuple[str, Axis]:
-    """The key of an override and its values: several if Hydra would sweep it (commas, choice, range, glob)."""
+def by_key(arguments: Iterable[str]) -> dict[str, str]:
+    """{key: argument} of those that are not of the sweep; if a key is given twice, the last.
+
+    Raises:
+        InputError: if one of the two would add to the other, as in callbacks=none +callbacks=filters.
+    """
+    found: dict[str, str] = {}
+    for argument in arguments:
+        key, before = key_of(argument), found.get(key_of(argument), "")
+        if before and "." not in key and "+" in (before[0], argument[0]):
+            both = ",".join(value_of(one).strip("[]") for one in (before, argument))
+            told = f"{before.partition('=')[0]}=[{both}]"
+            raise InputError(f"{before} {argument}: a sweep takes {key} once; for both options, give {told}")
+        if not key.startswith(OF_THE_SWEEP):
+            found[key] = argument
+    return found
+
+
+def parse(argument: str) -> Axis:
+    """The values of an override: several if Hydra would sweep it (commas, choice, range, glob)."""
     override = parsed(argument)
     key = override.get_key_element()
     if not override.is_sweep_override():
-        return bare(key), [[argument]]
+        return [[argument]]
     if not override.is_discrete_sweep():
         raise InputError(f"{argument}: a grid needs values; {key}=interval(…) is for hydra/sweeper=optuna")
     values = [[f"{key}={value}"] for value in override.sweep_string_iterator()]
     if not values:
         raise InputError(f"{argument}: no option of {key} matches; --help lists them")
-    return bare(key), values
+    return values
 
 
 def parsed(argument: str) -> Override:

@@ -7,9 +7,9 @@ from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from atelier.errors import InputError, wrong_value
-from atelier.runs.overrides import bare, key_of, value_of
+from atelier.runs.overrides import key_of, value_of
 from atelier.runs.setting import REPEATS
-from atelier.sweeps.grid import OF_THE_SWEEP, Axis, Budget, Choice, Grid, axes_of, job_of, parse, parsed, unique
+from atelier.sweeps.grid import Axis, Budget, Choice, Grid, axes_of, by_key, job_of, parse, parsed, unique
 
 DIGITS = 6  # significant digits of a drawn number, so that a user can type it
 
@@ -29,7 +29,7 @@ class Space:
     """
 
     def __init__(self, arguments: Sequence[str], study: Mapping[str, Any], budget: Budget) -> None:
-        found = dict(read(argument) for argument in arguments if not bare(argument).startswith(OF_THE_SWEEP))
+        found = {name: read(argument) for name, argument in by_key(arguments).items()}
         self.typed = {name: axis for name, (axis, _) in found.items()}
         axes, self.quick = axes_of(self.typed, study, budget)
         every = {name: list(unique(axis)) for name, axis in axes.items()}
@@ -51,10 +51,9 @@ class Space:
                     f"Afterwards, train the best setting with several: -m {key}=0,1,2"
                 )
         if not self.swept:
-            raise InputError(
-                "nothing varies, so there is nothing to search: give a key several values or a range,\n"
-                "such as optimizer=sgd,adam or 'optimizer.lr=tag(log,interval(1e-4,1e-1))'"
-            )
+            told = "give a key several values or a range,\nsuch as optimizer=sgd,adam or"
+            typed = "'optimizer.lr=tag(log,interval(1e-4,1e-1))'"
+            raise InputError(f"nothing varies, so there is nothing to search: {told} {typed}")
 
     @property
     def logarithmic(self) -> list[str]:
@@ -84,20 +83,19 @@ def labels(axis: Axis) -> list[str]:
     return told if len(set(told)) == len(axis) else [" ".join(choice) for choice in axis]
 
 
-def read(argument: str) -> tuple[str, tuple[Axis, FloatDistribution | IntDistribution | None]]:
-    """The name of an override's axis, its choices or ends, and for a range of numbers its distribution."""
+def read(argument: str) -> tuple[Axis, FloatDistribution | IntDistribution | None]:
+    """The choices or ends of an override's axis, and for a range of numbers its distribution."""
     override = parsed(argument)
     value, key = override.value(), override.get_key_element()
     if getattr(value, "shuffle", False):
         raise InputError(f"{argument}: a search ignores the order of the values; leave out shuffle")
     if not isinstance(value, (IntervalSweep, RangeSweep)):
-        name, axis = parse(argument)
-        return name, (axis, None)
+        return parse(argument), None
     if unknown := value.tags - {"log"}:
         raise InputError(f"{argument}: no tag {min(unknown)!r}; choose from: log")
     with wrong_value(argument):
         numbers = distribution_of(value)
-    return bare(key), ([[f"{key}={numbers.low}"], [f"{key}={numbers.high}"]], numbers)
+    return [[f"{key}={numbers.low}"], [f"{key}={numbers.high}"]], numbers
 
 
 def distribution_of(value: IntervalSweep | RangeSweep) -> FloatDistribution | IntDistribution:
