@@ -65,9 +65,8 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     """
     check_arguments("", Options, plain(OmegaConf.masked_copy(config, list(signature_of(Options)[0]))))
     if config.get("budget", "full") != "full":
-        raise InputError(
-            f"budget={config.budget} is for the sweep of a study: {command('train')} -m study=NAME budget=quick"
-        )
+        told = f"is for the sweep of a study: {command('train')} -m study=NAME budget=quick"
+        raise InputError(f"budget={config.budget} {told}")
     for path, value in parts(OmegaConf.to_container(config)):
         if value == MISSING:
             raise InputError(f"{path} is missing: give it as {path}=VALUE")

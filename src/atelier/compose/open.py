@@ -103,9 +103,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     if any(within(key_of(override), "start") for override in new):
-        raise InputError(
-            f"{' '.join(new)}: a run keeps what it started from; a new run, without resume=, can change it"
-        )
+        told = "a run keeps what it started from; a new run, without resume=, can change it"
+        raise InputError(f"{' '.join(new)}: {told}")
     changed = {}
     if new or data != stored.paths.data:
         begun = composed(typed, stored)
@@ -124,10 +123,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             check_length(config.trainer, changes, manifest.content)
             check_changes(changes, manifest.content, batches_done(folder))
         elif new:
-            raise InputError(
-                f"conf/ or the code has changed since {folder.path} began, and its command gives another setting now; "
-                f"resume it without {' '.join(new)}"
-            )
+            told = f"and its command gives another setting now; resume it without {' '.join(new)}"
+            raise InputError(f"conf/ or the code has changed since {folder.path} began, {told}")
     config.resume = config.paths.run = str(folder.path)
     if not {"data.folder", "paths.data"} & {key_of(override) for override in typed}:
         at_home(config, data)

@@ -175,9 +175,8 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
             found = importlib.import_module(".".join(parts[:split]))
         except ModuleNotFoundError as error:
             if not name.startswith(str(error.name)):
-                raise InputError(
-                    f"{path}._target_={name}: needs the package {error.name!r}, which is not installed"
-                ) from error
+                told = f"{path}._target_={name}: needs the package {error.name!r}, which is not installed"
+                raise InputError(told) from error
             continue
         break
     for part in parts[split:]:

@@ -96,7 +96,5 @@ def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     different = sorted(name for name in own.keys() | found.keys() if own.get(name) != found.get(name))
     config = checkpoint["config"]
     name, network = different[0], (config.get("network") or config["task"])["_target_"]  # a task may have several
-    raise InputError(
-        f"{path} is of another network ({network}): {len(different)} tensors differ,\n"
-        f"such as {name}: {found.get(name, 'missing')} in the checkpoint, {own.get(name, 'missing')} in the network"
-    )
+    such = f"{name}: {found.get(name, 'missing')} in the checkpoint, {own.get(name, 'missing')} in the network"
+    raise InputError(f"{path} is of another network ({network}): {len(different)} tensors differ,\nsuch as {such}")

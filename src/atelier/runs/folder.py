@@ -65,9 +65,8 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
         told = f"exists already; {typed('resume', folder.path)} goes on with it"
         raise InputError(f"paths.run={folder.path} {told}") from None
     except OSError as error:
-        raise InputError(
-            f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
-        ) from error
+        told = f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
+        raise InputError(told) from error
     return folder
 
 

@@ -183,15 +183,12 @@ def run_here(
     """
     if queued := jobs_in_queue(sweep):
         named = ", ".join(map(str, sorted(queued)))
-        raise InputError(
-            f"jobs of {sweep.path} are still in Slurm's queue: {named}\n"
-            "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
-        )
+        remedy = "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
+        raise InputError(f"jobs of {sweep.path} are still in Slurm's queue: {named}\n{remedy}")
     asked = limits.threads_per_job
     if asked is not None and sweep.threads not in (None, asked):
-        raise InputError(
-            f"hydra.launcher.threads_per_job={asked}: {sweep.path} began with {sweep.threads}; leave it out"
-        )
+        began = f"{sweep.path} began with {sweep.threads}"
+        raise InputError(f"hydra.launcher.threads_per_job={asked}: {began}; leave it out")
     if told := told_if_scarce(sweep.threads):
         print(told, flush=True)
     return Loop(Local(sweep, script, limits, cores()), limits.retries, limits.on_failure).run(jobs, done)

@@ -107,11 +107,9 @@ class Slurm(Executor):
             try:
                 names = self.queue.submit(needs, alike, min(self.limit or len(alike), len(alike)))
             except InputError as error:
-                stay = (
-                    f"\n{len(self.submitted)} jobs stay in Slurm's queue; {typed('sweep.resume', self.sweep.path)} "
-                    "hydra/launcher=slurm waits for them"
-                )
-                raise InputError(f"{error}{stay * bool(self.submitted)}") from error
+                waits = f"{typed('sweep.resume', self.sweep.path)} hydra/launcher=slurm waits for them"
+                stay = f"\n{len(self.submitted)} jobs stay in Slurm's queue; {waits}" * bool(self.submitted)
+                raise InputError(f"{error}{stay}") from error
             self.sweep.manifest.update(slurm={name: job.number for name, job in zip(names, alike, strict=True)})
             self.submitted |= {n: Submitted(job, size) for n, job, size in zip(names, alike, logged, strict=True)}
 

@@ -78,9 +78,8 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
     check_arguments("hydra.launcher", SlurmSettings, values, owner="")
     settings = SlurmSettings(**values)
     if isinstance(settings.time, int) and 0 < settings.time < SHORTEST:
-        raise InputError(
-            f"hydra.launcher.time={settings.time}: give at least {SHORTEST} minutes, since a job needs time to save"
-        )
+        told = f"give at least {SHORTEST} minutes, since a job needs time to save"
+        raise InputError(f"hydra.launcher.time={settings.time}: {told}")
     if importlib.util.find_spec("submitit") is None:
         raise InputError("hydra/launcher=slurm needs the package submitit: pip install 'atelier[slurm]'")
     for program in ("sbatch", "srun", "squeue", "scancel"):

@@ -55,9 +55,7 @@ class Sweep:
         except FileExistsError:
             raise InputError(f"{path} exists already; {typed('sweep.resume', path)} goes on with it") from None
         except OSError as error:
-            raise InputError(
-                f"cannot write the sweep's folder {path}: {error.strerror} (paths.logs, LOG_DIR)"
-            ) from error
+            raise InputError(f"cannot write {path}: {error.strerror} (paths.logs, LOG_DIR)") from error
         manifest = Manifest(path / "sweep.json", {})
         created = time.strftime("%Y-%m-%dT%H:%M:%S")
         manifest.update(**content, created=created, status="running", jobs=[described(job) for job in jobs])
