@@ -43,10 +43,10 @@ def value_of(override: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value in quotes, with escapes, so that Hydra's parser reads it back unchanged.
+    """A value in quotes, so that Hydra's parser reads it back unchanged: a backslash is one except before a quote.
 
-    >>> print(quoted("a = {b}"))
-    'a = {b}'
+    >>> print(quoted("a = {b}"), quoted("C:\\\\runs"), quoted("it's"))
+    'a = {b}' 'C:\\runs' 'it\\'s'
     """
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    text = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), str(value))
     return f"'{text}'"
