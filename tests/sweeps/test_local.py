@@ -123,6 +123,21 @@ def test_the_others_are_stopped_if_so_asked(
     assert states(sweep) == [end, "failed", "waiting"]
 
 
+def test_a_job_that_ends_before_it_can_be_stopped_takes_nothing_along(make_sweep: Make, make_local: Make) -> None:
+    """Jobs with the same fault fail together: the second has ended when the loop, busy with the first, asks it to."""
+    sweep = make_sweep("do=raise", "do=well beside=go")
+
+    class Slow(Lines):
+        def ended(self, *about: Any) -> None:
+            (sweep.path / "go").touch()
+            for running in local.running:
+                running.process.join()
+
+    local = make_local(sweep, watcher=Slow(sweep), jobs=2)
+    assert Loop(local, on_failure="stop").run(iter(sweep.jobs)) == 0
+    assert states(sweep) == ["failed", "completed"]
+
+
 def test_processes_that_a_job_leaves_behind_are_ended(make_sweep: Make, run_local: RunLocal, wait_until: Any) -> None:
     sweep = make_sweep("do=children")
     run_local(sweep)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -159,7 +160,8 @@ def ask(running: Running) -> None:
     """Tell a job to save and stop with SIGTERM; kill it if it has not ended GRACE seconds later."""
     if running.asked is None:
         running.asked = time.monotonic()
-        os.kill(running.process.pid or 0, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(running.process.pid or 0, signal.SIGTERM)
     elif time.monotonic() - running.asked > GRACE:
         kill_group(running.process)
 
