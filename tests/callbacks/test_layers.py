@@ -3,8 +3,10 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
-from atelier.callbacks.layers import convolutions, listening, pick, sites, trace
+from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
+from atelier.callbacks.projection import chain_to
 from atelier.errors import InputError
 
 
@@ -54,10 +56,53 @@ def test_activations_are_read_behind_the_activation_function_or_the_convolution(
 
 def test_listening_hears_each_layer_and_then_no_more() -> None:
     heard: list[tuple[int, tuple[int, ...]]] = []
-    with listening([NETWORK[1], NETWORK[0][2]], lambda index, output: heard.append((index, tuple(output.shape)))):
+    places = [Site(str(layer), NETWORK[1], layer) for layer in (NETWORK[1], NETWORK[0][2])]
+    with listening(places, lambda index, output: heard.append((index, tuple(output.shape)))):
         NETWORK(IMAGES)
     NETWORK(IMAGES)
     assert heard == [(1, (4, 2, 6, 6)), (0, (4, 1, 3, 3))]
+
+
+class OneActivation(nn.Module):
+    """Two convolutions with one ReLU, as many people write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.relu = nn.Conv2d(1, 2, 3), nn.Conv2d(2, 3, 3), nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.relu(self.second(self.relu(self.first(images)))).mean((2, 3))
+
+
+def test_an_activation_function_that_is_used_twice_is_read_once_for_each_convolution() -> None:
+    network, heard = OneActivation(), dict[int, Tensor]()
+    first = network.first(IMAGES).relu()
+    found = sites(trace(network, IMAGES))
+    with listening(found, heard.__setitem__):
+        network(IMAGES)
+    assert [(site.name, site.layer, site.number) for site in found] == [
+        ("first", network.relu, 0),
+        ("second", network.relu, 1),
+    ]
+    assert torch.equal(heard[0], first)
+    assert torch.equal(heard[1], network.second(first).relu())
+
+
+def test_the_layers_before_a_repeated_activation_function_are_all_of_them() -> None:
+    network = OneActivation()
+    (_, last), calls = sites(trace(network, IMAGES)), trace(network, IMAGES)
+    chain = chain_to(calls, IMAGES, last.layer, last.number)
+    assert [call.name for call in chain] == ["first", "relu", "second", "relu"]
+
+
+def test_each_place_in_torchvisions_residual_blocks_has_the_channels_of_its_convolution() -> None:
+    """Their three convolutions have one ReLU."""
+    network = models.resnet50(num_classes=2).eval()
+    found = sites(trace(network, torch.rand(1, 3, 32, 32)))
+    channels: list[tuple[int, int]] = []
+    with listening(found, lambda index, output: channels.append((index, output.shape[1]))):
+        network(torch.rand(1, 3, 32, 32))
+    assert sorted(channels) == [(index, site.convolution.out_channels) for index, site in enumerate(found)]
 
 
 def test_convolutions_come_in_the_order_of_the_network() -> None:

@@ -70,7 +70,7 @@ class ActivationStatistics(Watcher):
         if not self.sites:
             self.sites = sites(trace(task.network, batch[0][:1]))
             self.parts = [[] for _ in self.sites]
-        with listening([site.layer for site in self.sites], lambda index, output: self.hear(index, output)):
+        with listening(self.sites, self.hear):
             task.network(batch[0])
 
     def hear(self, index: int, output: Tensor) -> None:

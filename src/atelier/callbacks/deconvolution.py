@@ -81,7 +81,7 @@ class Deconvolution(Watcher):
         if self.site is None:
             self.site = self.locate(task, images[:1])
         rows = rows_of(trainer, batch_idx, len(images)).to(images.device)
-        with listening([self.site.layer], lambda _, output: self.keep(output, rows)):
+        with listening([self.site], lambda _, output: self.keep(output, rows)):
             task.network(images)
 
     def locate(self, task: Any, image: Tensor) -> Site:
@@ -92,7 +92,7 @@ class Deconvolution(Watcher):
         image = image.to(task.dtype)  # `chain_to` compares this tensor with the first layer's input
         calls = trace(task.network, image)
         site = pick(sites(calls), self.layer, "callbacks.deconvolution.layer")
-        chain_to(calls, image, site.layer)
+        chain_to(calls, image, site.layer, site.number)
         width = site.convolution.out_channels
         given = [self.channels - 1] if isinstance(self.channels, int) else self.channels
         if not given or min(given) < 0 or max(given) >= width:
@@ -137,7 +137,7 @@ class Deconvolution(Watcher):
 
         raw = stored(trainer, sample)
         images = trainer.datamodule.normalise(raw.to(task.device)).to(task.dtype)  # type: ignore[attr-defined]
-        chain = chain_to(trace(task.network, images), images, site.layer)
+        chain = chain_to(trace(task.network, images), images, site.layer, site.number)
         signal = torch.zeros_like(chain[-1].output, memory_format=torch.contiguous_format)
         signal.flatten(2)[torch.arange(len(signal)), channel, place] = activation.to(signal.dtype)
         projections = project(chain, signal).float().cpu()

@@ -1,5 +1,6 @@
 """Finds the convolutions of a network and the layers that output their activations."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ BETWEEN = (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm, nn.InstanceNorm2d, nn
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a layer without children in a forward pass: input (N, …), output (N, …)."""
+    """A call of a layer without children in a forward pass: input (N, …), output (N, …).
+
+    `number` is its place among the layer's own calls, from 0: many networks use one activation function several times.
+    """
 
     name: str
     layer: nn.Module
+    number: int
     input: Tensor
     output: Tensor
 
@@ -32,11 +37,13 @@ class Site:
     Args:
         name: the convolution's name in `named_modules`.
         layer: the activation function that follows, possibly after normalisation or dropout; else the convolution.
+        number: which of the layer's calls in a forward pass, from 0.
     """
 
     name: str
     convolution: nn.Conv2d
     layer: nn.Module
+    number: int = 0
 
 
 def convolutions(network: nn.Module, asker: str) -> list[tuple[str, nn.Conv2d]]:
@@ -69,7 +76,8 @@ def trace(network: nn.Module, inputs: Tensor) -> list[Call]:
 
     def note(layer: nn.Module, given: Any, output: Any) -> None:
         if given and isinstance(given[0], Tensor) and isinstance(output, Tensor):
-            calls.append(Call(names[layer], layer, given[0], output))
+            number = sum(call.layer is layer for call in calls)
+            calls.append(Call(names[layer], layer, number, given[0], output))
 
     leaves = [layer for layer in names if not list(layer.children()) and not isinstance(layer, nn.Sequential)]
     hooks = [layer.register_forward_hook(note) for layer in leaves]
@@ -87,9 +95,10 @@ def sites(calls: Sequence[Call]) -> list[Site]:
     found = []
     for index, call in enumerate(calls):
         if isinstance(call.layer, nn.Conv2d):
-            following = (later.layer for later in calls[index + 1 :] if not isinstance(later.layer, BETWEEN))
-            after = next(following, call.layer)
-            found.append(Site(call.name, call.layer, after if is_activation(after) else call.layer))
+            following = (later for later in calls[index + 1 :] if not isinstance(later.layer, BETWEEN))
+            after = next(following, call)
+            measured = after if is_activation(after.layer) else call
+            found.append(Site(call.name, call.layer, measured.layer, measured.number))
     return found
 
 
@@ -98,13 +107,19 @@ def is_activation(layer: nn.Module) -> bool:
 
 
 @contextmanager
-def listening(layers: Sequence[nn.Module], hear: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Inside this context, each output of `layers[index]` is passed to `hear(index, output)`."""
+def listening(places: Sequence[Site], hear: Callable[[int, Tensor], None]) -> Iterator[None]:
+    """Inside this context, for one forward pass, the output of `places[index]` is passed to `hear(index, output)`."""
 
-    def hook(index: int) -> Any:
-        return lambda layer, given, output: hear(index, output)
+    def hook(index: int, number: int) -> Any:
+        calls = itertools.count()
 
-    hooks = [layer.register_forward_hook(hook(index)) for index, layer in enumerate(layers)]
+        def listen(layer: nn.Module, given: Any, output: Tensor) -> None:
+            if next(calls) == number:
+                hear(index, output)
+
+        return listen
+
+    hooks = [place.layer.register_forward_hook(hook(index, place.number)) for index, place in enumerate(places)]
     try:
         yield
     finally:

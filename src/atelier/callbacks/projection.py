@@ -20,13 +20,13 @@ UNCHANGED = (nn.Dropout, nn.Dropout2d, nn.Identity)
 Box = tuple[int, int, int, int]  # top, left, bottom, right, the last two exclusive: pixels
 
 
-def chain_to(calls: Sequence[Call], images: Tensor, layer: nn.Module) -> list[Call]:
-    """The calls from the images to `layer`, each with the output of the previous call as its input.
+def chain_to(calls: Sequence[Call], images: Tensor, layer: nn.Module, number: int = 0) -> list[Call]:
+    """The calls from the images to a call of `layer`, its `number` from 0, each with the output of the call before.
 
     Raises:
         InputError: if the layers are no plain chain, or a layer cannot be passed backwards.
     """
-    end = next(index for index, call in enumerate(calls) if call.layer is layer)
+    end = next(index for index, call in enumerate(calls) if (call.layer, call.number) == (layer, number))
     chain = list(calls[: end + 1])
     given = images
     for call in chain:
