@@ -1,12 +1,19 @@
 """Finding convolutions, and the layers whose outputs are their activations."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from atelier.callbacks.activation_statistics import ActivationStatistics
+from atelier.callbacks.deconvolution import Deconvolution
 from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
 from atelier.callbacks.projection import chain_to
+from atelier.data.loader import TensorSet
 from atelier.errors import InputError
 
 
@@ -103,6 +110,33 @@ def test_each_place_in_torchvisions_residual_blocks_has_the_channels_of_its_conv
     with listening(found, lambda index, output: channels.append((index, output.shape[1]))):
         network(torch.rand(1, 3, 32, 32))
     assert sorted(channels) == [(index, site.convolution.out_channels) for index, site in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    "callback", [ActivationStatistics(), Deconvolution(0, 1, 1)], ids=lambda one: type(one).__name__
+)
+def test_a_task_with_several_networks_is_told_before_the_training(callback: Any) -> None:
+    task = SimpleNamespace(
+        network=nn.ModuleDict({"generator": nn.Conv2d(1, 1, 1), "discriminator": nn.Conv2d(1, 1, 1)}),
+        **{"device": "cpu", "evaluating": nullcontext},
+    )
+    with pytest.raises(InputError, match=r"only for tasks with one network; \w+ has generator and discriminator"):
+        callback.setup(without_test_set(), task, "fit")
+
+
+def test_a_data_set_without_test_images_can_be_trained_on() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    task = SimpleNamespace(network=network, dtype=torch.float32, device="cpu", evaluating=nullcontext)
+    Deconvolution(layer=0, channels=2, count=1).setup(without_test_set(), task, "fit")
+    with pytest.raises(InputError, match="0 has 2 channels"):
+        Deconvolution(layer=0, channels=3, count=1).setup(without_test_set(), task, "fit")
+
+
+def without_test_set() -> Any:
+    """A trainer whose data are training images only."""
+    rows = torch.arange(len(IMAGES))
+    sets = {"train": TensorSet(IMAGES, rows, rows), "test": TensorSet(IMAGES, rows, rows[:0])}
+    return SimpleNamespace(datamodule=SimpleNamespace(sets=sets, test_split="test", normalise=lambda images: images))
 
 
 def test_convolutions_come_in_the_order_of_the_network() -> None:

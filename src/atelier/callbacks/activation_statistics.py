@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from atelier.callbacks.layers import Site, convolutions, listening, sites, trace
+from atelier.callbacks.layers import Site, convolutions, listening, one_network, sites, trace
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
@@ -48,7 +48,7 @@ class ActivationStatistics(Watcher):
     The activations of a convolution are the outputs of the activation function that follows it.
 
     Raises:
-        InputError: if the network has no convolutions.
+        InputError: if the network has no convolutions, or the task has several networks.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class ActivationStatistics(Watcher):
         self.parts: list[list[Tensor]] = []  # for each layer and batch the result of `sums`
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
-        convolutions(task.network, "activation_statistics")
+        convolutions(one_network(task, "activation_statistics"), "activation_statistics")
 
     def on_test_batch_end(
         self,

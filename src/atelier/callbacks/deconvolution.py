@@ -12,7 +12,7 @@ from torch import Tensor
 
 from atelier.callbacks.evaluated import are_pictures, from_all, rows_of, stored
 from atelier.callbacks.frames import looking
-from atelier.callbacks.layers import Site, convolutions, listening, pick, sites, trace
+from atelier.callbacks.layers import Site, convolutions, listening, one_network, pick, sites, trace
 from atelier.callbacks.projection import Box, chain_to, field, project
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
@@ -54,7 +54,8 @@ class Deconvolution(Watcher):
         count: number of images for each channel.
 
     Raises:
-        InputError: if the network lacks the convolution or the channels, or the layers before it are no plain chain.
+        InputError: if the network lacks the convolution or the channels, the layers before it are no plain chain, or
+            the task has several networks.
     """
 
     def __init__(self, layer: int, channels: int | list[int], count: Annotated[int, Ge(1)]) -> None:
@@ -64,9 +65,10 @@ class Deconvolution(Watcher):
 
     def setup(self, trainer: lightning.Trainer, task: Any, stage: str) -> None:
         """Check the options and the network before the training starts."""
-        raw = stored(trainer, torch.tensor([0])).to(task.device)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        raw, _ = data.sets["train"][torch.tensor([0])]  # the tested set may be empty
         with looking(task):
-            self.locate(task, trainer.datamodule.normalise(raw))  # type: ignore[attr-defined]
+            self.locate(task, data.normalise(raw.to(task.device)))
 
     def on_test_batch_end(
         self,
@@ -88,7 +90,7 @@ class Deconvolution(Watcher):
         """The layer whose output is recorded, after checking that its activations can be projected to pixels."""
         if not are_pictures(image):
             raise InputError("callbacks.deconvolution: only for pictures of one or three channels")
-        convolutions(task.network, "deconvolution")
+        convolutions(one_network(task, "deconvolution"), "deconvolution")
         image = image.to(task.dtype)  # `chain_to` compares this tensor with the first layer's input
         calls = trace(task.network, image)
         site = pick(sites(calls), self.layer, "callbacks.deconvolution.layer")

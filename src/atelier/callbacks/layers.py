@@ -58,6 +58,18 @@ def convolutions(network: nn.Module, asker: str) -> list[tuple[str, nn.Conv2d]]:
     return found
 
 
+def one_network(task: Any, asker: str) -> nn.Module:
+    """The network of a task, which maps its inputs to outputs.
+
+    Raises:
+        InputError: if the task has several, as a GAN has; the message names the callback `asker`.
+    """
+    if isinstance(task.network, nn.ModuleDict):
+        parts = " and ".join(task.network)
+        raise InputError(f"callbacks.{asker}: only for tasks with one network; {type(task).__name__} has {parts}")
+    return task.network
+
+
 def pick(items: Sequence[Kind], index: int, key: str) -> Kind:
     """The item at an index, from 0, or from the end as -1, -2, …
 
