@@ -169,6 +169,15 @@ def test_each_digit_of_a_pair_is_changed_on_its_own(make: Make) -> None:
     assert not torch.allclose(changed[:, 0], changed[:, 1])
 
 
+def test_random_operations_change_each_digit_of_a_pair(make: Make) -> None:
+    """torchvision has some for one or three channels only, and a pair has two."""
+    data: Any = make("data.operations=2", "data.magnitude=30")
+    images = rows(data, "train")[0][:200]
+    changed = data.augmented_pixels(images)
+    assert (changed.shape, changed.dtype) == (images.shape, torch.uint8)
+    assert 0 < (changed != images).flatten(2).any(2).sum() < 400  # some operations leave a digit as it is
+
+
 # ---------------------------------------------------------------------- a user's file
 
 

@@ -162,3 +162,9 @@ def test_random_operations_change_training_images_only(compose: Compose, data_di
     batches = [next(iter(task.trainer.datamodule.val_dataloader()))[0] for task in first]
     assert torch.equal(*(task.trainer.datamodule.on_after_batch_transfer((batch, batch[:, 0, 0, 0]), 0)[0]
                          for task, batch in zip(first, batches, strict=True)))  # fmt: skip
+
+
+def test_random_operations_on_other_channels_are_refused(compose: Compose) -> None:
+    told = re.escape("data.operations=2: their images have 1 or 3 channels, and not data.shape=[4, 8, 8]; give 0")
+    with pytest.raises(InputError, match=told):
+        build_data(compose("data=random_images", "data.shape=[4,8,8]", "data.operations=2"))

@@ -103,6 +103,10 @@ class DigitPairs(ImageData):
         """Augment each digit of a pair independently."""
         return super().augmented(images.flatten(0, 1)[:, None]).view_as(images)
 
+    def augmented_pixels(self, images: Tensor) -> Tensor:
+        """Likewise; RandAugment's operations take one or three channels, and a pair has two."""
+        return super().augmented_pixels(images.flatten(0, 1)[:, None]).view_as(images)
+
     @property
     def file_shape(self) -> tuple[int, ...]:
         _, height, width = self.shape

@@ -83,6 +83,9 @@ class ImageData(TensorData):
         if operations:
             from torchvision.transforms.v2 import RandAugment  # slow to import
 
+            if self.file_shape[0] not in (1, 3):  # of a pair: the digits have one channel each
+                told = f"their images have 1 or 3 channels, and not data.shape={list(self.shape)}"
+                raise InputError(f"data.operations={operations}: {told}; give 0")
             self.rand_augment = RandAugment(operations, magnitude)
         self.mixing = mixing
         self.rebuild = rebuild
