@@ -7,6 +7,7 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.report.notes import caption, cautions
+from atelier.runs.overrides import key_of, value_of
 from atelier.sweeps.aggregate import aggregate
 from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.settings_from import with_settings_from
@@ -61,6 +62,36 @@ def test_what_was_taken_over_varies_with_the_rest(earlier: Path) -> None:
     grid = with_settings_from(earlier, expand(["network=a,b"])[0])
     assert grid.swept == ["network", "optimizer.lr"]
     assert grid.values[1] == {"network": "b", "optimizer.lr": "0.1"}
+
+
+@pytest.mark.parametrize(
+    ("best", "others", "taken"),
+    [
+        # {} is a base: null is what the job composes to for a key that is there, and a key that others add is not there
+        ([], ["trainer.gradient_clip_val=1"], ["trainer.gradient_clip_val=null"]),
+        ([], ["+optimizer.nesterov=true"], []),
+        ([], ["mixing=mixup"], []),
+        ([], ["+activation@network.output=tanh"], []),
+        (["+optimizer.nesterov=true"], [], ["+optimizer.nesterov=true"]),
+        (["+activation@network.output=tanh"], [], ["+activation@network.output=tanh"]),
+        (["~encoding"], ["encoding=angles"], ["~encoding"]),
+        (["trainer.gradient_clip_val=null"], ["trainer.gradient_clip_val=1"], ["trainer.gradient_clip_val=null"]),
+    ],
+)
+def test_the_best_is_taken_as_it_was_typed_or_left_out(
+    tmp_path: Path, best: list[str], others: list[str], taken: list[str]
+) -> None:
+    (key,) = {key_of(one) for one in (*best, *others)}
+    entries = []
+    for number, (overrides, value) in enumerate([(best, 0.9), (others, 0.5)]):
+        known = value_of(overrides[0]) if overrides else ""  # as the preflight tells of null, and of no such key
+        entries.append({"number": number, "overrides": overrides, "values": {key: known}, "facts": {}})
+        objective = {"metric": "val/accuracy", "mode": "max", "best": value, "best_epoch": 0}
+        manifest = {"status": "completed", "objective": objective, "seed": 0, "overrides": overrides}
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "run.json").write_text(json.dumps({**manifest, "config_hash": str(number)}))
+    (tmp_path / "sweep.json").write_text(json.dumps({"swept": [key], "jobs": entries}))
+    assert with_settings_from(tmp_path, Grid([["seed=5"]])).jobs == [["seed=5", *taken]]
 
 
 def test_several_sweeps_in_one_folder_are_one(tmp_path: Path) -> None:

@@ -30,10 +30,15 @@ class Record:
         return "pruned" if status == "completed" and self.manifest.get("pruned") else status
 
     @cached_property
-    def overrides(self) -> dict[str, str]:
-        """{key: value as text}; if a key was given twice, the last value."""
+    def typed(self) -> dict[str, str]:
+        """{key: override, such as +key=value}; if a key was given twice, the last."""
         given = self.manifest.get("overrides") or self.job.get("overrides") or []
-        return {key_of(str(override)): value_of(str(override)) for override in given}
+        return {key_of(str(override)): str(override) for override in given}
+
+    @cached_property
+    def overrides(self) -> dict[str, str]:
+        """{key: value as text} of `typed`."""
+        return {key: value_of(override) for key, override in self.typed.items()}
 
     @property
     def repeat(self) -> tuple[str, ...]:

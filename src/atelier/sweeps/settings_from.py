@@ -5,8 +5,9 @@ from pathlib import Path
 
 from atelier.errors import InputError
 from atelier.runs.overrides import key_of, value_of
-from atelier.sweeps.aggregate import Setting, aggregate
+from atelier.sweeps.aggregate import Results, Setting, aggregate
 from atelier.sweeps.grid import Grid, meaning
+from atelier.sweeps.records import Record
 
 
 def with_settings_from(folder: Path, grid: Grid) -> Grid:
@@ -23,16 +24,24 @@ def with_settings_from(folder: Path, grid: Grid) -> Grid:
         InputError: if there are no runs, or no complete setting with the job's values.
     """
     results = aggregate([folder])
-    settings = [one for one in results.settings if one.complete]
-    return Grid([job + best_for(job, settings, results.keys, folder) for job in grid.jobs])
+    return Grid([job + best_for(job, results, folder) for job in grid.jobs])
 
 
-def best_for(job: Sequence[str], settings: Sequence[Setting], keys: Sequence[str], folder: Path) -> list[str]:
-    """The overrides that a job takes from the best matching setting; `settings` are sorted, the best first."""
+def best_for(job: Sequence[str], results: Results, folder: Path) -> list[str]:
+    """The overrides that a job takes from the best matching setting."""
     own = {key_of(override): value_of(override) for override in job}
-    shared = {key: own[key] for key in keys if key in own}
-    for setting in settings:
-        if all(meaning(setting.values[key]) == meaning(value) for key, value in shared.items()):
-            return [f"{key}={setting.values[key]}" for key in keys if key not in own]
+    shared = {key: own[key] for key in results.keys if key in own}
+    for setting in results.settings:  # the best first
+        if setting.complete and all(meaning(setting.values[key]) == meaning(shared[key]) for key in shared):
+            return [one for key in results.keys if key not in own for one in taken(key, setting, results.records)]
     wanted = " ".join(f"{key}={value}" for key, value in shared.items())
     raise InputError(f"sweep.settings_from={folder}: no setting there is complete" + f" with {wanted}" * bool(wanted))
+
+
+def taken(key: str, setting: Setting, records: Sequence[Record]) -> list[str]:
+    """The override of a key as a setting's run typed it, else its value or null; [] if only other `records` have it."""
+    typed = next((record.typed[key] for record in setting.records if key in record.typed), None)
+    if typed or setting.values[key] is not None:
+        return [typed or f"{key}={setting.values[key]}"]
+    added = any(record.typed.get(key, "").startswith("+") for record in records)
+    return [] if added or "." not in key else [f"{key}=null"]
