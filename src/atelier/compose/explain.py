@@ -70,10 +70,9 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if told := next((told for words, told in TORCHS.items() if words in str(error)), None):
         return told
     if match := re.match(r"Ambiguous value for argument '(.*?)=(.*)'", str(error)):
-        several = f"for one run of each: -m {match[1]}={match[2]}"
-        return f"{match[1]}={match[2]}: {several}" + f"; for a list: {match[1]}=[{match[2]}]" * (
-            match[1] not in groups(conf)
-        )
+        key, values = match.groups()
+        as_list = "" if key in groups(conf) else f"; for a list: {key}=[{values}]"
+        return f"{key}={values}: for one run of each: -m {key}={values}{as_list}"
     return "\n".join(str(error).strip().splitlines()[:2])
 
 

@@ -40,11 +40,7 @@ PLACES = {
     r"hydra\.sweeper\.pruner(\.wrapped_pruner)*": "optuna.pruners._base.BasePruner",
 }
 # Elsewhere: subclasses of these classes, and
-PARTS = (
-    "torch.nn.modules.module.Module",
-    "torch.optim.optimizer.Optimizer",
-    "torch.optim.lr_scheduler.LRScheduler",
-)
+PARTS = ("torch.nn.modules.module.Module", "torch.optim.optimizer.Optimizer", "torch.optim.lr_scheduler.LRScheduler")
 # what is defined in these modules or has this name, and what is defined in the `parts` of a project.
 NAMED = (
     "atelier.compose.features.trained_classifier",

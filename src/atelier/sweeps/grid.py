@@ -70,9 +70,7 @@ def axes_of(
     grid_of_study = study.get("grid") or {}
     axes: dict[str, Axis] = {key: axis for key, axis in typed.items() if len(axis) == 1 and key not in grid_of_study}
     if study.get("settings"):
-        axes["settings"] = [
-            [f"{key}={text_of(value)}" for key, value in setting.items()] for setting in study["settings"]
-        ]
+        axes["settings"] = [[f"{key}={text_of(one[key])}" for key in one] for one in study["settings"]]
     axes |= {key: axis_of(key, values) for key, values in grid_of_study.items()}
     axes |= {key: axis for key, axis in quick.items() if key not in typed}
     axes |= typed

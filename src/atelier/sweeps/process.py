@@ -19,14 +19,8 @@ from typing import Any
 AUTOGROUP = Path("/proc/self/autogroup")  # the nice value of this session, on Linux
 DYING = 30.0  # seconds that a killed fork server may take to free its memory
 # Modules that are slow to import and that most jobs need.
-PRELOAD = (
-    "lightning.pytorch",
-    "torchmetrics",
-    "torchvision",
-    "matplotlib.figure",
-    "pydantic.type_adapter",
-    "atelier.compose.warm",
-)
+LIBRARIES = "lightning.pytorch", "torchmetrics", "torchvision", "matplotlib.figure", "pydantic.type_adapter"
+PRELOAD = (*LIBRARIES, "atelier.compose.warm")
 
 
 def warm_context() -> BaseContext:

@@ -147,9 +147,8 @@ class Loop:
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
         status, attempt = self.sweep.status(job), self.executor.attempts[job.number]
-        again = not self.stopping and (
-            (status == "failed" and attempt <= self.retries + end.lost) or (attempt == 0 and status != "completed")
-        )
+        more = attempt <= self.retries + end.lost if status == "failed" else attempt == 0 and status != "completed"
+        again = more and not self.stopping
         if status != "waiting" or not end.cancelled:
             self.watcher.ended(job, status, self.sweep.record(job), again)
         elif not self.stopping:

@@ -17,9 +17,8 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
 from atelier.project import conf_of, find
-from atelier.runs.overrides import bare
 from atelier.runs.provenance import cores
-from atelier.sweeps.grid import OF_THE_SWEEP
+from atelier.sweeps.grid import by_key
 from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.process import warm_context
 from atelier.sweeps.search import Options, Search
@@ -64,10 +63,7 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if not sweep.search:
         raise InputError(f"{sweep.path} is a grid; resume it without hydra/sweeper=optuna")
-    before, now = (
-        " ".join(sorted(one for one in command if not bare(one).startswith(OF_THE_SWEEP)))
-        for command in (sweep.manifest["command"], arguments)
-    )
+    before, now = (" ".join(sorted(by_key(command).values())) for command in (sweep.manifest["command"], arguments))
     if now and now != before:
         raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
     search = checked({**as_nodes(sweep.search, conf), **options})
