@@ -93,9 +93,9 @@ class ManualTask(Task):
         super().on_train_batch_end(outputs, batch, batch_index)
 
     def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()  # logs the training metrics, of which one may be the plateau scheduler's
         if self.scheduler.interval == "epoch":
             self.advance_schedulers()
-        super().on_train_epoch_end()
 
 
 def do_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
@@ -38,6 +39,21 @@ def test_both_learning_rates_follow_the_schedule(schedule: Schedule, factor: flo
     trainer = train(gan(scheduler=schedule), epochs=2)
     rates = [optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers]
     assert rates == pytest.approx([0.2 * factor, 0.1 * factor])
+
+
+def test_a_plateau_of_a_training_metric_reads_that_of_the_epoch(gan: Make, train: Train) -> None:
+    """For both networks, in each of two epochs."""
+    seen: list[float] = []
+
+    class Plateau(ReduceLROnPlateau):
+        def step(self, metrics: Any, epoch: int | None = None) -> None:
+            seen.append(float(metrics))
+
+    metric = "train/generator_loss"
+    trainer = train(gan(scheduler=Schedule(Plateau, "epoch"), metric=metric), epochs=2)
+    last = float(trainer.callback_metrics[metric])
+    assert seen == [seen[0], seen[0], last, last]
+    assert seen[0] != last
 
 
 def test_one_cycle_is_refused_with_two_learning_rates(gan: Make, train: Train) -> None:
