@@ -37,6 +37,18 @@ def test_the_digits_of_a_split_come_with_the_true_ones(run_verb: Run, palindrome
     assert all(0 < row["probability"] <= 1 for row in rows)
 
 
+def test_the_digits_of_an_endless_training_set_are_those_of_an_epoch(
+    run_verb: Run, palindromes: Any, tmp_path: Path
+) -> None:
+    few = ["data.epoch_size=30", "data.eval_batch_size=20", "format=json", f"output={tmp_path}"]
+    found = run_verb("predict", f"run={palindromes.folder}", "split=train", *few)
+    assert found.code == 0, found.err
+    rows = json.loads(found.out)
+    assert [row["index"] for row in rows] == list(range(30))
+    assert {row["label"] for row in rows} > {"1", "2"}
+    assert sum(row["label"] == str(row["class"]) for row in rows) > 10
+
+
 def test_it_is_told_in_a_table_and_nothing_is_drawn(run_verb: Run, palindromes: Any) -> None:
     found = run_verb("predict", f"run={palindromes.folder}", "inputs=72")
     assert found.code == 0, found.err

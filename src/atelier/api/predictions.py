@@ -52,9 +52,9 @@ def predict_split(config: DictConfig, task: "Task", data: "TensorData", split: "
     config.trainer.update(ALONE)
     outputs: Any = build_trainer(config, task.network).predict(task, data.evaluate_on(split))
     answers = task.answers(torch.cat(outputs).cpu())
-    samples = data.sets[split]
-    labels = task.captions(samples.labels[samples.rows].cpu())
-    told = zip(labels, answers, strict=False)  # limit_predict_batches leaves the last ones out
+    batches = zip(outputs, data.test_dataloader(), strict=False)  # limit_predict_batches leaves the last ones out
+    labels = task.captions(torch.cat([labels for _, (_, labels) in batches]).cpu())
+    told = zip(labels, answers, strict=True)
     return [{"index": index, "label": label, **answer} for index, (label, answer) in enumerate(told)]
 
 
