@@ -83,6 +83,14 @@ def test_every_epoch_draws_new_palindromes(make: Make) -> None:
     assert len(set(drawn)) == 900
 
 
+def test_without_a_shuffle_every_epoch_has_the_same_palindromes(make: Make) -> None:
+    """As debug=overfit and Lightning's overfit_batches need it."""
+    data = make("data.length=16", "data.epoch_size=300", "data.shuffle=false")
+    first, second = (as_numbers(digits(data, epoch=epoch)) for epoch in range(2))
+    assert first == second
+    assert len(set(first)) == 300
+
+
 def test_processes_share_out_the_stream(make: Make) -> None:
     data = make("data.length=16", "data.epoch_size=300", "data.batch_size=32")
     alone, parts = as_numbers(digits(data)), []

@@ -89,6 +89,16 @@ def test_balanced_batches_depend_on_seed_and_epoch_and_go_on_in_the_middle() -> 
     assert sorted(chain(*halves[0], *halves[1])) == sorted(chain(*batches()))
 
 
+def test_balanced_batches_are_the_same_in_each_epoch_without_a_shuffle(digits: Any) -> None:
+    """As debug=overfit and Lightning's overfit_batches need it."""
+    loader = digits("data.batch_size=16", "data.balanced=true", "data.shuffle=false").loader("train", train=True)
+    epochs = []
+    for epoch in (0, 1):
+        loader.batches.set_epoch(epoch)
+        epochs.append([images for images, _ in loader])
+    assert all(map(torch.equal, *epochs))
+
+
 def test_weights_of_classes_are_inverse_to_their_numbers(digits: Any) -> None:
     data = digits()
     counts = torch.bincount(data.train_classes(), minlength=10)

@@ -30,7 +30,7 @@ class BatchSampler(SequentialSampler):
     Training: with `shuffle`, a new order in each epoch, which depends on seed and epoch only. All processes get equal
     batches, the last of which may repeat samples; a last batch of one sample, on which batch norm cannot train, joins
     the previous batch. With `weights`, an epoch draws as many samples as there are, with replacement, in proportion to
-    them. Evaluation: each sample exactly once over all processes.
+    them; without `shuffle`, the same in each epoch. Evaluation: each sample exactly once over all processes.
 
     It is a SequentialSampler by name only: for `overfit_batches`, Lightning would replace any other.
     """
@@ -73,7 +73,7 @@ class BatchSampler(SequentialSampler):
 
     def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]
         start, self.start = self.first(self.epoch), 0
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + (self.epoch if self.shuffle else 0))
         if self.weights is not None:
             order = torch.multinomial(self.weights, self.count, replacement=True, generator=generator)
         elif self.shuffle:

@@ -39,7 +39,8 @@ class Palindromes(TensorData):
         eval_size: number of different palindromes for validation, and for the test; all, if there are fewer.
         held_out: whether the splits are disjoint; False: all splits draw from all palindromes.
         set_seed: seed of the validation, test and fixed training sets, independent of the run's seed.
-        batch_size, eval_batch_size, shuffle, seed, resident: see `TensorData`; `seed` also seeds the endless stream.
+        batch_size, eval_batch_size, shuffle, seed, resident: see `TensorData`; `seed` also seeds the endless stream,
+            which begins again in each epoch without `shuffle`.
 
     Raises:
         InputError: if `shape`, `num_symbols` or `num_classes` differ, there are fewer than `size` palindromes, or
@@ -145,7 +146,7 @@ class Palindromes(TensorData):
 
     def loader(self, split: str, train: bool = False) -> ResumableLoader:
         loader = super().loader(split, train)
-        if train and self.size is None:
+        if train and self.size is None and loader.batches.shuffle:
             sampler = loader.batches
             endless = StreamSampler(
                 self.epoch_size, sampler.batch_size, train=True, rank=sampler.rank, world=sampler.world

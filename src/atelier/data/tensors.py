@@ -36,7 +36,7 @@ class TensorData(lightning.LightningDataModule):
         split_seed: seed of the validation set, and of the choice of `train_size` samples.
         shuffle: shuffle the training set in each epoch, with `seed`.
         balanced: draw each class equally often in training: an epoch has as many samples as the training set, which are
-            drawn with replacement.
+            drawn with replacement; without `shuffle`, each epoch has the same.
         resident: keep the data on the device; "auto": on a GPU, if they take less than a quarter of its free memory.
     """
 
