@@ -3,13 +3,18 @@
 import itertools
 import os
 import secrets
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from atelier.api.train import run_of
+from atelier.compare.listing import print_listing
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, attach, create, find, read_yaml, write_yaml
+from atelier.runs.folder import RunFolder, attach, create, find, last_changed, read_yaml, write_yaml
+from atelier.runs.manifest import Manifest
+from atelier.sweeps.sweep import Sweep
 
 
 def with_manifest(folder: RunFolder) -> RunFolder:
@@ -71,6 +76,31 @@ def test_the_latest_run_is_the_one_whose_manifest_changed_last(tmp_path: Path) -
     for folder, age in ((oldest, 30), (older, 20), (newer, 10)):
         os.utime(folder.manifest, (1e9 - age, 1e9 - age))
     assert find("latest", tmp_path) == newer
+
+
+def test_runs_of_experiments_in_subfolders_are_found_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """conf/experiment/mine/deep/mlp.yaml has its runs in logs/runs/mine/deep/mlp/."""
+    newer = with_manifest(create(tmp_path, "mine/deep/mlp"))
+    print_listing(tmp_path, 10)
+    assert "There is no run" not in capsys.readouterr().out
+    older = with_manifest(create(tmp_path, "flat"))
+    os.utime(older.manifest, (1e9, 1e9))
+    (newer.figures / "run.json").write_text("{}")  # a run holds no other
+    assert last_changed(tmp_path / "runs", "run.json") == [older.manifest, newer.manifest]
+    assert find("latest", tmp_path) == newer
+    Manifest(newer.manifest, {}).update(pid=7, host=socket.gethostname())
+    monkeypatch.setattr("atelier.api.train.load", lambda folder: folder)
+    assert run_of(7, (f"paths.logs={tmp_path}",)) == newer.path
+
+
+def test_sweeps_of_experiments_in_subfolders_are_found_too(tmp_path: Path) -> None:
+    older, newer = (tmp_path / "sweeps" / name / "1" for name in ("flat", "mine/mlp"))
+    for folder in (older, newer):
+        Sweep.create(folder, [])
+    os.utime(older / "sweep.json", (1e9, 1e9))
+    assert Sweep.find("latest", tmp_path) == newer
 
 
 def test_without_any_run_there_is_no_latest(tmp_path: Path) -> None:

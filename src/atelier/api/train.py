@@ -15,6 +15,7 @@ from atelier.api import child, project
 from atelier.api.finished import FinishedRun, load
 from atelier.compare.where import meant
 from atelier.errors import InputError
+from atelier.runs.folder import last_changed
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, value_of
 
@@ -115,7 +116,7 @@ def run_of(pid: int, overrides: tuple[str, ...]) -> FinishedRun | None:
     named = [Path(given[key]) for key in ("paths.run", "resume") if key in given]
     named += [checkpoint.parent.parent for checkpoint in named]  # resume= may name one
     logs = Path(given["paths.logs"]) if "paths.logs" in given else project.logs_folder()
-    files = [*(folder / "run.json" for folder in named), *(logs / "runs").glob("*/*/run.json")]
+    files = [*(folder / "run.json" for folder in named), *last_changed(logs / "runs", "run.json")]
     for file in sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime, reverse=True):
         try:
             known = Manifest.read(file)

@@ -15,6 +15,7 @@ from atelier.compare.where import Condition, check_known, matching, value_of
 from atelier.errors import InputError
 from atelier.figures.words import metric_words, number
 from atelier.project import command
+from atelier.runs.folder import last_changed
 from atelier.runs.terminal import table_console
 from atelier.sweeps.aggregate import aggregate, recorded
 from atelier.sweeps.records import Record, read_run
@@ -92,8 +93,7 @@ def in_order(records: Sequence[Record], key: str, down: bool) -> list[Record]:
 
 def print_listing(logs: Path, limit: Annotated[int, Ge(1)]) -> None:
     """Print the newest sweeps and runs under `logs`, at most `limit`, by the time of their last change of state."""
-    # Not logs.glob, which finds nothing in a folder that may not be read.
-    files = [*(logs / "sweeps").glob("*/*/sweep.json"), *(logs / "runs").glob("*/*/run.json")]
+    files = [*last_changed(logs / "sweeps", "sweep.json"), *last_changed(logs / "runs", "run.json")]
     newest = sorted(((file.stat().st_mtime, file) for file in files), reverse=True)[:limit]
     if not newest:
         print(f"There is no run under {logs} yet. Make one: {command('train')}")

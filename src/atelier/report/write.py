@@ -41,10 +41,7 @@ AS_USUAL = Asked()
 
 
 def write_report(
-    folders: Path | Sequence[Path],
-    output: Path | None = None,
-    conf: Path | None = None,
-    asked: Asked = AS_USUAL,
+    folders: Path | Sequence[Path], output: Path | None = None, conf: Path | None = None, asked: Asked = AS_USUAL
 ) -> Results:
     """Write and print the report of finished or unfinished sweeps and runs; it trains nothing.
 

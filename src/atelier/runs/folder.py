@@ -131,12 +131,21 @@ def attach(path: Path) -> RunFolder:
     return folder
 
 
+def last_changed(folder: Path, name: str) -> list[Path]:
+    """The files run.json or sweep.json at any depth below a folder: experiment=mine/mlp has two. The newest is last."""
+    found: list[Path] = []
+    for place, inner, files in os.walk(folder) if folder.is_dir() else ():
+        if name in files:
+            found.append(Path(place, name))
+            inner.clear()
+    return sorted(found, key=os.path.getmtime)
+
+
 def find(where: str, logs: Path) -> RunFolder:
     """The run folder that a user names by its path, or by `latest`."""
     if where != "latest":
         return attach(Path(where))
-    manifests = sorted((logs / "runs").glob("*/*/run.json"), key=os.path.getmtime)
-    if not manifests:
+    if not (manifests := last_changed(logs / "runs", "run.json")):
         raise InputError(f"there is no run under {logs / 'runs'} yet")
     return attach(manifests[-1].parent)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, claimed
+from atelier.runs.folder import RunFolder, claimed, last_changed
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, typed
 from atelier.runs.setting import REPEATS
@@ -95,8 +95,7 @@ class Sweep:
         """
         if where != "latest":
             return Path(where)
-        found = sorted((logs / "sweeps").glob("*/*/sweep.json"), key=os.path.getmtime)
-        if not found:
+        if not (found := last_changed(logs / "sweeps", "sweep.json")):
             raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
         return found[-1].parent
 
