@@ -32,20 +32,60 @@ def test_progress_is_told_in_what_the_job_counts(facts: dict[str, Any], record: 
 
 
 @pytest.mark.parametrize(
-    ("facts", "record", "left"),
+    ("facts", "before", "record", "left"),
     [
-        ({"epochs": 20, "steps": None}, {"epochs": 5, "steps": 1}, 30),
-        ({"epochs": None, "steps": 400}, {"epochs": 0, "steps": 100}, 30),
-        ({"epochs": None, "steps": -1}, {"steps": 100}, None),
-        ({"epochs": None, "steps": 400}, {"steps": 0}, None),
+        ({"epochs": 20, "steps": None}, {}, {"epochs": 5, "steps": 1}, 30),
+        ({"epochs": None, "steps": 400}, {}, {"epochs": 0, "steps": 100}, 30),
+        ({"epochs": None, "steps": -1}, {}, {"steps": 100}, None),
+        ({"epochs": None, "steps": 400}, {}, {"steps": 0}, None),
+        # resumed: of the epochs that it has, it did those before in another time
+        ({"epochs": 100, "steps": None}, {"epochs": 50, "steps": 1}, {"epochs": 51, "steps": 1}, 490),
+        ({"epochs": None, "steps": 400}, {"epochs": 1, "steps": 300}, {"epochs": 1, "steps": 350}, 10),
+        ({"epochs": 100, "steps": None}, {"epochs": 50, "steps": 1}, {"epochs": 50, "steps": 1}, None),
+        ({"epochs": 100, "steps": None}, {"epochs": 50, "steps": 1}, {"epochs": 49, "steps": 1}, None),
     ],
 )
 def test_the_time_left_is_worked_out_from_what_is_done(
-    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], record: dict[str, Any], left: float | None
+    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, Any],
+    before: dict[str, Any],
+    record: dict[str, Any],
+    left: float | None,
 ) -> None:
-    monkeypatch.setattr("atelier.sweeps.watch.time", SimpleNamespace(monotonic=lambda: 110.0))
-    table: Any = SimpleNamespace(began={0: 100.0})
-    assert LiveTable.time_left(table, job(**facts), record) == left
+    now = 100.0
+    monkeypatch.setattr("atelier.sweeps.watch.time", SimpleNamespace(monotonic=lambda: now))
+    sweep: Any = SimpleNamespace(record=lambda job: before)
+    table = LiveTable(sweep)
+    monkeypatch.setattr(table, "say", lambda text: None)
+    table.started(job(**facts), 1)
+    now = 110.0
+    assert table.time_left(job(**facts), record) == left
+
+
+def test_the_time_left_of_a_resumed_sweep_is_worked_out_from_the_jobs_done_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nine of twelve jobs were done before; one in 60 seconds leaves two for two minutes."""
+    now = 0.0
+    monkeypatch.setattr("atelier.sweeps.watch.time", SimpleNamespace(monotonic=lambda: now))
+    folder = SimpleNamespace(log="run.log")
+    sweep: Any = SimpleNamespace(planned=12, record=lambda job: {}, folder=lambda job: folder)
+    table = LiveTable(sweep)
+    monkeypatch.setattr(table, "say", lambda text: None)
+
+    def left(*states: str) -> str:
+        console = plain_console(width=80, file=io.StringIO())
+        console.print(table.bar(list(states), 0))
+        return " ".join(console.file.getvalue().split()[-4:])
+
+    now = 60.0
+    before = ["completed"] * 9
+    assert left(*before, "running", "waiting", "waiting").endswith("9/12 jobs")
+    table.ended(job(), "interrupted", {}, again=False)
+    table.ended(job(), "failed", {}, again=True)
+    assert left(*before, "running", "waiting", "waiting").endswith("9/12 jobs")
+    table.ended(job(), "completed", {"objective": {"metric": "val/loss", "best": None}}, again=False)
+    assert left(*before, "completed", "waiting", "waiting") == "10/12 jobs 2:00 left"
 
 
 def test_a_terminal_of_80_columns_shows_each_value_whole(tmp_path: Path) -> None:

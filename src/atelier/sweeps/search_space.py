@@ -34,22 +34,17 @@ class Space:
         axes, self.quick = axes_of(self.typed, study, budget)
         every = {name: list(unique(axis)) for name, axis in axes.items()}
         self.axes = dict(sorted(every.items(), key=lambda item: len(item[1]) > 1))  # axes of a single choice first
-        ranges = {name: numbers for name, (_, numbers) in found.items() if numbers is not None}
-        self.distributions: dict[str, BaseDistribution] = {
-            name: ranges.get(name) or CategoricalDistribution(labels(axis))
-            for name, axis in self.axes.items()
-            if len(axis) > 1
-        }
+        ranges: dict[str, BaseDistribution] = {n: numbers for n, (_, numbers) in found.items() if numbers is not None}
+        varying = {name: axis for name, axis in self.axes.items() if len(axis) > 1}
+        self.distributions = {n: ranges.get(n) or CategoricalDistribution(labels(axis)) for n, axis in varying.items()}
         first = {name: axis[0] for name, axis in self.axes.items()}
         jobs = (job_of({**first, name: end}, self.typed) for name, axis in self.axes.items() for end in axis)
         self.ends = list(unique(jobs))
         self.swept = Grid(self.ends).swept
         for key in REPEATS:
             if len({next((one for one in job if key_of(one) == key), None) for job in self.ends}) > 1:
-                raise InputError(
-                    f"{key} varies, but a search tries each setting once: give one value, such as {key}=0\n"
-                    f"Afterwards, train the best setting with several: -m {key}=0,1,2"
-                )
+                told = f"{key} varies, but a search tries each setting once: give one value, such as {key}=0"
+                raise InputError(f"{told}\nAfterwards, train the best setting with several: -m {key}=0,1,2")
         if not self.swept:
             told = "give a key several values or a range,\nsuch as optimizer=sgd,adam or"
             typed = "'optimizer.lr=tag(log,interval(1e-4,1e-1))'"

@@ -33,14 +33,17 @@ class Lines:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.began: dict[int, float] = {}
+        self.had: dict[int, int] = {}  # epochs or steps that a job had done before
         self.why = ""
-        self.first = time.monotonic()
+        self.first, self.over = time.monotonic(), 0  # and the number of jobs that have ended since
 
     def started(self, job: Job, attempt: int) -> None:
         self.began[job.number] = time.monotonic()
+        self.had[job.number] = self.sweep.record(job).get(length(job)[0]) or 0
         self.say(f"job {job.number} started: {job.name}" + (f" (attempt {attempt})" if attempt > 1 else ""))
 
     def ended(self, job: Job, status: str, record: dict[str, Any], again: bool) -> None:
+        self.over += not again and status in ("completed", "failed")
         seconds = time.monotonic() - self.began.get(job.number, time.monotonic())
         said = best(record) if status == "completed" else failure(record) if status == "failed" else ""
         log = f", log: {self.sweep.folder(job).log}" if status == "failed" else ""
@@ -114,19 +117,20 @@ class LiveTable(Lines):
         over = sum(state in ("completed", "failed") for state in states)
         seconds, planned = time.monotonic() - self.first, self.sweep.planned
         line = Table.grid(padding=(0, 1))
-        left = f"{duration(seconds * (planned - over) / over)} left" if over else ""
+        left = f"{duration(seconds * (planned - over) / self.over)} left" if self.over else ""
         counts = f"{over}/{planned} jobs" + (f", {states.count('failed')} failed" if "failed" in states else "")
         more = f"({hidden} not shown)" if hidden > 0 else ""
         line.add_row(ProgressBar(total=planned, completed=over, width=30), counts, left, more)
         return line
 
     def time_left(self, job: Job, record: dict[str, Any]) -> float | None:
-        """Estimated remaining seconds of a job, from the mean time of its finished epochs or steps."""
+        """Estimated remaining seconds of a job, from the mean time of the epochs or steps since it began or resumed."""
         unit, limit = length(job)
         done = record.get(unit) or 0
-        if limit is None or not done or job.number not in self.began:
+        new = done - self.had.get(job.number, 0)
+        if limit is None or new <= 0 or job.number not in self.began:
             return None
-        return (time.monotonic() - self.began[job.number]) / done * (limit - done)
+        return (time.monotonic() - self.began[job.number]) / new * (limit - done)
 
 
 def shortest(key: str, keys: Sequence[str]) -> str:
