@@ -65,6 +65,7 @@ def test_runs_are_chosen(several: list[Path]) -> None:
         ({"objective.best": lambda best: best > 0.9}, []),
         ({"seed": 1, "status": "completed"}, ["one"]),
         ({"study": None, "seed": 0}, ["three", "two"]),
+        ({"status": "completed", "optimizer": "sgd"}, []),  # only the failed run states its optimizer
     ]
     for where, found in choices:
         assert names(atelier.runs(where=where)) == found, where
@@ -80,7 +81,7 @@ def test_runs_of_an_experiment(several: list[Path]) -> None:
 
 def test_a_key_that_no_run_has_is_told(several: list[Path]) -> None:
     with pytest.raises(atelier.InputError, match=r"where: no run has the key optimizer\.lrr; .* are: optimizer\.lr, "):
-        atelier.runs(where={"optimizer.lrr": 0.1})
+        atelier.runs(where={"status": "running", "optimizer.lrr": 0.1})
 
 
 def test_a_sweep_is_the_table_of_its_jobs(left: Left, several: list[Path]) -> None:

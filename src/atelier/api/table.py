@@ -42,8 +42,9 @@ def runs(experiment: str | None = None, where: Mapping[str, Any] | str | None = 
         found = [record for record in found if record.get("experiment") == experiment]
     if isinstance(where, str):
         return table(matching(found, where))
-    for key, wanted in (where or {}).items():
+    for key in where or {}:
         check_known(key, found)
+    for key, wanted in (where or {}).items():
         found = [record for record in found if matches(value_of(record, key), wanted)]
     return table(found)
 
