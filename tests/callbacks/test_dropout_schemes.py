@@ -1,6 +1,7 @@
 """Three ways to use dropout at test time, against loops that keep every output of every mask."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,29 @@ def test_errors_are_those_of_the_averages_over_all_masks_so_far() -> None:
         after = torch.stack([one.softmax(1) for one in kept[:number]]).mean(0).argmax(1)
         assert row == [0, (before != classes).sum(), (after != classes).sum()]
     assert len(set(found[:, 1].tolist())) > 1, "the number of masks made no difference"
+
+
+class Mirrored(nn.Module):
+    """As a classifier with task.mirrored=true tests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = network()
+        self.network[3].p = 1e-9  # drops nothing, so that the schemes differ in nothing
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return (self.network(inputs) + self.network(inputs.flip(-1))) / 2
+
+
+def test_the_schemes_read_an_image_as_the_test_does() -> None:
+    task, (inputs, classes) = Mirrored().eval(), samples(200)
+    callback, trainer = DropoutSchemes([1, 3], seed=0), SimpleNamespace(world_size=1, global_rank=0)
+    with torch.no_grad():
+        outputs = {"logits": task(inputs), "classes": classes}
+        callback.on_test_batch_end(trainer, task, outputs, (inputs, classes), 0)  # type: ignore[arg-type]
+    wrong = (outputs["logits"].argmax(1) != classes).sum().item()
+    assert callback.wrong is not None
+    assert callback.wrong.tolist() == [[wrong] * 3] * 2
 
 
 def test_the_mean_before_the_softmax_of_many_masks_is_that_of_scaled_weights() -> None:

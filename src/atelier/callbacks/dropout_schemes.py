@@ -67,7 +67,7 @@ class DropoutSchemes(Watcher):
         logits, classes = need_logits(outputs, "dropout_schemes")
         seed = (self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank
         with seeded(seed, classes.device):
-            wrong = errors(task.network, batch[0], classes, self.masks)
+            wrong = errors(task, batch[0], classes, self.masks)  # reads images as the test does, such as mirrored
         wrong[:, 0] = mistaken(logits, classes).sum()
         self.wrong = wrong if self.wrong is None else self.wrong + wrong
         self.samples += len(classes)
@@ -101,7 +101,7 @@ def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[
     """Numbers of wrong predictions (len(masks), 3), a column for each of SCHEMES; the first column stays 0.
 
     Args:
-        network: in evaluation mode; maps inputs (N, …) to logits (N, C).
+        network: a network or a task in evaluation mode, which maps inputs (N, …) to logits (N, C).
         classes: (N,) true classes.
         masks: increasing numbers of masks; a mean over more masks includes the masks of the smaller means.
     """
