@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score, roc_auc_score
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from atelier.compose.targets import build
 from atelier.errors import InputError
 from atelier.losses.penalty import none
 from atelier.runs.checkpoint import load_weights, open_checkpoint
@@ -126,11 +128,12 @@ def test_validation_test_and_prediction_see_the_mirror_image() -> None:
     assert torch.equal(task.predict_step((LOGITS, CLASSES), 0), averaged.float())
 
 
-@pytest.mark.parametrize("shape", [[2], [28, 28]])
-def test_what_is_no_image_has_no_mirror_image(shape: list[int]) -> None:
+@pytest.mark.parametrize(("data", "shape"), [("disk", "[2]"), ("mnist_rows", "[28, 28]"), ("mnist_pixels", "[784, 1]")])
+def test_what_is_no_image_has_no_mirror_image(compose: Callable[..., DictConfig], data: str, shape: str) -> None:
     task = classifier(mirrored=True)
-    task.trainer = SimpleNamespace(datamodule=SimpleNamespace(shape=shape))  # type: ignore[assignment]
-    with pytest.raises(InputError, match=rf"^task.mirrored=true: .*{re.escape(str(shape))}"):
+    task.num_classes = 2 if data == "disk" else 10
+    task.trainer = SimpleNamespace(datamodule=build(compose(f"data={data}").data))  # type: ignore[assignment]
+    with pytest.raises(InputError, match=rf"^task.mirrored=true: .*{re.escape(shape)}"):
         task.setup("fit")
 
 

@@ -88,7 +88,8 @@ class Classifier(Task):
                 self.weights = torch.tensor(list(self.class_weights), dtype=torch.float32, device=self.device)
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.classes = getattr(data, "classes", None) or self.classes
-        if self.mirrored and len(shape := getattr(data, "shape", (1, 1, 1))) != 3:
+        shape = getattr(data, "sequence_shape", getattr(data, "shape", (1, 1, 1)))
+        if self.mirrored and len(shape) != 3:
             raise InputError(f"task.mirrored=true: the data are no images but of shape {list(shape)}; give false")
 
     def forward(self, inputs: Tensor) -> Tensor:
