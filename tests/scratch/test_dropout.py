@@ -33,3 +33,13 @@ def test_numbers_come_from_the_given_generator() -> None:
     first, second = (Dropout(0.5, torch.Generator().manual_seed(7))(torch.ones(100)) for _ in range(2))
     assert torch.equal(first, second)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_numbers_keep_their_type(dtype: torch.dtype) -> None:
+    """A linear layer behind takes no other type than that of its weights."""
+    torch.manual_seed(0)
+    layer, inputs = Dropout(0.2), torch.ones(50, dtype=dtype)
+    outputs = layer(inputs)
+    assert outputs.dtype == layer.backward(inputs).dtype == dtype
+    assert outputs.unique().tolist() == [0, (torch.ones((), dtype=dtype) / 0.8).item()]

@@ -92,6 +92,15 @@ def test_the_cross_entropys_gradient_pulls_each_row_to_its_target() -> None:
     assert (gradient.argmin(1) == torch.tensor([0, 1, 2, 1, 0])).all()
 
 
+@pytest.mark.parametrize("kind", [MSE, CrossEntropy])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_the_gradient_has_the_type_of_the_prediction(kind: type[Loss], dtype: torch.dtype) -> None:
+    """Targets of `one_hot` have 32 bits, and so has the loss of 16-bit predictions."""
+    loss, target = kind(), one_hot(torch.tensor([1, 0]), 3)
+    value = loss(torch.ones(2, 3, dtype=dtype), target)
+    assert (value.dtype, loss.backward().dtype) == (torch.promote_types(dtype, torch.float32), dtype)
+
+
 def test_one_hot_is_torchs() -> None:
     classes = torch.tensor([2, 0, 1, 2])
     assert torch.equal(one_hot(classes, 4), F.one_hot(classes, 4).float())

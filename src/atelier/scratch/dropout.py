@@ -27,7 +27,7 @@ class Dropout(Module):
             self.mask = torch.ones_like(inputs)
             return inputs
         random = torch.rand(inputs.shape, generator=self.generator, dtype=inputs.dtype, device=inputs.device)
-        self.mask = (random >= self.p) / (1 - self.p)
+        self.mask = (random >= self.p).to(inputs.dtype) / (1 - self.p)
         return inputs * self.mask
 
     def backward(self, grad: Tensor) -> Tensor:

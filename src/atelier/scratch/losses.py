@@ -14,7 +14,7 @@ class Loss:
         raise NotImplementedError
 
     def backward(self) -> Tensor:
-        """∂L/∂prediction (N, C) at the last forward, from which a network's backward starts."""
+        """∂L/∂prediction (N, C) at the last forward, of its type, from which a network's backward starts."""
         raise NotImplementedError
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
@@ -30,12 +30,12 @@ class MSE(Loss):
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """L = 1/(N·C) Σ (y − t)²."""
-        self.difference = prediction - target
+        self.difference, self.dtype = prediction - target, prediction.dtype
         return self.difference.square().mean()
 
     def backward(self) -> Tensor:
         """∂L/∂y = 2/(N·C) · (y − t)."""
-        return self.difference * (2 / self.difference.numel())
+        return (self.difference * (2 / self.difference.numel())).to(self.dtype)
 
 
 class CrossEntropy(Loss):
@@ -58,7 +58,7 @@ class CrossEntropy(Loss):
 
     def backward(self) -> Tensor:
         """∂L/∂z = 1/N · (softmax(z) − t)."""
-        return (softmax(self.logits) - self.target) / len(self.target)
+        return ((softmax(self.logits) - self.target) / len(self.target)).to(self.logits.dtype)
 
 
 def one_hot(classes: Tensor, num_classes: int) -> Tensor:
