@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
 from atelier.callbacks.evaluated import mistaken
-from atelier.callbacks.frames import looking
+from atelier.callbacks.frames import epochs_of, looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
@@ -44,7 +44,7 @@ class DecisionRegions(Watcher):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         done = trainer.current_epoch + 1
-        if done in due_epochs(trainer.max_epochs or -1, self.frames):
+        if done in due_epochs(epochs_of(trainer), self.frames):
             self.take(trainer, task, done)
 
     def take(self, trainer: lightning.Trainer, task: Any, done: int) -> None:

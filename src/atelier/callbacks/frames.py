@@ -19,10 +19,17 @@ def is_due(trainer: lightning.Trainer, done: int, every: int | None, frames: int
         done: number of finished epochs.
         every: interval in epochs; None spreads about `frames` figures over the run.
     """
-    epochs = trainer.max_epochs or -1
-    if epochs <= 0:
+    epochs = epochs_of(trainer)
+    if epochs < 0:
         return done % (every or 1) == 0
     return done % (every or math.ceil(epochs / frames)) == 0 or done in (epochs // 2, epochs)
+
+
+def epochs_of(trainer: lightning.Trainer) -> int:
+    """The number of epochs of a training, the last of which `trainer.max_steps` may cut short; -1: no limit."""
+    task: Any = trainer.lightning_module
+    steps = trainer.estimated_stepping_batches
+    return -1 if steps == math.inf else math.ceil(steps / task.steps_per_epoch)
 
 
 @contextmanager
