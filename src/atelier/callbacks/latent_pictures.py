@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import lightning.pytorch as lightning
+import torch
 from annotated_types import Ge
+from torch import Tensor
 
 from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
 from atelier.callbacks.watcher import Watcher
@@ -17,10 +19,10 @@ class LatentPictures(Watcher):
     """Draws `latents/epoch_NNNN.png` before and during the training; at its end, all of them as `latents.gif`, and the
     first, the middle and the last as `latents.png`.
 
-    A resumed run uses the same latents, which the checkpoint holds.
+    A resumed run uses the same latents: the task's, which the checkpoint holds, then further ones from a fixed seed.
 
     Args:
-        count: number of latents, at most 64.
+        count: number of latents.
         every: interval in epochs; None spreads `frames` figures over the run.
         frames: approximate number of figures, if `every` is None.
     """
@@ -56,9 +58,16 @@ class LatentPictures(Watcher):
         if not trainer.is_global_zero or not hasattr(task, "pictures"):
             return
         with looking(task):
-            pictures = task.pictures(task.latents[: self.count])
+            pictures = task.pictures(self.latents(task))
         if pictures.dim() == 4:
             frame(pictures, COLUMNS).save(frame_path(self.folder(trainer), done))
+
+    def latents(self, task: Any) -> Tensor:
+        """The first `count` of the task's latents; where it has fewer, further ones behind them."""
+        more = self.count - len(task.latents)
+        if more <= 0:
+            return task.latents[: self.count]
+        return torch.cat([task.latents, task.draw_latents(more, seed=0).to(task.latents)])
 
     def folder(self, trainer: lightning.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "figures" / "latents"
