@@ -9,9 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from atelier.callbacks.dropout_schemes import DropoutSchemes, dropping, errors, seeded
+from atelier.compose.targets import make, plain
 from atelier.errors import InputError
 
 Run = Callable[..., Any]
+NONE_OF_TORCHS = (
+    "callbacks.dropout_schemes: the network {} has no dropout of torch's;"
+    " give network.dropout=0.5 (scratch_mlp has only its own)"
+)
 
 
 def network() -> nn.Sequential:
@@ -142,7 +147,15 @@ def test_the_accuracies_of_the_schemes_are_test_metrics(trained_digits: Any) -> 
 def test_a_network_without_dropout_is_told_before_the_training(run_verb: Run) -> None:
     outcome = run_verb("train", "trainer=cpu", "callbacks=dropout_schemes")
     assert outcome.code == 2
-    assert outcome.err == "callbacks.dropout_schemes: the network MLP has no dropout; give network.dropout=0.5\n"
+    assert outcome.err == f"{NONE_OF_TORCHS.format('MLP')}\n"
+
+
+def test_a_dropout_that_is_not_torchs_is_told(compose: Callable[..., Any]) -> None:
+    network = make("network", plain(compose("network=scratch_mlp", "network.dropout=0.5").network))
+    trainer: Any = None
+    with pytest.raises(InputError) as told:
+        DropoutSchemes([1], seed=0).setup(trainer, SimpleNamespace(test_confusion=None, network=network), "fit")
+    assert str(told.value) == NONE_OF_TORCHS.format("ScratchMLP")
 
 
 def test_a_task_that_is_no_classifier_is_told() -> None:

@@ -38,7 +38,7 @@ class DropoutSchemes(Watcher):
         seed: seed of the masks, which also depend on the batches.
 
     Raises:
-        InputError: if the network has no dropout, or the task is no classifier.
+        InputError: if the network has no dropout of torch's, or the task is no classifier.
     """
 
     def __init__(self, masks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)], seed: int) -> None:
@@ -51,8 +51,8 @@ class DropoutSchemes(Watcher):
             raise InputError("callbacks.dropout_schemes: only for classifiers, which count in test_confusion")
         if not dropouts(task.network):
             raise InputError(
-                f"callbacks.dropout_schemes: the network {type(task.network).__name__} has no dropout; "
-                "give network.dropout=0.5"
+                f"callbacks.dropout_schemes: the network {type(task.network).__name__} has no dropout of torch's; "
+                "give network.dropout=0.5 (scratch_mlp has only its own)"
             )
 
     def on_test_batch_end(
