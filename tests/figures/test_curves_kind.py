@@ -168,6 +168,15 @@ def test_a_wide_range_is_logarithmic_and_what_is_not_positive_is_not(group: Make
     assert crossing.axes[0].get_yscale() == "linear"
 
 
+def test_a_ring_at_the_edge_of_a_very_wide_range_is_whole(group: Make) -> None:
+    figure = draw(gather([group({}, curves=[{"val/loss": {0: 2.3, 1: 1e-10}}])], "loss"))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    ring = next(line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() == "none")
+    (_, lowest), height = axes.transData.transform((2, 1e-10)), ring.get_markersize() / 2 * figure.dpi / 72
+    assert lowest - height > axes.bbox.y0
+
+
 def test_every_number_is_within_the_axes(group: Make) -> None:
     figure = draw(gather([group({}, curves=[{"val/loss": {0: 200.0, 1: 1.0}}])], "loss", reference={"r": 900.0}))
     low, high = figure.axes[0].get_ylim()

@@ -200,7 +200,8 @@ def draw(curves: Curves) -> Figure:
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         lowest = max(min(low for line in lines for low, _ in line.range), min(values) / 10)
         shown = [lowest, *values, *(value for value in curves.reference.values() if value > 0)]
-        axes[0].set_ylim(0.75 * min(shown), 1.35 * max(shown))
+        room = (max(shown) / min(shown)) ** 0.05  # for the ring of a best at an edge
+        axes[0].set_ylim(min(0.75, 1 / room) * min(shown), max(1.35, room) * max(shown))
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
     for split in splits:
