@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -43,3 +45,25 @@ def test_no_batch_that_validates_or_tests_is_augmented(
     trainer.fit(task, data)
     trainer.test(task, data, verbose=False)
     assert set(stages) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("images", ["data.augment=true", "data.operations=2", "mixing=mixup"]),
+        ("pairs", ["data.augment=true", "data.repair=true"]),
+    ],
+)
+def test_overfitting_changes_no_batch(
+    compose: Callable[..., DictConfig], data_dir: Path, kind: str, asked: list[str]
+) -> None:
+    for debug, changed in (([], True), (["debug=overfit"], False)):
+        config = compose(*SETS[kind], *asked, *debug, f"paths.data={data_dir}")
+        data: Any = build_data(config)
+        data.prepare_data()
+        data.setup()
+        stored, labels = next(iter(data.train_dataloader()))
+        data.trainer = SimpleNamespace(training=True, precision="32-true")
+        inputs, given = data.on_after_batch_transfer((stored, labels), 0)
+        assert (not torch.equal(inputs, data.normalise(stored))) == changed
+        assert (given.shape != labels.shape or not torch.equal(given, labels)) == changed

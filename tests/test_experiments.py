@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import build_data, check_networks, check_run
+from atelier.compose.targets import check, plain
 
 Run = Callable[..., Any]
 Compose = Callable[..., DictConfig]
@@ -128,6 +129,13 @@ def test_fast_does_a_few_batches_of_everything(run_verb: Run, monkeypatch: pytes
     assert outcome.manifest["steps"] == 6
     assert all(any(row[name] for row in rows) for name in ("train/loss", "val/loss", "test/loss"))
     assert done == {"training_step": 6, "validation_step": 4, "test_step": 2}
+
+
+def test_overfitting_is_for_every_data_set(
+    compose: Compose, context: Callable[[str, str], list[str]], data_option: str
+) -> None:
+    config = compose(*context("data", data_option), f"data={data_option}", "debug=overfit")
+    check(OmegaConf.create({"data": plain(config)["data"]}))
 
 
 def test_overfitting_one_batch_brings_the_loss_to_almost_nothing(run_verb: Run) -> None:

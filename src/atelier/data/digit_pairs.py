@@ -95,7 +95,7 @@ class DigitPairs(ImageData):
         return train, val
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        if self.repair and self.trainer is not None and self.trainer.training:
+        if self.repair and self.varies():
             batch = new_pairs(*batch)
         return super().on_after_batch_transfer(batch, dataloader_idx)
 

@@ -39,8 +39,8 @@ class Palindromes(TensorData):
         eval_size: number of different palindromes for validation, and for the test; all, if there are fewer.
         held_out: whether the splits are disjoint; False: all splits draw from all palindromes.
         set_seed: seed of the validation, test and fixed training sets, independent of the run's seed.
-        batch_size, eval_batch_size, shuffle, seed, resident: see `TensorData`; `seed` also seeds the endless stream,
-            which begins again in each epoch without `shuffle`.
+        batch_size, eval_batch_size, shuffle, seed, resident, plain: see `TensorData`; `seed` also seeds the endless
+            stream, which begins again in each epoch without `shuffle`.
 
     Raises:
         InputError: if `shape`, `num_symbols` or `num_classes` differ, there are fewer than `size` palindromes, or
@@ -67,6 +67,7 @@ class Palindromes(TensorData):
         shuffle: bool,
         seed: int,
         resident: bool | Literal["auto"],
+        plain: bool = False,
     ) -> None:
         super().__init__(
             batch_size=batch_size,
@@ -79,6 +80,7 @@ class Palindromes(TensorData):
             shuffle=shuffle,
             seed=seed,
             resident=resident,
+            plain=plain,
         )
         if (list(shape), num_symbols, num_classes) != ([length - 1], BASE, BASE):
             stated = f"data.shape={list(shape)} data.num_symbols={num_symbols} data.num_classes={num_classes}"

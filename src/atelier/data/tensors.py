@@ -37,6 +37,7 @@ class TensorData(lightning.LightningDataModule):
         shuffle: shuffle the training set in each epoch, with `seed`.
         balanced: draw each class equally often in training: an epoch has as many samples as the training set, which are
             drawn with replacement; without `shuffle`, each epoch has the same.
+        plain: train on the samples as they are stored: no augmentation, mixing or new pairs, whatever else says so.
         resident: keep the data on the device; "auto": on a GPU, if they take less than a quarter of its free memory.
     """
 
@@ -60,6 +61,7 @@ class TensorData(lightning.LightningDataModule):
         seed: int,
         resident: bool | Literal["auto"],
         balanced: bool = False,
+        plain: bool = False,
     ) -> None:
         super().__init__()
         if folds is not None and fold >= folds:
@@ -68,7 +70,7 @@ class TensorData(lightning.LightningDataModule):
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed
         self.shuffle, self.seed = shuffle, seed
-        self.resident, self.balanced = resident, balanced
+        self.resident, self.balanced, self.plain = resident, balanced, plain
         self.test_split = "test"
         self.sets: dict[str, TensorSet] = {}
         self.about: dict[str, Any] = {}  # further facts about the data, known after `setup`
@@ -195,13 +197,17 @@ class TensorData(lightning.LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         inputs, labels = batch
-        training = self.trainer is not None and self.trainer.training
-        inputs = self.normalise(self.augmented_pixels(inputs) if training else inputs)
-        if training:
+        varied = self.varies()
+        inputs = self.normalise(self.augmented_pixels(inputs) if varied else inputs)
+        if varied:
             inputs, labels = self.mixed(self.augmented(inputs), labels)
         if self.trainer is not None and self.trainer.precision == "64-true" and inputs.is_floating_point():
             inputs = inputs.double()  # Lightning converts before the integers become floats
         return inputs, labels
+
+    def varies(self) -> bool:
+        """Whether batches are augmented and mixed now, as those of a training are that is not `plain`."""
+        return self.trainer is not None and self.trainer.training and not self.plain
 
     def normalise(self, inputs: Tensor) -> Tensor:
         """Convert stored inputs to a network's inputs."""
