@@ -146,6 +146,7 @@ def test_without_a_run_it_says_what_is_missing(run_verb: Run, overrides: list[st
         ("+network.hidden=[7]", "network: of a finished run, trainer, data, task can be changed\n"),
         ("+mine=7", "mine: of a finished run, trainer, data, task can be changed\n"),
         ("trainer.devices=1", "trainer: no option is chosen; choose trainer=auto or "),
+        ("+trainer.devices=1", "trainer: no option is chosen; choose trainer=auto or "),
         ("data=digits", "data: this command takes no data=; "),
     ],
 )

@@ -10,11 +10,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import ALL, build_data, check_run, check_targets, decide_devices
-from atelier.compose.explain import CHANGEABLE
+from atelier.compose.explain import CHANGEABLE, absent_group
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import plain
 from atelier.errors import InputError
-from atelier.project import project_root
+from atelier.project import conf_of, project_root
 from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
@@ -173,8 +173,8 @@ def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[Run
     config = stored_config(folder, path)
     for override in HydraConfig.get().overrides.task if typed is None else typed:
         added = key_of(override).partition(".")[0] if override.startswith("+") else None  # a key of the run
-        if added not in (None, "callbacks", *CHANGEABLE):
-            raise InputError(f"{added}: of a finished run, {', '.join(CHANGEABLE)} can be changed")
+        if added not in (None, "callbacks", *CHANGEABLE) or (added == "trainer" and "_target_" not in options.trainer):
+            raise InputError(absent_group(added, conf_of(project_root()), of_a_run=True))
     config.trainer = options.get("trainer") or OmegaConf.merge(config.trainer, ALONE)
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
