@@ -162,7 +162,16 @@ class TensorData(lightning.LightningDataModule):
         return self
 
     def loader(self, split: str, train: bool = False) -> ResumableLoader:
+        """
+        Raises:
+            InputError: if there are more processes than samples to validate or to test on: a process without a batch
+                would leave the others waiting for it.
+        """
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        for name in ("val", self.test_split) if world > 1 else ():  # of both, it is told before the training
+            if (count := len(self.sets[name])) < world:
+                told = f"{world} processes need a sample each of the {name} set, which has {count}"
+                raise InputError(f"trainer.devices: {told}; give trainer.devices=1 trainer.num_nodes=1")
         sampler = BatchSampler(
             count=len(self.sets[split]),
             batch_size=self.batch_size if train else self.eval_batch_size,
