@@ -81,7 +81,7 @@ class Scratch(ManualTask, Classifier):
         outputs = self(inputs)
         loss = self.loss.forward(outputs, one_hot(classes, self.num_classes))
         with torch.autocast(self.device.type, enabled=False):
-            self.layers.backward(self.loss.backward())
+            self.layers.backward(self.loss.backward().to(self.dtype))
         self.average_gradients()
         self.optimizers().step()  # type: ignore[union-attr]
         self.train_loss.update(loss, len(classes))
