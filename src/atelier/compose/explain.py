@@ -117,21 +117,17 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
     if key in groups(conf):
-        return absent_group(key, conf, of_a_run="run" in known)
+        if "run" in known and key not in CHANGEABLE:  # the command opens a finished run
+            return f"{key}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
+        return f"{key}: no option is chosen; choose {key}={' or '.join(options(key, conf))}"
     if "." not in key:
         known.update(groups(conf))
-    owner = target_name(parent)
+    target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
+    owner = str(target or "").rpartition(".")[2]  # the class that the configuration builds at that place
     group = key.rpartition(".")[0]
     if not known and group in groups(conf):
         return f"{key}: {group}={owner or 'this'} has no keys; choose {group}={' or '.join(options(group, conf, key))}"
     return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
-
-
-def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
-    """The message for a key of a group without a chosen option; `of_a_run`: the command opens a finished run."""
-    if of_a_run and group not in CHANGEABLE:
-        return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
-    return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"
 
 
 def options(group: str, conf: Path, key: str = "") -> list[str]:
@@ -139,12 +135,6 @@ def options(group: str, conf: Path, key: str = "") -> list[str]:
     files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
     having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
     return [file.stem for file in (having if key and having else files)]
-
-
-def target_name(node: object) -> str:
-    """The name of the class that a configuration node builds, without its module; "" if it builds none."""
-    target = OmegaConf.select(node, "_target_") if isinstance(node, DictConfig) else None
-    return str(target).rpartition(".")[2] if target else ""
 
 
 def groups(conf: Path) -> list[str]:

@@ -52,7 +52,8 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
-        typed = [override for override in overrides if not of_the_launcher(override, config)]
+        by_launcher = ("sweep.",) if config.sweep.folder is None else ("sweep.", "paths.run=")
+        typed = [override for override in overrides if not override.startswith(by_launcher)]
         run = Run.start(folder, plain(config), names, typed, project_root(), setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
@@ -80,11 +81,6 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
 def to_resume(config: DictConfig) -> RunFolder:
     """The run that `resume=` names: by its folder, by its last.ckpt, or as `latest`."""
     return find(str(config.resume).removesuffix("/checkpoints/last.ckpt"), Path(config.paths.logs))
-
-
-def of_the_launcher(override: str, config: DictConfig) -> bool:
-    """Whether the sweep of a job, and not the user, wrote `override`."""
-    return override.startswith("sweep.") or (config.sweep.folder is not None and override.startswith("paths.run="))
 
 
 def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[DictConfig, dict[str, Any]]:

@@ -55,7 +55,8 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
     folder = RunFolder(path or logs / "runs" / experiment / stamp())
     try:
         folder.path.parent.mkdir(parents=True, exist_ok=True)
-        if not only_logged(folder):
+        redirected = folder.path.is_dir() and [path.name for path in folder.path.iterdir()] == [folder.log.name]
+        if not redirected:  # by a launcher, the job's output into run.log
             folder.path.mkdir(exist_ok=False)
         folder.best.parent.mkdir(exist_ok=False)  # only one of several processes can create it
         folder.figures.mkdir()
@@ -107,11 +108,6 @@ def claimed(path: Path) -> bool:
 def stamp() -> str:
     """A name for a new folder: the time, and four random hexadecimal digits."""
     return time.strftime("%Y-%m-%d_%H-%M-%S-") + secrets.token_hex(2)
-
-
-def only_logged(folder: RunFolder) -> bool:
-    """Whether the folder holds nothing but run.log, into which a launcher redirects the job's output."""
-    return folder.path.is_dir() and [path.name for path in folder.path.iterdir()] == [folder.log.name]
 
 
 def attach(path: Path) -> RunFolder:
