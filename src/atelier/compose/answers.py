@@ -40,8 +40,11 @@ def show_answers(
 
 def draw_answers(files: Sequence[Path], images: Tensor, answers: Sequence[dict[str, Any]], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    taken: set[str] = set()
     for number, (file, image, answer) in enumerate(zip(files, images, answers, strict=True)):
         caption = "\n".join(f"{key}: {value}" for key, value in answer.items())
         name = file.stem[:60]  # file systems limit the length of names
-        same_name = any(other.stem[:60] == name for other in files[:number])
-        draw_sheet(image[None] / 255, [caption], folder / f"{name}{f'_{number}' * same_name}_answer.png", columns=1)
+        while name.lower() in taken:  # some file systems ignore case
+            name += f"_{number}"
+        taken.add(name.lower())
+        draw_sheet(image[None] / 255, [caption], folder / f"{name}_answer.png", columns=1)
