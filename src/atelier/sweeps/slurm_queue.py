@@ -31,6 +31,7 @@ INHERITED = re.compile(
 )
 SAVE_BEFORE = 120  # seconds before the time limit when a job is told to save; Slurm may signal up to 60 s earlier
 SHORTEST = 2 * SAVE_BEFORE // 60  # shortest time limit, in minutes
+SEXAGESIMAL = 3600  # what YAML reads 1:00:00 as, without quotes; longer times are larger numbers
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,12 @@ def checked_slurm(given: dict[str, Any]) -> SlurmSettings:
     values: Any = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
     check_arguments("hydra.launcher", SlurmSettings, values, owner="")
     settings = SlurmSettings(**values)
-    if isinstance(settings.time, int) and 0 < settings.time < SHORTEST:
+    if isinstance(time := settings.time, int) and 0 < time < SHORTEST:
         told = f"give at least {SHORTEST} minutes, since a job needs time to save"
-        raise InputError(f"hydra.launcher.time={settings.time}: {told}")
+        raise InputError(f"hydra.launcher.time={time}: {told}")
+    if isinstance(time, int) and time >= SEXAGESIMAL:
+        told = "YAML reads 1:30:00 without quotes as 5400; give hours:minutes:seconds in quotes"
+        raise InputError(f"hydra.launcher.time={time}: {told}")
     if importlib.util.find_spec("submitit") is None:
         raise InputError("hydra/launcher=slurm needs the package submitit: pip install 'atelier[slurm]'")
     for program in ("sbatch", "srun", "squeue", "scancel"):

@@ -19,6 +19,8 @@ from atelier.sweeps.slurm_queue import SlurmSettings, checked_slurm
         ({"requeues": -1}, "hydra.launcher.requeues=-1: give a whole number of 0 or more"),
         ({"jobs": "many"}, "hydra.launcher.jobs=many: give a whole number of 1 or more or null"),
         ({"time": 1}, "hydra.launcher.time=1: give at least 4 minutes"),
+        (yaml.safe_load("time: 1:30:00"), "hydra.launcher.time=5400: YAML reads 1:30:00 without quotes"),
+        ({"time": 3600}, "hydra.launcher.time=3600: YAML reads 1:30:00 without quotes"),
         ({"setup": "module load cuda"}, "hydra.launcher.setup=module load cuda: give a list"),
         ({"on_failure": "cry"}, "hydra.launcher.on_failure=cry: give one of: continue, stop"),
     ],
@@ -29,7 +31,7 @@ def test_a_wrong_setting_is_told(told: Callable[[], dict[str, str]], setting: di
     assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("time", [None, 0, 4, "1-12", "2:00:00"])
+@pytest.mark.parametrize("time", [None, 0, 4, 3599, "1-12", "2:00:00", "90:00:00"])
 def test_times_of_every_kind_pass(told: Callable[[], dict[str, str]], time: Any) -> None:
     assert checked_slurm({"time": time}).time == time
 
