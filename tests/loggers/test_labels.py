@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import wandb
 import yaml
 
 from atelier.loggers.labels import TAG_LENGTH, Labels, read_labels
+from atelier.loggers.wandb import Wandb
 
 
 def labels(folder: Path, sweep: dict | None, overrides: list[str], known: str = "c0ffee") -> Labels:
@@ -73,3 +75,8 @@ def test_a_tag_is_no_longer_than_wandb_allows(tmp_path: Path, length: int) -> No
     (tag,) = found.tags
     assert tag == f"network.hidden={'7' * length}"[:TAG_LENGTH]
     assert found.setting == f"network.hidden={'7' * length} (c0ffee)"
+
+
+def test_typed_tags_are_cut_alike_and_an_empty_one_is_left_out(tmp_path: Path) -> None:
+    tags = Wandb(str(tmp_path), "atelier-tests", tags=["mine", "", "7" * 200]).tags
+    assert wandb.Settings(run_tags=tags).run_tags == ("mine", "7" * TAG_LENGTH)

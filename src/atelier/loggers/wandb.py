@@ -12,7 +12,7 @@ from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from atelier.errors import InputError
-from atelier.loggers.labels import OFFLINE, how_to_send, read_labels
+from atelier.loggers.labels import OFFLINE, TAG_LENGTH, how_to_send, read_labels
 from atelier.runs.folder import read_yaml
 from atelier.runs.metrics import RunLogger
 from atelier.runs.rows import read_metrics
@@ -33,7 +33,7 @@ class Wandb(RunLogger):
         run: the run's folder.
         project: W&B project.
         group: W&B group of a single run; the group of a sweep's jobs is the sweep.
-        tags: W&B tags besides those of the swept keys.
+        tags: W&B tags besides those of the swept keys; W&B takes the first 64 characters of each, and no empty one.
         note: W&B's notes on the run.
     """
 
@@ -42,7 +42,8 @@ class Wandb(RunLogger):
     ) -> None:
         super().__init__()
         self.folder = Path(run)
-        self.project, self.group, self.tags, self.note = project, group, list(tags), note
+        self.project, self.group, self.note = project, group, note
+        self.tags = [tag[:TAG_LENGTH] for tag in tags if tag]
         self._experiment: Any = None
         self.broken = False
 
