@@ -1,5 +1,6 @@
 """The space of a search: Hydra's syntax for sweeps, translated into Optuna's distributions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -97,13 +98,17 @@ def distribution_of(value: IntervalSweep | RangeSweep) -> FloatDistribution | In
     """Optuna's distribution of an interval, with both ends, or of a range, without its stop.
 
     Raises:
-        ValueError: if it is empty, or logarithmic and begins at 0 or has steps.
+        ValueError: if it is empty, or has no finite ends, or is logarithmic and begins at 0 or has steps.
     """
-    found: list[Any] = [value.start, value.end] if isinstance(value, IntervalSweep) else sorted(value.range())
+    found: list[Any] = [value.start, value.end if isinstance(value, IntervalSweep) else value.stop]
+    if not math.isfinite(found[1] - found[0]):
+        raise ValueError("the ends must be finite numbers, such as interval(0,1)")
+    step: Any = abs(value.step) if isinstance(value, RangeSweep) else None
+    if isinstance(value, RangeSweep):  # its last value holds the rounding errors of all steps
+        found = [round(one, 12 - math.floor(math.log10(step or 1))) for one in sorted(value.range())]
     if not found:
         raise ValueError("the range is empty")
-    low, high, log = round(found[0], 12), round(found[-1], 12), "log" in value.tags
-    step: Any = abs(value.step) if isinstance(value, RangeSweep) else None
+    low, high, log = found[0], found[-1], "log" in value.tags
     return (
         IntDistribution(low, high, log, step or 1) if isinstance(low, int) else FloatDistribution(low, high, log, step)
     )
