@@ -54,10 +54,18 @@ def test_every_device_of_a_clusters_node_counts_as_so_many(of_devices: Any) -> N
     assert on_processor["config_hash"] == of_devices()["config_hash"]
 
 
-def test_listed_devices_count_by_their_number(of_devices: Any) -> None:
-    listed = of_devices("trainer=ddp", "trainer.devices=[1,3]", here=4)
-    assert listed["devices"] == 2
-    assert listed["config_hash"] == of_devices("trainer=ddp", "trainer.devices=[0,1]", here=4)["config_hash"]
+@pytest.mark.parametrize(("listed", "gpus"), [("[1]", None), ("[1,3]", None), ("[1,3]", 4)])
+def test_listed_devices_are_a_problem_of_the_job(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, listed: str, gpus: int | None
+) -> None:
+    """A job sees its own GPUs alone, counted from 0."""
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    job = ["network=mlp", "trainer=ddp", f"trainer.devices={listed}"]
+    problem = check_job(ROOT, {"DATA_DIR": str(data_dir)}, gpus, [], job)["problem"]
+    numbers = listed.strip("[]")
+    typed = f"trainer.devices={len(numbers.split(','))}", f"CUDA_VISIBLE_DEVICES={numbers}"
+    assert [words for words in typed if words not in problem] == []
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,10 @@ def check_job(
             check_run(config, experiment, overrides)
             if config.lr_find:
                 raise InputError("lr_find=true looks for the learning rate of one configuration: without -m")
+            if OmegaConf.is_list(listed := config.trainer.devices):
+                told = f"a sweep chooses each job's GPUs; give their number, trainer.devices={len(listed)}, and"
+                alone = f"CUDA_VISIBLE_DEVICES={','.join(map(str, listed))} before the command to use these alone"
+                raise InputError(f"trainer.devices={listed}: {told} {alone}")
             build_data(config).check_source()
             check_networks(config)
             accelerator = config.trainer.accelerator
@@ -72,7 +76,7 @@ def check_job(
         "objective": {"metric": config.task.metric, "mode": config.task.mode},
         "accelerator": accelerator,
         "gpus": torch.cuda.device_count() if gpus is None else 0,
-        "devices": len(devices) if OmegaConf.is_list(devices) else int(devices) if str(devices).isdigit() else devices,
+        "devices": int(devices) if str(devices).isdigit() else devices,
         "nodes": config.trainer.num_nodes,
         "epochs": None if by_steps else config.trainer.max_epochs,
         "steps": config.trainer.max_steps if by_steps else None,
