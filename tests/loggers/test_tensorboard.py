@@ -57,6 +57,17 @@ def test_metrics_configuration_figures_and_final_values_are_written(folder: Path
     assert "lr: 0.25" in text.tensor_proto.string_val[0].decode()
 
 
+@pytest.mark.parametrize("content", [b"", b"no picture", b"cut off"])
+def test_a_figure_that_cannot_be_read_is_left_out(folder: Path, content: bytes) -> None:
+    curves = (folder / "figures" / "curves.png").read_bytes()
+    (folder / "figures" / "broken.png").write_bytes(curves[:-30] if content == b"cut off" else content)
+    with pytest.warns(UserWarning, match=r"broken\.png cannot be read and is left out of TensorBoard"):
+        log(folder, range(10, 20, 10)).finish(0, SUMMARY)
+    events = read(folder)
+    assert events.Tags()["images"] == ["figures/curves"]
+    assert points(events, "summary/best") == [(10, 0.125)]
+
+
 def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) -> None:
     from tensorboard.plugins.hparams import plugin_data_pb2
 

@@ -1,11 +1,14 @@
 """A logger of one's own needs `log_metrics` alone."""
 
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
+import pytest
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from atelier.runs.metrics import RunLogger
+from atelier.runs.manifest import Manifest
+from atelier.runs.metrics import RunLogger, finish_loggers
 from atelier.runs.terminal import quieten_lightning
 
 
@@ -13,9 +16,18 @@ class Heard(RunLogger):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[tuple[int | None, Any]] = []
+        self.ended: list[int] = []
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         self.rows.append((step, dict(metrics)))
+
+    def finish(self, exit_status: int, summary: Any) -> None:
+        self.ended.append(exit_status)
+
+
+class Broken(Heard):
+    def finish(self, exit_status: int, summary: Any) -> None:
+        raise OSError("no space left")
 
 
 class Model(BoringModel):
@@ -32,3 +44,11 @@ def test_a_logger_of_ones_own_hears_the_metrics() -> None:
     lightning.Trainer(logger=logger, **quiet, **once).fit(Model())
     logger.finish(0, {"best": 0.5})
     assert (logger.name, logger.version, logger.rows) == ("heard", "", [(0, {"train/loss": 0.5, "epoch": 0})])
+
+
+def test_a_logger_that_cannot_be_closed_does_not_keep_the_others_from_it(tmp_path: Path) -> None:
+    first, last = Heard(), Heard()
+    manifest = Manifest(tmp_path / "run.json", {"objective": {"best": None, "best_epoch": None}, "test": {}})
+    with pytest.raises(OSError, match="no space left"):
+        finish_loggers([first, Broken(), last], manifest, 1)
+    assert first.ended == last.ended == [1]

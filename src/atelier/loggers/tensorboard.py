@@ -1,5 +1,6 @@
 """The TensorBoard logger: writes metrics, configuration, figures and final values into the run folder."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,12 @@ class TensorBoard(RunLogger):
         if self.writer is None:
             return
         for figure in sorted((self.folder / "figures").glob("*.png")):
-            with Image.open(figure) as image:
-                pixels = np.asarray(image.convert("RGB"))
+            try:
+                with Image.open(figure) as image:
+                    pixels = np.asarray(image.convert("RGB"))
+            except Exception as error:  # such as of a file that was cut off, or is no image
+                warnings.warn(f"{figure} cannot be read and is left out of TensorBoard: {error}", stacklevel=2)
+                continue
             self.writer.add_image(f"figures/{figure.stem}", pixels, self.step, dataformats="HWC")
         known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
         settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))

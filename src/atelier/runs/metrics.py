@@ -4,6 +4,7 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ def finish_loggers(loggers: Iterable[Any], manifest: Manifest, exit_status: int)
     objective = manifest["objective"]
     best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
     tested = {f"test/{name}": value for name, value in manifest["test"].items()}
-    for logger in loggers:
-        if isinstance(logger, RunLogger):
-            logger.finish(exit_status, summary={**best, **tested})
+    with ExitStack() as closing:  # an error of one logger does not keep the others from closing
+        for logger in loggers:
+            if isinstance(logger, RunLogger):
+                closing.callback(logger.finish, exit_status, summary={**best, **tested})
 
 
 class MetricsFile(RunLogger):
