@@ -67,14 +67,17 @@ def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, t
     assert found.mean == pytest.approx(-(APART[0] + APART[2]) / 2)
 
 
-def test_folds_have_a_wider_interval(made_up_sweep: Sweep, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("folds", "ratio"), [(None, 1 / 2), (3, 1 / 2), (10, 1 / 9)])
+def test_folds_have_a_wider_interval(made_up_sweep: Sweep, tmp_path: Path, folds: int | None, ratio: float) -> None:
+    """By the number of all folds of the samples, where the configuration tells it."""
+
     def folded(values: dict[str, str], seed: int) -> list[float]:
         return curve(values, int(values["data.fold"]))
 
     grid = {"optimizer": ["sgd", "adam"], "data.fold": ["0", "1", "2"]}
-    one = made_up_sweep(tmp_path / "s", grid, folded, seeds=(0,))
+    one = made_up_sweep(tmp_path / "s", grid, folded, seeds=(0,), config={"data": {"folds": folds}})
     found = by_name(compare(aggregate([one])), one)["sgd"]
-    scale = np.std(APART[:3], ddof=1) * math.sqrt(1 / 3 + 1 / 2)
+    scale = np.std(APART[:3], ddof=1) * math.sqrt(1 / 3 + ratio)
     low, high = stats.t.interval(0.95, 2, loc=-np.mean(APART[:3]), scale=scale)
     assert found
     assert (found.low, found.high) == pytest.approx((low, high))

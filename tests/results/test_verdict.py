@@ -66,6 +66,8 @@ def test_folds_decide_less_than_seeds(made_up_sweep: Sweep, tmp_path: Path) -> N
     assert decided.quantity.values == pytest.approx((0.10, 0.11, 0.12))
     assert decided.verdict == "undecided"
     assert outcome(found, **check, above=0.06).verdict == "confirmed"
+    three_of_ten = made_up_sweep(tmp_path / "t", grid, folded, seeds=(0,), config={"data": {"folds": 10}})
+    assert outcome(aggregate([three_of_ten]), **check, above=0.08).verdict == "confirmed"  # ± 0.029
 
 
 def test_a_difference_is_taken_seed_by_seed_over_the_mean_of_the_settings(results: Callable[..., Results]) -> None:

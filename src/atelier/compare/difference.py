@@ -122,7 +122,7 @@ def compare(results: Results, baseline: Mapping[str, Any] | str | None = None) -
 def difference(setting: Setting, baseline: Mapping[Any, float], metric: str) -> Difference | None:
     own = bests(setting, metric)
     pairs = [repeat for repeat in own if repeat in baseline]
-    return Difference.of([own[repeat] - baseline[repeat] for repeat in pairs], folds_of(pairs))
+    return Difference.of([own[repeat] - baseline[repeat] for repeat in pairs], folds_of(pairs, [setting]))
 
 
 def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
@@ -135,9 +135,16 @@ def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
     return found
 
 
-def folds_of(repeats: Iterable[tuple[str, ...]]) -> int:
-    """The number of folds among repeats, each a text for each of `REPEATS`."""
-    return len({repeat[list(REPEATS).index("data.fold")] for repeat in repeats})
+def folds_of(repeats: Iterable[tuple[str, ...]], settings: Iterable[Setting]) -> int:
+    """The number of folds of the samples, if several are among the repeats, each a text for each of `REPEATS`.
+
+    It is the smallest `data.folds` of the settings, also if some folds have no run yet.
+    """
+    present = len({repeat[list(REPEATS).index("data.fold")] for repeat in repeats})
+    if present < 2:
+        return present
+    known = [setting.records[0].value("data.folds") or "" for setting in settings]
+    return min((int(folds) for folds in known if folds.isdigit()), default=present)
 
 
 def find(results: Results, baseline: Mapping[str, Any] | str) -> Setting:

@@ -68,7 +68,8 @@ def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome
         measured = {repeat: measured[repeat] - other[repeat] for repeat in measured if repeat in other}
     quantity = Statistic.of(measured.values())
     exact = all(side.metric in EXACT for side in (check.side, check.than) if side is not None)
-    found = verdict(quantity, check, exact, folds_of(measured))
+    settings = results[check.side.study].settings if measured else ()
+    found = verdict(quantity, check, exact, folds_of(measured, settings))
     lost = len(measured) - quantity.n
     if lost and found in (CONFIRMED, CONTRADICTED):
         found = UNDECIDED  # the mean may lack the worst
