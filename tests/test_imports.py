@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "lr_find": {"compose", "figures", "runs", "start"},
     "new": set(),
     "api": {"compare", "runs", "sweeps", "data", "figures", "tasks", "compose", "local_settings"},
-    "results": {"runs", "sweeps", "figures", "report", "compose"},
+    "results": {"runs", "sweeps", "figures", "compare", "report", "compose"},
 }
 FILES = sorted((SOURCE / "atelier").rglob("*.py"))
 

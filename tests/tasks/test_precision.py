@@ -105,7 +105,8 @@ def test_every_task_trains_in(config: DictConfig, precision: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "precision"), [("classifier", "64-true"), ("classifier", "bf16-true"), ("pairs", "bf16-true")]
+    ("task", "precision"),
+    [("classifier", "64-true"), ("classifier", "bf16-true"), ("pairs", "bf16-true"), ("scratch", "bf16-true")],
 )
 def test_a_task_trains_in(config_of: Compose, task: str, precision: str) -> None:
     trains_in(config_of(task), precision)
