@@ -117,9 +117,7 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
     if key in groups(conf):
-        if "run" in known and key not in CHANGEABLE:  # the command opens a finished run
-            return f"{key}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
-        return f"{key}: no option is chosen; choose {key}={' or '.join(options(key, conf))}"
+        return absent_group(key, conf, of_a_run="run" in known)
     if "." not in key:
         known.update(groups(conf))
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
@@ -128,6 +126,13 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     if not known and group in groups(conf):
         return f"{key}: {group}={owner or 'this'} has no keys; choose {group}={' or '.join(options(group, conf, key))}"
     return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
+
+
+def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
+    """The message for a key of a group without a chosen option; `of_a_run`: the command opens a finished run."""
+    if of_a_run and group not in CHANGEABLE:
+        return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
+    return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"
 
 
 def options(group: str, conf: Path, key: str = "") -> list[str]:
