@@ -85,11 +85,10 @@ class Comparison:
         """A sentence on the column of differences."""
         least, most = min(self.pairs), max(self.pairs)
         told = f"{least}" if least == most else f"{least} to {most}"
+        flattered = " The best was chosen by the same runs, which flatters its lead." if self.chosen else ""
         return (
             f"Differences in {metric_words(self.metric)} are means over {told} pairs of equal seeds, folds and draws,"
-            " with 95 % intervals (Student's t); ≈ 0: the interval holds 0."
-            + " The best was chosen by the same runs, which flatters its lead."
-            * self.chosen
+            f" with 95 % intervals (Student's t); ≈ 0: the interval holds 0.{flattered}"
         )
 
 
@@ -140,7 +139,8 @@ def folds_of(repeats: Iterable[tuple[str, ...]], settings: Iterable[Setting]) ->
 
     It is the smallest `data.folds` of the settings, also if some folds have no run yet.
     """
-    present = len({repeat[list(REPEATS).index("data.fold")] for repeat in repeats})
+    at = list(REPEATS).index("data.fold")
+    present = len({repeat[at] for repeat in repeats})
     if present < 2:
         return present
     known = [setting.records[0].value("data.folds") or "" for setting in settings]

@@ -1,6 +1,6 @@
 """Collects all runs of a study from its sweeps and its record, without duplicates and without outdated settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,12 @@ def merged(records: Sequence[Record], swept: Sequence[str]) -> Runs:
 
 
 def setting_of(record: Record, swept: Sequence[str]) -> tuple[str, ...]:
-    return tuple(repr(value_meant(record.value(key))) for key in swept)
+    return meant(map(record.value, swept))
+
+
+def meant(values: Iterable[str | None]) -> tuple[str, ...]:
+    """Values as texts that are equal where they mean the same."""
+    return tuple(repr(value_meant(value)) for value in values)
 
 
 def hours(record: Record) -> float:
@@ -94,7 +99,7 @@ def with_all_settings(study: Study, found: Results) -> Results:
     """
     begun = {setting_of(record, study.grid.swept) for record in found.records}
     known = [one for one in study.settings if all(one.values())]
-    missing = [one for one in known if tuple(repr(value_meant(value)) for value in one.values()) not in begun]
+    missing = [one for one in known if meant(one.values()) not in begun]
     none = Statistic.of([])
     empty = [Setting("", dict(one), [], none, {}, {}, none, none) for one in missing]
     return replace(found, settings=[*found.settings, *empty])

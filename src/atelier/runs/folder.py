@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -127,14 +128,18 @@ def attach(path: Path) -> RunFolder:
     return folder
 
 
+def holding(folder: Path, *names: str, unreadable: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """`folder` and the folders below it, by name, that hold one of the files, but for those below such a folder."""
+    for place, inner, files in os.walk(folder, onerror=unreadable):
+        inner.sort()
+        if not set(names).isdisjoint(files):
+            yield Path(place)
+            inner.clear()
+
+
 def last_changed(folder: Path, name: str) -> list[Path]:
     """The files run.json or sweep.json at any depth below a folder: experiment=mine/mlp has two. The newest is last."""
-    found: list[Path] = []
-    for place, inner, files in os.walk(folder) if folder.is_dir() else ():
-        if name in files:
-            found.append(Path(place, name))
-            inner.clear()
-    return sorted(found, key=os.path.getmtime)
+    return sorted((place / name for place in holding(folder, name)), key=os.path.getmtime)
 
 
 def find(where: str, logs: Path) -> RunFolder:

@@ -1,6 +1,5 @@
 """Groups runs into settings, which differ only in seed, fold or draw, and computes means and standard deviations."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
+from atelier.runs.folder import holding
 from atelier.runs.overrides import bare
 from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
@@ -107,13 +107,7 @@ def recorded(folder: Path) -> list[Path]:
     def forbidden(error: OSError) -> None:
         raise error
 
-    found = []
-    for place, inner, files in os.walk(folder, onerror=forbidden):
-        inner.sort()
-        if "sweep.json" in files or "run.json" in files:
-            found.append(Path(place))
-            inner.clear()  # a sweep's runs belong to the sweep
-    return found
+    return list(holding(folder, "sweep.json", "run.json", unreadable=forbidden))  # a sweep's runs belong to the sweep
 
 
 def group(records: list[Record], sweeps: list[Sweep]) -> Results:
