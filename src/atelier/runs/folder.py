@@ -139,7 +139,8 @@ def holding(folder: Path, *names: str, unreadable: Callable[[OSError], None] | N
 
 def last_changed(folder: Path, name: str) -> list[Path]:
     """The files run.json or sweep.json at any depth below a folder: experiment=mine/mlp has two. The newest is last."""
-    return sorted((place / name for place in holding(folder, name)), key=os.path.getmtime)
+    places = holding(folder, name) if folder.is_dir() else ()  # is_dir tells a folder that may not be read
+    return sorted((place / name for place in places), key=os.path.getmtime)
 
 
 def find(where: str, logs: Path) -> RunFolder:
