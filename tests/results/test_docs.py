@@ -26,6 +26,7 @@ PAIRS = [
 ]
 OURS = {"experiment": "pairs_best"}
 VAE = {"experiment": "mnist_vae_best"}
+CATS = [{"experiment": "cats_gan"}, {"experiment": "cats_vae"}]
 TWO_HEADS = {"encoding": "multihead"}
 CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
 PLAIN = {"network.batch_norm": False, "network.dropout": 0.0}
@@ -46,6 +47,7 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("docs/classifiers.md", "| neither |", "ift6135_batchnorm", [PLAIN], *SHARE),
     ("docs/classifiers.md", "than LeNet-5 after", "elec576_lenet", LENETS, *SHARE),
     ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
+    ("docs/generative.md", "pictures, 1", "leiden_gan_vs_vae", CATS, "frechet_distance", 1, 2),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
     ("docs/pairs.md", "`experiment=pairs_best` learns", "pairs_best", [OURS], "accuracy", 100, 2),

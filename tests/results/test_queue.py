@@ -60,6 +60,17 @@ def test_what_is_typed_beside_goes_to_every_sweep(project: Any) -> None:
     assert project.ran() == ALL, "a precision makes no other job of it"
 
 
+def test_runs_whose_command_set_what_the_study_sets_itself_by_now_are_the_studys(project: Any) -> None:
+    project.run("trainer.max_epochs=200", "optimizer.lr=0.1")
+    assert project.run() == 1, "others than the study's"
+    study = project.root / "conf" / "study" / "tiny.yaml"
+    grid = study.read_text()
+    for others in ("optimizer: {lr: 0.2}\n", "optimizer: {lr: 0.1}\n"):
+        study.write_text(f"{grid}trainer: {{max_epochs: 200}}\n{others}")
+        assert project.run() == int("0.2" in others)
+    assert project.ran() == ALL
+
+
 def test_two_sweeps_share_the_cores_so_that_none_waits_for_a_last_job(
     project: Any, wait_until: Callable[..., None]
 ) -> None:

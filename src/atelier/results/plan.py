@@ -48,6 +48,7 @@ class Part:
         reduced: how the overrides reduce the study, and why; "" if they do not.
         folder: the sweep's folder.
         grid: the sweep's jobs.
+        own: overrides that change nothing, since the study's file sets the same values.
     """
 
     study: str
@@ -56,6 +57,7 @@ class Part:
     reduced: str
     folder: Path
     grid: Grid
+    own: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -67,13 +69,13 @@ class Part:
 
     def done(self, records: Sequence[Record]) -> list[bool]:
         """For each job, whether it is completed in `records`."""
-        completed = {given(record) for record in records if record.status == "completed"}
+        completed = {given(record) - self.own for record in records if record.status == "completed"}
         jobs = map(frozenset, self.grid.jobs)
         return [job in completed or any(is_job(one, job) for one in completed) for job in jobs]
 
     def changed(self) -> bool:
         """Whether the sweep in the folder has other jobs, because conf/ has changed since."""
-        begun = {given(record) for record in self.records()}
+        begun = {given(record) - self.own for record in self.records()}
         wanted = {frozenset(job) for job in self.grid.jobs}
         known = all(any(is_job(one, job) for one in begun) for job in wanted)
         return bool(begun) and not (known and len(begun) == len(wanted))
@@ -143,4 +145,4 @@ def parts_of(entry: Any, where: str, conf: Path, results: Path) -> Iterator[Part
     for seed in seeds if seeds is not None else [None]:
         folder = results / study.name / ("all" if seed is None else f"seed-{seed}")
         arguments = [f"study={study.name}", *([] if seed is None else [f"seed={seed}"]), *overrides]
-        yield Part(study.name, seed, arguments, reduced, folder, expand(arguments, study.node)[0])
+        yield Part(study.name, seed, arguments, reduced, folder, expand(arguments, study.node)[0], study.own)

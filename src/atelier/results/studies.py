@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 
 from atelier.compose.preflight import composed_value
 from atelier.errors import InputError
+from atelier.project import find
 from atelier.results.claims import Claim, Side
 from atelier.results.selection import base_of, check_claims, check_side, sides
+from atelier.runs.folder import LOADER
+from atelier.runs.setting import leaves
 from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.study import written
 
@@ -24,12 +28,14 @@ class Study:
         name: name of its file in conf/study/.
         node: the file's `study:` node, with the `claims`.
         grid: all jobs of the study.
+        own: what else the file sets, as overrides, such as trainer.max_epochs=200.
     """
 
     name: str
     node: Mapping[str, Any]
     claims: list[Claim]
     grid: Grid
+    own: frozenset[str]
 
     @property
     def settings(self) -> list[dict[str, str]]:
@@ -74,7 +80,12 @@ def load(conf: Path, name: str) -> Study:
     if node is None:
         raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
     with in_file(conf, name):
-        return Study(name, node, check_claims(node), expand([], node)[0])
+        return Study(name, node, check_claims(node), expand([], node)[0], own_overrides(conf, name))
+
+
+def own_overrides(conf: Path, name: str) -> frozenset[str]:
+    content = yaml.load(find(conf, f"study/{name}.yaml").read_text(encoding="utf-8"), LOADER)
+    return frozenset(f"{key}={value}" for key, value in leaves({**content, "study": {}, "defaults": {}}))
 
 
 def measured_on(name: str, studies: Iterable[Study]) -> list[Side]:
