@@ -13,7 +13,7 @@ from atelier.report.groups import groups
 from atelier.results.export import export_all, numbered
 from atelier.results.page import page
 from atelier.results.plan import read_plan
-from atelier.results.record import Recorded, read_figures, read_record
+from atelier.results.record import Recorded, number, read_figures, read_record, told
 from atelier.results.runs import results_of
 from atelier.results.studies import read_study
 from atelier.results.thin import MOST
@@ -192,6 +192,11 @@ def test_what_another_studys_claim_needs_of_it_is_kept(exported: Callable[..., l
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("value", [-0.0, 0.0, 3.0, 1e20, 1 / 3, -2e-9, 7])
+def test_a_number_that_is_read_back_is_written_as_it_was(value: float) -> None:
+    assert told(number(told(value))) == told(value)
+
+
 @pytest.mark.parametrize("column", ["seed", "objective.best", "finished", "overrides"])
 def test_a_record_that_lacks_a_column_is_told(exported: Callable[..., list[str]], tmp_path: Path, column: str) -> None:
     exported(0)

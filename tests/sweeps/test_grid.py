@@ -85,6 +85,18 @@ def test_an_interval_needs_a_search() -> None:
         expand(["optimizer.lr=interval(0.1,1)"])
 
 
+@pytest.mark.parametrize("one", ["range(0.0,inf)", "range(0,1,1e-12)", "range(1,200000)"])
+def test_values_without_end_are_refused(one: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"optimizer.lr={one}: more than 100000 values")):
+        expand([f"optimizer.lr={one}"])
+
+
+def test_more_jobs_than_anyone_runs_are_refused() -> None:
+    with pytest.raises(InputError, match="more than 100000 jobs"):
+        expand(["optimizer.lr=range(0,400)", "seed=range(0,400)"])
+    assert len(jobs("optimizer.lr=range(0,20)", "seed=range(0,20)")) == 400
+
+
 # ---------------------------------------------------------------------- studies
 
 

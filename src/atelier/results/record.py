@@ -150,7 +150,7 @@ def repeat_of(record: Record, key: str) -> str:
 def told(value: Any) -> str:
     """The text of a cell: "" for None, DIGITS digits of a float."""
     if isinstance(value, float):
-        return f"{value:.{DIGITS}g}"
+        return f"{value:z.{DIGITS}g}"  # z: no -0, which would be read as an int
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

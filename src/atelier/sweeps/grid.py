@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from atelier.runs.setting import REPEATS
 # Prefixes of keys that configure the sweep, and are not passed to its jobs.
 OF_THE_SWEEP = ("sweep.", "hydra.", "hydra/", "budget")
 Budget = Literal["full", "quick"]
+MOST = 100_000  # jobs of a sweep
 NOTHING = ("", "null", "none")  # `none` is the empty option of a group, such as penalty=none
 
 Choice = list[str]  # overrides that vary together
@@ -51,12 +53,14 @@ def expand(
         study: the `study` node, of which `grid`, `settings` and `quick` count; see `atelier.sweeps.study.Study`.
 
     Raises:
-        InputError: for another budget, or for "quick" if the study has no `quick` part.
+        InputError: for another budget, for "quick" if the study has no `quick` part, or for more than `MOST` jobs.
     """
     typed = {key: parse(argument) for key, argument in by_key(arguments).items()}
-    axes, shown = axes_of(typed, study or {}, budget)
+    axes, quick = axes_of(typed, study or {}, budget)
+    if math.prod(map(len, axes.values())) > MOST:
+        raise InputError(f"{' '.join(arguments)}: more than {MOST} jobs; give fewer values")
     chosen = (dict(zip(axes, choices, strict=True)) for choices in itertools.product(*axes.values()))
-    return Grid(list(unique(job_of(choices, typed) for choices in chosen))), shown
+    return Grid(list(unique(job_of(choices, typed) for choices in chosen))), quick
 
 
 def axes_of(
@@ -66,16 +70,14 @@ def axes_of(
     check_arguments("", axes_of, {"budget": budget})
     if budget == "quick" and not study.get("quick"):
         raise InputError("budget=quick: needs a study or an experiment with a `quick` part; give study=NAME")
-    quick = {key: axis_of(key, value) for key, value in (study.get("quick") or {}).items()} if budget == "quick" else {}
+    wanted = {key: value for key, value in (study.get("quick") or {}).items() if budget == "quick" and key not in typed}
+    quick = {key: axis_of(key, value) for key, value in wanted.items()}
     grid_of_study = study.get("grid") or {}
     axes: dict[str, Axis] = {key: axis for key, axis in typed.items() if len(axis) == 1 and key not in grid_of_study}
     if study.get("settings"):
         axes["settings"] = [[f"{key}={text_of(one[key])}" for key in one] for one in study["settings"]]
-    axes |= {key: axis_of(key, values) for key, values in grid_of_study.items()}
-    axes |= {key: axis for key, axis in quick.items() if key not in typed}
-    axes |= typed
-    shown = {key: ", ".join(value_of(choice[0]) for choice in axis) for key, axis in quick.items() if key not in typed}
-    return axes, shown
+    axes |= {key: axis_of(key, values) for key, values in grid_of_study.items()} | quick | dict(typed)
+    return axes, {key: ", ".join(value_of(choice[0]) for choice in axis) for key, axis in quick.items()}
 
 
 def by_key(arguments: Iterable[str]) -> dict[str, str]:
@@ -104,9 +106,11 @@ def parse(argument: str) -> Axis:
         return [[argument]]
     if not override.is_discrete_sweep():
         raise InputError(f"{argument}: a grid needs values; {key}=interval(…) is for hydra/sweeper=optuna")
-    values = [[f"{key}={value}"] for value in override.sweep_string_iterator()]
+    values = [[f"{key}={value}"] for value in itertools.islice(override.sweep_string_iterator(), MOST + 1)]
     if not values:
         raise InputError(f"{argument}: no option of {key} matches; --help lists them")
+    if len(values) > MOST:
+        raise InputError(f"{argument}: more than {MOST} values; give fewer")
     return values
 
 
@@ -181,8 +185,6 @@ def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
     """The differences between two lists of jobs, in one or two lines; "" if they are equal."""
     gone = [" ".join(job) for job in before if job not in after]
     new = [" ".join(job) for job in after if job not in before]
-    lines = []
-    for jobs, told in ((gone, "jobs are gone"), (new, "are new")):
-        if jobs:
-            lines.append(f"{len(jobs)} {told}: {'; '.join(jobs[:3])}" + " …" * (len(jobs) > 3))
+    both = [(jobs, told) for jobs, told in ((gone, "jobs are gone"), (new, "are new")) if jobs]
+    lines = [f"{len(jobs)} {told}: {'; '.join(jobs[:3])}{' …' * (len(jobs) > 3)}" for jobs, told in both]
     return "\n".join(lines) or ("the order of the jobs differs" if list(before) != list(after) else "")
