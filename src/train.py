@@ -26,7 +26,7 @@ def main(config: DictConfig) -> float | None:
             begin(run, task)
         if config.train:
             with run.timed("fit"):
-                trainer.fit(task, data, ckpt_path=run.resume_from(task), weights_only=True)
+                trainer.fit(task, data, ckpt_path=run.resume_from(), weights_only=True)
         if config.test and not run.pruned:
             with run.timed("test"):
                 trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)

@@ -46,7 +46,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         build_data(config).check_same(Manifest.read(folder.manifest).get("data"))
         if "changed" in config.data:
             config.data.changed = "refuse"  # data.changed=accept holds for this command only
-        run = Run.resume(folder, plain(config), changed, project_root())
+        run = Run(folder, plain(config), changed)
     else:
         decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
@@ -54,7 +54,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
         by_launcher = ("sweep.",) if config.sweep.folder is None else ("sweep.", "paths.run=")
         typed = [override for override in overrides if not override.startswith(by_launcher)]
-        run = Run.start(folder, plain(config), names, typed, project_root(), setting_hash(config))
+        run = Run.start(folder, plain(config), names, typed, setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
 

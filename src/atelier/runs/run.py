@@ -17,9 +17,9 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
@@ -27,7 +27,7 @@ import torch
 from atelier import repository
 from atelier.errors import InputError
 from atelier.internals import end_processes
-from atelier.project import command
+from atelier.project import command, project_root
 from atelier.runs import provenance
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder, claim, read_yaml, write_yaml
@@ -47,27 +47,20 @@ class Run:
         folder: the run's folder, with its run.json.
         config: the resolved configuration as plain data.
         resumed: for a resumed run, the entries of run.json that change; None for a new run.
-        lock: the lock of the folder, which rank 0 holds.
-        root: the project's folder, of a resumed run.
+
+    The folder of a resumed run is not changed before `describe`, which checks that the network fits the checkpoint.
     """
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        config: dict[str, Any],
-        resumed: dict[str, Any] | None = None,
-        lock: TextIO | None = None,
-        root: Path = Path(),
-    ) -> None:
-        self.folder, self.config, self.resumed, self.root = folder, config, resumed, root
+    def __init__(self, folder: RunFolder, config: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:
+        self.folder, self.config, self.resumed = folder, config, resumed
+        self.main = provenance.rank() == 0
+        self.lock = claim(folder.path) if self.main else None
         self.resumed_at: int | None = None  # the step of the checkpoint that it resumes from
         self.begun = resumed is None  # before that, a resumed run does not change run.json
-        self.lock = lock
         self.manifest = Manifest.read(folder.manifest)
         self.stop = StopRequest()
         self.keeper = Keeper(folder, self.manifest, config, self.stop)
         self.metrics = MetricsFile(folder.metrics)
-        self.main = provenance.rank() == 0
         self.trainer: lightning.Trainer | None = None
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
@@ -78,13 +71,7 @@ class Run:
 
     @classmethod
     def start(
-        cls,
-        folder: RunFolder,
-        config: dict[str, Any],
-        names: dict[str, str | None],
-        overrides: list[str],
-        root: Path,
-        setting: str,
+        cls, folder: RunFolder, config: dict[str, Any], names: dict[str, str | None], overrides: list[str], setting: str
     ) -> "Run":
         """Start a new run in a new folder; `names`: {experiment, study}; `setting`: its config_hash."""
         write_yaml(folder.config, config)
@@ -98,25 +85,13 @@ class Run:
             note=config.get("note"),
             config_hash=setting,
             **untrained(config),
-            versions=provenance.versions(root),
-            git=repository.recorded(root, folder.path),
+            versions=provenance.versions(project_root()),
+            git=repository.recorded(project_root(), folder.path),
             host=socket.gethostname(),
             pid=os.getpid(),
             error=None,
         )
-        return cls(folder, config, lock=claim(folder.path))
-
-    @classmethod
-    def resume(cls, folder: RunFolder, config: dict[str, Any], changed: dict[str, Any], root: Path) -> "Run":
-        """Resume the run of a folder with `config`; `changed`: new entries of run.json (overrides, config_hash).
-
-        The folder is not changed before `describe`, which checks that the network fits the checkpoint.
-        """
-        with ExitStack() as locked:
-            lock = locked.enter_context(claim(folder.path)) if provenance.rank() == 0 else None
-            run = cls(folder, config, changed, lock, root)
-            locked.pop_all()  # the run keeps the lock
-        return run
+        return cls(folder, config)
 
     def begin_again(self, task: lightning.LightningModule) -> None:
         """Write the resumed run's status and configuration into its folder."""
@@ -133,7 +108,7 @@ class Run:
             raise InputError(f"{self.folder.path} is complete and has no last.ckpt (save_last=false), {again}")
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
-            here["git"] = repository.recorded(self.root, self.folder.path, self.manifest.get("git"))
+            here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
             if (read_yaml(self.folder.config, "checkpoint") or {}).get("checkpoint") != self.config["checkpoint"]:
                 here |= UNTESTED  # another checkpoint was tested
             self.manifest.update(**(self.resumed or {}), status="running", error=None, stopped_early=None, **here)
@@ -204,7 +179,7 @@ class Run:
         if told := provenance.told_if_scarce(self.manifest.get("threads")):
             print(told)
 
-    def resume_from(self, task: lightning.LightningModule) -> Path | None:
+    def resume_from(self) -> Path | None:
         """The checkpoint to resume from; None for a new run."""
         if self.resumed_at is None:
             return None
