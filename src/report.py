@@ -21,7 +21,7 @@ def main(options: DictConfig) -> None:
     from atelier.arguments import check_arguments
     from atelier.project import conf_of, project_root
     from atelier.report.write import Asked, write_report
-    from atelier.sweeps.sweep import Sweep
+    from atelier.runs.folder import named
 
     logs = Path(options.paths.logs)
     given: Any = OmegaConf.to_object(options)
@@ -31,8 +31,8 @@ def main(options: DictConfig) -> None:
         return
     asked = {key: given[key] for key in Asked.__annotations__}
     check_arguments("", Asked, asked)
-    named = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]
-    folders = [Sweep.find(str(name), logs) for name in named]
+    sweeps = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]
+    folders = [named(str(name), logs, "sweep") for name in sweeps]
     output = Path(str(given["output"])) if given["output"] is not None else None
     write_report(folders, output, conf_of(project_root()), Asked(**asked))
 

@@ -12,7 +12,7 @@ import pytest
 from atelier.api.train import run_of
 from atelier.compare.listing import print_listing
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, attach, create, find, last_changed, read_yaml, write_yaml
+from atelier.runs.folder import RunFolder, attach, create, find, last_changed, named, read_yaml, write_yaml
 from atelier.runs.manifest import Manifest
 from atelier.sweeps.sweep import Sweep
 
@@ -100,7 +100,7 @@ def test_sweeps_of_experiments_in_subfolders_are_found_too(tmp_path: Path) -> No
     for folder in (older, newer):
         Sweep.create(folder, [])
     os.utime(older / "sweep.json", (1e9, 1e9))
-    assert Sweep.find("latest", tmp_path) == newer
+    assert named("latest", tmp_path, "sweep") == newer
 
 
 def test_without_any_run_there_is_no_latest(tmp_path: Path) -> None:

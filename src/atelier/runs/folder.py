@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import yaml
 
@@ -145,11 +145,21 @@ def last_changed(folder: Path, name: str) -> list[Path]:
 
 def find(where: str, logs: Path) -> RunFolder:
     """The run folder that a user names by its path, or by `latest`."""
+    return attach(named(where, logs, "run"))
+
+
+def named(where: str, logs: Path, kind: Literal["run", "sweep"]) -> Path:
+    """The folder that a user names by its path, or by `latest`.
+
+    Raises:
+        InputError: if there is no run or sweep yet.
+    """
     if where != "latest":
-        return attach(Path(where))
-    if not (manifests := last_changed(logs / "runs", "run.json")):
-        raise InputError(f"there is no run under {logs / 'runs'} yet")
-    return attach(manifests[-1].parent)
+        return Path(where)
+    place = logs / f"{kind}s"
+    if not (manifests := last_changed(place, f"{kind}.json")):
+        raise InputError(f"there is no {kind} under {place} yet")
+    return manifests[-1].parent
 
 
 def write_yaml(path: Path, content: object) -> None:

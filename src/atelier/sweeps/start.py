@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import plain
 from atelier.errors import InputError
-from atelier.runs.folder import claim
+from atelier.runs.folder import claim, named
 from atelier.runs.overrides import bare, key_of
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
@@ -64,7 +64,7 @@ def jobs_of(config: DictConfig, arguments: Sequence[str], study: dict[str, Any])
     """The jobs of a grid, with the best settings of `sweep.settings_from`, and the values that budget=quick changed."""
     grid, quick = expand(arguments, study, config.budget)
     if config.sweep.settings_from is not None:
-        earlier = Sweep.find(str(config.sweep.settings_from), Path(config.paths.logs))
+        earlier = named(str(config.sweep.settings_from), Path(config.paths.logs), "sweep")
         grid = with_settings_from(earlier, grid)
     return grid, quick
 

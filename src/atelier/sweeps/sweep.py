@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, claimed, last_changed
+from atelier.runs.folder import RunFolder, claimed, named
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, typed
 from atelier.runs.setting import REPEATS
@@ -68,7 +68,7 @@ class Sweep:
         Raises:
             InputError: if the folder has no readable sweep.json, or a job in it is refused.
         """
-        path = cls.find(where, logs)
+        path = named(where, logs, "sweep")
         if not (path / "sweep.json").is_file():
             raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
         sweep = cls.read(path)
@@ -85,19 +85,6 @@ class Sweep:
             return cls(path, Manifest.read(path / "sweep.json"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path / 'sweep.json'} cannot be read: {error}") from error
-
-    @staticmethod
-    def find(where: str, logs: Path) -> Path:
-        """The folder that a user names, or that of the `latest` sweep.
-
-        Raises:
-            InputError: if there is no sweep yet.
-        """
-        if where != "latest":
-            return Path(where)
-        if not (found := last_changed(logs / "sweeps", "sweep.json")):
-            raise InputError(f"there is no sweep under {logs / 'sweeps'} yet")
-        return found[-1].parent
 
     @property
     def content(self) -> dict[str, Any]:
