@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from atelier.arguments import typed
 from atelier.compose.explain import explain
 from atelier.errors import InputError
 
@@ -68,7 +69,7 @@ def check_job(
         if not about_settings(error):
             raise
         return {"problem": explain(error, root / "conf")}
-    devices, by_steps = config.trainer.devices, config.trainer.check_val_every_n_epoch is None
+    by_steps = config.trainer.check_val_every_n_epoch is None
     return {
         "seed": config.seed,
         "experiment": experiment,
@@ -76,7 +77,7 @@ def check_job(
         "objective": {"metric": config.task.metric, "mode": config.task.mode},
         "accelerator": accelerator,
         "gpus": torch.cuda.device_count() if gpus is None else 0,
-        "devices": int(devices) if str(devices).isdigit() else devices,
+        "devices": config.trainer.devices,
         "nodes": config.trainer.num_nodes,
         "epochs": None if by_steps else config.trainer.max_epochs,
         "steps": config.trainer.max_steps if by_steps else None,
@@ -85,12 +86,8 @@ def check_job(
 
 
 def composed_value(config: DictConfig, choices: Mapping[str, str | None], key: str) -> str:
-    """The value of a key as text: of a group its chosen option."""
-    return choices.get(key) or text(OmegaConf.select(config, key))
-
-
-def text(value: Any) -> str:
-    """A value as the user would type it; "" for null and for a mapping."""
-    if value is None or OmegaConf.is_dict(value):
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """The value of a key as text: of a group its chosen option; "" for null and for a mapping."""
+    if chosen := choices.get(key):
+        return chosen
+    value = OmegaConf.select(config, key)
+    return "" if value is None or OmegaConf.is_dict(value) else typed(value)

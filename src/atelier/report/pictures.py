@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import pkgutil
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,7 +161,7 @@ def check_figure(wanted: Wanted, where: str) -> None:
 
 def kind_names() -> list[str]:
     """The names of the modules in figures/kinds/."""
-    return sorted(file.stem for file in Path(kinds.__path__[0]).glob("*.py") if file.stem != "__init__")
+    return sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
 
 
 def load(kind: str) -> Any:

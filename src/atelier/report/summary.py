@@ -12,6 +12,7 @@ from atelier.figures.words import as_number
 from atelier.report.notes import cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
+from atelier.runs.setting import leaves
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
 
@@ -60,16 +61,10 @@ def as_text(value: Any) -> Any:
 def run_row(record: Record, keys: list[str], output: Path) -> dict[str, Any]:
     row: dict[str, Any] = {"folder": relative(record.folder, output) or ""}
     row |= {key: record.value(key) for key in keys}
-    flatten({key: value for key, value in record.manifest.items() if key != "overrides"}, "", row)
+    for key, value in leaves(record.manifest):
+        if key != "overrides":
+            row.setdefault(key, value)
     return {**row, "overrides": " ".join(map(str, record.get("overrides") or []))}
-
-
-def flatten(content: dict[str, Any], prefix: str, into: dict[str, Any]) -> None:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            flatten(value, f"{prefix}{key}.", into)
-        elif f"{prefix}{key}" not in into:
-            into[f"{prefix}{key}"] = value
 
 
 def relative(folder: Path | None, output: Path) -> str | None:

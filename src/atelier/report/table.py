@@ -60,8 +60,8 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
 
     columns = []
     for key, title in key_titles(results.keys).items():
-        values = [setting.values[key] for setting in settings]
-        columns.append(Column(title, [value_cell(value) for value in values], numeric=numeric(values)))
+        cells = [value_cell(setting.values[key]) for setting in settings]
+        columns.append(Column(title, cells, numeric=not any(isinstance(cell.sort, str) for cell in cells)))
     if not results.keys:
         names = [value_cell(setting.records[0].get("experiment")) for setting in settings]
         columns.append(Column("experiment", names, numeric=False))
@@ -88,10 +88,6 @@ def best_at(setting: Setting, unit: str) -> Statistic:
     """The statistic of the epochs or steps, counted from 1, at which the objective was best."""
     places = (best_place(record, unit) for record in setting.completed)
     return Statistic.of(None if place is None else place + 1 for place in places)
-
-
-def numeric(values: Iterable[str | None]) -> bool:
-    return all(value is None or as_number(value) is not None for value in values)
 
 
 def value_cell(value: str | None) -> Cell:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from atelier import arguments
 from atelier.runs.folder import claimed, read_yaml
 from atelier.runs.manifest import CONTROL, Manifest
 from atelier.runs.overrides import key_of, value_of
@@ -62,9 +63,7 @@ class Record:
         if known := self.job.get("values", {}).get(key):
             return str(known)
         value = inside(self.config(key.partition(".")[0]), key.split("."))
-        if isinstance(value, bool):
-            return str(value).lower()
-        return None if value is None or isinstance(value, dict) else CONTROL.sub("?", str(value))
+        return None if value is None or isinstance(value, dict) else CONTROL.sub("?", arguments.typed(value))
 
     def curves(self, unit: str) -> dict[str, dict[int, float]]:
         """The curves of the run over its epochs or steps: `atelier.runs.rows.read_curves`."""
