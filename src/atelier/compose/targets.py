@@ -192,7 +192,7 @@ def check_place(path: str, name: str, found: Callable[..., Any]) -> None:
         InputError: if `found`, which has the `name`, is of a kind that does not stand at the key `path`.
     """
     kinds = [kind for place, kind in PLACES.items() if re.fullmatch(place, path)]
-    if kinds and not any(is_a(found, kind) for kind in kinds):
+    if kinds and not any(kind in names_of(found) for kind in kinds):
         raise InputError(f"{path}._target_={name}: this is the place of a {kinds[0].rpartition('.')[2]}")
     if not kinds and not is_part(found):
         raise InputError(f"{path}._target_={name}: a {found.__name__} does not stand here")
@@ -201,17 +201,12 @@ def check_place(path: str, name: str, found: Callable[..., Any]) -> None:
 def is_part(found: Callable[..., Any]) -> bool:
     """Whether a class or function is allowed as a part, such as a network or an optimizer."""
     name = f"{found.__module__}.{found.__qualname__}."
-    kind = any(is_a(found, kind) for kind in PARTS) and not has_place(found)  # a Task is a Module, too
+    kind = any(kind in names_of(found) for kind in PARTS) and not has_place(found)  # a Task is a Module, too
     return kind or any(name.startswith(f"{known}.") for known in (*NAMED, *trusted("parts")))
 
 
 def has_place(found: Callable[..., Any]) -> bool:
-    return any(is_a(found, kind) for kind in PLACES.values())
-
-
-def is_a(found: Callable[..., Any], kind: str) -> bool:
-    """Whether `found` is the class with the name `kind` or a subclass of it; nothing is imported for that."""
-    return kind in names_of(found)
+    return any(kind in names_of(found) for kind in PLACES.values())
 
 
 def allowed() -> tuple[str, ...]:

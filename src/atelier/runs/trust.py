@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +61,11 @@ def check_plain(content: Any, where: Path) -> None:
         InputError: if a value stands in a configuration twice, by which a small file expands without limit.
     """
     seen: set[int] = set()
-    for part in containers(content):
-        if id(part) in seen or len(seen) > MOST:
-            raise InputError(f"{where}: its configuration repeats itself without limit")
-        seen.add(id(part))
-
-
-def containers(content: Any) -> Iterator[dict[Any, Any] | list[Any] | tuple[Any, ...]]:
-    """All dictionaries and lists in plain data, without recursion."""
     left = [content]
-    while left:
+    while left:  # without recursion, which deep content would exhaust
         part = left.pop()
         if isinstance(part, (dict, list, tuple)):
-            yield part
+            if id(part) in seen or len(seen) > MOST:
+                raise InputError(f"{where}: its configuration repeats itself without limit")
+            seen.add(id(part))
             left.extend(part.values() if isinstance(part, dict) else part)

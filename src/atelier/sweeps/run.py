@@ -1,6 +1,7 @@
 """The loop over the jobs of a sweep; an executor starts the jobs on a machine or a cluster and reports their ends."""
 
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from atelier.errors import InputError
 from atelier.runs.interrupt import endings
 from atelier.runs.manifest import Manifest
 from atelier.sweeps.sweep import Job, Sweep
-from atelier.sweeps.watch import watch
+from atelier.sweeps.watch import Lines, LiveTable
 
 Done = Callable[[Job, str], None]  # called with a job that has ended, and its status
 ENDS = ("completed", "failed", "interrupted")
@@ -33,7 +34,7 @@ class Executor:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
-        self.watcher = watch(sweep)  # shows the progress; the subclass calls its `started`
+        self.watcher = LiveTable(sweep) if sys.stderr.isatty() else Lines(sweep)  # the subclass calls its `started`
         self.attempts: Counter[int] = Counter()  # {job number: attempts}
         self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 
 from atelier.runs.manifest import write_atomically
 from atelier.runs.provenance import told_if_scarce
@@ -112,17 +111,10 @@ def set_signals() -> None:
     Some clusters warn a job with SIGUSR1 or SIGUSR2; submitit, and Lightning without a handler, would requeue the job
     themselves.
     """
-
-    def end(number: int, frame: FrameType | None) -> None:
-        sys.exit(ASKED_TO_STOP)
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ASKED_TO_STOP))
     signal.signal(signal.SIGCONT, signal.SIG_DFL)
     for number in (signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, pass_on)
+        signal.signal(number, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def come_back(requeues: int) -> None:

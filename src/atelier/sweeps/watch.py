@@ -22,11 +22,6 @@ COLOURS = {"running": "cyan", "completed": "green", "failed": "bold red", "inter
 ORDER = ("running", "failed", "interrupted", "completed", "waiting")
 
 
-def watch(sweep: Sweep) -> "Lines":
-    """A `LiveTable` if standard error is a terminal, else `Lines`."""
-    return LiveTable(sweep) if sys.stderr.isatty() else Lines(sweep)
-
-
 class Lines:
     """Prints a line for each event."""
 
