@@ -40,7 +40,7 @@ def report(made_up_sweep: Callable[..., Path], tmp_path_factory: pytest.TempPath
         study="a_study",
         presentation={"question": f"Which? {EVIL}", "claim": "The middle one."},
     )
-    write_report(sweep)
+    write_report([sweep])
     return sweep / "report.html"
 
 

@@ -99,7 +99,7 @@ def test_differences_beyond_floats_have_no_interval() -> None:
 
 
 def test_every_table_has_the_differences_and_marks_those_that_may_be_none(sweep: Path, tmp_path: Path) -> None:
-    write_report(sweep, tmp_path)
+    write_report([sweep], tmp_path)
     page, md = (tmp_path / "report.html").read_text(), (tmp_path / "summary.md").read_text()
     for text in (page, md):
         assert "difference to the best" in text
@@ -115,7 +115,7 @@ def test_every_table_has_the_differences_and_marks_those_that_may_be_none(sweep:
 
 
 def test_a_baseline_may_be_named(sweep: Path, tmp_path: Path) -> None:
-    write_report(sweep, tmp_path, asked=Asked(baseline={"optimizer": "sgd"}))
+    write_report([sweep], tmp_path, asked=Asked(baseline={"optimizer": "sgd"}))
     md = (tmp_path / "summary.md").read_text()
     assert "difference to sgd" in md
     assert "+0.020 (+0.007 to +0.033)" in md
@@ -135,7 +135,7 @@ def test_a_baseline_that_is_no_setting_is_refused(
     sweep: Path, tmp_path: Path, baseline: dict[str, str] | str, told: list[str]
 ) -> None:
     with pytest.raises(InputError) as error:
-        write_report(sweep, tmp_path / "r", asked=Asked(baseline=baseline))
+        write_report([sweep], tmp_path / "r", asked=Asked(baseline=baseline))
     assert all(word in str(error.value) for word in told), error.value
     assert not (tmp_path / "r").exists()
 

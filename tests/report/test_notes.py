@@ -51,7 +51,7 @@ def test_doubtful_origins_are_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp
 def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path: Path) -> None:
     nan = float("nan")
     sweep = made_up_sweep(tmp_path / "s", {}, lambda values, seed: [nan] if seed else [0.5])
-    results = write_report(sweep)
+    results = write_report([sweep])
     assert cautions(results) == ["2 completed runs without a value of val/accuracy; left out of its mean."]
     assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
 
@@ -68,7 +68,7 @@ def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_tabl
         return {"precision": "bf16-mixed"} if values["optimizer"] == "sgd" and seed == 1 else {}
 
     sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["adam", "sgd"]}, accuracy, change=change)
-    results = write_report(sweep)
+    results = write_report([sweep])
     for text in (capsys.readouterr().out, (sweep / "summary.md").read_text(), (sweep / "report.html").read_text()):
         assert text.count("incomplete: 2 of 3, 1 failed") == 1
         assert text.count("Incomplete settings come after the complete ones.") == 1

@@ -106,10 +106,10 @@ def test_numbers_come_before_texts_and_runs_without_a_value_last(
 
 def test_a_report_of_a_part_of_a_sweep(logs: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "sweeps" / "a" / "s"
-    results = write_report(sweep, tmp_path / "r", asked=Asked(where="optimizer=adam and seed=1"))
+    results = write_report([sweep], tmp_path / "r", asked=Asked(where="optimizer=adam and seed=1"))
     assert [record.get("seed") for record in results.records] == [1, 1]
     with pytest.raises(InputError, match="where=seed=7: no run meets it"):
-        write_report(sweep, tmp_path / "none", asked=Asked(where="seed=7"))
+        write_report([sweep], tmp_path / "none", asked=Asked(where="seed=7"))
     for name in ("summary.md", "report.html", "summary.tex"):
         assert "Only runs with optimizer=adam and seed=1." in (tmp_path / "r" / name).read_text(), name
     assert not (tmp_path / "none").exists()

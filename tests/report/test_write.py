@@ -53,7 +53,7 @@ def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path_factory: pytest.Tem
 def told(sweep: Path) -> str:
     """What the terminal says of its report, which is there then. Tests change nothing in it."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        write_report(sweep)
+        write_report([sweep])
     return out.getvalue()
 
 
@@ -83,7 +83,7 @@ def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
 
     grid = {"optimizer": ["sgd", EVIL]}
     swept = made_up_sweep(tmp_path / "s", grid, accuracy, change=change, study="a_study", presentation=told)
-    write_report(swept)
+    write_report([swept])
     page = (swept / "report.html").read_text()
     assert "From different commits: &lt;0&gt;" in page
     assert "alert(1)" in page
@@ -125,7 +125,7 @@ def test_a_terminal_of_80_columns_shows_each_word_and_value_whole(
     monkeypatch.setattr(
         write, "table_console", lambda: Console(file=out, width=80, force_terminal=True, color_system=None)
     )
-    write_report(sweep, tmp_path / "report")
+    write_report([sweep], tmp_path / "report")
     rows = out.getvalue()
     assert "…" not in rows
     for word in ("optimizer", "learning", "validation", "accuracy", "0.810 ± 0.071", "0.800 ± 0.071"):
@@ -174,7 +174,7 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
 @pytest.mark.usefixtures("told")
 def test_writing_again_gives_the_same_files(sweep: Path) -> None:
     before = {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()}
-    write_report(sweep)
+    write_report([sweep])
     assert {file: file.read_bytes() for file in sweep.rglob("*") if file.is_file()} == before
 
 
@@ -182,7 +182,7 @@ def test_a_sweep_of_which_nothing_has_begun_has_a_report(
     made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
 ) -> None:
     sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, change=lambda values, seed: {"status": "waiting"})
-    assert {setting.objective.n for setting in write_report(sweep).settings} == {0}
+    assert {setting.objective.n for setting in write_report([sweep]).settings} == {0}
     assert "12 of 12 runs not begun" in (sweep / "report.html").read_text()
 
 
@@ -201,7 +201,7 @@ def test_failed_early_jobs_with_null_keys_have_a_report(
     sweep = made_up_sweep(tmp_path / "s", GRID, accuracy, change=lambda values, seed: died)
     for job in sweep.glob("*/metrics.csv"):
         job.unlink()
-    write_report(sweep)
+    write_report([sweep])
     assert "12 of 12 runs failed" in (sweep / "summary.md").read_text()
     assert "signal 9" in (sweep / "report.html").read_text()
 
@@ -230,7 +230,7 @@ def test_what_stands_in_the_place_of_a_file_or_folder_of_the_report_is_told(
     if not folder:
         place.touch()
     with pytest.raises(InputError, match=f"^output={place.parent}: {place} cannot be written: "):
-        write_report(sweep, place.parent)
+        write_report([sweep], place.parent)
 
 
 def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(
@@ -244,7 +244,7 @@ def test_the_gaps_and_the_best_epoch_stand_beside_the_objective(
         return {"objective": known, "test": {"accuracy": 0.5, "accuracy/cat": 0.25}}
 
     sweep = made_up_sweep(tmp_path / "s", {}, accuracy, seeds=(0, 1), change=change)
-    write_report(sweep)
+    write_report([sweep])
     head, _, row = (line for line in (sweep / "summary.md").read_text().splitlines() if line.startswith("|"))
     cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
     assert cells["gap between training and validation"] == "0.25 ± 0.18"
@@ -266,7 +266,7 @@ def test_a_report_needs_no_torch_and_reads_no_run_again_and_again(
         "import collections, pathlib, sys; opened = collections.Counter(); "
         "sys.addaudithook(lambda event, given: opened.update([str(given[0])]) if event == 'open' else None); "
         "from atelier.report.write import write_report; "
-        f"write_report(pathlib.Path({str(sweep)!r})); "
+        f"write_report([pathlib.Path({str(sweep)!r})]); "
         f"print(max(count for name, count in opened.items() if name.startswith({str(sweep)!r}))); "
         "print([name for name in ('torch', 'lightning', 'matplotlib.pyplot', 'pandas') if name in sys.modules])"
     )
@@ -285,10 +285,10 @@ def test_a_sweep_is_drawn_as_its_study_says_now(
     file = tmp_path / "study" / "a_study.yaml"
     file.parent.mkdir()
     file.write_text("study: {title: now, figures: [{kind: bars, metric: val/accuracy}]}")
-    write_report(sweep, tmp_path / "now", tmp_path)
+    write_report([sweep], tmp_path / "now", tmp_path)
     assert {one.stem for one in (tmp_path / "now" / "figures").iterdir()} == {"bars_val_accuracy"}
     assert "a_study: now" in capsys.readouterr().out
     file.unlink()
-    write_report(sweep, tmp_path / "then", tmp_path)
+    write_report([sweep], tmp_path / "then", tmp_path)
     assert {one.stem for one in (tmp_path / "then" / "figures").iterdir()} == {"curves_accuracy"}
     assert "a_study: then" in capsys.readouterr().out

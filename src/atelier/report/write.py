@@ -41,12 +41,12 @@ AS_USUAL = Asked()
 
 
 def write_report(
-    folders: Path | Sequence[Path], output: Path | None = None, conf: Path | None = None, asked: Asked = AS_USUAL
+    folders: Sequence[Path], output: Path | None = None, conf: Path | None = None, asked: Asked = AS_USUAL
 ) -> Results:
     """Write and print the report of finished or unfinished sweeps and runs; it trains nothing.
 
     Args:
-        folders: a sweep's folder, or several folders of sweeps and runs.
+        folders: of sweeps and runs.
         output: the folder of the report; None: the folder of the only sweep.
         conf: the folder of the present studies; None: use the copy of the study in each sweep.json.
         asked: what the tables and figures show.
@@ -55,7 +55,6 @@ def write_report(
         InputError: if a folder holds no run, `output` is missing or cannot be written, or a study or style is wrong.
     """
     drawn_for = looks(asked.style, asked.paper)
-    folders = [folders] if isinstance(folders, Path) else list(folders)
     results = aggregate(folders, list if asked.where is None else partial(matching, where=asked.where))
     if asked.where is not None and not results.records:
         raise InputError(f"where={asked.where}: no run meets it")

@@ -53,14 +53,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def compute_with(threads: int) -> None:
-    """Set the number of threads of torch in this process and in processes that it starts."""
-    import torch
-
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    torch.set_num_threads(threads)
-
-
 def told_if_scarce(threads: int | None, here: int | None = None) -> str:
     """A message if there are more threads than cores, else ""; `here`: number of cores, None: this machine's."""
     here = here or cores()

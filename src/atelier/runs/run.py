@@ -65,7 +65,8 @@ class Run:
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
         if resumed is not None and (threads := self.manifest.get("threads")):
-            provenance.compute_with(threads)
+            torch.set_num_threads(threads)
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that this one starts
 
     # ------------------------------------------------------------------ start
 
