@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "export": {"data", "tasks"},
     "compose": {
         "local_settings",
+        "option_files",
         "losses",
         "metrics",
         "networks",

@@ -16,8 +16,8 @@ from pydantic.json_schema import PydanticInvalidForJsonSchema
 
 from atelier.arguments import describe, kind_of_default, signature_of
 from atelier.compose.bounds import ADDED, stated_for
-from atelier.compose.explain import groups
 from atelier.compose.targets import locate
+from atelier.option_files import groups
 from atelier.project import conf_of, find_project, layers
 
 REFERENCE = {"type": "string", "pattern": r"^(\$\{|\?\?\?$)"}  # to another key, or a missing value

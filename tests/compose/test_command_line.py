@@ -1,5 +1,6 @@
 """What is typed is done, or refused with the word to use; nothing is ignored."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,30 @@ def test_it_names_what_was_typed_and_what_to_type(typed: str, told: list[str], c
         *(["callbacks=[default,filters]"], ["+callbacks=filters"], ["logger=[csv,wandb]"], ["network.hidden=[4,5]"]),
         *(["+trainer.max_time=00:01:00:00"], ["+activation@network.output=tanh"], ["~callbacks"]),
         ["+width=7", "network.hidden=[${width}]"],
+        *(["note=", "seed=1"], ["--cfg", "job", "seed=1"], ["note='a, b'"], ["-m", "seed=0,1"]),
     ],
     ids=" ".join,
 )
 def test_what_has_a_meaning_passes(typed: list[str], conf: Path) -> None:
     check_typed(typed, conf)
+
+
+@pytest.mark.parametrize(
+    ("typed", "write"),
+    [
+        ("network.hidden=[64, 64, 32] seed=1", "network.hidden=[64,64,32]"),
+        ("-m optimizer=sgd, adam", "optimizer=sgd,adam"),
+        ("-m seed=0, trainer=cpu", "seed=0"),
+        ("optimizer.lr = 0.1", "optimizer.lr=0.1"),
+        ("optimizer.lr =0.1 seed=1", "optimizer.lr=0.1"),
+        ("optimizer.lr= 0.1", "optimizer.lr=0.1"),
+        ("seed=1 optimizer.lr = ", "optimizer.lr=VALUE"),
+        ("baseline={optimizer: sgd}", "baseline={optimizer:sgd}"),
+    ],
+)
+def test_a_blank_in_an_override_is_told_with_what_to_write(typed: str, write: str, conf: Path) -> None:
+    with pytest.raises(InputError, match=f"a blank ends an override; write {re.escape(write)}$"):
+        check_typed(typed.split(), conf)
 
 
 def test_a_sweep_reads_no_other_configuration(conf: Path) -> None:

@@ -24,7 +24,8 @@ from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.words import better
 from atelier.internals import NoProfiler, ask_no_driver
-from atelier.project import command
+from atelier.option_files import check_keys
+from atelier.project import command, conf_of, project_root
 from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
@@ -63,6 +64,8 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     Raises:
         InputError: with the key, the value and the choices.
     """
+    if config.resume is None:
+        check_keys(config, conf_of(project_root()), experiment, overrides)
     check_arguments("", Options, plain(OmegaConf.masked_copy(config, list(signature_of(Options)[0]))))
     if config.get("budget", "full") != "full":
         told = f"is for the sweep of a study: {command('train')} -m study=NAME budget=quick"

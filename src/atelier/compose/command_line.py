@@ -1,12 +1,11 @@
 """Prepares the command line for Hydra: orders the flags, and refuses arguments without effect."""
 
-import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
-from atelier.compose.explain import groups
 from atelier.errors import InputError
-from atelier.project import layers
+from atelier.option_files import groups, is_read
 from atelier.runs.overrides import bare, quoted
 
 SWEEP = ("-m", "--multirun")
@@ -54,7 +53,11 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
     """
     sweep = any(argument in SWEEP for argument in arguments)
     known = groups(conf)
-    for argument in arguments:
+    for place, argument in enumerate(arguments):
+        rest = "".join(takewhile(lambda one: "=" not in one[1:], arguments[place + 1 :]))
+        if argument.endswith((",", "[", "{", ":")) or (rest and argument[-1] == "=") or rest[:1] == "=":
+            whole = f"{argument}{rest}".rstrip(",[{:")
+            raise InputError(f"{argument}: a blank ends an override; write {whole}{'VALUE' * (whole[-1] == '=')}")
         key, _, value = argument.partition("=")
         name = bare(key)
         if name in SET_BY_THE_RUN:
@@ -67,14 +70,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         if key.startswith("+") and name in known and name not in SEVERAL:
             raise InputError(f"{argument}: write {name}={value}, without +")
         unknown = verb == "train" and key == f"+{name}" and name.isidentifier()
-        if unknown and name not in known and not read_by(conf, name, arguments):
+        if unknown and name not in known and not is_read(conf, name, arguments):
             raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as group, is logger.NAME.{name}")
         if sweep and argument.startswith("--config-dir"):
             raise InputError(f"{argument}: a sweep's jobs read conf/ alone; copy the files there")
-
-
-def read_by(conf: Path, key: str, arguments: Sequence[str]) -> bool:
-    """Whether a file of conf/ or another argument refers to `${key}`."""
-    reference = re.compile(rf"\$\{{{re.escape(key)}\b")
-    texts = (file.read_text(encoding="utf-8") for layer in layers(conf) for file in layer.rglob("*.yaml"))
-    return any(reference.search(text) for text in (*arguments, *texts))

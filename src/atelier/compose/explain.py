@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from atelier.callbacks import instead
 from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
+from atelier.option_files import groups, told_of_file
 from atelier.project import find, layers
 from atelier.runs.overrides import typed
 
@@ -39,6 +40,8 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         return str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return missing_option(error.missing_cfg_file, error.options or [])
+    if told := told_of_file(error, conf):
+        return told
     cause = error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
         return unknown_key(cause, conf)
@@ -140,7 +143,3 @@ def options(group: str, conf: Path, key: str = "") -> list[str]:
     files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
     having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
     return [file.stem for file in (having if key and having else files)]
-
-
-def groups(conf: Path) -> list[str]:
-    return sorted({one.name for layer in layers(conf) for one in layer.iterdir() if one.is_dir()} - {"hydra", "local"})

@@ -25,6 +25,7 @@ from atelier.compose.explain import TORCHS, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.local_settings import check_local
+from atelier.option_files import is_unreadable
 from atelier.project import VARIABLE, command, conf_of
 from atelier.runs.folder import stamp
 from atelier.runs.lasting import Lasting
@@ -138,7 +139,7 @@ def about_settings(error: BaseException) -> bool:
     """Whether `error` is shown without a traceback: wrong input, an unusable file, a refusal of Hydra or Lightning."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
         return True
-    if any(words in str(error) for words in TORCHS):
+    if is_unreadable(error) or any(words in str(error) for words in TORCHS):
         return True
     if isinstance(error, OSError):
         vanished = isinstance(error, FileNotFoundError) and not Path(os.fsdecode(error.filename or "/")).parent.exists()

@@ -1,0 +1,108 @@
+"""What is wrong with a file of conf/ that somebody wrote: its text, its first line, its defaults list, its keys."""
+
+import re
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from atelier.errors import InputError, not_among
+from atelier.project import find, layers
+
+FIRST_LINE = "# @package _global_"
+GLOBAL = ("experiment", "study", "debug")  # groups whose files begin with that line
+READER = "hydra._internal.core_plugins.file_config_source"  # the module that reads the files of conf/
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Whether `error` was raised because a file of conf/ is no YAML, or not UTF-8."""
+    if not isinstance(error, (yaml.YAMLError, UnicodeDecodeError)):
+        return False
+    return any(frame.f_globals.get("__name__") == READER for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def told_of_file(error: BaseException, conf: Path) -> str | None:
+    """The message for an exception that a file of `conf` has caused; None for any other.
+
+    It names the file, the line where that is known, and what to write.
+    """
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        tab = "; indent with spaces, not with a tab" if "'\\t'" in str(error.problem) else ""
+        return f"{shown(Path(mark.name), conf)}, line {mark.line + 1}: {error.problem}{tab}"
+    if is_unreadable(error):
+        files = (file for layer in layers(conf) for file in sorted(layer.rglob("*.yaml")) if not is_utf8(file))
+        return f"{shown(next(files, conf), conf)}: {error}; save it as UTF-8"
+    if match := re.match(r"In '([^']+)': Could not override '(?:\S*/)?(\w+)@([\w.]*)'", str(error)):
+        name, group, package = match.groups()
+        file = find(conf, f"{name}.yaml")
+        if package.startswith(GLOBAL):
+            return f"{shown(file, conf)}: {must_begin(file)}"
+        if (conf / group).is_dir():
+            return f"{shown(file, conf)}: in its defaults list, write `override /{group}: …`, with a slash"
+    if match := re.match(r"Multiple values for (\w+)\. To override a value use 'override \w+: (\S+)'", str(error)):
+        return f"{match[1]}: {match[2]}: in a defaults list, write `override /{match[1]}: {match[2]}`"
+    return None
+
+
+def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[str]) -> None:
+    """Compare the uppermost keys of a composed configuration with those that something reads.
+
+    Args:
+        experiment: the chosen experiment, or "default"; `typed`: the overrides of the command line.
+
+    Raises:
+        InputError: if nothing reads a key that no override sets, or an option stands outside of a defaults list.
+    """
+    own = yaml.safe_load(find(conf, "train.yaml").read_text(encoding="utf-8"))
+    of_user = {override.lstrip("+").partition("=")[0].split(".")[0] for override in typed}
+    known = {*own, *groups(conf)}
+    source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
+    values: Any = OmegaConf.to_container(config)
+    for key, value in values.items():
+        if key in GLOBAL and key not in own:
+            name = experiment if key == "experiment" else "OPTION"
+            raise InputError(f"conf/{key}/{name}.yaml: {must_begin(find(conf, f'{key}/{name}.yaml'))}")
+        if key in known - {*own} and isinstance(value, str) and not value.startswith("${"):
+            listed = f"- override /{key}: {value}"
+            raise InputError(f"{key}: {value} ({source}): choose an option in the defaults list, as `{listed}`")
+        if "." in key:
+            outer, _, inner = key.partition(".")
+            raise InputError(f"{key}: {value} ({source}): write `{outer}:` and, indented below it, `{inner}: {value}`")
+        if key in known or key in of_user or is_read(conf, key):
+            continue
+        raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, sorted(known))}")
+
+
+def is_read(conf: Path, key: str, arguments: Sequence[str] = ()) -> bool:
+    """Whether a file of conf/ or another argument refers to `${key}`."""
+    reference = re.compile(rf"\$\{{[^}}]*\b{re.escape(key)}\b")
+    texts = (file.read_text(encoding="utf-8") for layer in layers(conf) for file in layer.rglob("*.yaml"))
+    return any(reference.search(text) for text in (*arguments, *texts))
+
+
+def groups(conf: Path) -> list[str]:
+    """The names of the groups of options, the folders of `conf`."""
+    return sorted({one.name for layer in layers(conf) for one in layer.iterdir() if one.is_dir()} - {"hydra", "local"})
+
+
+def must_begin(file: Path) -> str:
+    marked = file.is_file() and file.read_bytes().startswith(b"\xef\xbb\xbf")
+    return f"its first line must be `{FIRST_LINE}`" + (
+        ", with no byte-order mark before it: save the file as UTF-8 without BOM" if marked else ""
+    )
+
+
+def shown(file: Path, conf: Path) -> str:
+    return str(file.relative_to(conf.parent)) if file.is_relative_to(conf.parent) else str(file)
+
+
+def is_utf8(file: Path) -> bool:
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
