@@ -81,7 +81,7 @@ def test_nothing_of_a_condition_is_executed(where: str) -> None:
 def test_a_key_that_no_run_has_is_told_with_the_nearest(logs: Path) -> None:
     with pytest.raises(InputError, match=r"optimizer\.lrr; the nearest are: optimizer\.lr"):
         matching(list(records_in(logs)), "optimizer.lrr=1")
-    with pytest.raises(InputError, match=r"the key objective\.bets"):
+    with pytest.raises(InputError, match=r"^sort: no run has the key objective\.bets"):
         print_matching(logs, None, "-objective.bets", 20)
 
 
@@ -94,6 +94,18 @@ def test_runs_are_listed_with_the_keys_of_the_condition_in_the_order_asked(
     assert [line[4] for line in lines] == ["0.86", "0.76", "0.61"]
     assert told.splitlines()[1].split()[-3:] == ["optimizer.lr", "note", "folder"]
     assert "4 of 8 runs, 3 shown" in told
+
+
+@pytest.mark.parametrize("key", ["test/accuracy", "test.accuracy"])
+def test_a_metric_sorts_under_the_name_with_which_a_condition_and_a_table_name_it(
+    logs: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    print_matching(logs, f"{key}>0.8", f"-{key}", 20)
+    lines = capsys.readouterr().out.splitlines()
+    tested = [float(line.split()[5]) for line in lines if "completed" in line]
+    assert tested == sorted(tested, reverse=True)
+    assert len(tested) == 3
+    assert lines[1].split().count("test.accuracy") == 1
 
 
 def test_numbers_come_before_texts_and_runs_without_a_value_last(

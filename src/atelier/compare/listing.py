@@ -54,8 +54,8 @@ def print_matching(logs: Path, where: str | None, sort: str | None, limit: Annot
     found = records if where is None else matching(records, where)
     keys = list(ALWAYS)
     if sort is not None:
-        key = sort.removeprefix("-")
-        check_known(key, records)
+        key = sort.removeprefix("-").replace("/", ".")
+        check_known(key, records, "sort")
         found = in_order(found, key, down=sort.startswith("-"))
         keys += [key]
     keys += Condition(where).keys if where is not None else []

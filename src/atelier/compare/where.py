@@ -105,11 +105,11 @@ def matching(records: Sequence[Record], where: str) -> list[Record]:
 def value_of(record: Record, key: str) -> Any:
     """The value of a dotted key in the overrides, in run.json or in config.yaml; None if there is none.
 
-    Tags and notes are those of run.json, which change after the run.
+    Tags and notes are those of run.json, which change after the run. `test/accuracy` is `test.accuracy`.
     """
     if key == "status":
         return record.status
-    group, *names = key.split(".")
+    group, *names = key.replace("/", ".").split(".")
     path = [group, "/".join(names)] if group == "test" else [group, *names]  # metrics such as accuracy/cat
     known = None if key in record.overrides and key not in MARKS else record.get(*path)
     return setting_value(record, key) if known is None or isinstance(known, dict) else known
@@ -131,8 +131,11 @@ def meant(text: str) -> Any:
     return json.loads(meaning(text))
 
 
-def check_known(key: str, records: Sequence[Record]) -> None:
+def check_known(key: str, records: Sequence[Record], given_as: str = "where") -> None:
     """
+    Args:
+        given_as: the option that names the key.
+
     Raises:
         InputError: if there are records, and none of them has the dotted `key`.
     """
@@ -141,7 +144,7 @@ def check_known(key: str, records: Sequence[Record]) -> None:
     keys = dict.fromkeys(known for record in records for known in keys_of(record))
     if key not in keys:
         nearest = ", ".join(nearest_first(key, keys)[:NEAREST])
-        raise InputError(f"where: no run has the key {key}; the nearest are: {nearest}")
+        raise InputError(f"{given_as}: no run has the key {key}; the nearest are: {nearest}")
 
 
 def keys_of(record: Record) -> list[str]:
