@@ -56,6 +56,13 @@ def test_tensors_that_are_no_block_of_memory_can_be_written(tmp_path: Path) -> N
     assert torch.equal(read_cache(tmp_path / "x.safetensors")[0]["train_images"], strided["train_images"])
 
 
+def test_a_test_set_that_is_the_training_set_can_be_written(tmp_path: Path) -> None:
+    file, given = tmp_path / "same.safetensors", tensors()
+    given |= {"test_images": given["train_images"], "test_labels": given["train_labels"]}
+    write_cache(file, given)
+    assert torch.equal(read_cache(file)[0]["test_images"], given["train_images"])
+
+
 def test_nothing_but_the_file_is_left_behind(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 

@@ -45,12 +45,22 @@ def write_cache(
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part.")
         os.close(descriptor)
         try:
-            save_file({name: tensors[name].contiguous() for name in NAMES}, part, metadata=metadata)
+            save_file(stored(tensors), part, metadata=metadata)
             os.chmod(part, 0o644)
             os.replace(part, path)
         except BaseException:
             os.unlink(part)
             raise
+
+
+def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The four tensors as safetensors takes them: contiguous, and a test set that is the training set as a copy."""
+    kept = {name: tensors[name].contiguous() for name in NAMES}
+    seen: set[int] = set()
+    for name, tensor in kept.items():
+        kept[name] = tensor.clone() if tensor.data_ptr() in seen else tensor
+        seen.add(tensor.data_ptr())
+    return kept
 
 
 @contextmanager
@@ -102,15 +112,21 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
 
 def wrong(tensors: Mapping[str, Tensor]) -> str:
     """The first fault of the tensors of a cache; "" if there is none."""
+    for name in (name for name in NAMES if name in tensors):
+        kind = torch.uint8 if name.endswith("images") else torch.int64
+        if tensors[name].dtype != kind:
+            return f"{name} are {tensors[name].dtype}, not {kind}"
+    return apart(tensors)
+
+
+def apart(tensors: Mapping[str, Tensor]) -> str:
+    """Which tensor is missing, or which inputs and labels are not equally many; "" if all fit."""
     if missing := [name for name in NAMES if name not in tensors]:
         return f"it lacks {', '.join(missing)}"
     for split in ("train", "test"):
-        images, labels = tensors[f"{split}_images"], tensors[f"{split}_labels"]
-        for name, tensor, kind in (("images", images, torch.uint8), ("labels", labels, torch.int64)):
-            if tensor.dtype != kind:
-                return f"{split}_{name} are {tensor.dtype}, not {kind}"
-        if len(images) != len(labels):
-            return f"{len(images)} {split}_images have {len(labels)} {split}_labels"
+        images, labels = len(tensors[f"{split}_images"]), len(tensors[f"{split}_labels"])
+        if images != labels:
+            return f"{images} {split}_images have {labels} {split}_labels"
     return ""
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from atelier.data.account import account
+from atelier.data.fitting import check_tensors
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
 from atelier.data.reading import Fit
 from atelier.data.split import stratified_fold, stratified_split
@@ -86,6 +87,7 @@ class TensorData(lightning.LightningDataModule):
         if self.sets:
             return
         tensors, self.classes = self.load()
+        check_tensors(self, tensors, self.classes)
         train, val = self.split(tensors["train_labels"])
         test = torch.arange(len(tensors["test_labels"]))
         tensors = self.place(tensors)

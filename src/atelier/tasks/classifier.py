@@ -72,7 +72,7 @@ class Classifier(Task):
         self.test_auroc = Auroc()
 
     def outputs(self) -> tuple[int, str]:
-        count = self.classes_told_apart()
+        count = self.one_class_each()
         if count not in (None, self.num_classes):
             raise InputError(f"task.num_classes={self.num_classes}: the data have data.num_classes={count}")
         return self.num_classes, f"data.num_classes={self.num_classes}"

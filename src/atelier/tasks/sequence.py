@@ -35,7 +35,7 @@ class SequencePredictor(Task):
         self.test_loss, self.test_accuracy = Mean(), Mean()
 
     def outputs(self) -> tuple[int, str] | None:
-        count = self.classes_told_apart()
+        count = self.one_class_each()
         return None if count is None else (count, f"data.num_classes={count}")
 
     def forward(self, sequences: Tensor) -> Tensor:
