@@ -167,3 +167,7 @@ def test_the_default_configuration_is_accepted(compose: Compose) -> None:
 )
 def test_what_has_moved_is_found_under_the_name_that_older_runs_have(older: str, now: type) -> None:
     assert locate("somewhere", older) is now
+
+
+def test_a_function_that_is_not_listed_names_where_to_list_it(refused: Refused) -> None:
+    refused(node("atelier.data.account.account", place="penalty"), r"builds no account; .*pyproject\.toml.* parts")

@@ -130,3 +130,8 @@ def test_a_classifier_takes_one_class_for_each_input(compose: Any, labels: Tenso
     task.trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
     with pytest.raises(InputError, match=told):
         task.outputs()
+
+
+def test_a_set_that_reads_no_files_names_what_answers() -> None:
+    with pytest.raises(InputError, match="Points reads no files; split=test "):
+        Points().load_file(Path("signals.npy"))

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
 from atelier.compose.targets import build
+from atelier.errors import InputError
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
 
@@ -63,3 +64,14 @@ def test_an_optimizer_that_gains_nothing_is_left_as_it_is() -> None:
 
 def test_a_network_on_another_device_is_left_to_pytorch() -> None:
     assert not optimizer_of(nn.Linear(2, 1, device="meta"), Adam).param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize("kept", [list, lambda layers: dict(enumerate(layers))], ids=["list", "dict"])
+def test_a_network_whose_layers_torch_does_not_find_is_told(kept: Callable[[Any], Any]) -> None:
+    network = nn.Module()
+    network.layers = kept([nn.Linear(2, 1)])
+    with pytest.raises(InputError, match=r"^network: Module has no parameters to train; .*nn\.ModuleList"):
+        optimizer_of(network, SGD)
+    network = nn.Linear(2, 1).requires_grad_(False)
+    with pytest.raises(InputError, match=r"^start\.freeze leaves nothing of the Linear to train"):
+        optimizer_of(network, SGD)

@@ -182,7 +182,8 @@ def locate(path: str, name: Any) -> Callable[..., Any]:
     if not isinstance(found, (type, types.FunctionType)) or not within(found.__module__):
         raise InputError(f"{path}._target_={name}: leads outside of what is allowed: {', '.join(allowed())}")
     if not is_part(found) and not has_place(found):
-        raise InputError(f"{path}._target_={name}: a configuration builds no {found.__name__}; see docs/adding.md")
+        told = "if it is your own, name its module in pyproject.toml, [tool.atelier] parts (docs/adding.md)"
+        raise InputError(f"{path}._target_={name}: a configuration builds no {found.__name__}; {told}")
     return found
 
 

@@ -242,7 +242,7 @@ class TensorData(lightning.LightningDataModule):
         Raises:
             InputError: if the file does not exist or cannot be read.
         """
-        raise InputError(f"inputs: {type(self).__name__} reads no files")
+        raise InputError(f"inputs: {type(self).__name__} reads no files; split=test answers its test set")
 
     def read_text(self, text: str) -> Tensor:
         """Read a user's text as an input in the format of `load`, if `reads_text`.

@@ -185,7 +185,11 @@ class Task(QuickHooks, lightning.LightningModule):
         """
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if not trained:
-            raise InputError(f"start.freeze leaves nothing of the {type(network).__name__} to train")
+            name = type(network).__name__
+            if next(network.parameters(), None) is not None:
+                raise InputError(f"start.freeze leaves nothing of the {name} to train")
+            told = "its layers must be attributes, or stand in an nn.ModuleList or nn.ModuleDict, not in a list or dict"
+            raise InputError(f"network: {name} has no parameters to train; {told}")
         with wrong_value("optimizer"):
             optimizer = self.optimizer(trained, **options)
         check_eps(optimizer.defaults.get("eps"), next(network.parameters()).dtype)
