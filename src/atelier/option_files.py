@@ -62,7 +62,7 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
     known = {*own, *groups(conf)}
     source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
     values: Any = OmegaConf.to_container(config)
-    for key, value in values.items():
+    for key, value in ((str(key), value) for key, value in values.items()):
         if key in GLOBAL and key not in own:
             name = experiment if key == "experiment" else "OPTION"
             raise InputError(f"conf/{key}/{name}.yaml: {must_begin(find(conf, f'{key}/{name}.yaml'))}")
@@ -72,9 +72,12 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         if "." in key:
             outer, _, inner = key.partition(".")
             raise InputError(f"{key}: {value} ({source}): write `{outer}:` and, indented below it, `{inner}: {value}`")
+        if isinstance(parts := own.get(key), dict):  # keys without a group, such as start
+            for part in value.keys() - parts.keys() if isinstance(value, dict) else ():
+                raise InputError(f"{key}.{part} ({source}): nothing reads it; {not_among(str(part), parts)}")
         if key in known or key in of_user or is_read(conf, key):
             continue
-        raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, sorted(known))}")
+        raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, known - {'defaults', 'hydra'})}")
 
 
 def is_read(conf: Path, key: str, arguments: Sequence[str] = ()) -> bool:

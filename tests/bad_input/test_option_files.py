@@ -89,6 +89,8 @@ def test_an_option_without_override_gets_the_words_to_write(told_of: Callable[..
     [
         ("optimiser: {lr: 0.5}", "optimiser (set by experiment=mine): ", ["choose from: optimizer, "]),
         ("sed: 3", "sed (set by experiment=mine): ", ["choose from: seed, "]),
+        ("start: {freze: [features]}", "start.freze (set by experiment=mine): ", ["choose from: freeze, "]),
+        ("3: seed", "3 (set by experiment=mine): ", ["nothing reads it"]),
         ("trainer.max_epochs: 7", "trainer.max_epochs: 7 (", ["`trainer:`", "`max_epochs: 7`"]),
         ("data: mnist", "data: mnist (", ["`- override /data: mnist`"]),
     ],
