@@ -1,8 +1,30 @@
 """A job's process is forked from a server, which may die."""
 
+import multiprocessing
+import signal
+import time
 from typing import Any
 
-from atelier.sweeps.process import start_process
+import pytest
+
+from atelier.sweeps.process import kill_group, lead_session, start_process
+
+
+def lead_and_sleep(leads: bool) -> None:
+    if leads:
+        lead_session()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_a_job_is_killed_wherever_it_is(leads: bool) -> None:
+    """One whose fork server dies as it begins does not lead a group yet; a second attempt would find it at work."""
+    job = multiprocessing.get_context("fork").Process(target=lead_and_sleep, args=(leads,))
+    job.start()
+    time.sleep(0.1)
+    kill_group(job)
+    job.join(10)
+    assert job.exitcode == -signal.SIGKILL
 
 
 def test_a_fork_server_that_dies_as_a_job_starts_is_started_again() -> None:

@@ -108,6 +108,7 @@ def begin_check(interrupted: bool) -> None:
 
 
 def kill_group(process: BaseProcess) -> None:
-    """Kill all processes of a job that still run."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid or 0, signal.SIGKILL)
+    """Kill all processes of a job that still run, also one that has not come so far as to lead its group."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(process.pid or 0, signal.SIGKILL)
