@@ -246,6 +246,12 @@ def test_angles_are_as_wrong_as_the_minute_hand_however_the_hour_hand_wavers(
     assert wrong.item() <= abs(minute_hand) + 0.01
 
 
+def test_whole_minutes_are_read_if_that_is_asked() -> None:
+    hands = Angles([4]).ideal(TIMES) + 0.01 * torch.randn(720, 4, generator=torch.Generator().manual_seed(0))
+    assert (Angles([4]).decode(hands) != MINUTES).all()
+    assert torch.equal(Angles([4], whole_minutes=True).decode(hands), MINUTES)
+
+
 @pytest.mark.parametrize("full_hour", range(0, 720, 60))
 @pytest.mark.parametrize("early", [0.5, 1e-3, 1e-6])
 def test_angles_a_hair_before_the_full_hour_stay_there(full_hour: int, early: float) -> None:

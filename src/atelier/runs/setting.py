@@ -52,6 +52,8 @@ LATER: dict[str, Any] = {
     "task.mirrored": False,
     "trainer.patience": None,
     "task.average": None,
+    "encoding.whole_minutes": False,
+    "task.encoding.whole_minutes": False,
 }
 HAD = {"task.average": "atelier.tasks.gan.GAN"}  # {key of LATER: the `_target_` that had it before}
 # {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may

@@ -179,14 +179,22 @@ class Angles(Encoding):
 
     The minute is decoded from the minute hand; the hour is the one for which, at this minute, the hour hand is nearest
     to the predicted angle. The mean of several predictions is the mean of their points.
+
+    Args:
+        whole_minutes: whether a time is decoded to the nearest whole minute, as labels are.
     """
 
     sizes = (4,)
 
+    def __init__(self, outputs: Sequence[int], whole_minutes: bool = False) -> None:
+        super().__init__(outputs)
+        self.whole_minutes = whole_minutes
+
     def read(self, hands: Tensor) -> Tensor:  # type: ignore[override]
         hour, minute = hands.chunk(2, 1)  # (N, 2) each
         share = turn_of(minute)  # in hours, [0, 1)
-        return ((turn_of(hour) * 12 - share).round() + share) * 60
+        times = ((turn_of(hour) * 12 - share).round() + share) * 60
+        return times.round() if self.whole_minutes else times
 
     def mean(self, predictions: Tensor) -> Tensor:
         return full(predictions).mean(0)
