@@ -53,6 +53,11 @@ def test_a_row_has_the_reports_number_ours_and_the_time_of_our_best(told: Callab
     assert cells == ["Pictures", "about 70 %", "71.0 ± 1.0 %, n = 3", "90 %, n = 1", "93 s; cpu, 32-true"]
 
 
+def test_the_time_is_that_of_the_run_which_was_disturbed_least(told: Callable[[str], list[str]]) -> None:
+    row = "rows: [{task: It, report: –, metric: accuracy, best: {study: made, of: {optimizer: sgd}}}]"
+    assert told(row)[-1].endswith("| 90 s; cpu, 32-true |")
+
+
 def test_a_study_without_runs_is_not_yet_run_and_none_is_a_dash(told: Callable[[str], list[str]]) -> None:
     row = "rows: [{task: It, report: –, metric: loss, best: {study: waiting, of: {optimizer: sgd}}}]"
     assert [cell.strip() for cell in told(row)[-1].strip("|").split("|")] == ["It", "–", "–", "not yet run", "–"]
