@@ -71,6 +71,16 @@ def test_runs_whose_command_set_what_the_study_sets_itself_by_now_are_the_studys
     assert project.ran() == ALL
 
 
+def test_an_entry_may_set_what_its_study_sets_too(project: Any) -> None:
+    study = project.root / "conf" / "study" / "tiny.yaml"
+    study.write_text(f"{study.read_text()}data: {{augment: true}}\n")
+    project.write_list("entries: [{study: tiny, seeds: [0], overrides: [data.augment=true], reduced: nothing}]")
+    assert project.run() == 0
+    project.write_list(ONE)
+    assert project.run() == 0
+    assert project.ran() == ALL[:2]
+
+
 def test_two_sweeps_share_the_cores_so_that_none_waits_for_a_last_job(
     project: Any, wait_until: Callable[..., None]
 ) -> None:

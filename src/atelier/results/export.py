@@ -45,7 +45,7 @@ def export_all(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> Ite
     studies = {name: read_study(conf, name) for name in study_names(conf)}
     for name, study in studies.items():
         own = [part for part in parts if part.study == name]
-        alone = Part(name, None, [], "", logs / "results" / name / "all", study.grid)
+        alone = Part(name, None, [], "", logs / "results" / name / "all", study.grid, study.own)
         named = measured_on(name, studies.values())
         yield from export(study, own or [alone], runs_of(study, logs, docs), docs, named)
     write_atomically(docs / "results.md", page(conf, docs))

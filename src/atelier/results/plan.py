@@ -57,7 +57,7 @@ class Part:
     reduced: str
     folder: Path
     grid: Grid
-    own: frozenset[str] = frozenset()
+    own: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -69,21 +69,21 @@ class Part:
 
     def done(self, records: Sequence[Record]) -> list[bool]:
         """For each job, whether it is completed in `records`."""
-        completed = {given(record) - self.own for record in records if record.status == "completed"}
+        completed = {given(record) for record in records if record.status == "completed"}
         jobs = map(frozenset, self.grid.jobs)
-        return [job in completed or any(is_job(one, job) for one in completed) for job in jobs]
+        return [job in completed or any(self.is_job(one, job) for one in completed) for job in jobs]
 
     def changed(self) -> bool:
         """Whether the sweep in the folder has other jobs, because conf/ has changed since."""
-        begun = {given(record) - self.own for record in self.records()}
+        begun = {given(record) for record in self.records()}
         wanted = {frozenset(job) for job in self.grid.jobs}
-        known = all(any(is_job(one, job) for one in begun) for job in wanted)
+        known = all(any(self.is_job(one, job) for one in begun) for job in wanted)
         return bool(begun) and not (known and len(begun) == len(wanted))
 
-
-def is_job(overrides: frozenset[str], wanted: frozenset[str]) -> bool:
-    """Whether a run with `overrides` is the job `wanted`; further overrides may set ASIDE keys, such as a precision."""
-    return wanted <= overrides and all(is_aside(key_of(one)) for one in overrides - wanted)
+    def is_job(self, overrides: frozenset[str], wanted: frozenset[str]) -> bool:
+        """Whether a run with `overrides` is the job `wanted`; further ones may set ASIDE keys, such as a precision."""
+        further = overrides - wanted - self.own
+        return wanted <= overrides and all(is_aside(key_of(one)) for one in further)
 
 
 def given(record: Record) -> frozenset[str]:

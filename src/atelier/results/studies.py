@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 
+from atelier.arguments import typed
 from atelier.compose.preflight import composed_value
 from atelier.errors import InputError
-from atelier.project import find
 from atelier.results.claims import Claim, Side
 from atelier.results.selection import base_of, check_claims, check_side, sides
-from atelier.runs.folder import LOADER
 from atelier.runs.setting import leaves
 from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.study import written
@@ -76,16 +74,13 @@ def read_study(conf: Path, name: str) -> Study:
 
 
 def load(conf: Path, name: str) -> Study:
-    node = written(conf, name)
-    if node is None:
+    content = written(conf, name)
+    if content is None:
         raise InputError(f"study={name}: there is no such study; choose from: {', '.join(study_names(conf))}")
+    node = content["study"]
+    own = frozenset(f"{key}={typed(value)}" for key, value in leaves({**content, "study": {}, "defaults": {}}))
     with in_file(conf, name):
-        return Study(name, node, check_claims(node), expand([], node)[0], own_overrides(conf, name))
-
-
-def own_overrides(conf: Path, name: str) -> frozenset[str]:
-    content = yaml.load(find(conf, f"study/{name}.yaml").read_text(encoding="utf-8"), LOADER)
-    return frozenset(f"{key}={value}" for key, value in leaves({**content, "study": {}, "defaults": {}}))
+        return Study(name, node, check_claims(node), expand([], node)[0], own)
 
 
 def measured_on(name: str, studies: Iterable[Study]) -> list[Side]:

@@ -33,20 +33,21 @@ class Study:
 
 
 def written(conf: Path, name: str) -> dict[str, Any] | None:
-    """The checked `study` node of the file `conf`/study/`name`.yaml; None if there is no such file.
+    """The content of the file `conf`/study/`name`.yaml with its checked `study` node; None if there is no such file.
 
     Raises:
         InputError: if the file cannot be read, or its study has a wrong key or value.
     """
     file = find(conf, f"study/{name}.yaml")
     try:
-        node = (yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}).get("study") or {}
+        content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
+        node = content.get("study") or {}
         check_complete("study", Study, node)
     except FileNotFoundError:
         return None
     except (yaml.YAMLError, InputError) as error:
         raise InputError(f"{file}: {error}") from error
-    return node
+    return {**content, "study": node}
 
 
 def presentation(sweep: Sweep, conf: Path) -> dict[str, Any]:
@@ -56,9 +57,10 @@ def presentation(sweep: Sweep, conf: Path) -> dict[str, Any]:
     """
     stored = sweep.content.get("presentation") or {}
     typed = any(key_of(str(one)).startswith("study.") for one in sweep.content.get("command") or [])
-    now = None if typed else written(conf, str(sweep.content.get("study")))
-    if now is None:
+    content = None if typed else written(conf, str(sweep.content.get("study")))
+    if content is None:
         return stored
+    now = content["study"]
     of_the_search = [one for one in stored.get("figures") or [] if one.get("kind") == "search"]
     kept = {key: value for key, value in stored.items() if key not in SHOWN}
     told = {key: now[key] for key in SHOWN if now.get(key) is not None}
