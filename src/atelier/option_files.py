@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.errors import InputError, not_among
 from atelier.project import find, layers
+from atelier.runs.folder import LOADER
+from atelier.runs.overrides import key_of
 
 FIRST_LINE = "# @package _global_"
 GLOBAL = ("experiment", "study", "debug")  # groups whose files begin with that line
@@ -57,15 +59,16 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
     Raises:
         InputError: if nothing reads a key that no override sets, or an option stands outside of a defaults list.
     """
-    own = yaml.safe_load(find(conf, "train.yaml").read_text(encoding="utf-8"))
-    of_user = {override.lstrip("+").partition("=")[0].split(".")[0] for override in typed}
+    own = yaml.load(find(conf, "train.yaml").read_text(encoding="utf-8"), LOADER)
+    of_user = {key_of(override).split(".")[0] for override in typed}
     known = {*own, *groups(conf)}
     source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
     values: Any = OmegaConf.to_container(config)
-    for key, value in ((str(key), value) for key, value in values.items()):
+    for name, value in values.items():
+        key = str(name)
         if key in GLOBAL and key not in own:
-            name = experiment if key == "experiment" else "OPTION"
-            raise InputError(f"conf/{key}/{name}.yaml: {must_begin(find(conf, f'{key}/{name}.yaml'))}")
+            option = experiment if key == "experiment" else "OPTION"
+            raise InputError(f"conf/{key}/{option}.yaml: {must_begin(find(conf, f'{key}/{option}.yaml'))}")
         if key in known - {*own} and isinstance(value, str) and not value.startswith("${"):
             listed = f"- override /{key}: {value}"
             raise InputError(f"{key}: {value} ({source}): choose an option in the defaults list, as `{listed}`")
