@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from atelier.data.images import ImageData
 from atelier.data.tensors import TensorData
+from atelier.tasks.circle import HALF_DAY
 from atelier.tasks.clock import ClockReader
-from atelier.tasks.encodings import HALF_DAY
 from atelier.tasks.gan import GAN
 from atelier.tasks.task import Task
 from atelier.tasks.vae import VAE

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+HALF_DAY = 720  # minutes on a clock's face
+
 
 def sine_and_cosine(turns: Tensor) -> Tensor:
     """Turns (…), 1 being a full circle, to sine and cosine (…, 2)."""
@@ -26,3 +28,14 @@ def mean_turn(turns: Tensor) -> Tensor:
     tensor(0.5625)
     """
     return turn_of(sine_and_cosine(turns).mean(0))
+
+
+def minutes_of(times: Tensor) -> Tensor:
+    """Times (N, 2) as minutes since 12 o'clock, (N,) float in [0, 720)."""
+    return (times[:, 0] * 60 + times[:, 1]).float()
+
+
+def on_face(minutes: Tensor) -> Tensor:
+    """Minutes modulo 720, in [0, 720); the second step is needed since -1e-6 % 720 is 720 in 32 bits."""
+    wrapped = minutes % HALF_DAY
+    return torch.where(wrapped >= HALF_DAY, wrapped - HALF_DAY, wrapped)

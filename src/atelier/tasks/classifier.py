@@ -15,6 +15,7 @@ from atelier.metrics.calibration import CalibrationError
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
 from atelier.metrics.mean import Mean
 from atelier.metrics.predicted import accuracy, most_probable, predicted
+from atelier.tasks.classes import one_class_each
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), classes (N,)
@@ -72,7 +73,7 @@ class Classifier(Task):
         self.test_auroc = Auroc()
 
     def outputs(self) -> tuple[int, str]:
-        count = self.one_class_each()
+        count = one_class_each(self)
         if count not in (None, self.num_classes):
             raise InputError(f"task.num_classes={self.num_classes}: the data have data.num_classes={count}")
         return self.num_classes, f"data.num_classes={self.num_classes}"

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 from atelier.metrics.mean import Mean
 from atelier.project import command
-from atelier.tasks.encodings import Encoding, minutes_of
+from atelier.tasks.circle import minutes_of
+from atelier.tasks.encodings import Encoding
 from atelier.tasks.sureness import Sureness, blur, spread
 from atelier.tasks.task import Task
 

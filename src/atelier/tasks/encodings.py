@@ -24,9 +24,8 @@ from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.losses.precision import full
-from atelier.tasks.circle import mean_turn, sine_and_cosine, turn_of
+from atelier.tasks.circle import HALF_DAY, mean_turn, minutes_of, on_face, sine_and_cosine, turn_of
 
-HALF_DAY = 720  # minutes on a clock's face
 LAST = 59 / 60  # hours, the last minute of an hour
 
 
@@ -271,17 +270,6 @@ class Ticks(Encoding):
 
     def ideal(self, times: Tensor) -> Tensor:
         return (self.ticks(times) + 1e-9).log()
-
-
-def minutes_of(times: Tensor) -> Tensor:
-    """Times (N, 2) as minutes since 12 o'clock, (N,) float in [0, 720)."""
-    return (times[:, 0] * 60 + times[:, 1]).float()
-
-
-def on_face(minutes: Tensor) -> Tensor:
-    """Minutes modulo 720, in [0, 720); the second step is needed since -1e-6 % 720 is 720 in 32 bits."""
-    wrapped = minutes % HALF_DAY
-    return torch.where(wrapped >= HALF_DAY, wrapped - HALF_DAY, wrapped)
 
 
 def mean_log_probabilities(logits: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from atelier.metrics.mean import Mean
 from atelier.metrics.predicted import NO_CLASS, accuracy, most_probable, predicted
+from atelier.tasks.classes import classes_told_apart
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3): first ≤ second (0 or 1), class of each digit
@@ -59,7 +60,7 @@ class PairComparer(Task):
                 setattr(self, f"{stage}_{name}", Mean())
 
     def outputs(self) -> tuple[int, str] | None:
-        count = self.classes_told_apart()
+        count = classes_told_apart(self)
         return None if count is None else (2 + 2 * count, f"data.num_classes={count}")
 
     def forward(self, pairs: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.metrics.predicted import accuracy, most_probable
+from atelier.tasks.classes import one_class_each
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
@@ -35,7 +36,7 @@ class SequencePredictor(Task):
         self.test_loss, self.test_accuracy = Mean(), Mean()
 
     def outputs(self) -> tuple[int, str] | None:
-        count = self.one_class_each()
+        count = one_class_each(self)
         return None if count is None else (count, f"data.num_classes={count}")
 
     def forward(self, sequences: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.metrics.common_sense import common_sense_error
-from atelier.tasks.encodings import HALF_DAY, Encoding
+from atelier.tasks.circle import HALF_DAY
+from atelier.tasks.encodings import Encoding
 
 SHARE = 0.975  # share of the validation pictures within the limit of spread, and within that of blur
 WITHIN = 5  # minutes: `probability` is that of a smaller or equal error

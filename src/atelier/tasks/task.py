@@ -86,31 +86,6 @@ class Task(QuickHooks, lightning.LightningModule):
         """The required number of outputs for an input, and the setting that requires it; None: any number."""
         return None
 
-    def classes_told_apart(self) -> int | None:
-        """The number of classes of the data set; None if it states none.
-
-        Raises:
-            InputError: if there are fewer than two classes.
-        """
-        count = getattr(self.trainer.datamodule, "num_classes", None)  # type: ignore[attr-defined]
-        if count is not None and count < 2:
-            raise InputError(f"data.num_classes={count}: {type(self).__name__} tells classes apart; give 2 or more")
-        return count
-
-    def one_class_each(self) -> int | None:
-        """The same, for a task whose labels are the class of each input, (N,) int64.
-
-        Raises:
-            InputError: if there are fewer than two classes, or the training labels are something else.
-        """
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        labels = getattr(getattr(data, "sets", {}).get("train"), "labels", None)  # None: made as they are needed
-        if labels is not None and (labels.dim() != 1 or labels.dtype != torch.int64):
-            shape = ", ".join(map(str, ["N", *labels.shape[1:]]))
-            told = f"the labels of {type(data).__name__} are ({shape}) {str(labels.dtype).removeprefix('torch.')}"
-            raise InputError(f"data: {told}; {type(self).__name__} takes the number of a class for each, (N) int64")
-        return self.classes_told_apart()
-
     def averaged_part(self) -> nn.Module:
         """The part of the network whose weights `average` averages."""
         return self.network
