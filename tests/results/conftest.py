@@ -1,14 +1,16 @@
-"""What the tests of results share: the made-up sweeps of the report's tests, and a project whose jobs take no time."""
+"""What the tests of results share: a project whose jobs take no time, and a made-up study with its sweeps."""
 
 import json
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from atelier.results.export import export_all
 from atelier.results.plan import read_plan
 from atelier.results.queue import Queue
 from atelier.results.runs import runs_of
@@ -140,3 +142,73 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+# ---------------------------------------------------------------------- a made-up study and its record
+
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+MADE_UP = """\
+# @package _global_
+# Report (Made up), figure 1: its own is all. Ours: nothing.
+# python src/train.py -m study=asci_made
+study:
+  title: A made-up study
+  question: Which one?
+  claims:
+    - says: "'Adam is better'"
+      where: figure 1
+      checks: [{metric: val/accuracy, of: {optimizer: adam}, than: {optimizer: sgd}, above: 0}]
+    - says: It trains better than it validates, from the start | always
+      where: figure 2
+      checks:
+        - {metric: train/accuracy, at: {first: 7}, than_metric: val/accuracy, near: 0.02, within: 0.001, because: read,
+           reported: 0.02}
+        - {metric: test/accuracy, below: 0.1, because: a wrong one}
+      reason: It does not, since it is made up.
+    - says: Pictures are sharp
+      where: figure 3
+      seen: null
+      verdict: null
+  grid:
+    optimizer: [sgd, adam]
+    optimizer.lr: [0.1, 0.01]
+    seed: [0, 1, 2]
+  figures:
+    - {kind: curves, metric: accuracy}
+    - {kind: heatmap, metric: val/accuracy, rows: optimizer, columns: optimizer.lr, caption: All of them.}
+"""
+
+
+def curve(values: dict[str, str], seed: int) -> list[float]:
+    level = {"sgd": 0.5, "adam": 0.6 + seed / 1000}[values["optimizer"]] + float(values["optimizer.lr"]) + seed / 100
+    return [level * (1 - 0.9**epoch) for epoch in range(1, 101)]
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without figures, which take a second."""
+    monkeypatch.setattr("atelier.results.export.draw", lambda *given: [])
+
+
+@pytest.fixture
+def logged(tmp_path: Path, made_up_sweep: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes the sweep of a seed of the study."""
+    folder = tmp_path / "logs" / "results" / "asci_made"
+    return lambda seed, **options: made_up_sweep(folder / f"seed-{seed}", GRID, curve, seeds=(seed,), **options)
+
+
+@pytest.fixture
+def exported(tmp_path: Path, logged: Callable[..., Path]) -> Callable[..., list[str]]:
+    """Writes sweeps of the study, then exports; what that tells."""
+    (tmp_path / "conf" / "study").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(MADE_UP)
+    (tmp_path / "conf" / "results.yaml").write_text("entries: []")
+
+    def make(*seeds: int, **options: Any) -> list[str]:
+        for seed in seeds:
+            logged(seed, **options)
+        parts = read_plan(tmp_path / "conf" / "results.yaml", tmp_path / "conf", tmp_path / "logs")
+        return list(export_all(parts, tmp_path / "conf", tmp_path / "logs", tmp_path / "docs"))
+
+    return make

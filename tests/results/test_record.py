@@ -4,82 +4,16 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from atelier.errors import InputError
 from atelier.report.groups import groups
-from atelier.results.export import export_all, numbered
-from atelier.results.page import page
-from atelier.results.plan import read_plan
+from atelier.results.export import numbered
 from atelier.results.record import Recorded, number, read_figures, read_record, told
 from atelier.results.runs import results_of
 from atelier.results.studies import read_study
 from atelier.results.thin import MOST
-
-Sweep = Callable[..., Path]
-GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
-STUDY = """\
-# @package _global_
-# Report (Made up), figure 1: its own is all. Ours: nothing.
-# python src/train.py -m study=asci_made
-study:
-  title: A made-up study
-  question: Which one?
-  claims:
-    - says: "'Adam is better'"
-      where: figure 1
-      checks: [{metric: val/accuracy, of: {optimizer: adam}, than: {optimizer: sgd}, above: 0}]
-    - says: It trains better than it validates, from the start | always
-      where: figure 2
-      checks:
-        - {metric: train/accuracy, at: {first: 7}, than_metric: val/accuracy, near: 0.02, within: 0.001, because: read,
-           reported: 0.02}
-        - {metric: test/accuracy, below: 0.1, because: a wrong one}
-      reason: It does not, since it is made up.
-    - says: Pictures are sharp
-      where: figure 3
-      seen: null
-      verdict: null
-  grid:
-    optimizer: [sgd, adam]
-    optimizer.lr: [0.1, 0.01]
-    seed: [0, 1, 2]
-  figures:
-    - {kind: curves, metric: accuracy}
-    - {kind: heatmap, metric: val/accuracy, rows: optimizer, columns: optimizer.lr, caption: All of them.}
-"""
-
-
-def curve(values: dict[str, str], seed: int) -> list[float]:
-    level = {"sgd": 0.5, "adam": 0.6 + seed / 1000}[values["optimizer"]] + float(values["optimizer.lr"]) + seed / 100
-    return [level * (1 - 0.9**epoch) for epoch in range(1, 101)]
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without figures, which take a second."""
-    monkeypatch.setattr("atelier.results.export.draw", lambda *given: [])
-
-
-@pytest.fixture
-def exported(tmp_path: Path, made_up_sweep: Sweep) -> Callable[..., list[str]]:
-    """Writes sweeps of the study, then exports; what that tells."""
-    (tmp_path / "conf" / "study").mkdir(parents=True)
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(STUDY)
-    (tmp_path / "conf" / "results.yaml").write_text("entries: []")
-
-    def make(*seeds: int, **options: Any) -> list[str]:
-        for seed in seeds:
-            made_up_sweep(
-                tmp_path / "logs" / "results" / "asci_made" / f"seed-{seed}", GRID, curve, seeds=(seed,), **options
-            )
-        parts = read_plan(tmp_path / "conf" / "results.yaml", tmp_path / "conf", tmp_path / "logs")
-        return list(export_all(parts, tmp_path / "conf", tmp_path / "logs", tmp_path / "docs"))
-
-    return make
 
 
 def content(docs: Path) -> dict[str, bytes]:
@@ -252,13 +186,13 @@ def test_runs_on_made_up_data_are_left_out(exported: Callable[..., list[str]], t
 
 
 def test_pictures_of_runs_whose_logs_are_gone_stay(
-    exported: Callable[..., list[str]], tmp_path: Path, made_up_sweep: Sweep
+    exported: Callable[..., list[str]], tmp_path: Path, logged: Callable[..., Path]
 ) -> None:
     from PIL import Image
 
     file = tmp_path / "conf" / "study" / "asci_made.yaml"
-    file.write_text(STUDY + "    - {kind: pictures, name: filters}\n")
-    made_up_sweep(tmp_path / "logs" / "results" / "asci_made" / "seed-0", GRID, curve, seeds=(0,))
+    file.write_text(file.read_text() + "    - {kind: pictures, name: filters}\n")
+    logged(0)
     for run in tmp_path.glob("logs/results/asci_made/seed-0/*/run.json"):
         (run.parent / "figures").mkdir()
         Image.effect_noise((40, 30), 80).save(run.parent / "figures" / "filters.png")
@@ -283,46 +217,3 @@ def test_a_large_picture_is_made_small(tmp_path: Path) -> None:
         content = small_png(file)
         assert len(content) <= LARGEST
         assert (content == file.read_bytes()) == kept
-
-
-# ---------------------------------------------------------------------- the page
-
-
-def test_the_page_has_every_claim_with_our_number_and_the_reports(
-    exported: Callable[..., list[str]], tmp_path: Path
-) -> None:
-    exported(0, 1, 2)
-    text = (tmp_path / "docs" / "results.md").read_text()
-    assert text == page(tmp_path / "conf", tmp_path / "docs")
-    lines = text.splitlines()
-    assert "| **the reports** | 1 | 1 | 0 | 0 | 0 | 1 | 3 |" in lines
-    assert "## ASCI, computer vision by learning" in lines
-    assert "### A made-up study" in lines
-    assert any("Report (Made up), figure 1: its own is all. Ours: nothing." in line for line in lines)
-    assert any(line.startswith("12 runs, 0.67 hours on cpu (x86_64, 2 threads), precision") for line in lines)
-    first, second, third = (line for line in lines if line.startswith("| figure "))
-    checks = [line for line in lines if line.startswith("|  |  | ")]
-    # best accuracies differ by (0.1 + seed / 1000) of 1 - 0.9 ** 100
-    assert first.endswith(" | val/accuracy: adam − sgd > 0 | 0.10100 ± 0.00100, n = 3 |  | **confirmed** |")
-    assert "from the start \\| always" in second
-    assert second.endswith("| all of these: |  |  | **contradicted** |")
-    assert checks[0].startswith(
-        "|  |  | mean of the first 7: train/accuracy − val/accuracy = 0.02 ± 0.001 (read) | 0.02 ± "
-    )
-    assert checks[0].endswith(", n = 3 | 0.02 | confirmed |")
-    assert checks[1].startswith("|  |  | test/accuracy < 0.1 (a wrong one) | 0.")
-    assert checks[1].endswith(", n = 3 |  | contradicted |")
-    assert third.endswith("| by eye | – |  | not run |")
-    assert "Figure 2, contradicted: It does not, since it is made up." in lines
-    assert "![asci_made, figure 2](results/asci_made/figures/2_heatmap.svg)" in lines
-    columns = "| optimizer | learning rate | best validation accuracy | test accuracy | training time | parameters |"
-    assert f"{columns} runs (n) |" in lines
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_study_without_runs_is_there_with_its_claims(exported: Callable[..., list[str]], tmp_path: Path) -> None:
-    exported()
-    text = (tmp_path / "docs" / "results.md").read_text()
-    assert "Not run yet." in text
-    claims = [line for line in text.splitlines() if line.startswith("| figure ")]
-    assert [line.endswith("| not run |") for line in claims] == [True] * 3
