@@ -115,6 +115,14 @@ def test_question_claim_and_a_quick_budget_are_told(definition: dict[str, Any]) 
         assert part in text["value"]
 
 
+def test_a_quick_budget_whose_keys_were_all_typed_is_told(sweep: Path) -> None:
+    content = json.loads((sweep / "sweep.json").read_text())
+    (sweep / "sweep.json").write_text(json.dumps({**content, "quick": None}))
+    publish(workspace(sweep), sweep)
+    (text,) = panels(json.loads((sweep / "dashboard.json").read_text()))["Markdown Panel"]
+    assert "Budget quick: see the runs" in text["value"]
+
+
 def test_wandb_reads_the_definition(definition: dict[str, Any]) -> None:
     from wandb_workspaces.workspaces import internal
 

@@ -150,6 +150,18 @@ def test_each_kind_has_its_place(refused: Refused, place: str, target: str) -> N
     refused(config, rf"{re.escape(place)}\._target_={re.escape(target)}: ")
 
 
+@pytest.mark.parametrize(
+    ("place", "target", "told"),
+    [
+        ("callbacks", "lightning.pytorch.callbacks.DeviceStatsMonitor", "; give it a key of its own: callbacks.NAME"),
+        ("logger", "atelier.loggers.wandb.Wandb", "; give it a key of its own: logger.NAME"),
+        ("callbacks", "atelier.data.digits.Digits", ""),
+    ],
+)
+def test_what_stands_a_key_too_high_is_told_its_place(refused: Refused, place: str, target: str, told: str) -> None:
+    refused(OmegaConf.create({place: {"_target_": target}}), rf"a \w+ does not stand here{re.escape(told)}$")
+
+
 KINDS = {
     *("atelier.tasks.task.Task", "atelier.data.tensors.TensorData", "atelier.runs.metrics.RunLogger"),
     *("lightning.pytorch.callbacks.callback.Callback", "lightning.pytorch.trainer.trainer.Trainer"),

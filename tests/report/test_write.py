@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from atelier.errors import InputError
+from atelier.project import VARIABLE
 from atelier.report import write
 from atelier.report.notes import cautions
 from atelier.report.write import write_report
@@ -66,6 +67,22 @@ def test_without_a_completed_run_chance_is_no_caution(made_up_sweep: Sweep, accu
     for status, warned in (("failed", False), ("completed", True)):
         one = made_up_sweep(tmp_path / status, GRID, accuracy, (0, 1), lambda *_, status=status: {"status": status})
         assert any("chance" in told for told in cautions(aggregate([one]))) == warned
+
+
+@pytest.mark.parametrize(("project", "program"), [(None, "python src/train.py"), ("here", "atelier train")])
+def test_the_page_has_the_command_of_the_program_in_use(
+    made_up_sweep: Sweep,
+    accuracy: Accuracy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    project: str | None,
+    program: str,
+) -> None:
+    if project:
+        monkeypatch.setenv(VARIABLE, project)
+    swept = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy)
+    write_report([swept])
+    assert f"Made by <code>{program} -m optimizer=sgd,adam" in (swept / "report.html").read_text()
 
 
 EVIL = "<script>alert(1)</script> & more"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
+from atelier.project import command
 from atelier.runs.folder import claimed, find
 from atelier.runs.manifest import Manifest
 from atelier.runs.trust import check_files
@@ -21,7 +22,7 @@ def mark(run: str, tags: Sequence[str] | None, note: str | None, logs: Path) -> 
         InputError: if there is no such run, it is not finished, or neither tags nor note are given.
     """
     if tags is None and note is None:
-        raise InputError(f"run={run}: give tags=[…] or note='…' to set; python src/report.py sweep={run} reports it")
+        raise InputError(f"run={run}: give tags=[…] or note='…' to set; {command('report')} sweep={run} reports it")
     folder = find(run, logs)
     check_files(folder.path)
     if claimed(folder.path):

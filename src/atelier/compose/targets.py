@@ -196,7 +196,9 @@ def check_place(path: str, name: str, found: Callable[..., Any]) -> None:
     if kinds and not any(kind in names_of(found) for kind in kinds):
         raise InputError(f"{path}._target_={name}: this is the place of a {kinds[0].rpartition('.')[2]}")
     if not kinds and not is_part(found):
-        raise InputError(f"{path}._target_={name}: a {found.__name__} does not stand here")
+        kinds = [kind for place, kind in PLACES.items() if re.fullmatch(place, f"{path}.NAME")]
+        told = f"; give it a key of its own: {path}.NAME" if any(kind in names_of(found) for kind in kinds) else ""
+        raise InputError(f"{path}._target_={name}: a {found.__name__} does not stand here{told}")
 
 
 def is_part(found: Callable[..., Any]) -> bool:

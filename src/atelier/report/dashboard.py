@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.report.notes import claim_words
+from atelier.report.notes import claim_words, quick
 from atelier.runs.folder import last_two, read_yaml
 
 BY_SETTING = "JobType"  # runs of a setting share their W&B job type
@@ -95,9 +95,8 @@ def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
     yield f"**{sweep['study'] or sweep['experiment']}**, {sweep['created']}, {len(sweep['jobs'])} runs"
     study = sweep["presentation"] or {}
     yield from filter(None, (str(study.get("question") or ""), claim_words(study)))
-    if sweep["budget"] != "full":
-        changes = ", ".join(f"{key}={value}" for key, value in (sweep["quick"] or {}).items())
-        yield f"Budget {sweep['budget']}: {changes}"
+    if changes := quick(sweep):
+        yield f"Budget quick: {changes}"
 
 
 def publish(workspace: Any, folder: Path) -> str:

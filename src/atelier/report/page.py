@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from atelier.compare.marks import listed
 from atelier.figures.words import key_titles, metric_words, number
+from atelier.project import command
 from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import cautions, texts, title
 from atelier.report.pictures import Picture
@@ -34,7 +35,9 @@ def page(results: Results, table: Table, pictures: Sequence[Picture], problems: 
     return TEMPLATES.get_template("page.html").render(
         title=title(results),
         texts=texts(results),
-        commands=[shlex.join(words) for sweep in results.sweeps if (words := sweep.content.get("command"))],
+        commands=[
+            f"{command('train')} -m {shlex.join(words)}" for s in results.sweeps if (words := s.content.get("command"))
+        ],
         notes=[*cautions(results), *problems],
         settings=table,
         pictures=[(picture, as_data(picture)) for picture in pictures],

@@ -105,7 +105,7 @@ class Run:
             check_fits(task, checkpoint, self.folder.last)
             self.resumed_at = checkpoint["global_step"]
         elif self.manifest["status"] == "completed" and self.manifest["steps"]:
-            again = f"so it cannot go on; to test it again: python src/eval.py {typed('run', self.folder.path)}"
+            again = f"so it cannot go on; to test it again: {command('eval')} {typed('run', self.folder.path)}"
             raise InputError(f"{self.folder.path} is complete and has no last.ckpt (save_last=false), {again}")
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}

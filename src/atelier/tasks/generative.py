@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 from atelier.metrics.features import Features
 from atelier.metrics.sample_quality import SampleQuality
+from atelier.project import command
 from atelier.tasks.task import Task
 
 FIXED = 64  # number of latents that stay fixed during the training
@@ -60,7 +61,7 @@ class GenerativeTask(Task):
 
     def forward(self, images: Tensor) -> Tensor:
         raise InputError(
-            f"{type(self).__name__} makes pictures, and gives no answers about pictures: python src/sample.py run=…"
+            f"{type(self).__name__} makes pictures, and gives no answers about pictures: {command('sample')} run=…"
         )
 
     def as_pictures(self, images: Tensor) -> Tensor:
