@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
 from atelier.sweeps import local as local_module
 from atelier.sweeps.local import Local
@@ -196,6 +197,14 @@ def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(
     assert again.record(again.jobs[0])["overrides"] == [f"resume='{sweep.path / '0'}'"]
 
 
+def test_a_sweep_with_a_damaged_run_tells_what_to_delete(make_sweep: Make, run_local: RunLocal) -> None:
+    sweep = make_sweep("do=well", "do=well")
+    run_local(sweep)
+    (damaged := sweep.path / "1" / "run.json").write_text('{"status": "comp')
+    with pytest.raises(InputError) as error:
+        Sweep.open(str(sweep.path), Path()).unfinished()
+    assert str(error.value).startswith(f"{damaged} is damaged: ")
+    assert str(error.value).endswith(f"; delete {damaged.parent}, and the job begins anew")
 def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well best=1", "do=well best=2", "do=well best=3")
     told: list[float] = []

@@ -174,9 +174,12 @@ class Sweep:
     # ------------------------------------------------------------------ status of the jobs
 
     def record(self, job: Job) -> dict[str, Any]:
-        """The content of the job's run.json; empty if it has none."""
+        """The content of the job's run.json; empty if it has none, an InputError if it is damaged."""
         path = self.folder(job).manifest
-        return Manifest.read(path).content if path.exists() else {}
+        try:
+            return Manifest.read(path).content if path.exists() else {}
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: {error}; delete {path.parent}, and the job begins anew") from error
 
     def status(self, job: Job) -> str:
         return self.record(job).get("status", "waiting")
