@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atelier.report.notes import caption, cautions
+from atelier.report.notes import asked, caption, cautions, texts
 from atelier.report.write import write_report
 from atelier.sweeps.aggregate import aggregate
 
@@ -32,6 +32,16 @@ def test_a_full_sweep_of_sound_runs_has_nothing_to_say(
     assert caption(results) == (
         "4 settings, 12 runs; seeds 0, 1, 2. Mean ± standard deviation over seeds (number of runs)."
     )
+
+
+def test_each_claim_is_told_by_itself(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    """One without a text, in a study's file that is being written, is left out."""
+    study = {"question": "Which? ", "claims": [{"says": "Adam wins"}, {"where": "figure 1"}, {"says": "lr matters "}]}
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, study="s", presentation=study)
+    told = [("Question", "Which?"), ("Claim", "Adam wins"), ("Claim", "lr matters")]
+    assert texts(aggregate([sweep])) == told
+    assert asked({"claim": "As it was. "}) == [("Claim", "As it was.")]
+    assert asked({}) == []
 
 
 def test_doubtful_origins_are_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
