@@ -269,33 +269,6 @@ def test_a_manifest_that_cannot_be_read_is_a_failed_run_among_the_others(tmp_pat
     assert setting.objective.mean == 1.0
 
 
-def test_a_job_that_was_trained_longer_is_told_apart(tmp_path: Path) -> None:
-    """The sweep's own keys have equal values in two rows then."""
-    epochs = {"data": {}, "trainer": {"max_epochs": 2}}
-    for number, name in enumerate(["sgd", "adam"]):
-        folder = write_run(tmp_path / str(number), f"optimizer={name}", 0, 1.0)
-        (folder / "config.yaml").write_text(yaml.safe_dump(epochs))
-    longer = write_run(tmp_path / "2", "optimizer=adam trainer.max_epochs=3", 1, 0.5, device="cpu")
-    (longer / "config.yaml").write_text(yaml.safe_dump({**epochs, "trainer": {"max_epochs": 3}}))
-    jobs = [job(0, {"optimizer": "sgd"}), job(1, {"optimizer": "adam"}), job(2, {"optimizer": "adam"}, seed=1)]
-    results = aggregate([write_sweep(tmp_path, ["optimizer"], jobs)])
-    assert results.keys == ["optimizer", "trainer.max_epochs"]
-    assert [list(setting.values.values()) for setting in results.settings] == [
-        ["adam", "3"],
-        ["sgd", "2"],
-        ["adam", "2"],
-    ]
-
-
-def test_a_job_that_is_named_beside_its_sweep_counts_once(tmp_path: Path) -> None:
-    for seed in range(2):
-        write_run(tmp_path / "sweep" / str(seed), "optimizer=sgd", seed, 1.0)
-    sweep = write_sweep(tmp_path / "sweep", [], [job(0, {"optimizer": "sgd"}), job(1, {"optimizer": "sgd"}, seed=1)])
-    alone = write_run(tmp_path / "run", "optimizer=adam", 0, 1.0)
-    for folders in ([sweep, sweep / "1", alone], [sweep / "1", alone, sweep]):
-        assert sorted(setting.objective.n for setting in aggregate(folders).settings) == [1, 2]
-
-
 def test_a_folder_given_twice_counts_once(tmp_path: Path) -> None:
     write_run(tmp_path / "runs/0", "optimizer=sgd", 0, 1.0)
     assert len(aggregate([tmp_path, tmp_path / "runs", tmp_path / "runs/0"]).records) == 1

@@ -205,6 +205,8 @@ def test_a_sweep_with_a_damaged_run_tells_what_to_delete(make_sweep: Make, run_l
         Sweep.open(str(sweep.path), Path()).unfinished()
     assert str(error.value).startswith(f"{damaged} is damaged: ")
     assert str(error.value).endswith(f"; delete {damaged.parent}, and the job begins anew")
+
+
 def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well best=1", "do=well best=2", "do=well best=3")
     told: list[float] = []
