@@ -195,7 +195,7 @@ def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> N
     for there, value, message in (
         ("b", "adam", None),
         ("b", "adagrad", "a.yaml: study.claims[0].checks[0].than.optimizer=adagrad: no setting has it"),
-        ("c", "adam", "study=c: there is no such study; choose from: a, b"),
+        ("c", "adam", "a.yaml: study.claims[0].checks[0].than_study=c: no 'c'; choose from: a, b"),
     ):
         written = text.format(check.replace("THERE", there).replace("VALUE", value))
         (tmp_path / "study" / "a.yaml").write_text(written)
