@@ -26,6 +26,7 @@ TORCHS = {
         "trainer.precision: this processor cannot compute this network in bf16; give trainer.precision=32-true"
     ),
 }
+OF_A_RUN = ("eval", "export", "predict", "sample")  # the commands that open a finished run
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
@@ -48,7 +49,8 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         group = match[1].split("/")[-1]
         if group in groups(conf):
-            return f"{group}: this command takes no {group}=; data.KEY=VALUE and task.KEY=VALUE change keys of the run"
+            advice = "; data.KEY=VALUE and task.KEY=VALUE change keys of the run" * (verb in OF_A_RUN)
+            return f"{group}: this command takes no {group}={advice}"
         if match[1].startswith("hydra/sweeper/"):
             return f"{match[1]} belongs to hydra/sweeper=optuna: give hydra/sweeper=optuna too"
         return f"{match[1]}: {not_among(group, groups(conf))}"
