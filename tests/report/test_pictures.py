@@ -191,6 +191,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(
             {"kind": "curves", "splits": ["train", "valid"]},
             "f.splits=['train', 'valid']: give a list",
         ),
+        ({"kind": "curves", "splits": []}, "f.splits=[]: give a list that is not empty"),
         ({"kind": "pictures"}, "f.name is missing: give text"),
         ({"kind": "pictures", "name": "latents", "epochs": 0}, "f.epochs=0: give a whole number of 1 or more"),
         (

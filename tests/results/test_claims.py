@@ -1,5 +1,6 @@
 """The claims of a study: what is taken, and what is refused with its key, its value and the choices."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ BAD = [
     (study({"metric": "val/accuracy", "above": 0}), "because is missing: say why the bound is above 0"),
     (study({**CHECK, "above": 0.1}), "because is missing: say why the bound is above 0.1"),
     (study({**CHECK, "than": {"optimizer": "sgd"}}), "both sides of the difference are the same"),
+    (study({**CHECK, "above": math.nan}), "checks[0].above=nan: give a finite number"),
     (study({**CHECK, "of": "sgd"}), "checks[0].of=sgd: give base or a mapping"),
     (study({**CHECK, "of": {"optimzer": "sgd"}}), "checks[0].of.optimzer=sgd: the study does not vary it; choose from"),
     (study({**CHECK, "than": {"optimizer.lr": 0.02}}), "than.optimizer.lr=0.02: no setting has it; choose from: 0.1,"),
