@@ -120,3 +120,9 @@ def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool
     told = explain(error, conf, verb)
     assert told.startswith("logger: this command takes no logger=")
     assert ("data.KEY=VALUE" in told) == advised
+
+
+@pytest.mark.parametrize(("typed", "written"), [("tags=[ä,b]", "tags=['ä', …]"), ("tags=(half", "tags='(half'")])
+def test_a_value_that_hydra_cannot_read_is_told_without_hydras_words(told: Told, typed: str, written: str) -> None:
+    line = "text with such characters stands in quotes, Hydra's and the shell's:"
+    assert told(typed) == f'{typed}: {line}\n  "{written}"'

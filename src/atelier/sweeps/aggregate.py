@@ -160,7 +160,7 @@ def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     records = [record for runs in settings for record in runs]
     of_one = len(sweeps) == 1 and all(record.job for record in records)
     own = [bare(str(key)) for key in sweeps[0].content.get("swept", [])] if of_one else []
-    if of_one and len({tuple(known(key, runs) for key in own) for runs in settings}) == len(settings):
+    if len({tuple(known(key, runs) for key in own) for runs in settings}) == len(settings):
         return own
     keys = dict.fromkeys(key for record in records for key in typed(record))
     found = {key: [known(key, runs) for runs in settings] for key in keys if key not in own}

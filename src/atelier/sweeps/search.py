@@ -171,12 +171,11 @@ class Search:
             if job.number in failed and self.sweep.status(job) == "completed":
                 lines.append(f"trial {job.number}, {job.name}: {metric} was never a finite number")
         if best := self.best():
-            record, when = self.sweep.record(best), ""
+            record, at = self.sweep.record(best), ""
             if found := record.get("objective"):  # else somebody has deleted its folder
                 by_steps = record.get("counts") == "steps"
-                when = f" at step {found['best_step']}" if by_steps else f" at epoch {found['best_epoch'] + 1}"
-            value = f"{self.study.best_value:.6g}"
-            lines.append(f"The best is trial {best.number}: {metric} {value}{when} with {best.name}")
+                at = f" at step {found['best_step']}" if by_steps else f" at epoch {found['best_epoch'] + 1}"
+            lines.append(f"The best is trial {best.number}: {metric} {self.study.best_value:.6g}{at} with {best.name}")
             lines.append(f"Train that setting again: {command('train')} {shlex.join(best.overrides)}")
         return lines
 
