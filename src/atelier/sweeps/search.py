@@ -105,8 +105,9 @@ class Search:
             print(f"trial {trial.number} has the setting of job {earlier.number}, so it is not trained", flush=True)
             return None
         facts = self.check(overrides)
-        problem = facts.pop("problem", None)
-        job = Job(trial.number, overrides, self.space.values(overrides), {**facts, "trial": trial.number})
+        problem, known = facts.pop("problem", None), facts.pop("values", {})
+        values = {key: value or known.get(key, "") for key, value in self.space.values(overrides).items()}
+        job = Job(trial.number, overrides, values, {**facts, "trial": trial.number})
         self.sweep.add(job)
         if problem is not None:
             self.sweep.prepare(job)
