@@ -207,6 +207,24 @@ def test_a_sweep_with_a_damaged_run_tells_what_to_delete(make_sweep: Make, run_l
     assert str(error.value).endswith(f"; delete {damaged.parent}, and the job begins anew")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"jobs": {}},
+        {"jobs": ["a"]},
+        {"jobs": [{"number": 0}]},
+        {"swept": "lr"},
+        {"presentation": []},
+        {"search": "tpe"},
+    ],
+    ids=str,
+)
+def test_a_sweep_whose_record_is_damaged_is_told(make_sweep: Make, damage: dict[str, Any]) -> None:
+    (sweep := make_sweep("do=well")).manifest.update(**damage)
+    with pytest.raises(InputError, match=rf"sweep.json cannot be read: (its|one of its) {next(iter(damage))} "):
+        Sweep.read(sweep.path)
+
+
 def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well best=1", "do=well best=2", "do=well best=3")
     told: list[float] = []

@@ -159,7 +159,7 @@ def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     """
     records = [record for runs in settings for record in runs]
     of_one = len(sweeps) == 1 and all(record.job for record in records)
-    own = [bare(str(key)) for key in sweeps[0].content.get("swept", [])] if of_one else []
+    own = [bare(str(key)) for key in sweeps[0].content.get("swept") or []] if of_one else []
     if len({tuple(known(key, runs) for key in own) for runs in settings}) == len(settings):
         return own
     keys = dict.fromkeys(key for record in records for key in typed(record))
