@@ -44,7 +44,7 @@ def check_job(
     register_resolvers(root)
     GlobalHydra.instance().clear()
     try:
-        check_typed(overrides, root / "conf")
+        check_typed(overrides, root / "conf", "job")  # its sweep may read a key that no other reads
         with initialize_config_dir(str(root / "conf"), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
             config = compose("train", overrides, return_hydra_config=True)
             choices = config.hydra.runtime.choices
