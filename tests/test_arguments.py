@@ -1,5 +1,6 @@
 """Values against signatures: kinds, bounds, choices; and the words for what is taken."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,3 +141,16 @@ def test_what_has_to_be_given_is_asked_for() -> None:
         check_complete("rows[0]", Row, {"count": 2})
     with pytest.raises(InputError, match=r"^rows\[0\]=3: give a mapping with keys of: name, count$"):
         check_complete("rows[0]", Row, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("0.5", "bound='0.5': "), ("null", "bound='null': "), ("true", "bound='true': "), ("high", "bound=high: ")],
+)
+def test_a_text_that_looks_like_something_else_is_told_in_quotes(value: str, told: str) -> None:
+    """Else a number is asked for where a number seems to stand."""
+
+    def node(bound: float | None) -> None: ...
+
+    with pytest.raises(WrongValue, match=re.escape(f"{told}give a number or null")):
+        check_arguments("", node, {"bound": value})

@@ -38,7 +38,8 @@ class WrongValue(InputError):
     """A value of a wrong type, out of bounds, or not among the choices."""
 
     def __init__(self, key: str, value: Any, told: str) -> None:
-        super().__init__(f"{key}={typed(value)}: {told}")
+        shown = repr(value) if isinstance(value, str) and is_json(value) else typed(value)
+        super().__init__(f"{key}={shown}: {told}")
         self.key, self.value, self.told = key, value, told
 
 
@@ -195,6 +196,15 @@ def describe(hint: Any) -> str:
     if origin in (dict, Mapping):
         return "a mapping" if Any in options else f"a mapping {{{describe(options[0])}: {describe(options[1])}}}"
     return getattr(hint, "__name__", str(hint))
+
+
+def is_json(text: str) -> bool:
+    """Whether a text would be read as a number, true, false, null or a list, without quotes."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def typed(value: Any) -> str:

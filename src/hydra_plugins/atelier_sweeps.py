@@ -101,15 +101,13 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from atelier.compose.targets import plain
-        from atelier.results.selection import check_claims
+        from atelier.results.selection import check_claims, check_figures
         from atelier.sweeps.start import launcher_words
 
         self.config = config
         study = plain(config.study) if config.study is not None else {}
         check_claims(study)
         if study.get("figures"):
-            from atelier.report.pictures import check_figures  # imports Matplotlib
-
             check_figures(study)
         if config.sweep.resume is not None:
             words = launcher_words(config)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hydra.errors import HydraException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -111,3 +111,18 @@ def test_a_computation_that_the_processor_cannot_do_in_bf16_names_the_key(kind: 
     error = RuntimeError(f"could not create a primitive descriptor for the {kind} forward propagation primitive. Run")
     assert about_settings(error)
     assert explain(error, conf).startswith(start)
+
+
+@pytest.mark.parametrize(("verb", "advised"), [("eval", True), ("report", False), ("dashboard", False)])
+def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool) -> None:
+    """A report has no data.KEY=, of which a verb that opens a run tells."""
+    error = ConfigCompositionException("Could not override 'logger'.\nNo match in the defaults list.")
+    told = explain(error, conf, verb)
+    assert told.startswith("logger: this command takes no logger=")
+    assert ("data.KEY=VALUE" in told) == advised
+
+
+@pytest.mark.parametrize(("typed", "written"), [("tags=[ä,b]", "tags=['ä', …]"), ("tags=(half", "tags='(half'")])
+def test_a_value_that_hydra_cannot_read_is_told_without_hydras_words(told: Told, typed: str, written: str) -> None:
+    line = "text with such characters stands in quotes, Hydra's and the shell's:"
+    assert told(typed) == f'{typed}: {line}\n  "{written}"'

@@ -80,3 +80,21 @@ def test_what_lightning_refuses_is_a_problem_of_the_job(data_dir: Path, override
     job = ["network=mlp", "trainer=cpu", *override.split()]
     problem = check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], job)["problem"]
     assert [word for word in words if word not in problem] == []
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("penalty=null", "penalty=null: give penalty the name of one of its options; --help lists them"),
+        ("trainer.logger=false", "trainer.logger=false: the run sets trainer.logger itself; use logger=NAME"),
+    ],
+)
+def test_what_nobody_may_type_is_refused_in_a_job_too(data_dir: Path, override: str, told: str) -> None:
+    """A study's file has such values, and no command line."""
+    assert check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], [override]) == {"problem": told}
+
+
+def test_a_key_that_only_the_sweep_reads_is_no_problem_of_its_jobs(data_dir: Path) -> None:
+    """As in -m +place=x 'hydra.sweep.dir=logs/${place}', of which the jobs get the first alone."""
+    job = ["network=mlp", "trainer=cpu", "+place=x"]
+    assert "problem" not in check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], job)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from atelier.data.clock_renderer import render
 from atelier.data.clock_scene import Scene, draw_scenes, hand_angles, project
+from atelier.data.clocks import WALL_CLOCK
 
 
 def scenes(times: Tensor, seed: int = 0, **overrides: object) -> Scene:
@@ -149,3 +150,10 @@ def test_wrong_times(times: Tensor, named: str) -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="colour"):
         scenes(random_times(9), colour=1.0)
+
+
+def test_the_wall_clock_has_its_other_parameters_from_the_same_draws() -> None:
+    times = torch.zeros(50, 2, dtype=torch.int64)
+    many, one = (draw_scenes(times, torch.Generator().manual_seed(3), **kept) for kept in ({}, WALL_CLOCK))
+    assert torch.equal(many.rotation, one.rotation)
+    assert torch.equal(many.noise_offset, one.noise_offset)

@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
 
-from atelier.compose.targets import build
 from atelier.data import clocks
-from atelier.data.clock_scene import Scene, draw_scenes
+from atelier.data.clock_scene import Scene
 from atelier.data.clocks import WALL_CLOCK, ClockArrays, Clocks, WallClock
 from atelier.errors import InputError
 
 SIDE = 8
-Compose = Callable[..., DictConfig]
 
 
 def options(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -93,13 +90,6 @@ def test_the_wall_clock_is_one_clock_in_all_pictures_which_differ_otherwise(
     varied = {field.name for field in fields(Scene) if len(getattr(scenes[0], field.name).unique(dim=0)) > 1}
     assert varied == {field.name for field in fields(Scene)} - WALL_CLOCK.keys()
     assert data.cache_name != rendered(tmp_path).cache_name
-
-
-def test_the_wall_clock_has_its_other_parameters_from_the_same_draws(tmp_path: Path) -> None:
-    times = torch.zeros(50, 2, dtype=torch.int64)
-    many, one = (draw_scenes(times, torch.Generator().manual_seed(3), **kept) for kept in ({}, WALL_CLOCK))
-    assert torch.equal(many.rotation, one.rotation)
-    assert torch.equal(many.noise_offset, one.noise_offset)
 
 
 def test_the_pictures_are_rendered_once(tmp_path: Path, renderings: list[int]) -> None:
@@ -303,14 +293,3 @@ def test_an_array_of_pickled_objects_is_refused(arrays: tuple[Path, Path]) -> No
 def test_a_missing_file_is_named(arrays: tuple[Path, Path], index: int) -> None:
     arrays[index].unlink()
     assert "there is no such file" in refused(arrays, ("images", "labels")[index], arrays[index])
-
-
-# ---------------------------------------------------------------------- every file of conf/data
-
-
-def test_every_data_set_is_built_from_its_file(
-    compose: Compose, context: Callable[[str, str], list[str]], data_option: str, tmp_path: Path
-) -> None:
-    config = compose(*context("data", data_option), f"data={data_option}", f"paths.data={tmp_path}")
-    data = build(config.data)
-    assert data.batch_size == config.data.batch_size

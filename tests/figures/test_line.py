@@ -93,6 +93,12 @@ def test_a_key_that_is_not_numeric_is_told(group: Make, x: str, told: str) -> No
         gather(groups, "val/loss", x=x)
 
 
+def test_where_no_key_is_numeric_none_is_said_to_be_asked_for(group: Make) -> None:
+    groups = [group({"network": f"n{value}"}, [1.0]) for value in "12"]
+    with pytest.raises(InputError, match=r"^a line needs a swept key with numbers; there are: network$"):
+        gather(groups, "val/loss")
+
+
 def test_the_words_have_every_number(chart: Any) -> None:
     assert "lstm, 5: 1 (1); lstm, 10: 3.0 ± 1.4 (2); rnn, 5: 8.0 ± 1.4 (2)" in describe(chart)
 

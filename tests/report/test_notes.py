@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atelier.report.notes import caption, cautions
+from atelier.report.notes import asked, caption, cautions, texts
 from atelier.report.write import write_report
 from atelier.sweeps.aggregate import aggregate
 
@@ -34,6 +34,16 @@ def test_a_full_sweep_of_sound_runs_has_nothing_to_say(
     )
 
 
+def test_each_claim_is_told_by_itself(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    """One without a text, in a study's file that is being written, is left out."""
+    study = {"question": "Which? ", "claims": [{"says": "Adam wins"}, {"where": "figure 1"}, {"says": "lr matters "}]}
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, study="s", presentation=study)
+    told = [("Question", "Which?"), ("Claim", "Adam wins"), ("Claim", "lr matters")]
+    assert texts(aggregate([sweep])) == told
+    assert asked({"claim": "As it was. "}) == [("Claim", "As it was.")]
+    assert asked({}) == []
+
+
 def test_doubtful_origins_are_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
     sweep = made_up_sweep(
         tmp_path / "s",
@@ -56,7 +66,30 @@ def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path:
     assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
 
 
+def test_a_job_that_is_named_beside_its_sweep_counts_once(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
+    sweep = made_up_sweep(tmp_path / "s", {}, accuracy)
+    for folders in ([sweep, sweep / "1"], [sweep / "1", sweep]):
+        (setting,) = aggregate(folders).settings
+        assert setting.objective.n == 3
+
+
 # ---------------------------------------------------------------------- rows that are less than they seem
+
+
+def test_a_job_that_was_trained_longer_is_told_apart(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    """The sweep's own keys have equal values in two rows then."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        longer = {"overrides": ["optimizer=adam", "trainer.max_epochs=3"], "config_hash": "longer"}
+        return longer if (values, seed) == ({"optimizer": "adam"}, 2) else {}
+
+    grid, config = {"optimizer": ["sgd", "adam"]}, {"trainer": {"max_epochs": 2}}
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, accuracy, change=change, config=config)])
+    assert results.keys == ["optimizer", "trainer.max_epochs"]
+    rows = [(*setting.values.values(), setting.objective.n) for setting in results.settings]
+    assert rows == [("adam", "3", 1), ("adam", "2", 2), ("sgd", "2", 3)]
 
 
 def test_incomplete_settings_and_rows_that_mix_machines_are_marked_in_every_table(

@@ -90,6 +90,19 @@ def test_two_figures_of_one_kind_and_metric_have_files_of_their_own(made_up_swee
     assert [picture.path.name for picture in pictures] == ["curves_loss", "curves_loss_2"]
 
 
+def test_a_figure_of_some_settings_tells_which_unless_the_study_does(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    """Its labels leave out what they have in common."""
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising, seeds=(0,))])
+    line = {"kind": "line", "metric": "test/accuracy", "of": {"optimizer": "adam"}}
+    told, own, whole = draw_pictures(results, [line, {**line, "caption": "Ours."}, {**line, "of": {}}], tmp_path / "f")[
+        0
+    ]
+    assert told.caption == "Only adam. Test accuracy against the learning rate, n = 1."
+    assert own.caption == "Ours. Test accuracy against the learning rate, n = 1."
+    assert whole.caption.startswith("Test accuracy against")
+
+
 @pytest.mark.parametrize(
     ("key", "typed", "of", "drawn"),
     [
@@ -178,6 +191,7 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_others(
             {"kind": "curves", "splits": ["train", "valid"]},
             "f.splits=['train', 'valid']: give a list",
         ),
+        ({"kind": "curves", "splits": []}, "f.splits=[]: give a list that is not empty"),
         ({"kind": "pictures"}, "f.name is missing: give text"),
         ({"kind": "pictures", "name": "latents", "epochs": 0}, "f.epochs=0: give a whole number of 1 or more"),
         (

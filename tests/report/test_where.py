@@ -155,6 +155,15 @@ def test_only_runs_of_a_known_setting_are_told_as_runs_of_one(
     assert ("runs of one setting" in capsys.readouterr().out) is told
 
 
+def test_what_follows_from_the_seed_is_no_setting(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
+    for seed, folder in enumerate(folders):
+        (folder / "config.yaml").write_text(f"{{seed: {seed}, data: {{seed: {seed}, split_seed: {seed + 1}}}}}\n")
+    print_diff(*map(str, folders), logs)
+    shown = capsys.readouterr().out
+    assert ("data.split_seed" in shown, "data.seed" in shown) == (True, False)
+
+
 def test_a_pair_is_two_runs(logs: Path) -> None:
     for wrong in ("latest", ["a"], ["a", "b", "c"]):
         with pytest.raises(InputError, match="name two runs"):

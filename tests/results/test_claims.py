@@ -1,5 +1,6 @@
 """The claims of a study: what is taken, and what is refused with its key, its value and the choices."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,12 @@ import pytest
 
 from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
-from atelier.report.notes import claim_words
 from atelier.results.claims import Check, Side, read_claims
-from atelier.results.selection import check_claims
+from atelier.results.selection import check_claims, check_figures
 from atelier.results.studies import read_study, study_names
 from atelier.results.told import condition, told
 from atelier.sweeps.grid import value_meant
+from atelier.sweeps.study import written
 
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
 CHECK = {"metric": "val/accuracy", "of": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "above": 0}
@@ -94,10 +95,11 @@ BAD = [
     (study({"metric": "val/accuracy", "above": 0}), "because is missing: say why the bound is above 0"),
     (study({**CHECK, "above": 0.1}), "because is missing: say why the bound is above 0.1"),
     (study({**CHECK, "than": {"optimizer": "sgd"}}), "both sides of the difference are the same"),
+    (study({**CHECK, "above": math.nan}), "checks[0].above=nan: give a finite number"),
     (study({**CHECK, "of": "sgd"}), "checks[0].of=sgd: give base or a mapping"),
     (study({**CHECK, "of": {"optimzer": "sgd"}}), "checks[0].of.optimzer=sgd: the study does not vary it; choose from"),
     (study({**CHECK, "than": {"optimizer.lr": 0.02}}), "than.optimizer.lr=0.02: no setting has it; choose from: 0.1,"),
-    (study({**CHECK, "of": {"seed": 0}}), "checks[0].of.seed=0: a claim is about all seeds"),
+    (study({**CHECK, "of": {"seed": 0}}), "checks[0].of.seed=0: a claim or a figure is about all seeds"),
     (study({**CHECK, "of": "base"}), "checks[0].of=base: the study has none"),
 ]
 
@@ -152,16 +154,35 @@ def test_a_bound_is_told_with_its_tolerance() -> None:
     assert condition(claim.checks[0]) == "seconds, sgd = 9.3 ± 1.6"
 
 
-def test_the_words_of_all_claims_are_the_heading_and_those_of_an_older_sweep_too() -> None:
-    assert claim_words({"claims": [{"says": "A. \n"}, {"says": "B."}]}) == "A. B."
-    assert claim_words({"claim": "As it was. "}) == "As it was."
-    assert claim_words({}) == ""
-
-
 def test_the_claims_of_every_study_are_about_settings_that_it_has(conf: Path, study_option: str) -> None:
     register_resolvers(conf.parent)
     lines = list(told(read_study(conf, study_option), conf))
     assert [line for line in lines if "WRONG" in line] == []
+
+
+def test_the_figures_of_every_study_are_of_settings_that_it_has(conf: Path, study_option: str) -> None:
+    check_figures((written(conf, study_option) or {})["study"])
+
+
+@pytest.mark.parametrize(
+    ("figure", "told"),
+    [
+        ({"kind": "pie"}, "study.figures[1].kind=pie: give one of"),
+        (
+            {"of": {"activation": "tanh"}},
+            "study.figures[1].of.activation=tanh: the study does not vary it; choose from",
+        ),
+        ({"of": [{"optimizer": "sgd"}, {"optimizer": "adm"}]}, "study.figures[1].of.optimizer=adm: no setting has it"),
+        ({"of": {"seed": 1}}, "study.figures[1].of.seed=1: a claim or a figure is about all seeds"),
+    ],
+)
+def test_a_figure_that_no_runs_can_fill_is_refused_before_they_run(figure: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        check_figures({"grid": GRID, "figures": [{"kind": "bars"}, {"kind": "bars", **figure}]})
+
+
+def test_a_figure_of_a_study_whose_grid_is_typed_is_not_compared_with_it() -> None:
+    check_figures({"figures": [{"kind": "bars", "of": {"optimizer": "sgd"}}]})
 
 
 def test_none_is_nothing_as_null_is() -> None:
@@ -176,7 +197,7 @@ def test_another_study_that_is_compared_with_is_checked_too(tmp_path: Path) -> N
     for there, value, message in (
         ("b", "adam", None),
         ("b", "adagrad", "a.yaml: study.claims[0].checks[0].than.optimizer=adagrad: no setting has it"),
-        ("c", "adam", "study=c: there is no such study; choose from: a, b"),
+        ("c", "adam", "a.yaml: study.claims[0].checks[0].than_study=c: no 'c'; choose from: a, b"),
     ):
         written = text.format(check.replace("THERE", there).replace("VALUE", value))
         (tmp_path / "study" / "a.yaml").write_text(written)

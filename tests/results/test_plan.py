@@ -22,6 +22,11 @@ from atelier.results.plan import read_plan
         ("entries: [{study: tiny, seeds: []}]", "entries[0].seeds=[]: give a list that is not empty"),
         ("entries: [{study: tiny, overrides: a=1}]", "entries[0].overrides=a=1: give a list, each item text"),
         ("entries: [{study: tiny, overrides: [a=1]}]", "entries[0].reduced is missing: say what a=1 reduces, and why"),
+        ("entries: [{study: tiny, seeds: [-1]}]", "entries[0].seeds=[-1]: give a list that is not empty"),
+        (
+            "entries: [{study: tiny, seeds: [0], overrides: ['seed=1,2'], reduced: x}]",
+            "entries[0].overrides: seed=1,2 would take the place of seeds=[0]; leave one out",
+        ),
         ("entries: [{study: tiny}, {study: tiny}]", "entries[1]: tiny stands there twice"),
         ("entries: {", "results.yaml cannot be read"),
     ],

@@ -9,6 +9,8 @@ import pytest
 from scipy import stats
 
 from atelier.results.claims import read_claims
+from atelier.results.page import measured
+from atelier.results.status import line, print_status
 from atelier.results.verdict import Outcome, decide, together
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, aggregate
@@ -104,9 +106,12 @@ def test_one_or_two_seeds_only_lean(results: Callable[..., Results], seeds: tupl
     assert outcome(found, **both, above=0.2).verdict == "leans to contradicted"
 
 
-def test_a_side_without_a_completed_run_is_not_run(results: Callable[..., Results]) -> None:
-    found = results(change=lambda values, seed: {"status": "failed"} if values["optimizer"] == "adam" else {})
-    assert outcome(found, of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0).verdict == "not run"
+@pytest.mark.parametrize(("status", "verdict"), [("failed", "undecided"), ("waiting", "not run")])
+def test_a_side_without_a_completed_run_decides_nothing(
+    results: Callable[..., Results], status: str, verdict: str
+) -> None:
+    found = results(change=lambda values, seed: {"status": status} if values["optimizer"] == "adam" else {})
+    assert outcome(found, of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0).verdict == verdict
     assert outcome(found, of={"optimizer": "sgd"}, above=0).verdict == "confirmed"
 
 
@@ -153,9 +158,25 @@ def test_a_number_is_taken_where_it_is_asked_for(results: Callable[..., Results]
     assert found.quantity.values == pytest.approx((value,))
 
 
-@pytest.mark.parametrize("at", [{"first": 5}, {"epoch": 5}, {"step": 3}])
-def test_what_was_not_measured_is_not_made_up(results: Callable[..., Results], at: dict[str, int]) -> None:
-    assert outcome(results(), at=at, above=0).verdict == "not run"
+@pytest.mark.parametrize(
+    "asked", [{"at": {"first": 5}}, {"at": {"epoch": 5}}, {"at": {"step": 3}}, {"metric": "val/acuracy"}], ids=str
+)
+def test_what_was_not_measured_is_not_made_up_nor_said_to_be_not_run(
+    results: Callable[..., Results], asked: dict[str, Any]
+) -> None:
+    found = outcome(results(), above=0, **asked)
+    assert (found.quantity.n, found.lost, found.verdict) == (0, 4, "undecided")
+    assert measured(found) == "–, n = 0 of 4"
+
+
+def test_the_status_tells_of_which_claims_no_run_has_a_number(
+    results: Callable[..., Results], capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = [{"metric": metric, "above": 0, "because": "so"} for metric in ("val/acuracy", "val/accuracy")]
+    claims = read_claims({"claims": [{"says": "x", "where": "y", "checks": checks}]})
+    print_status([line("made", [], [], decide(claims, {None: results()}))], cores=2)
+    told = [words for words in capsys.readouterr().out.splitlines() if "no run" in words]
+    assert told == ["made: no run has a number for its claim val/acuracy > 0"]
 
 
 def test_what_no_seed_changes_is_decided_by_one(results: Callable[..., Results]) -> None:

@@ -53,6 +53,7 @@ def test_what_is_read_is_what_was_written(manifest: Manifest) -> None:
     [
         ({"overrides": 7}, "its overrides is of another kind"),
         ({"objective": 5}, "its objective is of another kind"),
+        ({"seed": "0"}, "its seed is of another kind"),
         ({"versions": "2.15"}, "its versions is of another kind"),
         ({"objective": {"metric": "val/loss", "best": "0.5"}}, "no number"),
         ({"test": {"loss": [0.5]}}, "no number"),

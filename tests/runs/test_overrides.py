@@ -1,10 +1,11 @@
 """Texts in quotes: Hydra reads back what was meant."""
 
+import shlex
 from itertools import product
 from pathlib import Path
 
 from atelier.compose.command_line import as_text
-from atelier.runs.overrides import quoted
+from atelier.runs.overrides import quoted, typed
 from atelier.sweeps.grid import parsed
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -13,6 +14,13 @@ def test_hydra_reads_back_what_stands_in_quotes() -> None:
     texts = ["".join(letters) for length in range(5) for letters in product("\\'a", repeat=length)]
     texts += ["C:\\new\\", r"$\alpha$ = 0.1", "ü, {b}[c]", 'a "b"', "two\nlines\\\n"]
     assert {text: parsed(f"key={quoted(text)}").value() for text in texts} == {text: text for text in texts}
+
+
+def test_a_command_that_is_told_can_be_typed() -> None:
+    """Also where a folder's name has letters that Hydra reads in quotes only."""
+    for folder in ("logs/run 1", "logs/Übung", "logs/it's", "logs/a"):
+        (word,) = shlex.split(typed("sweep.resume", folder))
+        assert parsed(word).value() == folder
 
 
 def test_a_note_with_backslashes_stays_as_it_is() -> None:

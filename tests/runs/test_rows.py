@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from atelier.errors import InputError
 from atelier.runs.rows import read_curves
 
 HEAD = "epoch,step,train/loss,val/loss,test/loss\n"
@@ -27,6 +28,17 @@ def test_the_test_set_over_the_training_is_a_curve(tmp_path: Path, unit: str, pl
 @pytest.mark.parametrize("unit", ["epoch", "step"])
 def test_a_checkpoint_that_was_tested_is_no_curve(tmp_path: Path, unit: str) -> None:
     assert curves(tmp_path, "0,9,2.0,1.5,\n1,19,1.0,1.25,\n" + TESTED, unit).keys() == {"train/loss", "val/loss"}
+
+
+@pytest.mark.parametrize(
+    "text", ["0,9,2.0\n0,9,one,1.5,\n", "0,9,2.0,1.5,1.75,3,4\n", "0;9;2,0;1,5;\n", b"\xff\xfe\n"], ids=repr
+)
+def test_a_file_that_another_program_has_changed_is_told(tmp_path: Path, text: str | bytes) -> None:
+    """A spreadsheet writes commas for points, and semicolons between."""
+    file = tmp_path / "metrics.csv"
+    file.write_bytes(HEAD.encode() + (text if isinstance(text, bytes) else text.encode()))
+    with pytest.raises(InputError, match=f"^{file} is damaged: .*; without the file, the run has no curves$"):
+        read_curves(file, "epoch")
 
 
 def test_a_run_that_only_tested_has_no_curves(tmp_path: Path) -> None:

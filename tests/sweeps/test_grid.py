@@ -8,7 +8,7 @@ import hydra
 import pytest
 
 from atelier.errors import InputError
-from atelier.sweeps.grid import differences, expand, parse
+from atelier.sweeps.grid import differences, expand, parse, parsed
 from atelier.sweeps.search_space import Space
 
 STUDY = {
@@ -163,6 +163,33 @@ def test_lists_words_and_nothing_in_a_study() -> None:
         "network.hidden=[10, 20] data.augment=true x=null",
         "network.hidden=[10, 20] data.augment=true x=a",
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["größe", 'a "b"', "it's", "(half", "a=b", {"lr": 0.1, "betas": [0.9, None]}, [{"name": "ä b"}], ["ä"]],
+    ids=str,
+)
+def test_hydra_reads_a_value_of_a_study_as_the_file_has_it(value: object) -> None:
+    (job,) = expand([], {"grid": {"x": [value]}})[0].jobs
+    assert parsed(job[0]).value() == value
+
+
+@pytest.mark.parametrize(
+    ("study", "told"),
+    [
+        ({"grid": {"optimizer.lr": []}}, "optimizer.lr=[]: a study gives each key"),
+        ({"quick": {"seed": []}}, "seed=[]: a study gives each key"),
+        ({"grid": {"hydra.launcher.jobs": [1, 2]}}, "hydra.launcher.jobs: it is of the sweep and not of its jobs"),
+        ({"quick": {"hydra.launcher.jobs": 2}}, "hydra.launcher.jobs: it is of the sweep"),
+        ({"settings": [{}, {"sweep.resume": "latest"}]}, "sweep.resume: it is of the sweep"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("read", [expand, Space], ids=["grid", "search"])
+def test_what_no_job_can_have_is_refused(read: Callable[..., object], study: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        read(["optimizer=sgd,adam"], {"quick": {"seed": 0}, **study}, "quick")
 
 
 def test_jobs_that_became_equal_are_done_once() -> None:

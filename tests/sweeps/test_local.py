@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
 from atelier.sweeps import local as local_module
 from atelier.sweeps.local import Local
@@ -196,88 +197,32 @@ def test_what_is_missing_is_done_later_and_what_was_interrupted_goes_on(
     assert again.record(again.jobs[0])["overrides"] == [f"resume='{sweep.path / '0'}'"]
 
 
-# ---------------------------------------------------------------------- places
-
-
-def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, make_local: RunLocal) -> None:
-    """The first two wait for each other, so that they would not end one after the other."""
-    sweep = make_sweep("do=well beside=1/run.json", "do=well beside=0/run.json", *["do=well"] * 3)
-    running: list[int] = []
-
-    class Counting(Lines):
-        def started(self, job: Job, attempt: int) -> None:
-            running.append(len(local.running))
-
-    local = make_local(sweep, cores=8, watcher=Counting(sweep), jobs=2)
-    Loop(local).run(iter(sweep.jobs))
-    assert states(sweep) == ["completed"] * 5
-    assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
-
-
-def test_each_job_gets_the_threads_that_are_its_share(
-    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS")
+def test_a_sweep_with_a_damaged_run_tells_what_to_delete(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=well", "do=well")
-    run_local(sweep, cores=6)
-    assert sweep.record(sweep.jobs[0])["environment"]["OMP_NUM_THREADS"] == "3"
+    run_local(sweep)
+    (damaged := sweep.path / "1" / "run.json").write_text('{"status": "comp')
+    with pytest.raises(InputError) as error:
+        Sweep.open(str(sweep.path), Path()).unfinished()
+    assert str(error.value).startswith(f"{damaged} is damaged: ")
+    assert str(error.value).endswith(f"; delete {damaged.parent}, and the job begins anew")
 
 
-def test_nothing_that_a_job_puts_into_its_environment_reaches_another(make_sweep: Make, run_local: RunLocal) -> None:
-    sweep = make_sweep(*["do=well"] * 3)
-    run_local(sweep, jobs=1)
-    assert all("ATELIER_LEAK" not in sweep.record(job)["environment"] for job in sweep.jobs)
-    assert "ATELIER_LEAK" not in os.environ
-
-
-@pytest.fixture
-def on_gpus(make_sweep: Make, make_local: RunLocal) -> RunLocal:
-    """`on_gpus([1, 2], gpus=4)`: a job for one GPU and one for two, on a machine of four."""
-
-    def make(devices: list[int], gpus: int, **limits: Any) -> Local:
-        sweep = make_sweep(*["do=well"] * len(devices), accelerator="cuda", gpus=gpus)
-        for job, count in zip(sweep.jobs, devices, strict=True):
-            job.facts["devices"] = count
-        return make_local(sweep, cores=16, **limits)
-
-    return make
-
-
-def taken(local: Local) -> list[list[str] | None]:
-    return [local.taken[job.number] if local.take(job) else None for job in local.sweep.jobs]
-
-
-def test_one_job_for_each_gpu(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(on_gpus([1, 1, 1], gpus=2)) == [["0"], ["1"], None]
-
-
-def test_several_jobs_on_a_gpu(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(on_gpus([1, 1, 1, 1, 1], gpus=2, jobs_per_gpu=2)) == [["0"], ["1"], ["0"], ["1"], None]
-
-
-def test_a_job_of_several_gpus_gets_different_ones(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert taken(on_gpus([1, 2, 2], gpus=4, jobs_per_gpu=1)) == [["0"], ["1", "2"], None]
-
-
-def test_only_the_gpus_that_the_sweep_may_see_are_given(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    assert taken(on_gpus([1, 1, 1], gpus=2)) == [["3"], ["5"], None]
-
-
-def test_a_job_with_a_gpu_sees_no_other(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
-    local = on_gpus([1, 1], gpus=2)
-    Loop(local).run(iter(local.sweep.jobs))
-    seen = {local.sweep.record(job)["environment"]["CUDA_VISIBLE_DEVICES"] for job in local.sweep.jobs}
-    assert seen == {"3", "5"}
-
-
-def test_two_processes_of_a_job_take_two_places(make_sweep: Make, make_local: RunLocal) -> None:
-    sweep = make_sweep("do=well", "do=well", devices=2)
-    assert taken(make_local(sweep, cores=3)) == [["", ""], None]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"jobs": {}},
+        {"jobs": ["a"]},
+        {"jobs": [{"number": 0}]},
+        {"swept": "lr"},
+        {"presentation": []},
+        {"search": "tpe"},
+    ],
+    ids=str,
+)
+def test_a_sweep_whose_record_is_damaged_is_told(make_sweep: Make, damage: dict[str, Any]) -> None:
+    (sweep := make_sweep("do=well")).manifest.update(**damage)
+    with pytest.raises(InputError, match=rf"sweep.json cannot be read: (its|one of its) {next(iter(damage))} "):
+        Sweep.read(sweep.path)
 
 
 def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(make_sweep: Make, make_local: RunLocal) -> None:

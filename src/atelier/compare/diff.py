@@ -38,9 +38,10 @@ def print_diff(first: str, second: str, logs: Path) -> None:
     labels, made, results = (list(unlike(runs[0], runs[1], keys)) for keys in (LABELS, MADE_WITH, RESULTS))
     settings = [(key, *pair) for key, pair in differences(*configs).items()]
     known = {key for key, _, _ in labels}
+    seeds = tuple(run.get("seed") for run in runs)  # a data set's own seed may follow it
     parts = {
         "": labels,
-        "setting": [row for row in settings if row[0] not in known],
+        "setting": [row for row in settings if row[0] not in known and (row[0], row[1:]) != ("data.seed", seeds)],
         "made with": made,
         "results": results,
     }

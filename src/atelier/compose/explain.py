@@ -26,6 +26,7 @@ TORCHS = {
         "trainer.precision: this processor cannot compute this network in bf16; give trainer.precision=32-true"
     ),
 }
+OF_A_RUN = ("eval", "export", "predict", "sample")  # the commands that open a finished run
 CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
 
 
@@ -48,7 +49,8 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         group = match[1].split("/")[-1]
         if group in groups(conf):
-            return f"{group}: this command takes no {group}=; data.KEY=VALUE and task.KEY=VALUE change keys of the run"
+            advice = "; data.KEY=VALUE and task.KEY=VALUE change keys of the run" * (verb in OF_A_RUN)
+            return f"{group}: this command takes no {group}={advice}"
         if match[1].startswith("hydra/sweeper/"):
             return f"{match[1]} belongs to hydra/sweeper=optuna: give hydra/sweeper=optuna too"
         return f"{match[1]}: {not_among(group, groups(conf))}"
@@ -62,9 +64,7 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
         return f"{group} needs {match[1]}.{match[2]}, which is missing; choose another {match[1]}= or {group}="
     if isinstance(error, OverrideParseException):
-        if "=" not in error.override:
-            return without_key(error.override, conf, verb)
-        return unparsed(error.override, error.message.splitlines()[0])
+        return unparsed(error.override) if "=" in error.override else without_key(error.override, conf, verb)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {str(error.msg or error).splitlines()[0]}"
     if isinstance(error, OSError):
@@ -87,17 +87,16 @@ def without_key(value: str, conf: Path, verb: str) -> str:
     return f"{value}: write {' or '.join(f'{key}={value}' for key in keys or ['KEY'])}; --help lists the keys"
 
 
-def unparsed(override: str, why: str) -> str:
+def unparsed(override: str) -> str:
     """The message for a value that Hydra cannot read, with the way to write it."""
     key, _, value = override.partition("=")
     if (name := readable(override)) != override:
         return f"{name}: Hydra reads no name that is not UTF-8, or with such a letter; give the folder that it lies in"
-    listed = value.startswith("[")
-    text = value[1:].rstrip("]").split(",")[0] if listed else value
-    written = typed(key, text) if re.search(r"""["'$`\\!]""", text) else f"\"{key}='{text}'\""
-    if listed:
-        written = f"\"{key}=['{text}', …]\""
-    return f"{override}: {why}; text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
+    if value.startswith("["):
+        written = f"\"{key}=['{value[1:].rstrip(']').split(',')[0]}', …]\""
+    else:
+        written = typed(key, value) if re.search(r"""["'$`\\!]""", value) else f"\"{key}='{value}'\""
+    return f"{override}: text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
 
 
 def missing_key(key: str, conf: Path) -> str:

@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import typed
+from atelier.compose.command_line import check_typed
 from atelier.compose.explain import explain
 from atelier.errors import InputError
 
@@ -43,6 +44,7 @@ def check_job(
     register_resolvers(root)
     GlobalHydra.instance().clear()
     try:
+        check_typed(overrides, root / "conf", "job")  # its sweep may read a key that no other reads
         with initialize_config_dir(str(root / "conf"), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
             config = compose("train", overrides, return_hydra_config=True)
             choices = config.hydra.runtime.choices

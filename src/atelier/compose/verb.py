@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.command_line import check_typed, in_order
-from atelier.compose.explain import TORCHS, UNUSABLE, explain
+from atelier.compose.explain import OF_A_RUN, TORCHS, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.local_settings import check_local
@@ -101,7 +101,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
 def with_plus(verb: str, arguments: Iterable[str]) -> list[str]:
     """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
-    added = ("data.", "task.") if verb in ("eval", "export", "predict", "sample") else ()
+    added = ("data.", "task.") if verb in OF_A_RUN else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
 
 

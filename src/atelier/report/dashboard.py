@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.report.notes import claim_words, quick
+from atelier.report.notes import asked, quick
 from atelier.runs.folder import last_two, read_yaml
 
 BY_SETTING = "JobType"  # runs of a setting share their W&B job type
@@ -93,8 +93,7 @@ def columns(metrics: Path) -> list[str]:
 
 def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
     yield f"**{sweep['study'] or sweep['experiment']}**, {sweep['created']}, {len(sweep['jobs'])} runs"
-    study = sweep["presentation"] or {}
-    yield from filter(None, (str(study.get("question") or ""), claim_words(study)))
+    yield from (text for _, text in asked(sweep["presentation"] or {}))
     if changes := quick(sweep):
         yield f"Budget quick: {changes}"
 

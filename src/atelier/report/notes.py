@@ -26,16 +26,14 @@ def title(results: Results) -> str:
 def texts(results: Results) -> list[tuple[str, str]]:
     """The questions and the claims of the studies, each with its heading."""
     studies = {sweep.content.get("study"): sweep.content for sweep in results.sweeps if sweep.content.get("study")}
-    shown: list[dict[str, Any]] = [content.get("presentation") or {} for content in studies.values()]
-    question = " ".join(str(one["question"]).strip() for one in shown if one.get("question"))
-    claim = " ".join(told for one in shown if (told := claim_words(one)))
-    return [(word, text) for word, text in (("Question", question), ("Claim", claim)) if text]
+    return [told for content in studies.values() for told in asked(content.get("presentation") or {})]
 
 
-def claim_words(study: dict[str, Any]) -> str:
-    """The texts of a study's claims, joined; a sweep of an earlier version stores them as one text."""
-    told = [str(one["says"]) for one in study.get("claims") or []] or [str(study.get("claim") or "")]
-    return " ".join(text.strip() for text in told)
+def asked(study: dict[str, Any]) -> list[tuple[str, str]]:
+    """The question and the claims of a study, each with its heading; an earlier sweep stores a text `claim`."""
+    claims = study.get("claims") or [{"says": study.get("claim")}]
+    told = [("Question", study.get("question")), *(("Claim", one.get("says")) for one in claims)]
+    return [(word, str(text).strip()) for word, text in told if text]
 
 
 def name(content: dict[str, Any]) -> str:

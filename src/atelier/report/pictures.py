@@ -17,7 +17,7 @@ from atelier.figures.palette import save
 from atelier.figures.words import describe_values
 from atelier.report.groups import groups
 from atelier.sweeps.aggregate import Results
-from atelier.sweeps.grid import has
+from atelier.sweeps.grid import has, text_of
 
 Wanted = Mapping[str, Any]  # the keys of `Wish`, and the arguments of the kind's `gather`
 
@@ -77,13 +77,16 @@ def draw_picture(wanted: Wanted, found: list[Group], results: Results, folder: P
     # Curves draw a metric of training and validation, without the split.
     options.setdefault("metric", results.metric.partition("/")[2] if wanted["kind"] == "curves" else results.metric)
     kind = load(wanted["kind"])
-    data = kind.gather(only(found, wanted.get("of") or {}), **options)
+    of = wanted.get("of") or {}
+    data = kind.gather(only(found, of), **options)
     name = f"{wanted['kind']}_{options['metric'].replace('/', '_')}"
     path = folder / next(n for n in (name, *(f"{name}_{i}" for i in range(2, 99))) if n not in taken)
     figure = kind.draw(data)
     save(figure, path)
-    # The study's text, then the general caption of the kind.
-    caption = " ".join(filter(None, (str(wanted.get("caption") or "").strip(), kind.caption(data))))
+    # The study's text, or what the settings have in common; then the general caption of the kind.
+    common = describe_values({key: text_of(of[key]) for key in of}) if isinstance(of, Mapping) else ""
+    text = str(wanted.get("caption") or "").strip() or f"Only {common}." * bool(common)
+    caption = " ".join(filter(None, (text, kind.caption(data))))
     return Picture(path, caption, kind.describe(data), figure.get_figwidth() > 8, hover.points(figure))
 
 
@@ -136,15 +139,6 @@ def choose(results: Results, found: list[Group]) -> list[Wanted]:
         kind = "bars"
     kinds = [kind, "importance"] if len(crossed(group.values for group in found)) > 1 else [kind]
     return [*wanted, *({"kind": kind, "metric": metric} for kind in kinds)]
-
-
-def check_figures(study: Mapping[str, Any]) -> None:
-    """
-    Raises:
-        InputError: for a figure of a `study` node with an unknown kind, or with wrong options.
-    """
-    for number, one in enumerate(study.get("figures") or []):
-        check_figure(one, f"study.figures[{number}]")
 
 
 def check_figure(wanted: Wanted, where: str) -> None:

@@ -70,9 +70,6 @@ def write_report(
         check_files(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"output={output}: cannot be written: {error.strerror}") from error
-    try:
         write(results, comparison, tex, output, drawn_for, f"Only runs with {asked.where}. " if asked.where else "")
     except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:  # the verb tells of rights and disks
         where = error.filename2 or error.filename

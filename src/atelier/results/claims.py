@@ -20,6 +20,7 @@ why the claim does not hold here. For a `test/` metric without `at`, the final t
 during the training.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -178,6 +179,8 @@ def read_check(given: Mapping[str, Any], where: str) -> Check:
     if (relation == "near") != (given.get("within") is not None):
         raise InputError(f"{where}: `near` and `within` go together: |value - near| <= within")
     bound, because = float(given[relation]), (given.get("because") or "").strip()
+    if not math.isfinite(bound):
+        raise WrongValue(f"{where}.{relation}", bound, "give a finite number")
     of_a_sign = than is not None and relation != "near" and bound == 0
     if not (because or of_a_sign):
         raise InputError(f"{where}.because is missing: say why the bound is {relation} {bound:g}")

@@ -161,7 +161,7 @@ def claim_rows(one: Decided) -> Iterator[str]:
 def measured(outcome: Outcome) -> str:
     quantity = outcome.quantity
     of = f" of {quantity.n + outcome.lost}" if outcome.lost else ""
-    return f"{whole_number(quantity.mean, quantity.std)}, n = {quantity.n}{of}" if quantity.n else DASH
+    return f"{whole_number(quantity.mean, quantity.std)}, n = {quantity.n}{of}" if quantity.n or of else DASH
 
 
 def in_bold(verdict: str) -> str:

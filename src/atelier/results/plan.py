@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from annotated_types import MinLen
+from annotated_types import Ge, MinLen
 
 from atelier.arguments import check_complete
 from atelier.errors import InputError
@@ -32,7 +32,7 @@ class Entry:
     """The keys of an entry of the list."""
 
     study: str
-    seeds: Annotated[Sequence[int], MinLen(1)] | None = None
+    seeds: Annotated[Sequence[Annotated[int, Ge(0)]], MinLen(1)] | None = None
     overrides: Sequence[str] | None = None
     reduced: str | None = None
 
@@ -141,6 +141,8 @@ def parts_of(entry: Any, where: str, conf: Path, results: Path) -> Iterator[Part
     reduced = (entry.get("reduced") or "").strip()
     if overrides and not reduced:
         raise InputError(f"{where}.reduced is missing: say what {shlex.join(overrides)} reduces, and why")
+    if seeds is not None and (own := next((one for one in overrides if key_of(one) == "seed"), None)):
+        raise InputError(f"{where}.overrides: {own} would take the place of seeds={seeds}; leave one out")
     study = load(conf, name)
     for seed in seeds if seeds is not None else [None]:
         folder = results / study.name / ("all" if seed is None else f"seed-{seed}")

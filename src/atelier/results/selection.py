@@ -1,4 +1,4 @@
-"""Selects the settings of a study to which a claim refers, and checks that they are in the study's grid."""
+"""Selects the settings of a study to which a claim or a figure refers, and checks that they are in its grid."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +43,22 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
     return claims
 
 
+def check_figures(study: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        InputError: for a figure of a `study` node that no kind can draw, or of settings that are not in its grid.
+    """
+    from atelier.report.pictures import check_figure  # imports Matplotlib
+
+    settings = expand([], study)[0].values if study.get("grid") or study.get("settings") else []
+    for number, one in enumerate(study.get("figures") or []):
+        check_figure(one, where := f"study.figures[{number}]")
+        of = one.get("of") or {}
+        for values in [of] if isinstance(of, Mapping) else of:
+            if settings:
+                check_side(Side("", None, values), settings, base_of(study, settings), f"{where}.of")
+
+
 def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
     """(dotted key, side) of both sides of all checks."""
     found = []
@@ -62,7 +78,7 @@ def check_side(side: Side, settings: Sequence[Known], base: Known | None, where:
     varied = list(settings[0]) if settings else []
     for key, value in side.of.items():
         if key in REPEATS:
-            raise InputError(f"{where}.{key}={value}: a claim is about all {REPEATS[key]}")
+            raise InputError(f"{where}.{key}={value}: a claim or a figure is about all {REPEATS[key]}")
         if key not in varied:
             raise InputError(f"{where}.{key}={value}: the study does not vary it; choose from: {', '.join(varied)}")
         choices = list(dict.fromkeys(known for one in settings if (known := one[key])))

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from atelier.results.plan import Part, given, repeat, whole_repeats
 from atelier.results.runs import decide_all, hours, runs_of
-from atelier.results.studies import load
-from atelier.results.told import hours_told
+from atelier.results.studies import read_study
+from atelier.results.told import condition, hours_told
 from atelier.results.verdict import VERDICTS, Decided
 from atelier.runs.terminal import plain_console
 from atelier.sweeps.records import Record
@@ -27,6 +27,7 @@ class Line:
         seeds: number of seeds complete in all settings, and planned number.
         left: estimated hours; None if no job is done.
         verdicts: {verdict: number of claims}.
+        unmeasured: the checks for which runs have ended and none has a number.
     """
 
     study: str
@@ -36,12 +37,13 @@ class Line:
     spent: float
     left: float | None
     verdicts: Mapping[str, int]
+    unmeasured: Sequence[str] = ()
 
 
 def lines(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> list[Line]:
     """A line for each study of the list, in its order."""
     names = list(dict.fromkeys(part.study for part in parts))
-    studies = {name: load(conf, name) for name in names}
+    studies = {name: read_study(conf, name) for name in names}
     runs = {name: runs_of(studies[name], logs, docs).kept for name in names}
     found = decide_all(studies, runs)
     return [line(name, [part for part in parts if part.study == name], runs[name], found[name]) for name in names]
@@ -71,6 +73,12 @@ def line(study: str, parts: Sequence[Part], records: Sequence[Record], decided: 
         spent=sum(map(hours, records)),
         left=None if left is None else sum(left),
         verdicts=Counter(one.verdict for one in decided),
+        unmeasured=[
+            condition(check)
+            for one in decided
+            for check, outcome in zip(one.claim.checks, one.outcomes, strict=True)
+            if outcome.lost and not outcome.quantity.n
+        ],
     )
 
 
@@ -103,6 +111,9 @@ def print_status(lines: Sequence[Line], cores: int) -> None:
     print(f"{done} of {planned} jobs; claims: {verdicts_told(total)}")
     clock = f"on {cores} cores at once about {hours_told(known / cores)} by the clock"
     print(f"Hours are those of jobs. Left: {hours_told(known)}, {clock}.")
+    for one in lines:
+        for check in one.unmeasured:
+            print(f"{one.study}: no run has a number for its claim {check}")
     if unknown:
         print(f"{UNKNOWN}: of {unknown} studies no job is done that tells how long the others take; not counted.")
 

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from atelier.arguments import typed
 from atelier.compose.preflight import composed_value
-from atelier.errors import InputError
+from atelier.errors import InputError, not_among
 from atelier.results.claims import Claim, Side
 from atelier.results.selection import base_of, check_claims, check_side, sides
 from atelier.runs.setting import leaves
@@ -67,6 +67,9 @@ def read_study(conf: Path, name: str) -> Study:
     study = load(conf, name)
     for where, side in sides(study.claims):
         if side.study is not None:
+            with in_file(conf, name):
+                if side.study not in (names := study_names(conf)):
+                    raise InputError(f"{where}_study={side.study}: {not_among(side.study, names)}")
             other = load(conf, side.study)
             with in_file(conf, name):
                 check_side(side, other.settings, base_of(other.node, other.settings), where)

@@ -34,11 +34,7 @@ class RunFolder:
         self.best, self.last = self.path / "checkpoints" / "best.ckpt", self.path / "checkpoints" / "last.ckpt"
 
     def checkpoint(self, name: str) -> Path:
-        """The path of `best`, `last` or another checkpoint; `best` falls back to `last`.
-
-        Raises:
-            InputError: if there is no such file.
-        """
+        """The path of `best` (else `last`), `last` or another checkpoint; an InputError if there is no such file."""
         if name == "best" and not self.best.exists():
             name = "last"
         path = {"best": self.best, "last": self.last}.get(name, Path(name))
@@ -112,11 +108,7 @@ def stamp() -> str:
 
 
 def attach(path: Path) -> RunFolder:
-    """An existing run folder.
-
-    Raises:
-        InputError: if it has no readable run.json.
-    """
+    """An existing run folder; an InputError if it has no readable run.json."""
     folder = RunFolder(path)
     if not folder.manifest.is_file():
         remedy = "; resume= also takes its checkpoints/last.ckpt, and checkpoint= any other" * (path.suffix == ".ckpt")

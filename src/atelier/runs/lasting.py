@@ -5,12 +5,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-
-class Nowhere(io.TextIOBase):
-    """A stream that drops everything."""
-
-    def write(self, text: str) -> int:
-        return len(text)
+CLOSED = io.TextIOBase()  # a stream that refuses every text
 
 
 class Lasting:
@@ -21,7 +16,7 @@ class Lasting:
     """
 
     def __init__(self, stream: Any) -> None:
-        self.stream = stream or Nowhere()
+        self.stream = stream or CLOSED
         if hasattr(self.stream, "reconfigure"):  # not a stream in memory
             self.stream.reconfigure(errors="replace")
 
@@ -48,4 +43,4 @@ class Lasting:
         """Redirect the stream's file descriptor to /dev/null, so that buffered text is dropped, too."""
         with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), self.stream.fileno())
-        self.stream = Nowhere()
+        self.stream = CLOSED

@@ -11,7 +11,10 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
-KINDS = {"overrides": list, **dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness"), dict)}
+KINDS = {
+    **{"seed": int, **dict.fromkeys(("overrides", "jobs", "swept"), list)},  # the last two: of a sweep.json
+    **dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness", "presentation", "search"), dict),
+}
 UNTESTED: dict[str, Any] = {"test": {}, "sureness": None}  # what a test writes, without one
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
@@ -38,7 +41,7 @@ class Manifest:
         if not isinstance(content, dict):
             raise ValueError("it holds no JSON object")
         if wrong := [key for key, kind in KINDS.items() if not isinstance(content.get(key), kind | None)]:
-            raise ValueError(f"its {wrong[0]} is of another kind than a run's")
+            raise ValueError(f"its {wrong[0]} is of another kind")
         measured = {**(content.get("objective") or {}), "metric": None, "mode": None}, content.get("test") or {}
         if any(isinstance(one, (str, list, dict)) for results in measured for one in results.values()):
             raise ValueError("one of its results is no number")

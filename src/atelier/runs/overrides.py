@@ -34,7 +34,7 @@ def typed(key: str, value: object) -> str:
     >>> print(typed("resume", "logs/run 1"))
     'resume='"'"'logs/run 1'"'"''
     """
-    simple = re.fullmatch(r"[\w./:@-]+", str(value))
+    simple = re.fullmatch(r"[\w./:@-]+", str(value), re.ASCII)
     return shlex.quote(f"{key}={value if simple else quoted(value)}")
 
 

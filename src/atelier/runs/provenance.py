@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,8 @@ def versions(root: Path) -> dict[str, str]:
     if (lock := root / "requirements.lock").is_file():
         found["lock"] = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     for package in PACKAGES:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found
 
 

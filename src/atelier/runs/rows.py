@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from atelier.errors import InputError
+
 GAPS = ("validation_gap", "generalisation_gap")
 
 
@@ -19,7 +21,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """The rows as numbers: `epoch`, `step` and the metrics that were logged in the row."""
-    return [{name: float(value) for name, value in row.items() if value not in ("", None)} for row in read_rows(path)]
+    try:
+        return [{key: float(value) for key, value in row.items() if value not in ("", None)} for row in read_rows(path)]
+    except (ValueError, TypeError) as error:  # what another program wrote
+        raise InputError(f"{path} is damaged: {error}; without the file, the run has no curves") from error
 
 
 def read_curves(path: Path, unit: str) -> dict[str, dict[int, float]]:

@@ -86,15 +86,14 @@ def aggregate(folders: Sequence[Path], keep: Callable[[list[Record]], list[Recor
             raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")
         for place in found:
             places.setdefault(place.resolve(), place)
+    sweeps = {place: Sweep.read(path) for place, path in places.items() if (path / "sweep.json").is_file()}
     records: list[Record] = []
-    sweeps: list[Sweep] = []
-    for place in places.values():
-        if (place / "sweep.json").is_file():
-            sweeps.append(Sweep.read(place))
-            records += sweeps[-1].records()
-        else:
-            records.append(read_run(place))
-    return group(keep(records), sweeps)
+    for place, path in places.items():
+        if place in sweeps:
+            records += sweeps[place].records()
+        elif place.parent not in sweeps:  # a job of one of the sweeps counts once
+            records.append(read_run(path))
+    return group(keep(records), list(sweeps.values()))
 
 
 def recorded(folder: Path) -> list[Path]:
@@ -154,16 +153,18 @@ def typed(record: Record) -> dict[str, str]:
 
 
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
-    """The keys that vary: those of the sweep if all runs are from a single sweep, else those that tell settings apart.
+    """The keys that vary: those of the sweep if all runs are from a single sweep, and those that tell settings apart.
 
     A key that varies within a setting, such as the device, does not tell settings apart.
     """
     records = [record for runs in settings for record in runs]
-    if len(sweeps) == 1 and all(record.job for record in records):
-        return [bare(str(key)) for key in sweeps[0].content.get("swept", [])]
+    of_one = len(sweeps) == 1 and all(record.job for record in records)
+    own = [bare(str(key)) for key in sweeps[0].content.get("swept") or []] if of_one else []
+    if len({tuple(known(key, runs) for key in own) for runs in settings}) == len(settings):
+        return own
     keys = dict.fromkeys(key for record in records for key in typed(record))
-    found = {key: [known(key, runs) for runs in settings] for key in keys}
-    return [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
+    found = {key: [known(key, runs) for runs in settings] for key in keys if key not in own}
+    return own + [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
 
 
 def known(key: str, records: list[Record]) -> frozenset[str]:

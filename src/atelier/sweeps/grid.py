@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from hydra.errors import HydraException
 
 from atelier.arguments import check_arguments
 from atelier.errors import InputError
-from atelier.runs.overrides import key_of, value_of
+from atelier.runs.overrides import key_of, quoted, value_of
 from atelier.runs.setting import REPEATS
 
 # Prefixes of keys that configure the sweep, and are not passed to its jobs.
@@ -33,6 +34,8 @@ class Grid:
     def __init__(self, jobs: list[list[str]]) -> None:
         set_by_jobs = [{key_of(override): value_of(override) for override in job} for job in jobs]
         keys = dict.fromkeys(itertools.chain(*set_by_jobs))
+        if key := next((key for key in keys if key.startswith(OF_THE_SWEEP)), None):
+            raise InputError(f"{key}: it is of the sweep and not of its jobs; type it in place of giving it in a study")
         self.jobs = jobs
         # The keys that vary, in the order of the grid, without seeds, folds and draws.
         self.swept = [key for key in keys if key not in REPEATS and len({job.get(key) for job in set_by_jobs}) > 1]
@@ -128,14 +131,20 @@ def meaning(text: str | None) -> str:
     >>> [meaning(text) for text in ("1e-1", "0.10", "True", "[1,2]", "sgd")]
     ['0.1', '0.1', 'true', '[1, 2]', '"sgd"']
     """
-    try:
-        value = None if text is None else parsed(f"key={text}").value()
-    except HydraException:  # such as a text with blanks from a configuration
-        value = text
+    value = text if text is None or not legible(text) else parsed(f"key={text}").value()
     return json.dumps(value, sort_keys=True, default=str)
 
 
 @cache  # Hydra's parser is slow
+def legible(text: str) -> bool:
+    """Whether Hydra reads a text without quotes; some texts of a configuration it does not."""
+    try:
+        return parsed(f"key={text}") is not None
+    except HydraException:
+        return False
+
+
+@cache
 def value_meant(text: str | None) -> Any:
     """A typed value as plain data; None for each of NOTHING.
 
@@ -156,12 +165,16 @@ def begins_with_base(study: Mapping[str, Any]) -> bool:
 
 
 def axis_of(key: str, values: Any) -> Axis:
+    if values == []:
+        raise InputError(f"{key}=[]: a study gives each key of its grid at least one value")
     return [[f"{key}={text_of(value)}"] for value in (values if isinstance(values, list) else [values])]
 
 
 def text_of(value: Any) -> str:
-    """A plain value as a user would type it on a command line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A plain value as a user would type it on a command line, in quotes where Hydra reads it in quotes only."""
+    if isinstance(value, str):
+        return value if legible(value) else quoted(value)
+    return re.sub(r'"([\w.]+)":', r"\1:", json.dumps(value, ensure_ascii=False))  # its keys stand in no quotes
 
 
 def job_of(chosen: Mapping[str, Choice], typed: Container[str]) -> list[str]:

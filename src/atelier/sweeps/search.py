@@ -105,8 +105,9 @@ class Search:
             print(f"trial {trial.number} has the setting of job {earlier.number}, so it is not trained", flush=True)
             return None
         facts = self.check(overrides)
-        problem = facts.pop("problem", None)
-        job = Job(trial.number, overrides, self.space.values(overrides), {**facts, "trial": trial.number})
+        problem, known = facts.pop("problem", None), facts.pop("values", {})
+        values = {key: value or known.get(key, "") for key, value in self.space.values(overrides).items()}
+        job = Job(trial.number, overrides, values, {**facts, "trial": trial.number})
         self.sweep.add(job)
         if problem is not None:
             self.sweep.prepare(job)
@@ -171,11 +172,11 @@ class Search:
             if job.number in failed and self.sweep.status(job) == "completed":
                 lines.append(f"trial {job.number}, {job.name}: {metric} was never a finite number")
         if best := self.best():
-            record = self.sweep.record(best)
-            found = record["objective"]
-            by_steps = record.get("counts") == "steps"
-            when = f"step {found['best_step']}" if by_steps else f"epoch {found['best_epoch'] + 1}"
-            lines.append(f"The best is trial {best.number}: {metric} {found['best']:.6g} at {when} with {best.name}")
+            record, at = self.sweep.record(best), ""
+            if found := record.get("objective"):  # else somebody has deleted its folder
+                by_steps = record.get("counts") == "steps"
+                at = f" at step {found['best_step']}" if by_steps else f" at epoch {found['best_epoch'] + 1}"
+            lines.append(f"The best is trial {best.number}: {metric} {self.study.best_value:.6g}{at} with {best.name}")
             lines.append(f"Train that setting again: {command('train')} {shlex.join(best.overrides)}")
         return lines
 

@@ -42,7 +42,8 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
         sweep = resumed(config, arguments, options, conf_of(root))
-    return Search(sweep, lambda job: check_all(check_a_job, [job], warm_context(), 1, interrupted=False)[0])
+    check_trial = functools.partial(check_job, root, dict(os.environ), gpus, sweep.content["swept"])
+    return Search(sweep, lambda job: check_all(check_trial, [job], warm_context(), 1, interrupted=False)[0])
 
 
 def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_job: Check) -> Sweep:

@@ -19,6 +19,8 @@ from atelier.runs.setting import REPEATS
 from atelier.runs.trust import check_files, check_overrides
 from atelier.sweeps.records import Record, read_run, waiting
 
+OF_A_JOB = {"number", "overrides", "values"}  # the keys that each job in a sweep.json has
+
 
 @dataclass
 class Job:
@@ -63,11 +65,7 @@ class Sweep:
 
     @classmethod
     def open(cls, where: str, logs: Path) -> "Sweep":
-        """The sweep that a user names by its folder, or by `latest`.
-
-        Raises:
-            InputError: if the folder has no readable sweep.json, or a job in it is refused.
-        """
+        """The sweep that a user names, by its folder or `latest`; an InputError if it is none, or a job is refused."""
         path = named(where, logs, "sweep")
         if not (path / "sweep.json").is_file():
             raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
@@ -77,12 +75,12 @@ class Sweep:
 
     @classmethod
     def read(cls, path: Path) -> "Sweep":
-        """
-        Raises:
-            InputError: if its sweep.json cannot be read.
-        """
+        """The sweep in a folder; an InputError if its sweep.json cannot be read."""
         try:
-            return cls(path, Manifest.read(path / "sweep.json"))
+            manifest = Manifest.read(path / "sweep.json")
+            if any(not isinstance(job, dict) or OF_A_JOB - job.keys() for job in manifest.get("jobs") or []):
+                raise ValueError(f"one of its jobs lacks one of {', '.join(sorted(OF_A_JOB))}")
+            return cls(path, manifest)
         except (OSError, ValueError) as error:
             raise InputError(f"{path / 'sweep.json'} cannot be read: {error}") from error
 
@@ -93,14 +91,11 @@ class Sweep:
 
     @cached_property
     def jobs(self) -> list[Job]:
-        return [self.job_of(entry) for entry in self.content["jobs"]]
+        return [self.job_of(entry) for entry in self.content.get("jobs") or []]
 
     def job_of(self, entry: Any) -> Job:
-        """
-        Raises:
-            InputError: if an entry of sweep.json names a folder elsewhere, or does more than set values.
-        """
-        job = Job(entry["number"], entry["overrides"], entry["values"], entry["facts"])
+        """The job of an entry; an InputError if the entry names a folder elsewhere, or does more than set values."""
+        job = Job(entry["number"], entry["overrides"], entry["values"], entry.get("facts") or {})
         if isinstance(job.number, bool) or not isinstance(job.number, int) or job.number < 0:
             raise InputError(f"{self.manifest.path}: number={job.number!r}: the number of a job is 0 or more")
         check_overrides(job.overrides, self.manifest.path, refused=("hydra", "resume", "sweep"))
@@ -108,7 +103,7 @@ class Sweep:
 
     def records(self) -> list[Record]:
         """The records of all jobs, in order of number; jobs without a run.json are waiting."""
-        jobs = {str(job["number"]): job for job in self.content.get("jobs", [])}
+        jobs = {str(job["number"]): job for job in self.content.get("jobs") or []}
         begun = [folder for folder in sorted(self.path.iterdir()) if (folder / "run.json").is_file()]
         records = [read_run(folder, jobs.pop(folder.name, {})) for folder in begun]
         records += [Record(None, waiting(job, self.content), job) for job in jobs.values()]
@@ -174,9 +169,12 @@ class Sweep:
     # ------------------------------------------------------------------ status of the jobs
 
     def record(self, job: Job) -> dict[str, Any]:
-        """The content of the job's run.json; empty if it has none."""
+        """The content of the job's run.json; empty if it has none, an InputError if it is damaged."""
         path = self.folder(job).manifest
-        return Manifest.read(path).content if path.exists() else {}
+        try:
+            return Manifest.read(path).content if path.exists() else {}
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: {error}; delete {path.parent}, and the job begins anew") from error
 
     def status(self, job: Job) -> str:
         return self.record(job).get("status", "waiting")

@@ -23,7 +23,14 @@ def facts(overrides: list[str]) -> dict[str, Any]:
     """What the preflight finds: all is well, but for kind=bad."""
     if "kind=bad" in overrides:
         return {"problem": "kind=bad: it cannot be"}
-    known = {"seed": 0, "config_hash": " ".join(overrides), "experiment": "x", "accelerator": "cpu", "devices": 1}
+    known: dict[str, Any] = {
+        "seed": 0,
+        "config_hash": " ".join(overrides),
+        "experiment": "x",
+        "accelerator": "cpu",
+        "devices": 1,
+    }
+    known["values"] = {"kind": "usual"}  # what a job composes to that does not set it
     return {**known, "gpus": 0, "epochs": 1, "objective": {"metric": "val/loss", "mode": "min"}}
 
 

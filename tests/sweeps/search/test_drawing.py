@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atelier.sweeps.search import Search
+from atelier.sweeps.search_space import Space
 
 Make = Callable[..., Search]
 # So few random trials that those after them are drawn by what was found.
@@ -39,6 +40,14 @@ def test_a_search_finds_what_is_good(tmp_path: Path, search_in: Make, run_all: A
     drawn = [float(job[1].removeprefix("best=")) for job in run_all(search_in(tmp_path / "s", trials=30))]
     assert min(drawn) < 0.05
     assert sum(value < 0.3 for value in drawn[15:]) >= 10
+
+
+def test_a_setting_has_the_values_that_it_composes_to_where_it_sets_none(search: Make) -> None:
+    one = search(trials=9)
+    one.space = Space(["do=well"], {"settings": [{"best": 0.5}, {"kind": "b", "best": 0.5}]}, "full")
+    jobs = [one.begin(one.study.ask(one.space.distributions)) for _ in range(9)]
+    found = {("kind=b" in job.overrides, job.values["kind"]) for job in jobs if job}
+    assert found == {(True, "b"), (False, "usual")}
 
 
 def test_more_trials_may_be_asked_for_later(search: Make, run_all: Any) -> None:

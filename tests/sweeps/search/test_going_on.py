@@ -1,5 +1,6 @@
 """A search goes on after whatever happened: no trial is lost, none told twice, and its journal stays whole."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,16 @@ def test_a_trial_whose_job_was_not_written_is_not_lost(search: Make, run_all: An
     assert (job.number, job.values["best"]) == (3, str(float(f"{drawn:.6g}")))
     assert job.values["kind"] in ("a", "b")
     assert job.overrides not in whole
+
+
+def test_a_best_trial_whose_folder_somebody_deleted_is_told_as_the_journal_has_it(search: Make, run_all: Any) -> None:
+    run_all(one := search(trials=3))
+    best = one.best()
+    assert best is not None
+    told = f"The best is trial {best.number}: val/loss {float(best.values['best']):.6g}"
+    assert f"{told} at epoch 3 with {best.name}" in one.result()
+    shutil.rmtree(one.sweep.path / str(best.number))
+    assert f"{told} with {best.name}" in search(trials=3).result()
 
 
 def test_a_torn_line_is_cut_off(search: Make, run_all: Any) -> None:

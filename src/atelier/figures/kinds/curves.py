@@ -7,8 +7,9 @@ marks the best value of the objective.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import MinLen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -77,7 +78,7 @@ def gather(
     metric: str,
     reference: Mapping[str, float] | None = None,
     apart: str | None = None,
-    splits: Sequence[Literal["train", "val", "test"]] = ("train", "val"),
+    splits: Annotated[Sequence[Literal["train", "val", "test"]], MinLen(1)] = ("train", "val"),
 ) -> Curves:
     """The curves of `metric`: a name without split (`loss`) on all `splits`, a name with split (`val/loss`) on that.
 

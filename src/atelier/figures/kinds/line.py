@@ -78,8 +78,11 @@ def gather(
     check_metric(groups, metric)
     groups = as_listed(groups)
     numeric = numeric_keys([group.values for group in groups])
-    if not numeric or (x and x not in numeric):
-        raise InputError(f"x={x}: no swept key with numbers; choose from: {', '.join(numeric) or 'there is none'}")
+    if not numeric:
+        swept = ", ".join(dict.fromkeys(key for group in groups for key in group.values)) or "none"
+        raise InputError(f"a line needs a swept key with numbers; there are: {swept}")
+    if x and x not in numeric:
+        raise InputError(f"x={x}: no swept key with numbers; choose from: {', '.join(numeric)}")
     x = x or numeric[0]
     found: dict[tuple[tuple[str, str | None], ...], dict[float, list[Statistic]]] = {}
     ticks: dict[float, str] = {}
