@@ -2,19 +2,16 @@
 
 import re
 import runpy
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "gallery.md"
 GALLERY = runpy.run_path(str(ROOT / "docs" / "gallery.py"))
-BLOCK = r"^```(?:bash)?\n(.*?)^```$(.*?)(?=^```|\Z)"
+BLOCK = r"^```bash\n(.*?)^```$(.*?)(?=^```|\Z)"
 PICTURE = r"^!\[[^]]+\]\((\S+)\)(?:\n\n`((?:figures|samples|evaluation/test/figures)/[\w.]+\.\w+)`)?"
 
 
@@ -26,6 +23,7 @@ def pictures() -> list[tuple[str, str, str]]:
 
 def test_every_picture_is_there_and_small_and_stands_under_the_command_that_made_it() -> None:
     assert len(pictures()) == PAGE.read_text().count("![") >= 12
+    assert "\n$ " not in PAGE.read_text(), "tests/test_readme.py composes the commands of bash blocks alone"
     for commands, file, path in pictures():
         assert "python src/train.py " in commands, file
         assert path, f"{file}: the page does not say which file of the run folder it is"
@@ -38,14 +36,6 @@ def test_make_gallery_makes_every_picture_of_its_folder() -> None:
     stored = [file for file in (PAGE.parent / "gallery").rglob("*") if file.is_file()]
     assert {str(file.relative_to(PAGE.parent)) for file in stored} == set(made)
     assert sum(file.stat().st_size for file in stored) < 2_000_000
-
-
-def test_what_a_terminal_is_shown_composes(compose: Callable[..., Any]) -> None:
-    """tests/test_readme.py composes the others."""
-    shown = re.findall(r"^\$ python src/train\.py (.+)$", PAGE.read_text(), re.MULTILINE)
-    assert shown
-    for line in shown:
-        compose(*shlex.split(line))
 
 
 @pytest.fixture
