@@ -8,13 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from atelier.errors import InputError
-from atelier.project import VARIABLE
 from atelier.report import write
 from atelier.report.notes import cautions
 from atelier.report.write import write_report
@@ -67,45 +65,6 @@ def test_without_a_completed_run_chance_is_no_caution(made_up_sweep: Sweep, accu
     for status, warned in (("failed", False), ("completed", True)):
         one = made_up_sweep(tmp_path / status, GRID, accuracy, (0, 1), lambda *_, status=status: {"status": status})
         assert any("chance" in told for told in cautions(aggregate([one]))) == warned
-
-
-@pytest.mark.parametrize(("project", "program"), [(None, "python src/train.py"), ("here", "atelier train")])
-def test_the_page_has_the_command_of_the_program_in_use(
-    made_up_sweep: Sweep,
-    accuracy: Accuracy,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    project: str | None,
-    program: str,
-) -> None:
-    if project:
-        monkeypatch.setenv(VARIABLE, project)
-    swept = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy)
-    write_report([swept])
-    assert f"Made by <code>{program} -m optimizer=sgd,adam" in (swept / "report.html").read_text()
-
-
-EVIL = "<script>alert(1)</script> & more"
-
-
-def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
-    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
-) -> None:
-    """Its title, question, claim and command, a value, a device, an error; the note on several commits."""
-    told = {"title": EVIL, "question": EVIL, "claim": EVIL}
-
-    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
-        failed = {"status": "failed", "error": {"type": "RuntimeError", "message": EVIL}} if seed == 2 else {}
-        return {"device": f"{EVIL} {seed}", "git": {"commit": f"<{seed}>{EVIL}"}, **failed}
-
-    grid = {"optimizer": ["sgd", EVIL]}
-    swept = made_up_sweep(tmp_path / "s", grid, accuracy, change=change, study="a_study", presentation=told)
-    write_report([swept])
-    page = (swept / "report.html").read_text()
-    assert "From different commits: &lt;0&gt;" in page
-    assert "alert(1)" in page
-    assert "<script>alert" not in page
-    assert "<0>" not in page
 
 
 def printed_rows(text: str) -> list[list[str]]:
