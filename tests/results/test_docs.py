@@ -27,6 +27,7 @@ PAIRS = [
 OURS = {"experiment": "pairs_best"}
 VAE = {"experiment": "mnist_vae_best"}
 GAN, PHOTOGRAPHS = {"experiment": "mnist_gan_best"}, {"experiment": "cifar10_best"}
+CLOCK = {"experiment": "clock_best"}
 CATS = [{"experiment": "cats_gan"}, {"experiment": "cats_vae"}]
 TWO_HEADS = {"encoding": "multihead"}
 CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
@@ -48,12 +49,14 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("docs/classifiers.md", "| neither |", "ift6135_batchnorm", [PLAIN], *SHARE),
     ("docs/classifiers.md", "than LeNet-5 after", "elec576_lenet", LENETS, *SHARE),
     ("docs/clocks.md", "| `clock_leiden`", "leiden_clock_encodings", [TWO_HEADS], "common_sense_error", 1, 1),
+    ("docs/clocks.md", "| `clock_best`", "clock_best", [CLOCK], "common_sense_error", 1, 2),
     ("docs/generative.md", "pictures, 1", "leiden_gan_vs_vae", CATS, "frechet_distance", 1, 2),
     ("docs/generative.md", "distance of pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
     ("docs/pairs.md", "`experiment=pairs_best` learns", "pairs_best", [OURS], "accuracy", 100, 2),
     ("conf/experiment/cifar10_best.yaml", "# more; 58 s", "pictures_best", [PHOTOGRAPHS], "accuracy", 100, 2),
+    ("conf/experiment/clock_best.yaml", "# 0.72", "clock_best", [CLOCK], "common_sense_error", 1, 2),
     ("conf/experiment/mnist_gan_best.yaml", "# pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
     ("conf/experiment/pairs_best.yaml", "# measured", "pairs_best", [OURS], "accuracy", 100, 2),
     ("conf/experiment/mnist_vae_best.yaml", "# test ELBO", "mnist_vae_best", [VAE], "elbo", 1, 2),
