@@ -35,9 +35,8 @@ def page(results: Results, table: Table, pictures: Sequence[Picture], problems: 
     return TEMPLATES.get_template("page.html").render(
         title=title(results),
         texts=texts(results),
-        commands=[
-            f"{command('train')} -m {shlex.join(words)}" for s in results.sweeps if (words := s.content.get("command"))
-        ],
+        program=command("train"),
+        commands=[shlex.join(words) for sweep in results.sweeps if (words := sweep.content.get("command"))],
         notes=[*cautions(results), *problems],
         settings=table,
         pictures=[(picture, as_data(picture)) for picture in pictures],

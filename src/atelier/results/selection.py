@@ -39,7 +39,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
     grid, _ = expand([], study)
     for where, side in sides(claims):
         if side.study is None:
-            check_side(side, grid.values, base_of(study, grid.values), where)
+            check_side(side.of, grid.values, base_of(study, grid.values), where)
     return claims
 
 
@@ -53,10 +53,9 @@ def check_figures(study: Mapping[str, Any]) -> None:
     settings = expand([], study)[0].values if study.get("grid") or study.get("settings") else []
     for number, one in enumerate(study.get("figures") or []):
         check_figure(one, where := f"study.figures[{number}]")
-        of = one.get("of") or {}
-        for values in [of] if isinstance(of, Mapping) else of:
-            if settings:
-                check_side(Side("", None, values), settings, base_of(study, settings), f"{where}.of")
+        of = one.get("of") or {} if settings else []
+        for wanted in [of] if isinstance(of, Mapping) else of:
+            check_side(wanted, settings, None, f"{where}.of")
 
 
 def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
@@ -69,14 +68,14 @@ def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
     return found
 
 
-def check_side(side: Side, settings: Sequence[Known], base: Known | None, where: str) -> None:
-    if side.of == BASE:
+def check_side(wanted: Values | str, settings: Sequence[Known], base: Known | None, where: str) -> None:
+    if wanted == BASE:
         if base is None:
             raise InputError(f"{where}={BASE}: the study has none; its first setting would be {{}}")
         return
-    assert not isinstance(side.of, str)
+    assert not isinstance(wanted, str)
     varied = list(settings[0]) if settings else []
-    for key, value in side.of.items():
+    for key, value in wanted.items():
         if key in REPEATS:
             raise InputError(f"{where}.{key}={value}: a claim or a figure is about all {REPEATS[key]}")
         if key not in varied:
@@ -84,8 +83,8 @@ def check_side(side: Side, settings: Sequence[Known], base: Known | None, where:
         choices = list(dict.fromkeys(known for one in settings if (known := one[key])))
         if value_meant(text_of(value)) not in map(value_meant, choices) and all(one[key] for one in settings):
             raise InputError(f"{where}.{key}={value}: no setting has it; choose from: {', '.join(map(str, choices))}")
-    open_to = {key: text_of(value) for key, value in side.of.items()}
+    open_to = {key: text_of(value) for key, value in wanted.items()}
     loose = [{key: value or open_to.get(key, value) for key, value in one.items()} for one in settings]
-    if not any(selects(side.of, one, base) for one in loose):
-        told = ", ".join(f"{key}={value}" for key, value in side.of.items())
+    if not any(selects(wanted, one, base) for one in loose):
+        told = ", ".join(f"{key}={value}" for key, value in wanted.items())
         raise InputError(f"{where}: no setting has {told} at once")

@@ -72,7 +72,7 @@ def read_study(conf: Path, name: str) -> Study:
                     raise InputError(f"{where}_study={side.study}: {not_among(side.study, names)}")
             other = load(conf, side.study)
             with in_file(conf, name):
-                check_side(side, other.settings, base_of(other.node, other.settings), where)
+                check_side(side.of, other.settings, base_of(other.node, other.settings), where)
     return study
 
 

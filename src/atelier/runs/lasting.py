@@ -5,7 +5,12 @@ import os
 from contextlib import suppress
 from typing import Any
 
-CLOSED = io.TextIOBase()  # a stream that refuses every text
+
+class Nowhere(io.TextIOBase):
+    """A stream that drops everything."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 class Lasting:
@@ -16,7 +21,7 @@ class Lasting:
     """
 
     def __init__(self, stream: Any) -> None:
-        self.stream = stream or CLOSED
+        self.stream = stream or Nowhere()
         if hasattr(self.stream, "reconfigure"):  # not a stream in memory
             self.stream.reconfigure(errors="replace")
 
@@ -43,4 +48,4 @@ class Lasting:
         """Redirect the stream's file descriptor to /dev/null, so that buffered text is dropped, too."""
         with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
             os.dup2(nothing.fileno(), self.stream.fileno())
-        self.stream = CLOSED
+        self.stream = Nowhere()

@@ -131,17 +131,16 @@ def meaning(text: str | None) -> str:
     >>> [meaning(text) for text in ("1e-1", "0.10", "True", "[1,2]", "sgd")]
     ['0.1', '0.1', 'true', '[1, 2]', '"sgd"']
     """
-    value = text if text is None or not legible(text) else parsed(f"key={text}").value()
-    return json.dumps(value, sort_keys=True, default=str)
+    return json.dumps(None if text is None else read(text)[0], sort_keys=True, default=str)
 
 
 @cache  # Hydra's parser is slow
-def legible(text: str) -> bool:
-    """Whether Hydra reads a text without quotes; some texts of a configuration it does not."""
+def read(text: str) -> tuple[Any, bool]:
+    """The value that Hydra reads in a text without quotes, or else the text, as of some configurations; and whether."""
     try:
-        return parsed(f"key={text}") is not None
+        return parsed(f"key={text}").value(), True
     except HydraException:
-        return False
+        return text, False
 
 
 @cache
@@ -173,7 +172,7 @@ def axis_of(key: str, values: Any) -> Axis:
 def text_of(value: Any) -> str:
     """A plain value as a user would type it on a command line, in quotes where Hydra reads it in quotes only."""
     if isinstance(value, str):
-        return value if legible(value) else quoted(value)
+        return value if read(value)[1] else quoted(value)
     return re.sub(r'"([\w.]+)":', r"\1:", json.dumps(value, ensure_ascii=False))  # its keys stand in no quotes
 
 

@@ -33,16 +33,16 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
     Raises:
         InputError: if an option or a range is invalid, a job cannot run, or the search to resume has another command.
     """
-    check_a_job = functools.partial(check_job, root, dict(os.environ), gpus, ())
+    check = functools.partial(check_job, root, dict(os.environ), gpus)
     given = {key: value for key, value in plain(config.hydra.sweeper).items() if not key.startswith("_")}
     typed = [str(one) for one in config.hydra.overrides.hydra if not str(one).startswith("hydra.mode")]
     if config.sweep.resume is None:
-        sweep = begun(config, [*typed, *arguments], checked(given), check_a_job)
+        sweep = begun(config, [*typed, *arguments], checked(given), functools.partial(check, ()))
     else:
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
         sweep = resumed(config, arguments, options, conf_of(root))
-    check_trial = functools.partial(check_job, root, dict(os.environ), gpus, sweep.content["swept"])
+    check_trial = functools.partial(check, sweep.content["swept"])
     return Search(sweep, lambda job: check_all(check_trial, [job], warm_context(), 1, interrupted=False)[0])
 
 
