@@ -31,6 +31,15 @@ def test_what_nothing_sets_is_what_a_run_has(conf: Path, name: str) -> None:
     assert any(base.values())
 
 
+def test_a_setting_without_a_run_changes_no_claim_about_folds_of_others(conf: Path) -> None:
+    study = read_study(conf, "pairs_steps")
+    records = read_record(conf.parent / "docs" / "results" / "pairs_steps")
+    some = [record for record in records if record.value("network.blocks") != "[32, 64]"]
+    assert 0 < len(some) < len(records)
+    all_runs, without = (decide_all({"pairs_steps": study}, {"pairs_steps": runs}) for runs in (records, some))
+    assert [one.outcomes for one in without["pairs_steps"]] == [one.outcomes for one in all_runs["pairs_steps"]]
+
+
 def test_nothing_is_decided_without_a_setting_that_it_is_about(conf: Path) -> None:
     """A claim about networks with ReLU and those without, of which seven sizes are in the study."""
     study = read_study(conf, "asci_mlp")

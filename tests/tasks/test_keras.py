@@ -89,6 +89,17 @@ def test_an_epsilon_before_and_after_the_bias_are_two_things(compose: Compose) -
     assert START[1] - torchs[1].item() == pytest.approx(0.001 / 2, rel=1e-6)
 
 
+def test_its_hooks_are_called_once_for_each_update(compose: Compose) -> None:
+    """Torch wraps the step of each class that is used: Adam's own, once there is one, would call them again."""
+    torch.optim.Adam([nn.Parameter(torch.zeros(1))])
+    optimizer, parameters = made(compose, "adam_keras", 0.01)
+    calls: list[str] = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    stepped(optimizer, parameters, range(2))
+    assert calls == ["before", "after"] * 2
+
+
 def test_it_goes_on_from_a_saved_state_as_if_it_had_never_stopped(compose: Compose) -> None:
     whole, at_once = made(compose, "adam_keras", 0.01)
     stepped(whole, at_once, range(4))

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -132,6 +133,10 @@ def test_validation_and_test_measure_the_criterion(compose: Compose, criterion: 
         assert loss.compute().item() == pytest.approx(expected.item(), rel=1e-6)
     right = (outputs.argmax(1) == classes).float().mean().item()
     assert task.val_accuracy.compute().item() == pytest.approx(right)
+    logged: dict[str, Any] = {}
+    task.log_metrics, task.log, task.log_dict = (lambda *_: logged.update(_[1])), Mock(), Mock()
+    task.on_test_epoch_end()
+    assert ("expected_calibration_error" in logged) == (criterion == "cross_entropy"), "of outputs that are logits"
 
 
 def test_an_image_and_its_mirror_image_are_averaged(compose: Compose) -> None:

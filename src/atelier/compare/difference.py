@@ -143,7 +143,7 @@ def folds_of(repeats: Iterable[tuple[str, ...]], settings: Iterable[Setting]) ->
     present = len({repeat[at] for repeat in repeats})
     if present < 2:
         return present
-    known = [setting.records[0].value("data.folds") or "" for setting in settings]
+    known = [setting.records[0].value("data.folds") or "" for setting in settings if setting.records]
     return min((int(folds) for folds in known if folds.isdigit()), default=present)
 
 

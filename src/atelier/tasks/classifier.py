@@ -35,7 +35,7 @@ class Classifier(Task):
             inverse to the classes' numbers of training samples, with a mean of 1 over these; None: all 1. Validation
             and test weight every sample equally.
         label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
-            arXiv:1512.00567), not in validation and test.
+            arXiv:1512.00567), not in validation and test. Each class's part has that class's weight, as in torch.
         mirrored: in validation, test and prediction, use the mean of the logits for an image and its mirror image, the
             last axis reversed (as Krizhevsky et al. 2012 do).
         clean_train_accuracy: also log `train/clean_accuracy` and `train/clean_loss`, measured over the whole training
@@ -69,8 +69,8 @@ class Classifier(Task):
         self.train_loss, self.train_accuracy = Mean(), Mean()
         self.val_loss, self.val_accuracy = Mean(), Mean()
         self.test_loss, self.test_accuracy = Mean(), Mean()
-        self.test_calibration, self.test_confusion = CalibrationError(), ConfusionMatrix(num_classes)
-        self.test_auroc = Auroc()
+        self.test_calibration: CalibrationError | None = CalibrationError()  # None: the outputs are no logits
+        self.test_confusion, self.test_auroc = ConfusionMatrix(num_classes), Auroc()
 
     def outputs(self) -> tuple[int, str]:
         count = one_class_each(self)
@@ -139,7 +139,8 @@ class Classifier(Task):
         logits = self(inputs)
         self.test_loss.update(self.evaluation_loss(logits, classes), len(classes))
         self.test_accuracy.update(accuracy(logits, classes), len(classes))
-        self.test_calibration.update(logits, classes)
+        if self.test_calibration is not None:
+            self.test_calibration.update(logits, classes)
         self.test_auroc.update(logits, classes)
         self.test_confusion.update(predicted(logits), classes)
         return {"logits": logits, "classes": classes}
@@ -153,7 +154,9 @@ class Classifier(Task):
         self.log("test/macro_f1", macro_f1(counts))
         self.test_confusion.reset()
         overall = {"loss": self.test_loss, "accuracy": self.test_accuracy, "auroc": self.test_auroc}
-        self.log_metrics("test", {**overall, "expected_calibration_error": self.test_calibration})
+        if self.test_calibration is not None:
+            overall["expected_calibration_error"] = self.test_calibration
+        self.log_metrics("test", overall)
 
     def evaluation_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
         """The loss of validation and test, a scalar, without label smoothing and penalty."""

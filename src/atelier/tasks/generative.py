@@ -14,13 +14,14 @@ from atelier.project import command
 from atelier.tasks.task import Task
 
 FIXED = 64  # number of latents that stay fixed during the training
+FULLY = 2**31  # added to the seeds of the test's latents: validation has chosen the epoch by others
 
 
 class GenerativeTask(Task):
     """Base class of `GAN` and `VAE`. A subclass defines `pictures` and its training, validation and test steps.
 
-    Validation and test generate as many images as there are real images, always from the same latents, and score them
-    (`SampleQuality`).
+    Validation and test generate as many images as there are real images, each always from its own latents, and score
+    them (`SampleQuality`).
 
     Args:
         network: the networks by name; all are trained.
@@ -103,9 +104,9 @@ class GenerativeTask(Task):
             self.quality.add_reference(self.as_pictures(images))
 
     def score(self, images: Tensor, batch_index: int, fully: bool = False) -> None:
-        """Generate as many images as a batch has (N, …), and add them to the scores."""
+        """Generate as many images as a batch has (N, …), and add them to the scores, in the test `fully`."""
         if self.quality is not None:
-            made = self.pictures(self.draw_latents(len(images), self.stream(batch_index)))
+            made = self.pictures(self.draw_latents(len(images), self.stream(batch_index) + fully * FULLY))
             self.quality.add(made, self.as_pictures(images) if fully else None)
 
     def log_quality(self, stage: str) -> None:

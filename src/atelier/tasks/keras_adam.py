@@ -21,8 +21,10 @@ class KerasAdam(Adam):
         for group in self.param_groups:
             group["updates"] = group.get("updates", 0) + 1
             group["eps"] /= math.sqrt(1 - group["betas"][1] ** group["updates"])
+        # Where an Adam was made before, torch has wrapped its step: both would call the hooks, such as an average's.
+        step: Any = Adam.step
         try:
-            return super().step(closure)
+            return (step.__wrapped__ if getattr(step, "hooked", False) else step)(self, closure)
         finally:
             for group, eps in zip(self.param_groups, own, strict=True):
                 group["eps"] = eps

@@ -1,7 +1,9 @@
 """A GAN's settings: learning rates and their schedule, penalty, clipping, averaging; a wrong one is told."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -9,6 +11,7 @@ import pytest
 import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR, ReduceLROnPlateau
+from torch.utils.data import DataLoader, TensorDataset
 
 from atelier.errors import InputError
 from atelier.losses.penalty import l2
@@ -124,6 +127,22 @@ def test_pictures_lie_between_0_and_1_and_depend_on_the_seed_alone(gan: Make) ->
     assert not torch.equal(first, other)
     assert first.min() >= 0
     assert first.max() <= 1
+
+
+def test_no_picture_that_the_test_scores_is_one_that_validation_scored(gan: Make, train: Train) -> None:
+    """Validation has chosen the epoch by its pictures; each stage makes the same ones every time."""
+    task, made = gan(), []
+    trainer = train(task)
+    add = lambda pictures, real=None: made.append(pictures)  # noqa: E731
+    task.quality = SimpleNamespace(has_reference=True, to=id, add=add, compute=dict)  # type: ignore[assignment]
+    points = DataLoader(TensorDataset(torch.zeros(32, 2), torch.zeros(32)), batch_size=16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's own
+        for evaluate in (trainer.validate, trainer.test) * 2:
+            evaluate(task, points, verbose=False)
+    validated, tested, *again = (torch.cat(made[batch : batch + 2]) for batch in (0, 2, 4, 6))
+    assert torch.equal(torch.cat(again), torch.cat([validated, tested]))
+    assert torch.cdist(validated, tested).min() > 0
 
 
 def test_a_gan_tells_nothing_of_ones_own_files(gan: Make) -> None:
