@@ -22,7 +22,7 @@ def main() -> int:
     run.add_argument("--nice", type=int, default=19, choices=range(20), metavar="N", help="nice value, 0 to 19")
     run.add_argument("overrides", nargs="*", help="overrides for every sweep, such as hydra.launcher.jobs_per_gpu=6")
     commands.add_parser("status", help="progress of the list, hours spent and left, present verdicts")
-    commands.add_parser("export", help="update docs/results/ and docs/results.md from all runs")
+    commands.add_parser("export", help="update docs/results/, docs/results.md and README's table from all runs")
     commands.add_parser("claims", help="claims of every study, with their checks and settings")
     given = parser.parse_args()
     load_dotenv(ROOT / ".env")

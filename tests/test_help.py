@@ -104,9 +104,18 @@ def test_the_examples_of_the_help_compose(
         compose(*with_plus(verb, words), config=verb)
 
 
-def test_what_a_help_of_eval_and_predict_names_exists(help_page: Callable[[str], str]) -> None:
-    assert all(word in help_page("eval") for word in ("run=", "split=", "checkpoint=", "trainer="))
-    assert all(word in help_page("predict") for word in ("run=", "inputs=", "format=", "output="))
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "train"])
+def test_the_help_names_the_groups_and_keys_that_the_command_takes(
+    help_page: Callable[[str], str], verb: str, conf: Path
+) -> None:
+    """All but `paths`, which docs/devices.md tells of."""
+    text = (conf / f"{verb}.yaml").read_text()
+    taken = set(re.findall(r"^  - (\w+):", text, re.MULTILINE)) - {"paths"}
+    usage = help_page(verb).partition("Usage")[2].partition("Examples")[0]
+    assert {group for group in groups(conf) if f"{group}=" in usage} == taken
+    assert not re.search(r"^ *\w+: \w+, \w+", help_page(verb), re.MULTILINE), "a list of groups that it does not take"
+    for key in set(re.findall(r"^(\w+): ", text, re.MULTILINE)) - {"hydra"}:
+        assert re.search(rf"\b{key}[=.]", help_page(verb)), key
 
 
 # ---------------------------------------------------------------------- Hydra's own features
