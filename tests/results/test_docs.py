@@ -34,6 +34,7 @@ CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
 PLAIN = {"network.batch_norm": False, "network.dropout": 0.0}
 LENETS = [{"experiment": "cifar10_lenet_bn"}, {"experiment": "cifar10_lenet"}]
 SHARE = ("accuracy", 1, 4)  # the metric, its factor and its decimals
+UNITS = [{"network.hidden": units} for units in (32, 64, 128)]
 DECAYS = [{"optimizer.weight_decay": decay} for decay in (0.0009259259, 0.0)]
 STEPS: dict[str, dict[str, Any]] = {  # {how its row in docs/pairs.md begins: the setting}
     "the report's": {"network.comparison": "network", "data.repair": False},
@@ -43,6 +44,10 @@ STEPS: dict[str, dict[str, Any]] = {  # {how its row in docs/pairs.md begins: th
     "… and a learning": {"scheduler": "one_cycle", "network.blocks": [16, 32]},
     "… and 32 and 64": {"network.blocks": [32, 64]},
     "or two": {"network.blocks": [[16, 16], [32, 32]]},
+}
+RATES = {
+    digits: [{"data.length": digits, "optimizer.lr": rate} for rate in (0.001, theirs)]
+    for digits, theirs in ((20, 0.01), (40, 0.02))
 }
 # What docs and headers say in numbers of a study: where, of which settings, what of them (a test metric; `best`, the
 # objective's best; or a curve, at its last place), its factor and its decimals.
@@ -65,6 +70,20 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("docs/classifiers.md", "| after 100", "ift6135_weight_decay", DECAYS, "test/accuracy", 1, 4),
     ("docs/clocks.md", "reads a picture once", "clock_best", [CLOCK], "best", 1, 2),
     *(("docs/pairs.md", f"| {step}", "pairs_steps", [of], "best", 100, 1) for step, of in STEPS.items()),
+    *(
+        ("docs/sequences.md", f"| {digits} |", f"asci_palindrome_{cell}", [{"data.length": digits}], "accuracy", 1, 2)
+        for cell, longest in (("rnn", 30), ("lstm", 45))
+        for digits in range(5, longest + 1, 5)
+    ),
+    *(("docs/sequences.md", f"| {n} digits", "asci_palindrome_rates", of, "accuracy", 1, 3) for n, of in RATES.items()),
+    ("docs/sequences.md", "| of 5 to 500", "palindrome_best", [{"data.shortest": 5}], "accuracy", 1, 3),
+    ("docs/sequences.md", "| of 500", "palindrome_best", [{"data.shortest": None}], "accuracy", 1, 3),
+    *(
+        ("docs/sequences.md", f"| {cell.upper()}, ours", f"elec576_{cell}", UNITS, "test/accuracy", 100, 2)
+        for cell in ("rnn", "lstm", "gru")
+    ),
+    ("docs/sequences.md", "| 0.001", "asci_lstm_mnist", [{"optimizer.lr": 0.001}], "accuracy", 100, 2),
+    ("docs/sequences.md", "| 0.01 ", "asci_lstm_mnist", [{"optimizer.lr": 0.01}], "accuracy", 100, 2),
     ("docs/generative.md", "test, 1", "leiden_gan_vs_vae", CATS, "frechet_distance", 1, 2),
     ("docs/generative.md", "distance of pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
