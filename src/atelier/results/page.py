@@ -54,8 +54,9 @@ Made by `make results ARGS=export` of [docs/results/](results/), where every run
 A claim is decided by what its checks measure: a number for each run, or a difference between two settings, seed by
 seed. *Confirmed* and *contradicted*: the whole 95 % interval of its mean (Student's, from three seeds on) is on one
 side of the bound; *undecided*: it holds the bound, or a run has no number; *leans*: one or two seeds, by their mean. A
-claim is confirmed if all of its checks are, and contradicted if one of them is. Ours is mean ± standard deviation, n
-the number of seeds, folds or draws. What is about pictures is decided by a person who looked.
+claim is confirmed if all of its checks are, and contradicted if one of them is; of many checks, some are contradicted
+by chance, for which nothing is corrected. Ours is mean ± standard deviation, n the number of seeds, folds or draws.
+What is about pictures is decided by a person who looked.
 """
 
 
