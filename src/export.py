@@ -18,9 +18,11 @@ def main(options: DictConfig) -> None:
     from atelier.export.about import describe, told
     from atelier.export.exported import exported_of
     from atelier.export.formats import TOLERANCE, compared, format_of, target
+    from atelier.runs.changes import differences
     from atelier.runs.checkpoint import load_weights
     from atelier.runs.folder import read_yaml
     from atelier.runs.manifest import UNTESTED, Manifest, write_atomically
+    from atelier.runs.setting import within
     from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
@@ -35,9 +37,11 @@ def main(options: DictConfig) -> None:
 
     exported = exported_of(task, data)
     inputs, words = exported.examples()
-    named = str((read_yaml(folder.config, "checkpoint") or {}).get("checkpoint") or "best")
+    stored = read_yaml(folder.config)
+    named = str(stored.get("checkpoint") or "best")
     best = folder.best if folder.best.exists() else folder.last
-    tested = path == {"best": best, "last": folder.last}.get(named, Path(named))
+    other = any(within(key, part) for key in differences(stored, plain(config)) for part in ("data", "task"))
+    tested = path == {"best": best, "last": folder.last}.get(named, Path(named)) and not other
     about = describe(exported, inputs, plain(config), manifest.content | ({} if tested else UNTESTED))
     content = kind.write(exported, inputs, about)
     difference = compared(content, kind, exported, inputs)

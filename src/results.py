@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dotenv import load_dotenv
+from atelier.project import read_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF, DOCS, LIST = ROOT / "conf", ROOT / "docs", ROOT / "conf" / "results.yaml"
@@ -25,7 +25,7 @@ def main() -> int:
     commands.add_parser("export", help="update docs/results/, docs/results.md and README's table from all runs")
     commands.add_parser("claims", help="claims of every study, with their checks and settings")
     given = parser.parse_args()
-    load_dotenv(ROOT / ".env")
+    read_environment(ROOT)
     logs = Path(os.environ.get("LOG_DIR") or ROOT / "logs").absolute()
 
     from atelier.compose.verb import register_resolvers

@@ -19,7 +19,7 @@ def main(options: DictConfig) -> None:
     from atelier.figures.made import Sampler, draw
     from atelier.runs.checkpoint import load_weights
     from atelier.runs.manifest import Manifest
-    from atelier.runs.terminal import quieten_lightning
+    from atelier.runs.terminal import print_if_fake, quieten_lightning
     from atelier.tasks.generative import GenerativeTask
 
     quieten_lightning()
@@ -41,6 +41,7 @@ def main(options: DictConfig) -> None:
     with torch.inference_mode():
         draw(options.what, Sampler(task, data, options.n, options.seed, picture), checkpoint=str(path))
     print(f"{picture}, and the numbers in {picture.with_suffix('.json').name}")
+    print_if_fake(config)
 
 
 if __name__ == "__main__":

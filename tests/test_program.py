@@ -114,6 +114,12 @@ def test_a_name_that_is_no_package_is_refused(name: str, tmp_path: Path) -> None
     assert "give a name of a package" in str(make_project([str(tmp_path / name / "") if name else ""]))
 
 
+@pytest.mark.parametrize("name", ["json", "torch", "calendar"])
+def test_a_name_that_python_has_already_is_refused(name: str, tmp_path: Path) -> None:
+    assert f"such as my_{name}" in str(make_project([str(tmp_path / name)]))
+    assert not (tmp_path / name).exists()
+
+
 def test_a_folder_is_not_overwritten(project: Path) -> None:
     assert "exists already" in str(make_project([str(project)]))
 

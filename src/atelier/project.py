@@ -16,12 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from omegaconf import OmegaConf
 
 PACKAGE = Path(__file__).resolve().parent
 INSTALLED = (PACKAGE / "conf").is_dir()  # a wheel holds conf/ and the verbs inside the package
 CONF = PACKAGE / "conf" if INSTALLED else PACKAGE.parent.parent / "conf"
 VERBS = PACKAGE / "verbs" if INSTALLED else PACKAGE.parent
+FOLDERS = ("DATA_DIR", "LOG_DIR")
 VARIABLE = "ATELIER_PROJECT"  # the folder of the project, for all processes of the program `atelier`
 
 
@@ -47,6 +49,12 @@ def settings(root: Path) -> Mapping[str, Any]:
     except (OSError, tomllib.TOMLDecodeError):  # another tool's file
         return {}
     return found.get("tool", {})
+
+
+def read_environment(root: Path) -> None:
+    """Set the environment variables of a project's .env, but for those that are set; its folders may be relative."""
+    for key, value in dotenv_values(root / ".env").items():
+        os.environ.setdefault(key, str(root / value) if value and key in FOLDERS else value or "")
 
 
 def conf_of(root: Path) -> Path:

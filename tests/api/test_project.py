@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _no_project_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (VARIABLE, "LOG_DIR"):
+    for name in (VARIABLE, "LOG_DIR", "DATA_DIR", "WANDB_MODE"):
         monkeypatch.setenv(name, "")  # so that what is set in the test is taken back
         monkeypatch.delenv(name)
 
@@ -39,6 +39,16 @@ def test_a_project_of_ones_own_stays_the_project(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     assert project.root() == tmp_path / "mine"
     assert os.environ[VARIABLE] == str(tmp_path / "mine"), "for what may be built, and for the training's process"
+
+
+def test_a_folder_in_its_env_is_meant_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_project([str(tmp_path / "mine")])
+    (tmp_path / "mine" / ".env").write_text(f"LOG_DIR=my_runs\nDATA_DIR={tmp_path / 'data'}\nWANDB_MODE=offline\n")
+    monkeypatch.chdir(tmp_path / "mine" / "src")
+    assert project.logs_folder() == tmp_path / "mine" / "my_runs"
+    assert (os.environ["DATA_DIR"], os.environ["WANDB_MODE"]) == (str(tmp_path / "data"), "offline")
+    monkeypatch.setenv("LOG_DIR", "elsewhere")
+    assert project.logs_folder() == Path("elsewhere").absolute(), "what the shell has set is meant from here"
 
 
 def test_the_settings_of_the_machine_are_checked_as_for_a_command(

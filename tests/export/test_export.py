@@ -163,6 +163,8 @@ def test_weights_that_were_not_tested_have_no_test(run_of: Run, run_verb: Run, t
     assert told("checkpoint=last") == manifest["test"]
     assert told("checkpoint=best") == {}
     (run / "config.yaml").write_text(config)
+    assert told("task.mirrored=true") == {}, "another computation"
+    assert told("data.eval_batch_size=7") == manifest["test"]
     (checkpoints / "best.ckpt").unlink()  # as where the objective was never measured
     assert told("checkpoint=best") == manifest["test"]
 

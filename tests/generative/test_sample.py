@@ -130,3 +130,5 @@ def test_ways_between_latents() -> None:
     angles = torch.atan2(way[:, 1], way[:, 0])
     torch.testing.assert_close(angles, torch.linspace(0, torch.pi / 2, 5))
     torch.testing.assert_close(on_sphere(first, 2 * first, 3), torch.tensor([[2.0, 0.0], [3.0, 0.0], [4.0, 0.0]]))
+    opposite = on_sphere(torch.tensor([1.5]), torch.tensor([-0.7]), 3)
+    torch.testing.assert_close(opposite, torch.tensor([[1.5], [0.4], [-0.7]]))

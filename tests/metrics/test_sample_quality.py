@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from atelier.errors import InputError
 from atelier.metrics import sample_quality
 from atelier.metrics.features import Classifier, Pixels
 from atelier.metrics.manifold import precision_and_recall
@@ -208,3 +209,9 @@ def test_pixels_are_means_of_areas() -> None:
     assert features(picture).tolist() == [[2.5, 4.5, 10.5, 12.5]]
     assert features.num_features == 4
     assert Pixels((2,), side=8).num_features == 2
+
+
+def test_a_classifier_without_a_linear_layer_is_refused() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 3, 2), nn.Flatten())
+    with pytest.raises(InputError, match=r"features\.run=logs/x: its network has no linear layer"):
+        Classifier(network, mean=0.5, std=0.5, identity={"run": "logs/x"})

@@ -141,7 +141,7 @@ def test_where_there_is_no_network_it_is_told_what_to_download_and_where_to_put_
 @pytest.mark.parametrize("placed", [False, True])
 def test_a_damaged_file_is_not_taken(server: Callable[..., Path], tmp_path: Path, placed: bool) -> None:
     served = server(sha="0" * 8)
-    found = published("IMAGENET1K_V1", NETWORK, tmp_path)
+    found = published("IMAGENET1K_V1", {"network": NETWORK}, tmp_path)
     if placed:
         found.path.parent.mkdir()
         served.rename(found.path)
@@ -162,8 +162,18 @@ def test_a_damaged_file_is_not_taken(server: Callable[..., Path], tmp_path: Path
 )
 def test_weights_that_are_not_published_are_told(word: str, network: Any, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as told:
-        published(word, network, tmp_path)
+        published(word, {"network": network}, tmp_path)
     assert words in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_weights_of_pixels_from_minus_1_to_1_are_for_these(name: str, tmp_path: Path) -> None:
+    network = {**NETWORK, "name": name}
+    for mean, std in ((0.5, 0.5), ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])):
+        assert published("DEFAULT", {"network": network, "data": {"mean": mean, "std": std}}, tmp_path).url
+    for mean, std in (([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), (0.5, 0.25), (0.0, 0.5)):
+        with pytest.raises(InputError, match=f"{name}'s are for pictures of data.mean=0.5 data.std=0.5"):
+            published("DEFAULT", {"network": network, "data": {"mean": mean, "std": std}}, tmp_path)
 
 
 def test_making_a_network_downloads_nothing(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,13 @@ import os
 import threading
 from pathlib import Path
 
-from dotenv import load_dotenv
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from atelier.compose.verb import register_resolvers
 from atelier.local_settings import check_local
-from atelier.project import INSTALLED, PACKAGE, VARIABLE, conf_of, find_project, script_of, settings
+from atelier.project import INSTALLED, PACKAGE, VARIABLE, conf_of, find_project, read_environment, script_of, settings
 
 COMPOSING = threading.Lock()  # Hydra composes with variables of the whole process
 
@@ -43,7 +42,7 @@ def options_of(verb: str) -> DictConfig:
     Raises:
         InputError: if a file in conf/local/ is refused.
     """
-    load_dotenv(root() / ".env")
+    read_environment(root())
     check_local(conf_folder())
     with COMPOSING:
         register_resolvers(root())

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from dotenv import load_dotenv
 from hydra._internal.hydra import Hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -26,7 +25,7 @@ from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.local_settings import check_local
 from atelier.option_files import is_unreadable
-from atelier.project import VARIABLE, command, conf_of
+from atelier.project import VARIABLE, command, conf_of, read_environment
 from atelier.runs.folder import stamp
 from atelier.runs.lasting import Lasting
 from atelier.runs.setting import current
@@ -79,7 +78,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
 
         @functools.wraps(main)
         def program() -> None:
-            load_dotenv(root / ".env")
+            read_environment(root)
             sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)
             sys.argv[1:] = with_plus(config_name, map(current, in_order(sys.argv[1:])))
             register_resolvers(root)

@@ -179,8 +179,8 @@ def on_sphere(first: Tensor, last: Tensor, steps: int) -> Tensor:
     lengths = first.norm() + share * (last.norm() - first.norm())
     one, other = first / first.norm(), last / last.norm()
     angle = torch.arccos((one @ other).clamp(-1, 1))
-    if angle.sin().abs() < 1e-6:  # parallel latents
-        return lengths * one
+    if angle.sin().abs() < 1e-3:  # parallel latents; between opposite ones, as of one number, no way is the shortest
+        return straight(first, last, steps)
     return lengths * (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / angle.sin()
 
 

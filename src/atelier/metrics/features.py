@@ -70,7 +70,10 @@ class Classifier(nn.Module):
         super().__init__()
         self.network, self.identity = network.eval().requires_grad_(False), identity
         self.mean, self.std = (one if isinstance(one, (int, float)) else column(one) for one in (mean, std))
-        self.last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+        linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+        if not linear:
+            raise InputError(f"features.run={identity.get('run')}: its network has no linear layer before its logits")
+        self.last = linear[-1]
         self.num_features, self.num_classes = self.last.in_features, self.last.out_features
         self.last.register_forward_pre_hook(lambda layer, inputs: self.seen.append(inputs[0]))
         self.seen: list[Tensor] = []

@@ -1,6 +1,7 @@
 """`atelier new NAME`: makes a folder with a small project of one's own from `template/`, whose tests pass."""
 
 import importlib.metadata
+import importlib.util
 import json
 import keyword
 import re
@@ -21,6 +22,8 @@ def make_project(arguments: Sequence[str]) -> str | None:
     name = folder.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "atelier":
         return f"atelier new {name}: give a name of a package: small letters, digits and _, such as my_project"
+    if importlib.util.find_spec(name) is not None:
+        return f"atelier new {name}: Python has a package of that name already; choose another, such as my_{name}"
     if folder.exists():
         return f"atelier new {folder}: this folder exists already"
     environment = Environment(loader=FileSystemLoader(TEMPLATE), undefined=StrictUndefined, keep_trailing_newline=True)

@@ -111,7 +111,7 @@ def source_of(config: Mapping[str, Any]) -> "Path | Published":
     if WORD.fullmatch(weights) and not Path(weights).exists():
         from atelier.start.published import published  # imports torchvision, which most runs do not need
 
-        return published(weights, config.get("network"), Path(paths["data"]))
+        return published(weights, config, Path(paths["data"]))
     return file_of(weights, Path(paths["logs"]))
 
 

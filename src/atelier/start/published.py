@@ -13,6 +13,7 @@ from atelier.data.vision import reachable
 from atelier.errors import InputError, not_among
 
 NETWORK = "atelier.networks.torchvision.classifier"  # the `_target_` of conf/network/torchvision.yaml
+HALVES = ("googlenet", "inception_v3")  # trained on pixels from -1 to 1, to which torchvision changes ImageNet's scale
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,17 @@ class Published:
         return f"download\n{self.url} elsewhere, and put it at {self.path}"
 
 
-def published(word: str, network: Mapping[str, Any] | None, data: Path) -> Published:
+def published(word: str, config: Mapping[str, Any], folder: Path) -> Published:
     """The published weights of a network of conf/network/torchvision.yaml; `word`: DEFAULT, or their name.
 
+    Args:
+        config: {network, data}.
+        folder: the data folder.
+
     Raises:
-        InputError: if the network is another one, or has no such weights.
+        InputError: if the network is another one, has no such weights, or takes pictures of another scale.
     """
+    network = config.get("network")
     if network is None or network["_target_"] != NETWORK:
         raise InputError("there is no such file; only network=torchvision has published weights")
     if network["name"] not in models.list_models(module=models):
@@ -75,5 +81,8 @@ def published(word: str, network: Mapping[str, Any] | None, data: Path) -> Publi
     known = models.get_model_weights(network["name"])
     if word not in known.__members__:
         raise InputError(f"{network['name']} has {not_among(word, known.__members__)}")
+    scale = [config.get("data", {}).get(key) for key in ("mean", "std")]
+    if network["name"] in HALVES and any(one not in (0.5, [0.5] * 3) for one in scale):
+        raise InputError(f"{network['name']}'s are for pictures of data.mean=0.5 data.std=0.5")
     url = known[word].url
-    return Published(url, data / "torchvision" / url.rpartition("/")[2])
+    return Published(url, folder / "torchvision" / url.rpartition("/")[2])
