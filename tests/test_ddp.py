@@ -97,3 +97,16 @@ def test_a_process_that_fails_ends_the_run_as_failed(
     log = (outcome.folder / "run.log").read_text()
     assert "Traceback" in log
     assert "RuntimeError: the second process gives up" in log
+
+
+def test_a_process_that_another_program_has_begun_is_refused_before_it_has_a_folder(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torchrun's and srun's: each would have a folder of its own, and the second wait for the first one's test."""
+    monkeypatch.setattr("lightning.pytorch.utilities.rank_zero.rank_zero_only.rank", 1)
+    outcome = run_verb("train", "trainer=ddp_cpu")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith(
+        "this is process 1 of several that torchrun, srun or a set RANK has begun; begin one: "
+    )
+    assert not (outcome.logs / "runs").exists()

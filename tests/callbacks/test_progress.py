@@ -76,3 +76,20 @@ def test_validations_that_follow_each_other_quickly_share_a_line(
     progress.on_train_end(trainer(max_steps=1200, global_step=29), task)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["8/1,200", "16/1,200", "24/1,200", "29/1,200"]
+
+
+def test_a_run_without_an_end_has_a_bar_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As trainer.max_epochs=-1 until trainer.patience stops it; Rich cannot tell what is left of infinitely many."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=False, metric="val/loss")
+    endless = trainer(estimated_stepping_batches=float("inf"))
+    progress.on_train_start(endless, task)
+    bar = progress.bar
+    assert bar is not None
+    for step in (100, 200, 300):
+        progress.show(trainer(estimated_stepping_batches=float("inf"), global_step=step), task)
+    assert bar.tasks[0].completed == 300
+    table = bar.make_tasks_table(bar.tasks)
+    bar.console.print(table)
+    progress.on_exception(endless, task, KeyboardInterrupt())
+    assert progress.bar is None

@@ -1,6 +1,8 @@
 """A run's folder is written by one process at a time, whatever numbers processes have."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,17 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is being written by another process"):
             claim(tmp_path)
     assert not claimed(tmp_path)
+
+
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    claim(tmp_path).close()
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(InputError, match=r"its file system has no locks \(Function not implemented\).* set LOG_DIR"):
+        claim(tmp_path)
+    assert not claimed(tmp_path), "what lies there can be read"
 
 
 def test_a_half_written_file_of_a_killed_process_is_removed_and_one_of_a_living_process_is_not(

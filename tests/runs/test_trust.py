@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atelier.errors import InputError
-from atelier.runs.trust import check_files
+from atelier.runs.trust import check_files, check_overrides
 
 
 def test_a_link_within_a_folder_is_left_alone(tmp_path: Path) -> None:
@@ -39,3 +39,16 @@ def test_a_link_that_leads_out_or_round_is_told(tmp_path: Path, target: str) -> 
     (tmp_path / "circle").symlink_to(target)
     with pytest.raises(InputError, match="is a link"):
         check_files(tmp_path)
+
+
+@pytest.mark.parametrize("override", ["note='one line\nanother'", "+logger.wandb.my-key=1", "network@my-network=mlp"])
+def test_a_value_of_several_lines_and_a_key_with_a_hyphen_set_a_value(override: str, tmp_path: Path) -> None:
+    check_overrides([override], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "override", ["--config-dir=/x", "a\nb=1", "note='x\n${oc.env:HOME}'", "hydra.run.dir=/x", "-cd=/x"]
+)
+def test_what_could_do_more_than_set_a_value_is_refused(override: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="could do more than set a value"):
+        check_overrides([override], tmp_path)

@@ -3,10 +3,12 @@
 import multiprocessing
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from atelier.sweeps.local import cause
 from atelier.sweeps.process import kill_group, lead_session, start_process
 
 
@@ -44,3 +46,10 @@ def test_a_fork_server_that_dies_as_a_job_starts_is_started_again() -> None:
     context = Dies()
     assert start_process(context, print, ()) is context  # type: ignore[comparison-overlap]
     assert context.started == 2
+
+
+def test_the_last_line_of_a_log_is_told_whatever_bytes_it_has(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    log.write_bytes(b"begun\nno space \xe2\x86")  # a full disk has cut an arrow
+    kind, told = cause(1, log)
+    assert (kind, told) == ("Exit", "ended with status 1: no space \N{REPLACEMENT CHARACTER}")

@@ -30,9 +30,9 @@ class TrainingProgress(Callback):
         self.began, self.first_step = time.monotonic(), trainer.global_step
         self.told, self.validated = trainer.global_step, False  # whether the validation metrics are new
         if trainer.is_global_zero and sys.stderr.isatty():
-            self.total = trainer.estimated_stepping_batches
+            steps = trainer.estimated_stepping_batches
             self.bar = live_bar(TextColumn("{task.fields[score]}", markup=False))
-            self.task = self.bar.add_task("training", total=self.total, score="")
+            self.task = self.bar.add_task("training", total=steps if steps < float("inf") else None, score="")
             self.bar.start()
             attach_streams(self.bar.console)
             self.show(trainer, task)

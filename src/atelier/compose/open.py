@@ -39,7 +39,10 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         folder = to_resume(config)
         config, changed = resumed_config(folder, overrides, str(config.paths.data))
     check_run(config, experiment, overrides)
-    if rank() > 0 and FOLDER_OF_RANKS in os.environ:
+    if rank() > 0:
+        if FOLDER_OF_RANKS not in os.environ:
+            told = f"this is process {rank()} of several that torchrun, srun or a set RANK has begun"
+            raise InputError(f"{told}; begin one: trainer.devices=2 begins the others, on Slurm hydra/launcher=slurm")
         config.paths.run = os.environ[FOLDER_OF_RANKS]
         run = Run(attach(Path(config.paths.run)), plain(config), resumed={} if config.resume else None)
     elif config.resume is not None:

@@ -38,12 +38,14 @@ def check_job(
     from atelier.compose.verb import about_settings, register_resolvers
     from atelier.runs.setting import setting_hash
     from atelier.runs.terminal import quieten_lightning
+    from atelier.runs.trust import check_overrides
 
     quieten_lightning()
     os.environ.update(environment)
     register_resolvers(root)
     GlobalHydra.instance().clear()
     try:
+        check_overrides(overrides, "-m")  # as when it is resumed
         check_typed(overrides, root / "conf", "job")  # its sweep may read a key that no other reads
         with initialize_config_dir(str(root / "conf"), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
             config = compose("train", overrides, return_hydra_config=True)

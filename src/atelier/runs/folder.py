@@ -86,6 +86,10 @@ def claim(path: Path) -> TextIO:
             return lock
         except BlockingIOError:
             time.sleep(0.02)
+        except OSError as error:
+            lock.close()
+            told = f"{path}: its file system has no locks ({error.strerror}); set LOG_DIR to a folder on one that has"
+            raise InputError(told) from error
     lock.close()
     raise InputError(f"{path} is being written by another process")
 
@@ -97,8 +101,8 @@ def claimed(path: Path) -> bool:
     with (path / ".lock").open() as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        except OSError as error:  # a file system without locks has none
+            return isinstance(error, BlockingIOError)
     return False
 
 

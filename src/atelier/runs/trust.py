@@ -10,7 +10,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.overrides import key_of
 
-OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_]\w*([./@]\w+)*(=.*)?")
+OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w-]*([./@][\w-]+)*(=.*)?", re.DOTALL)
 CALL = re.compile(r"\$\{[^}]*:")  # of a resolver, which could read an environment variable
 MOST = 100_000  # values of a configuration
 
@@ -40,10 +40,10 @@ def leads_into(link: Path, home: Path) -> bool:
         return False
 
 
-def check_overrides(overrides: Iterable[Any], where: Path, refused: tuple[str, ...] = ("hydra",)) -> None:
+def check_overrides(overrides: Iterable[Any], where: Path | str, refused: tuple[str, ...] = ("hydra",)) -> None:
     """
     Args:
-        where: the file that holds the overrides.
+        where: the file that holds the overrides, or the option.
         refused: first words of keys that they cannot set.
 
     Raises:

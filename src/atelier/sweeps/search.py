@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from atelier.compose.targets import make
+from atelier.errors import InputError
 from atelier.project import command
 from atelier.runs.judge import STUDY, id_of, mend, open_journal
 from atelier.sweeps.preflight import Check
@@ -79,6 +80,10 @@ class Search:
             pruner=self.options.make_pruner(),
             load_if_exists=True,
         )
+
+        if lost := {job.number for job in sweep.jobs} - {trial.number for trial in self.trials()}:
+            told = f"search.journal is gone, or does not know trial {min(lost)} of sweep.json"
+            raise InputError(f"{sweep.path}: {told}; begin a new search, without sweep.resume")
 
     # ------------------------------------------------------------------ called by the launcher
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import optuna
+import pytest
 
+from atelier.errors import InputError
 from atelier.runs.judge import JOURNAL, mend, open_journal
 from atelier.sweeps.search import Search
 
@@ -53,6 +55,16 @@ def test_a_best_trial_whose_folder_somebody_deleted_is_told_as_the_journal_has_i
     assert f"{told} at epoch 3 with {best.name}" in one.result()
     shutil.rmtree(one.sweep.path / str(best.number))
     assert f"{told} with {best.name}" in search(trials=3).result()
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_search_whose_journal_is_gone_is_not_gone_on_with(search: Make, run_all: Any, lines: int) -> None:
+    """Its trials would have the numbers of other jobs, and get their results."""
+    run_all(one := search(trials=3))
+    journal = one.sweep.path / JOURNAL
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:lines]))
+    with pytest.raises(InputError, match=r"search\.journal is gone, or does not know trial 0 of sweep\.json"):
+        search(trials=4)
 
 
 def test_a_torn_line_is_cut_off(search: Make, run_all: Any) -> None:
