@@ -43,7 +43,7 @@ def no_run_was_made(logs: Path) -> bool:
         ("seed=null", "seed=null", ["whole number", "0"]),
         ("train=perhaps", "train=perhaps", ["true", "false"]),
         ("train=false", "train=false", ["checkpoint=PATH"]),
-        ("checkpoint=best.ckpt", "checkpoint=", ["train=false"]),
+        ("checkpoint=best.ckpt", "checkpoint=best.ckpt", ["train=false", "resume=FOLDER"]),
         ("resume=latest", "there is no run under ", []),
         ("resume=/nowhere", "/nowhere", ["run.json"]),
         ("resume=/nowhere/checkpoints/best.ckpt", "/nowhere/checkpoints/best.ckpt", ["checkpoints/last.ckpt"]),

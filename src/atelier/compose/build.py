@@ -90,7 +90,8 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:
-        raise InputError("checkpoint= is what train=false tests; to go on with a run, use resume=FOLDER")
+        told = "is what train=false tests; to train, give checkpoint=null; to go on with a run, use resume=FOLDER"
+        raise InputError(f"checkpoint={config.checkpoint} {told}")
 
 
 def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:

@@ -76,9 +76,14 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
     if config.resume is None:
         return list(arguments)
     run = to_resume(config)
-    overrides = Manifest.read(run.manifest)["overrides"]
-    check_overrides(overrides, run.manifest)
-    return merged(overrides, arguments)
+    return merged(own_overrides(run), arguments)
+
+
+def own_overrides(folder: RunFolder) -> list[str]:
+    """The checked overrides of a run; a train=false in one that trained is of a test, by an earlier version."""
+    manifest = Manifest.read(folder.manifest)
+    check_overrides(manifest["overrides"], folder.manifest)
+    return [one for one in manifest["overrides"] if key_of(one) != "train" or not manifest["steps"]]
 
 
 def to_resume(config: DictConfig) -> RunFolder:
@@ -96,9 +101,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         InputError: if there are new overrides, but the run's own no longer compose to its setting.
     """
     stored = config = stored_config(folder)
-    manifest, features = Manifest.read(folder.manifest), features_of(stored)
-    typed = manifest["overrides"]
-    check_overrides(typed, folder.manifest)
+    manifest, features, typed = Manifest.read(folder.manifest), features_of(stored), own_overrides(folder)
+    stored.train = stored.train or bool(manifest["steps"])
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     if any(within(key_of(override), "start") for override in new):
@@ -115,10 +119,14 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             for key, value in features_of(config).items():
                 if value != features.get(key):
                     raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
-            kept = [override for override in typed if key_of(override) != "data.changed"]
+            once = ("data.changed", "train") if stored.train else ("data.changed",)  # hold for this command only
+            kept = [override for override in typed if key_of(override) not in once]
             marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
             changed = {"overrides": kept, "config_hash": setting_hash(config), **marks}
             changes = differences(plain(stored), plain(config))
+            if changes and stored.train and not config.train:
+                key, (_, value) = next(iter(changes.items()))
+                raise InputError(f"{key}={value}: train=false trains nothing; leave one of the two out")
             check_length(config.trainer, changes, manifest.content)
             check_changes(changes, manifest.content, batches_done(folder))
         elif new:

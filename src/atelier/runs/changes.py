@@ -90,6 +90,11 @@ def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str
         raise InputError(f"{given}: the run has its {count} {unit}; give {remedy}, too")
 
 
+def has_ended(trainer: Mapping[str, Any], done: Mapping[str, Any]) -> bool:
+    """Whether a run has trained to its end: to its length, or until its patience ended it."""
+    return any(trainer[f"max_{unit}"] == done[unit] for unit in ("epochs", "steps")) or bool(done.get("stopped_early"))
+
+
 class Takeover:
     """Applies the new configuration to a trainer's optimizers and schedulers, after their states were restored.
 

@@ -29,6 +29,7 @@ from atelier.errors import InputError
 from atelier.internals import end_processes
 from atelier.project import command, project_root
 from atelier.runs import provenance
+from atelier.runs.changes import has_ended
 from atelier.runs.checkpoint import check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder, claim, read_yaml, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
@@ -64,6 +65,7 @@ class Run:
         self.trainer: lightning.Trainer | None = None
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
+        self.kept: dict[str, Any] = {}  # entries of run.json that a resumed run's train=false leaves as they are
         if resumed is not None and (threads := self.manifest.get("threads")):
             torch.set_num_threads(threads)
             os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that this one starts
@@ -110,12 +112,21 @@ class Run:
         if self.main:
             here = {"pid": os.getpid(), "host": socket.gethostname()}
             here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
-            if (read_yaml(self.folder.config, "checkpoint") or {}).get("checkpoint") != self.config["checkpoint"]:
+            before = {key: (read_yaml(self.folder.config, key) or {}).get(key) for key in ("checkpoint", "train")}
+            if before["checkpoint"] != self.config["checkpoint"]:
                 here |= UNTESTED  # another checkpoint was tested
-            self.manifest.update(**(self.resumed or {}), status="running", error=None, stopped_early=None, **here)
+            trains = self.config["train"] or before["train"] is not False or self.resumed_at is not None
+            if self.config["train"]:
+                here["stopped_early"] = None
+            elif trains:
+                self.kept = {key: self.manifest.get(key) for key in ("pruned", "peak_memory_mb")}
+                if not has_ended(self.config["trainer"], self.manifest.content):
+                    status = self.manifest["status"].replace("running", "interrupted")  # it was killed
+                    self.kept |= {"status": status, "error": self.manifest.get("error")}
+            self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
         self.begun = True  # not before: what could not be written once is not tried again as a failure
         if self.main:
-            write_yaml(self.folder.config, self.config)
+            write_yaml(self.folder.config, {**self.config, "train": trains})
             write_yaml(self.folder.overrides, self.manifest["overrides"])
 
     @contextmanager
@@ -218,13 +229,16 @@ class Run:
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
         found = dict.fromkeys(GAPS) | gaps(self.folder.metrics, objective, unit, tested)
         memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
-        self.manifest.update(status="completed", pruned=self.pruned, peak_memory_mb=memory, objective=found)
+        ended = {"status": "completed", "pruned": self.pruned, "peak_memory_mb": memory, **self.kept}
+        self.manifest.update(**ended, objective=found)
         print_outcome(self.manifest.content, found, unit)
         if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
             print(f"{objective['metric']} was never {never}, so there is no best.ckpt; last.ckpt counts")
         print(f"Everything is in {self.folder.path}")
-        if not self.config.get("save_last", True) and self.folder.best.exists():
+        if ended["status"] != "completed":
+            print(f"Its training has not ended. Go on with: {command('train')} {typed('resume', self.folder.path)}")
+        elif not self.config.get("save_last", True) and self.folder.best.exists():
             self.folder.last.unlink(missing_ok=True)  # after all that can fail: a failed run goes on from it
 
     def end(self, error: BaseException) -> None:

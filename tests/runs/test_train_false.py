@@ -1,0 +1,105 @@
+"""A command with train=false tests a run as it is: the run stays as long, as unfinished and as pruned as it was."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from atelier.errors import InputError
+from atelier.runs.keeper import Keeper
+
+Run = Callable[..., Any]
+SHORT = [
+    *("network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
+    *("callbacks=none", "scheduler=constant", "save_every=0"),
+]
+
+
+def content(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def ended(run_verb: Run) -> Path:
+    """The folder of a run of one epoch."""
+    return run_verb("train", *SHORT).folder
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_unfinished_run_stays_unfinished(run_verb: Run, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    """Also one that keeps no last.ckpt when it is complete: it goes on from there."""
+
+    def fail(*given: Any) -> None:
+        raise InputError("the machine ends")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "on_train_epoch_end", fail)
+        run = run_verb("train", *SHORT, "save_last=false")
+    before = run.manifest
+    assert (before["status"], before["test"]) == ("failed", {})
+    if killed:
+        (run.folder / "run.json").write_text(json.dumps({**before, "status": "running", "error": None}))
+    tested = run_verb("train", f"resume={run.folder}", "train=false")
+    assert tested.code == 0, tested.err
+    assert f"Its training has not ended. Go on with: python src/train.py resume={run.folder}" in tested.out
+    assert run.manifest["test"]
+    assert run.manifest["status"] == ("interrupted" if killed else "failed")
+    assert run.manifest["error"] == (None if killed else before["error"])
+    assert run_verb("train", f"resume={run.folder}").code == 0
+    after = run.manifest
+    assert (after["status"], after["error"], after["epochs"]) == ("completed", None, 1)
+
+
+def test_it_holds_for_one_command(run_verb: Run, ended: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    before = content(folder)
+    assert run_verb("train", f"resume={folder}", "train=false", "note=again").code == 0
+    after = content(folder)
+    assert (after["status"], after["note"]) == ("completed", "again")
+    assert after["overrides"] == [*before["overrides"], "note='again'"]
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train"] is True
+    assert run_verb("train", f"resume={folder}", "trainer.max_epochs=2").code == 0
+    assert content(folder)["epochs"] == 2
+
+
+def test_one_that_an_earlier_version_kept_is_of_one_command_too(run_verb: Run, ended: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    told = content(folder)
+    (folder / "run.json").write_text(json.dumps({**told, "overrides": [*told["overrides"], "train=false"]}))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "train": False}))
+    assert run_verb("train", f"resume={folder}", "trainer.max_epochs=2").code == 0
+    assert content(folder)["epochs"] == 2
+    assert "train=false" not in content(folder)["overrides"]
+
+
+def test_it_takes_no_other_setting_which_nothing_would_train(run_verb: Run, ended: Path) -> None:
+    before = (ended / "run.json").read_bytes()
+    refused = run_verb("train", f"resume={ended}", "train=false", "trainer.max_epochs=4")
+    assert refused.code == 2
+    assert "trainer.max_epochs=4: train=false trains nothing" in refused.err
+    assert (ended / "run.json").read_bytes() == before
+
+
+def test_a_run_stays_pruned_or_stopped_early(run_verb: Run, ended: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    how = {"pruned": True, "stopped_early": 1, "peak_memory_mb": 1e9}
+    (folder / "run.json").write_text(json.dumps({**content(folder), **how}))
+    assert run_verb("train", f"resume={folder}", "train=false").code == 0
+    after = content(folder)
+    assert {key: after[key] for key in how} == how
+    assert after["status"] == "completed"
+
+
+def test_a_named_checkpoint_is_no_start_of_a_training(run_verb: Run, ended: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    assert run_verb("train", f"resume={folder}", "train=false", "checkpoint=last").code == 0
+    refused = run_verb("train", f"resume={folder}", "trainer.max_epochs=2")
+    assert (refused.code, content(folder)["epochs"]) == (2, 1)
+    assert "checkpoint=last is what train=false tests; to train, give checkpoint=null" in refused.err
+    assert run_verb("train", f"resume={folder}", "trainer.max_epochs=2", "checkpoint=null").code == 0
+    assert content(folder)["epochs"] == 2
