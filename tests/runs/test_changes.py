@@ -163,3 +163,19 @@ def test_other_folders_are_no_difference() -> None:
     there = {"paths": {"data": "/there"}, "data": {"folder": "/there", "images": "/there/cats"}}
     assert differences(here, there) == {}
     assert differences(here, {**there, "data": {"folder": "/there", "images": "/dogs"}}).keys() == {"data.images"}
+
+
+@pytest.mark.parametrize(
+    ("key", "old", "new"),
+    [
+        ("trainer.max_steps", 6, 12),  # 4 batches an epoch: the second was validated after 2, and its schedule stepped
+        ("trainer.max_steps", 6, -1),
+        ("trainer.max_time", "00:00:01:00", None),
+        ("trainer.check_val_every_n_epoch", 1, None),
+    ],
+)
+def test_a_run_of_epochs_keeps_what_could_end_it_within_one(key: str, old: Any, new: Any) -> None:
+    with pytest.raises(InputError, match=rf"{key}={new}: the run began with {old} and keeps it"):
+        check_changes({key: (old, new)}, {**DONE, "counts": "epochs"}, 0)
+    if key != "trainer.check_val_every_n_epoch":
+        check_changes({key: (old, new)}, {**DONE, "counts": "steps"}, 0)

@@ -18,6 +18,8 @@ from atelier.runs.setting import LATER, is_aside, leaves, within
 # Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "data")
 FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "images", "labels")
+CLOSING = ("trainer.max_steps", "trainer.max_time")  # they close an epoch in its middle, where epochs are counted
+COUNTING = "trainer.check_val_every_n_epoch"  # null: the run counts steps
 BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes")
 # An optimizer keeps its state (moments, sums) if only these arguments change.
 RATES = ("lr", "weight_decay", "betas", "eps")
@@ -61,7 +63,8 @@ def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> No
     """
     for key, (old, new) in changes.items():
         free = key.startswith("data.") and key.split(".")[1] in FREE_DATA
-        if any(within(key, fixed) for fixed in FIXED) and not free:
+        counted = key in CLOSING and done.get("counts") == "epochs" or (key == COUNTING and None in (old, new))
+        if counted or (any(within(key, fixed) for fixed in FIXED) and not free):
             raise InputError(f"{key}={new}: the run began with {old} and keeps it; a new run, without resume=, can")
         if key in BATCHES and batches:
             epoch = done["epochs"] + 1
