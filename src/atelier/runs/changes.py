@@ -63,7 +63,7 @@ def check_changes(changes: Changes, done: Mapping[str, Any], batches: int) -> No
     """
     for key, (old, new) in changes.items():
         free = key.startswith("data.") and key.split(".")[1] in FREE_DATA
-        counted = key in CLOSING and done.get("counts") == "epochs" or (key == COUNTING and None in (old, new))
+        counted = (key in CLOSING and done.get("counts") == "epochs") or (key == COUNTING and None in (old, new))
         if counted or (any(within(key, fixed) for fixed in FIXED) and not free):
             raise InputError(f"{key}={new}: the run began with {old} and keeps it; a new run, without resume=, can")
         if key in BATCHES and batches:
