@@ -72,3 +72,20 @@ def test_broken_images_end_a_command_in_two_lines(train: Run, pets: Path) -> Non
     assert refused.code == 2
     assert len(refused.err.splitlines()) == 2
     assert "broken.jpg is no image that can be read (it is empty)" in refused.err
+
+
+def test_a_run_is_tested_with_the_split_of_its_training(train: Run, run_verb: Run) -> None:
+    """Or its training images would come into the test set; and a set without a sample is not tested on."""
+    outcome = train("callbacks=none", "data.test_share=0", "test=false")
+    assert outcome.code == 0, outcome.err
+    for verb, split in (("eval", "split=test"), ("predict", "split=test"), ("eval", "split=val")):
+        run = f"run={outcome.folder}"
+        for given, then in (("test_share=0.3", "0"), ("split_seed=1", "0"), ("folds=5", "null")):
+            refused = run_verb(verb, run, split, f"data.{given}")
+            assert refused.code == 2
+            assert refused.err.startswith(f"data.{given}: the run was trained with {then}, ")
+        again = run_verb(verb, run, split, "data.eval_batch_size=7", "data.train_size=20")
+        if split == "split=val":
+            assert again.code == 0, again.err
+        else:
+            assert again.err == "split=test: the run's data have no test samples; give one of: train, val\n"

@@ -186,3 +186,11 @@ def test_a_picture_of_two_digits_is_read_as_a_pair(make: Make, tmp_path: Path) -
     path = tmp_path / "pair.png"
     Image.fromarray(np.concatenate([pair[0].numpy(), pair[1].numpy()], axis=1)).save(path)
     assert torch.equal(make().load_file(path), pair)
+
+
+def test_few_pairs_need_not_have_the_highest_digit(make: Make) -> None:
+    few = ["data.train_pairs=2", "data.validation_pairs=1", "data.augment=false", "data.mean=0", "data.std=1"]
+    highest = [int(make(*few, f"data.draw={draw}").sets["train"].labels[:, 1:].max()) for draw in range(4)]
+    assert min(highest) < 9
+    with pytest.raises(InputError, match=r"^data.num_classes=12: .* has 10 classes"):
+        make("data.num_classes=12")

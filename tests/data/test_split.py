@@ -1,14 +1,18 @@
 """Stratified splits: complete, disjoint, repeatable, and as even as whole numbers allow."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from hydra.utils import get_class
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from atelier.data.split import stratified_split
+from atelier.errors import InputError
 
 CLOCKS = torch.stack([torch.arange(18_000) % 720 // 60, torch.arange(18_000) % 60], 1)  # each time 25 times
 
@@ -84,3 +88,28 @@ def test_rows_of_labels_are_one_class_each() -> None:
     labels = torch.tensor([[0, 1]] * 10 + [[1, 0]] * 10)
     _, small = stratified_split(labels, 0.2, seed=0)
     assert labels[small].tolist() == [[0, 1]] * 2 + [[1, 0]] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("image_folder", "test_share"),
+        ("dogs_vs_cats", "test_share"),
+        ("cat_faces", "test_share"),
+        ("digit_pairs", "draw"),
+        ("digit_pairs_digits", "train_pairs"),
+        ("digit_pairs", "validation_pairs"),
+        ("disk", "train_points"),
+        ("palindromes", "held_out"),
+        ("clocks_any", "num_images"),
+        *(("mnist", key) for key in ("validation_share", "folds", "fold", "split_seed")),
+    ],
+)
+def test_what_decides_the_split_of_a_run_stays(compose: Callable[..., Any], name: str, key: str) -> None:
+    own = ["data.images=images", "data.classes=[a,b]"] if name == "image_folder" else []
+    data = compose(f"data={name}", *own).data
+    kind: Any = get_class(data._target_)
+    trained = dict(data)
+    kind.check_split(trained, trained | {"eval_batch_size": 3, "train_size": 7, "seed": 4})
+    with pytest.raises(InputError, match=f"^data.{key}=3: the run was trained with "):
+        kind.check_split(trained, trained | {key: 3})

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from omegaconf import DictConfig
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
 from atelier.compose.build import build_data, build_task, build_trainer
@@ -104,7 +106,9 @@ def test_weights_of_classes_are_inverse_to_their_numbers(digits: Any) -> None:
     counts = torch.bincount(data.train_classes(), minlength=10)
     weights = data.class_weights()
     assert (weights[0] * counts[0]).item() == pytest.approx((weights[1] * counts[1]).item())
-    assert (weights[:2] * counts[:2]).sum().item() == pytest.approx(counts.sum().item() / 5)
+    labels = data.train_classes().numpy()
+    assert weights[:2].tolist() == pytest.approx(compute_class_weight("balanced", classes=np.arange(2), y=labels))
+    assert weights[labels].mean().item() == pytest.approx(1), "classes without a sample do not scale the loss"
 
 
 @pytest.mark.parametrize("given", ["balanced", "[1,1,1,1,1,1,1,1,1,5]"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.table import Table
+from rich.table import Column, Table
 from torch import Tensor
 
 from atelier.data.class_folders import readable
@@ -27,10 +27,8 @@ def show_answers(
     if format == "json":
         print(json.dumps(rows, indent=2))
         return
-    table = Table()
     columns = [name for name in rows[0] if name != "note" or any(inputs.notes)]
-    for name in columns:
-        table.add_column(name, overflow="fold")  # truncated names could look equal
+    table = Table(*(Column(name, overflow="fold") for name in columns))  # truncated names could look equal
     for row in rows[: len(answers)]:
         table.add_row(*(readable(str(row[name])) for name in columns))
     plain_console().print(table)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.compose.build import ALL, build_data, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE, absent_group
 from atelier.compose.features import name_classifier
-from atelier.compose.targets import plain
+from atelier.compose.targets import locate, plain
 from atelier.errors import InputError
 from atelier.project import conf_of, project_root
 from atelier.runs.changes import check_changes, check_length, differences
@@ -67,8 +67,7 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
 
     Hydra then composes both together, and knows the keys of the run's experiment.
     """
-    keys = [key_of(argument) for argument in arguments]
-    where = [argument for argument, key in zip(arguments, keys, strict=True) if key in ("resume", "paths.logs")]
+    where = [argument for argument in arguments if key_of(argument) in ("resume", "paths.logs")]
     if len(where) == len(arguments):
         return list(arguments)
     with initialize_config_dir(str(conf), version_base="1.3"):
@@ -183,11 +182,13 @@ def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[Run
         if added not in (None, "callbacks", *CHANGEABLE) or (added == "trainer" and "_target_" not in options.trainer):
             raise InputError(absent_group(added, conf_of(project_root()), of_a_run=True))
     config.trainer = options.get("trainer") or OmegaConf.merge(config.trainer, ALONE)
+    trained = plain(config.data)
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
     config.callbacks = options.get("callbacks") or {}
     at_home(config, options.paths.data)
     check_targets(config)
+    locate("data", config.data._target_).check_split(trained, plain(config.data))
     return folder, config, path
 
 

@@ -154,7 +154,7 @@ def parts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from parts(child, f"{path}[{index}]")
 
 
-def locate(path: str, name: Any) -> Callable[..., Any]:
+def locate(path: str, name: Any) -> Any:
     """The class or function `name` of a package in `ALLOWED`; `path` is the node's key, for the messages.
 
     The name is checked before the import, and the result after it: `torch.nn.modules.os.system` begins with an allowed

@@ -32,6 +32,8 @@ class AnyClocks(ClockData):
         **options: see `ImageData`.
     """
 
+    split_keys = (*ClockData.split_keys, "num_images")
+
     def __init__(
         self,
         image_size: Annotated[int, Ge(32)],

@@ -30,6 +30,8 @@ class CatFaces(OwnImages):
         **options: see `OwnImages`; `images` is the folder, or the `.npy` file.
     """
 
+    split_keys = (*OwnImages.split_keys, "test_share")
+
     def __init__(self, download: bool, test_share: Annotated[float, Interval(ge=0, lt=1)], **options: Any) -> None:
         super().__init__(**options)
         self.download, self.test_share = download, float(test_share)

@@ -33,6 +33,8 @@ class DigitPairs(ImageData):
         **options: see `ImageData`; `shape` is that of a pair, (2, H, W), and `num_classes` the number of digits.
     """
 
+    split_keys = (*ImageData.split_keys, "draw", "train_pairs", "validation_pairs")
+
     def __init__(
         self,
         draw: Annotated[int, Ge(0)],
@@ -70,7 +72,7 @@ class DigitPairs(ImageData):
             pairs[f"{part}_images"] = self.pooled(digits[f"{part}_images"][rows]).unflatten(0, (count, 2)).squeeze(2)
             pairs[f"{part}_labels"] = labels_of(labels[rows].view(count, 2))
         if self.source == "real":
-            self.check_facts(pairs["train_images"], pairs["train_labels"])
+            self.check_facts(pairs["train_images"], pairs["train_labels"], classes)
         return pairs, classes
 
     def pooled(self, digits: Tensor) -> Tensor:

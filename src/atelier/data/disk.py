@@ -27,6 +27,7 @@ class Disk(TensorData):
 
     reads_text = True
     stored_as = torch.float32
+    split_keys = (*TensorData.split_keys, "train_points")
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """A user's images in class folders."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from atelier.data.own_images import Files, OwnImages
 from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
+LONGEST = 60  # bytes of the names of classes in the name of a cache file
+
 
 class ImageFolder(OwnImages):
     """`<images>/<class>/…`, or `<images>/train/<class>/…` beside `val` and `test`, scaled to a common size.
@@ -34,6 +37,8 @@ class ImageFolder(OwnImages):
         **options: see `OwnImages`.
     """
 
+    split_keys = (*OwnImages.split_keys, "test_share")
+
     def __init__(
         self, classes: Sequence[str] | None, test_share: Annotated[float, Interval(ge=0, lt=1)], **options: Any
     ) -> None:
@@ -42,8 +47,8 @@ class ImageFolder(OwnImages):
 
     @property
     def cache_name(self) -> str:
-        chosen = "" if self.chosen is None else f"_{'-'.join(self.chosen)}"
-        return f"{super().cache_name}{chosen.replace('/', '-')}_test{self.test_share}"
+        chosen = "" if self.chosen is None else f"_{in_a_name(self.chosen)}"
+        return f"{super().cache_name}{chosen}_test{self.test_share}"
 
     def check_source(self) -> None:
         if self.source == "real":
@@ -115,3 +120,14 @@ class ImageFolder(OwnImages):
         files = self.files(left_out)
         classes = self.classes_of(self.folders(LeftOut(self.images))["train"])
         return self.gather(files, classes, self.test_share, left_out), classes
+
+
+def in_a_name(classes: Sequence[str]) -> str:
+    """The classes as a part of a file's name: joined by `-`, or a checksum if that is too long or ambiguous.
+
+    >>> in_a_name(["cat", "dog"]), in_a_name(["cat-dog"])
+    ('cat-dog', 'ca5378e0')
+    """
+    joined = "-".join(classes)
+    plain = joined.count("-") < max(1, len(classes)) and "/" not in joined
+    return joined if plain and len(joined.encode()) <= LONGEST else f"{zlib.crc32(repr(list(classes)).encode()):08x}"

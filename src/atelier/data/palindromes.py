@@ -49,6 +49,7 @@ class Palindromes(TensorData):
 
     reads_text = True
     stored_as = torch.int64
+    split_keys = ("held_out",)
 
     def __init__(
         self,

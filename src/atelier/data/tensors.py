@@ -48,6 +48,9 @@ class TensorData(lightning.LightningDataModule):
     reads_text = False  # whether a user's inputs are texts instead of files
     fit: Fit = "crop"  # how a user's images of other proportions are adapted, see `atelier.data.reading.fitted`
     stored_as: torch.dtype | None = None  # type of the numbers of inputs in the format of `load`; None: not stated
+    # The arguments that decide which samples train, validate and test. `train_size` is none of them: it leaves out
+    # training samples, which come into no other split.
+    split_keys: tuple[str, ...] = ("validation_share", "folds", "fold", "split_seed")
 
     def __init__(
         self,
@@ -72,7 +75,7 @@ class TensorData(lightning.LightningDataModule):
         self.train_size, self.split_seed = train_size, split_seed
         self.shuffle, self.seed = shuffle, seed
         self.resident, self.balanced, self.plain = resident, balanced, plain
-        self.test_split = "test"
+        self.test_split, self.asked = "test", False
         self.sets: dict[str, TensorSet] = {}
         self.about: dict[str, Any] = {}  # further facts about the data, known after `setup`
 
@@ -134,6 +137,19 @@ class TensorData(lightning.LightningDataModule):
             InputError: if the data have changed.
         """
 
+    @classmethod
+    def check_split(cls, trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Compare the data's options of a run that was trained with those of the command that uses it again.
+
+        Raises:
+            InputError: if one of `split_keys` differs: the samples of the training could be tested on.
+        """
+        for key in cls.split_keys:
+            old, new = ("null" if one.get(key) is None else one[key] for one in (trained, now))
+            if new != old:
+                told = f"the run was trained with {old}, and another split may test on its training samples"
+                raise InputError(f"data.{key}={new}: {told}; give {old}, or leave it out")
+
     def place(self, tensors: Tensors) -> Tensors:
         """Move the tensors to the device, if `resident`."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
@@ -152,6 +168,10 @@ class TensorData(lightning.LightningDataModule):
         return self.loader("val")
 
     def test_dataloader(self) -> Any:
+        if self.asked and not len(self.sets[self.test_split]):
+            given = [name for name, samples in self.sets.items() if len(samples)]
+            told = f"the run's data have no {self.test_split} samples"
+            raise InputError(f"split={self.test_split}: {told}; give one of: {', '.join(given)}")
         return self.loader(self.test_split)
 
     def predict_dataloader(self) -> Any:
@@ -159,8 +179,8 @@ class TensorData(lightning.LightningDataModule):
         return DataLoader(loader.dataset, sampler=loader.batches, batch_size=None)  # Lightning makes another like it
 
     def evaluate_on(self, split: Split) -> "TensorData":
-        """Use `split` as the test set."""
-        self.test_split = split
+        """Use `split` as the test set; `test_dataloader` raises an InputError if it has no sample."""
+        self.test_split, self.asked = split, True
         return self
 
     def loader(self, split: str, train: bool = False) -> ResumableLoader:
@@ -198,9 +218,12 @@ class TensorData(lightning.LightningDataModule):
         return labels
 
     def class_weights(self) -> Tensor:
-        """Weights (C,) of the classes, inverse to their numbers of training samples N_c: N / (C · N_c); float32."""
+        """Weights (C,) of the classes, inverse to their numbers of training samples N_c: N / (P · N_c); float32.
+
+        P is the number of classes with training samples, so that the mean weight of the samples is 1.
+        """
         counts = torch.bincount(self.train_classes(), minlength=self.num_classes or 0)
-        return len(self.sets["train"]) / (len(counts) * counts.clamp(min=1).float())
+        return len(self.sets["train"]) / (counts.count_nonzero() * counts.clamp(min=1).float())
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning's method, without its search for tensors if the device is the CPU."""
