@@ -1,19 +1,23 @@
 """The clocks' data set: made once, every time in each split; and the report's arrays, checked."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from atelier.data import clocks
+from atelier.data.brought import known_of
 from atelier.data.clock_scene import Scene
 from atelier.data.clocks import WALL_CLOCK, ClockArrays, Clocks, WallClock
 from atelier.errors import InputError
+from atelier.export.exported import Exported
 
 SIDE = 8
 
@@ -289,7 +293,38 @@ def test_an_array_of_pickled_objects_is_refused(arrays: tuple[Path, Path]) -> No
     refused(arrays, "labels", arrays[1])
 
 
+def test_arrays_of_equal_sizes_and_times_in_two_places_are_two_data_sets(arrays: tuple[Path, Path]) -> None:
+    (copy := arrays[0].parent / "copy").mkdir()
+    others = copy / "images.npy", copy / "labels.npy"
+    np.save(others[0], 255 - np.load(arrays[0]))
+    np.save(others[1], np.load(arrays[1]))
+    for file in (*arrays, *others):
+        os.utime(file, (1, 1))
+    first, second = (
+        ClockArrays(images=str(images), labels=str(labels), **options(arrays[0].parent))
+        for images, labels in (arrays, others)
+    )
+    assert first.path != second.path
+    assert first.stamp == second.stamp, "of runs of before"
+    for data in (first, second):
+        data.prepare_data()
+    assert torch.equal(first.load()[0]["test_images"], 255 - second.load()[0]["test_images"])
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_missing_file_is_named(arrays: tuple[Path, Path], index: int) -> None:
     arrays[index].unlink()
     assert "there is no such file" in refused(arrays, ("images", "labels")[index], arrays[index])
+
+
+def test_arrays_that_are_not_here_hinder_neither_an_export_nor_a_prediction(arrays: tuple[Path, Path]) -> None:
+    images, labels = arrays
+    data = ClockArrays(images=str(images), labels=str(labels), **options(images.parent))
+    data.prepare_data()
+    assert data.cached
+    assert "brightness" in known_of(data, None)
+    images.unlink()
+    assert not data.cached
+    assert known_of(data, None) == {}
+    made, words = Exported(SimpleNamespace(network=nn.Identity()), data).examples()
+    assert (made.shape, words) == ((64, 1, SIDE, SIDE), "64 made-up images, since the data are not here")

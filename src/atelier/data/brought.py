@@ -98,7 +98,7 @@ def known_of(data: TensorData, recorded: Mapping[str, Any] | None) -> Mapping[st
     """The description of the training images from run.json, else from the data if they exist, else {}."""
     if recorded and "brightness" in recorded:
         return recorded
-    if isinstance(data, ImageData) and data.source == "real" and data.path.exists():
+    if isinstance(data, ImageData) and data.source == "real" and data.cached:
         data.setup()
         return data.account()[0]
     return {}

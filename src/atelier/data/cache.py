@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from atelier.data.class_folders import readable
 from atelier.errors import InputError
 
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -135,6 +136,14 @@ def checksum(tensors: Mapping[str, Tensor]) -> int:
     for name in NAMES:
         value = zlib.crc32(tensors[name].contiguous().numpy().reshape(-1).view("uint8").data, value)
     return value
+
+
+def checksum_of_places(folder: Path, *files: Path) -> str:
+    """A checksum of the paths of a user's files, relative to the `folder` of the cache if they lie in it."""
+    places = [file.absolute() for file in files]
+    home = folder.absolute()
+    names = [readable(place.relative_to(home) if place.is_relative_to(home) else place) for place in places]
+    return f"{zlib.crc32(' '.join(names).encode()):08x}"
 
 
 def corrupt(path: Path, reason: str) -> str:

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from torch import Tensor
 
 from atelier.data.arrays import load_array
+from atelier.data.cache import checksum_of_places
 from atelier.data.clock_renderer import render
 from atelier.data.clock_scene import draw_scenes
 from atelier.data.images import ImageData
@@ -113,12 +114,13 @@ class ClockArrays(ClockData):
 
     @property
     def stamp(self) -> str:
-        return self.cache_name
+        stamps = [f"{file.stat().st_size:x}-{file.stat().st_mtime_ns:x}" for file in self.files()]
+        return "clocks_npy_" + "_".join(stamps)
 
     @property
     def cache_name(self) -> str:
-        stamps = [f"{file.stat().st_size:x}-{file.stat().st_mtime_ns:x}" for file in self.files()]
-        return "clocks_npy_" + "_".join(stamps)
+        """The name follows the files' places too, since others may have equal sizes and times."""
+        return f"{self.stamp}_{checksum_of_places(self.folder, *self.files())}"
 
     def files(self) -> list[Path]:
         for key, file in (("images", self.images_file), ("labels", self.labels_file)):

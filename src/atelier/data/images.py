@@ -115,6 +115,14 @@ class ImageData(TensorData):
     def path(self) -> Path:
         return self.folder / f"{self.cache_name}.safetensors"
 
+    @property
+    def cached(self) -> bool:
+        """Whether the cache file is here; False also if its name depends on files that are not."""
+        try:
+            return self.path.exists()
+        except InputError:
+            return False
+
     def prepare_data(self) -> None:
         if self.source != "real":
             return
@@ -170,7 +178,8 @@ class ImageData(TensorData):
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
         count = max(len(classes or ()), int(labels.max()) + 1)
-        if self.num_classes not in (None, count):
+        few = classes is not None and count < (self.num_classes or 0)  # without names, the last may have no sample
+        if self.num_classes is not None and (few or count > self.num_classes):
             named = f", {', '.join(classes)}" if classes else ""
             raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
         each = [isinstance(one, Tensor) for one in (self.mean, self.std)]

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from torch import Tensor
 
 from atelier.data.account import words_of_account
-from atelier.data.cache import writing
+from atelier.data.cache import checksum_of_places, writing
 from atelier.data.class_folders import ENDINGS, LeftOut, below, readable
 from atelier.data.growing import Growing, check_room, copies
 from atelier.data.images import FileShape, ImageData
@@ -21,6 +21,7 @@ from atelier.data.tensors import Tensors
 from atelier.errors import InputError
 
 Files = dict[str, list[tuple[Path, str]]]  # {split: [(file, class), …]}
+LONGEST = 100  # bytes of a folder's name in the name of its cache file
 
 
 class OwnImages(ImageData):
@@ -57,11 +58,10 @@ class OwnImages(ImageData):
     @property
     def cache_name(self) -> str:
         """The name contains a checksum of the folder's path, since several folders may have the same name."""
-        place = self.images.absolute()
-        inside = place.is_relative_to(self.folder.absolute())
-        place = place.relative_to(self.folder.absolute()) if inside else place
-        crc32 = zlib.crc32(readable(place).encode())
-        return f"{readable(place.name)}_{'x'.join(map(str, self.shape))}_{crc32:08x}"
+        name = readable(self.images.absolute().name).encode()[:LONGEST].decode(errors="ignore")
+        how = "" if self.white is None else f"_white{self.white}"
+        how += "_skip_broken" if self.skip_broken else ""
+        return f"{name}_{'x'.join(map(str, self.shape))}_{checksum_of_places(self.folder, self.images)}{how}"
 
     @property
     def stamp(self) -> str:

@@ -1,6 +1,8 @@
-"""A picture is read as it is looked at: upright, of 8 bits, on white."""
+"""A picture is read as it is looked at: upright, of 8 bits, on white; and kept in a file of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,3 +75,24 @@ def test_what_is_transparent_is_white(tmp_path: Path, mode: str) -> None:
     image.putpixel((1, 0), (0, 0, 0, 0))
     image.convert(mode).save(tmp_path / "clear.png")
     assert load_image(tmp_path / "clear.png", (3, 1, 2))[:, 0].tolist() == [[0, 255]] * 3
+
+
+def test_other_ways_to_read_have_another_cache(own: Callable[..., Any], pets: Path) -> None:
+    """Two runs at once would train on each other's pixels."""
+    ways = [{}, {"white": 4095}, {"white": 65535}, {"skip_broken": True}, {"white": 4095, "skip_broken": True}]
+    ways += [{"classes": ["cat", "dog"]}, {"classes": ["cat-dog"]}, {"classes": ["dog", "cat"]}]
+    assert len({own(pets, **way).path for way in ways}) == len(ways)
+
+
+@pytest.mark.parametrize("letter", ["n", "\u732b"])
+def test_long_names_fit_into_the_name_of_the_cache(
+    own: Callable[..., Any], tmp_path: Path, paint: Callable[..., None], letter: str
+) -> None:
+    folder = tmp_path / (letter * (240 // len(letter.encode())))
+    classes = [f"{letter * 20}{number}" for number in range(30)]
+    for number in range(30):
+        paint(folder / classes[number] / "0.png", number)
+    data = own(folder, classes=classes, num_classes=30, white=4095, skip_broken=True)
+    data.prepare_data()
+    assert len(data.path.name.encode()) <= 255
+    assert data.load()[1] == classes
