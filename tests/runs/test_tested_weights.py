@@ -106,3 +106,49 @@ def test_a_test_of_another_checkpoint_stands_only_where_that_is_named(run_verb: 
     assert found["objective"][GAP] is None
     assert run_verb("train", f"resume={folder}", "train=false", "checkpoint=null", "test=false").code == 0
     assert results(folder) == {**found, "test": {}}
+
+
+@pytest.mark.parametrize("changed", [["optimizer.lr=0"], []], ids=str)
+def test_a_best_of_later_steps_is_none_of_a_run_that_goes_another_way(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch, changed: list[str]
+) -> None:
+    """A killed run goes on from a last.ckpt that may be older than its best.ckpt; unchanged, it comes there again."""
+    report, times = Keeper.report, list[int]()
+
+    def fail(*given: Any) -> None:
+        times.append(1)
+        if len(times) == 3:
+            raise InputError("the machine ends")
+        report(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "report", fail)
+        run = run_verb("train", *BEGUN, "trainer.max_epochs=2", "save_every=3600")
+    folder = run.folder
+    last, best = (torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True) for name in ("last", "best"))
+    assert (last["global_step"], best["global_step"], run.manifest["objective"]["best_epoch"]) == (0, 4, 1)
+    resumed = run_verb("train", f"resume={folder}", *changed)
+    assert resumed.code == 0, resumed.err
+    aside = folder / "checkpoints" / "best_of_step_4.ckpt"
+    assert aside.exists() == bool(changed)
+    assert ("best.ckpt is of step 4, before the change: it is best_of_step_4.ckpt now" in resumed.out) == bool(changed)
+    after = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    assert after["config"]["optimizer"]["lr"] == (0 if changed else best["config"]["optimizer"]["lr"])
+    assert run.manifest["objective"]["best_step"] == after["global_step"] == (2 if changed else 4)
+
+
+def test_no_best_of_another_way_is_reported_where_nothing_is_measured_after_it(
+    run_verb: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    best = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save({**best, "global_step": content["global_step"] + 2}, folder / "checkpoints" / "best.ckpt")
+
+    def fail(*given: Any) -> None:
+        raise InputError("the machine ends")
+
+    monkeypatch.setattr("atelier.tasks.classifier.Classifier.training_step", fail)
+    assert run_verb("train", f"resume={folder}", *LONGER, "optimizer.lr=0").code == 2
+    found = results(folder)
+    assert (found["objective"]["best"], found["objective"][GAP], found["test"]) == (None, None, {})

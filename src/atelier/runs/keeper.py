@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from atelier.errors import InputError
 from atelier.internals import leave_epoch_open, resume_exactly, validation_follows
 from atelier.runs.changes import Takeover
+from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
@@ -73,6 +74,7 @@ class Keeper(Checkpoint):
             self.manifest.update(threads=torch.get_num_threads(), processes=trainer.world_size)
         resume_exactly(trainer)
         if self.takeover:
+            self.set_newer_best_aside(trainer)
             told = self.takeover.apply(trainer, task.scheduler.interval)
             if trainer.is_global_zero:
                 print(told)
@@ -198,6 +200,19 @@ class Keeper(Checkpoint):
                 self.manifest.update(**UNTESTED)  # first: never stands a test beside other weights
             os.replace(part, path)
         trainer.strategy.barrier("checkpoint")
+
+    def set_newer_best_aside(self, trainer: lightning.Trainer) -> None:
+        """Rename a best.ckpt of a later step than the one from which a changed run goes on, and begin the best anew."""
+        found = trainer.is_global_zero and self.folder.best.exists() and open_checkpoint(self.folder.best)
+        step = trainer.strategy.broadcast(found["global_step"] if found else 0)
+        if step <= trainer.global_step:
+            return
+        self.best = dict.fromkeys(self.best)
+        if trainer.is_global_zero:
+            aside = self.folder.best.with_name(f"best_of_step_{step}.ckpt")
+            os.replace(self.folder.best, aside)
+            self.manifest.update(objective={**self.best, **dict.fromkeys(GAPS)}, **UNTESTED)
+            print(f"best.ckpt is of step {step:,}, before the change: it is {aside.name} now, and the best begins anew")
 
     def state_dict(self) -> dict[str, Any]:
         return self.best
