@@ -149,6 +149,9 @@ CODE = "versions of the code: "
         ({"git": CHANGED}, {"git": {**CHANGED, "resumed": [{"commit": "2" * 40}]}}, f"{CODE}2222222, "),
         ({"data": {"checksum": "aa"}}, {"data": {"checksum": "bb"}}, "checksums of the data: aa, bb."),
         ({"versions": {"lock": "cc"}}, {"versions": {"lock": "dd"}}, "versions of requirements.lock: cc, dd."),
+        ({"versions": {"torch": "2.9"}}, {"versions": {"torch": "2.15"}}, "versions of torch: 2.9, 2.15."),
+        ({}, {"resumed": [{"versions": {"torch": "3.0.0"}}, 5]}, "versions of torch: 3.0.0, 2.15.0."),
+        ({"device": "a"}, {"device": "a", "resumed": [{"device": "bb"}]}, "devices: a, bb."),
     ],
     ids=str,
 )
@@ -175,3 +178,22 @@ def test_what_is_equal_or_not_known_mixes_nothing(
     change = lambda values, seed: {**known, **other} if seed == 1 else known  # noqa: E731
     sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, change=change)
     assert "mix" not in caption(aggregate([sweep]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"37": {"optimizer.lr": [0.0003, 0.5], "trainer.max_epochs": [1, 2]}}, ["optimizer.lr"]),
+        ({"37": {"optimizer.lr": [0.1, 0.5]}, "73": {"penalty.strength": [0, 1]}}, ["optimizer.lr, penalty.strength"]),
+        ({"37": {"trainer.max_epochs": [1, 2]}, "73": {"trainer.max_steps": [1, 2]}}, []),
+    ],
+    ids=str,
+)
+def test_a_run_that_was_changed_on_its_way_is_told(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, changes: dict[str, Any], told: list[str]
+) -> None:
+    change = lambda values, seed: {"changes": changes} if seed == 1 else {}  # noqa: E731
+    sweep = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, change=change)
+    assert cautions(aggregate([sweep])) == [
+        f"1 run resumed with another value of {keys}: no repeat of a run that always had it." for keys in told
+    ]

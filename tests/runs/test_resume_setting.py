@@ -206,3 +206,18 @@ def test_a_stored_configuration_reads_nothing_from_who_opens_it(
         pytest.raises(InputError, match=r"config.yaml: experiment_name.first="),
     ):
         resumed_config(folder, ["resume=there"], HERE)
+
+
+def test_where_a_run_began_stays_and_where_it_goes_on_is_told_once(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_verb("train", *SHORT)
+    began = {key: run.manifest[key] for key in ("device", "precision", "versions")}
+    assert "resumed" not in run.manifest
+    monkeypatch.setattr("atelier.runs.provenance.device_name", lambda device: "another")
+    monkeypatch.setattr("atelier.runs.provenance.versions", lambda root: {"torch": "another"})
+    for epochs in (2, 3):
+        assert run_verb("train", f"resume={run.folder}", f"trainer.max_epochs={epochs}").code == 0
+        assert {key: run.manifest[key] for key in began} == began
+        (there,) = run.manifest["resumed"]
+        assert (there["device"], there["versions"]) == ("another", {"torch": "another"})

@@ -4,17 +4,18 @@ from collections import Counter
 from typing import Any
 
 from atelier import repository
-from atelier.runs.setting import REPEATS
+from atelier.runs.setting import REPEATS, leaves
 from atelier.runs.statistic import ENOUGH
 from atelier.sweeps.aggregate import Results
-from atelier.sweeps.records import Record
+from atelier.sweeps.records import Record, inside
 
 # {plural for the values: their key in run.json}: runs of a setting may differ in these keys.
 MIXED = {
     **{"devices": "device", "precisions": "precision", "numbers of processes": "processes", "threads": "threads"},
     **{"versions of the code": "git", "checksums of the data": "data.checksum"},
-    "versions of requirements.lock": "versions.lock",
+    **{"versions of requirements.lock": "versions.lock", "versions of torch": "versions.torch"},
 }
+LENGTHS = {"trainer.max_epochs", "trainer.max_steps"}
 
 
 def title(results: Results) -> str:
@@ -73,9 +74,9 @@ def mixed(results: Results) -> list[str]:
 
 
 def texts_of(record: Record, key: str) -> list[str]:
-    """A value of run.json as text, of `git` for each start of the run; [] if it is not known."""
-    value = record.get(*key.split("."))
-    return repository.versions(value) if isinstance(value, dict) else [str(value)] * bool(value)
+    """A value of run.json as text, for each start of the run; [] if it is not known."""
+    value, *later = (inside(one, key.split(".")) for one in [record.manifest, *(record.get("resumed") or [])])
+    return repository.versions(value) if isinstance(value, dict) else [str(one) for one in (value, *later) if one]
 
 
 def repeats_of(results: Results) -> dict[str, list[str]]:
@@ -134,6 +135,12 @@ def cautions(results: Results) -> list[str]:
         runs = Counter(record.repeat for record in setting.completed)
         if twice := [seed for (seed, *_), n in runs.items() if n > 1 and seed]:
             told.append(f"Seed {', '.join(twice)} counts more than once in one setting ({setting.config_hash}).")
+    changed = [{key.partition(".")[2] for key, _ in leaves(r.get("changes") or {})} - LENGTHS for r in records]
+    if keys := sorted(set().union(*changed)):
+        runs_changed = count(sum(map(bool, changed)), "run")
+        told.append(
+            f"{runs_changed} resumed with another value of {', '.join(keys)}: no repeat of a run that always had it."
+        )
     most = max((len(setting.completed) for setting in results.settings), default=ENOUGH)
     if len(results.settings) > 1 and 0 < most < ENOUGH and not any(sweep.search for sweep in results.sweeps):
         told.append(f"{count(most, 'run')} of a setting: differences may be chance; three or more tell more.")

@@ -11,7 +11,8 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
-KINDS: dict[str, type] = {"seed": int, **dict.fromkeys(("overrides", "jobs", "swept"), list)}  # jobs, swept: a sweep's
+KINDS: dict[str, type] = {"seed": int, "changes": dict}
+KINDS |= dict.fromkeys(("overrides", "resumed", "jobs", "swept"), list)  # jobs, swept: a sweep's
 KINDS |= dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness", "presentation", "search"), dict)
 UNTESTED: dict[str, Any] = {"test": {}, "sureness": None}  # what a test writes, without one
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run

@@ -6,10 +6,11 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the process that starts a sweep does not import torch
     import torch
@@ -27,6 +28,18 @@ def versions(root: Path) -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def recorded(here: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of run.json for where a run computes; what it has `before` stays, and `resumed` lists what differs.
+
+    >>> recorded({"device": "cpu"}, {"device": None}), recorded({"device": "cpu"}, {"device": "cuda"})
+    ({'device': 'cpu'}, {'resumed': [{'device': 'cpu'}]})
+    """
+    if before.get("device") is None:
+        return here
+    first, others = {key: before.get(key) for key in here}, list(before.get("resumed") or ())
+    return {} if here in (first, *others) else {"resumed": [*others, here]}
 
 
 def device_name(device: "torch.device") -> str:

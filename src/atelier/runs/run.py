@@ -175,11 +175,11 @@ class Run:
         parameters = sum(parameter.numel() for parameter in task.network.parameters())
         device = trainer.strategy.root_device
         features = getattr(task, "scored_by", None)  # of a generative task
+        here: dict[str, Any] = {"device": provenance.device_name(device), "precision": str(trainer.precision)}
+        here |= {"precision_reason": self.precision_reason, "versions": provenance.versions(project_root())}
         self.manifest.update(
             parameters=parameters,
-            device=provenance.device_name(device),
-            precision=str(trainer.precision),
-            precision_reason=self.precision_reason,
+            **provenance.recorded(here, self.manifest.content),
             **({"features": features} if features else {}),
         )
         print_plan(self.config, task.network)
