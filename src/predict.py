@@ -15,10 +15,10 @@ def main(options: DictConfig) -> None:
     """
     import sys
 
+    from atelier.api.answers import show_answers
     from atelier.api.finished import answers_of
     from atelier.api.predictions import check_asked, predict_split, show_rows
     from atelier.arguments import check_arguments
-    from atelier.compose.answers import show_answers
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
     from atelier.data.brought import known_of

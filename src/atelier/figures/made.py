@@ -121,13 +121,15 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
     """Draw test images above their reconstructions.
 
     Raises:
-        InputError: if the task is no autoencoder.
+        InputError: if the task is no autoencoder, or there are no test images.
     """
     task, test = sampler.task, sampler.data.sets["test"]
     if not hasattr(task, "reconstruct"):
         raise InputError(
             "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, plane, walk"
         )
+    if not len(test):
+        raise InputError("what=reconstructions: the run's data have no test images")
     order = torch.randperm(len(test), generator=torch.Generator().manual_seed(sampler.seed))
     rows = order[: sampler.n or 16]
     images = sampler.data.normalise(test[rows][0].to(task.device))

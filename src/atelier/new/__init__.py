@@ -22,10 +22,10 @@ def make_project(arguments: Sequence[str]) -> str | None:
     name = folder.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "atelier":
         return f"atelier new {name}: give a name of a package: small letters, digits and _, such as my_project"
-    if importlib.util.find_spec(name) is not None:
-        return f"atelier new {name}: Python has a package of that name already; choose another, such as my_{name}"
     if folder.exists():
         return f"atelier new {folder}: this folder exists already"
+    if importlib.util.find_spec(name) is not None:
+        return f"atelier new {name}: Python has a package of that name already; choose another, such as my_{name}"
     environment = Environment(loader=FileSystemLoader(TEMPLATE), undefined=StrictUndefined, keep_trailing_newline=True)
     for file in sorted(TEMPLATE.rglob(f"*{ENDING}")):
         path = str(file.relative_to(TEMPLATE))

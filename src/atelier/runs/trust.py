@@ -10,7 +10,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.runs.overrides import key_of
 
-OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w-]*([./@][\w-]+)*(=.*)?", re.DOTALL)
+OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w-]*([./@][\w-]+)*(=.*)?")
 CALL = re.compile(r"\$\{[^}]*:")  # of a resolver, which could read an environment variable
 MOST = 100_000  # values of a configuration
 

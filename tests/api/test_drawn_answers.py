@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from atelier.compose.answers import draw_answers
+from atelier.api.answers import draw_answers
 
 
 @pytest.mark.parametrize("names", [["x/a.png", "y/a.png", "a_1.png"], ["a_1.png", "a.png", "A.png"]], ids=" ".join)
