@@ -171,7 +171,7 @@ def cause(exit_code: int, log: Path) -> tuple[str, str]:
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         return "Killed", f"ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    said = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()] if log.exists() else []
     return "Exit", f"ended with status {exit_code}" + (f": {said[-1]}" if said else "")
 
 
