@@ -108,7 +108,7 @@ class GridSweeper(Sweeper):
         study = plain(config.study) if config.study is not None else {}
         check_claims(study)
         if study.get("figures"):
-            check_figures(study)
+            check_figures(study, config.hydra.overrides.task)
         if config.sweep.resume is not None:
             words = launcher_words(config)
             loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)

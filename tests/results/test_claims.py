@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,11 @@ def test_the_figures_of_every_study_are_of_settings_that_it_has(conf: Path, stud
         ),
         ({"of": [{"optimizer": "sgd"}, {"optimizer": "adm"}]}, "study.figures[1].of.optimizer=adm: no setting has it"),
         ({"of": {"seed": 1}}, "study.figures[1].of.seed=1: a claim or a figure is about all seeds"),
+        ({"metric": "val/acuracy"}, "study.figures[1].metric=val/acuracy: no task logs 'acuracy'; the nearest: accur"),
+        ({"metric": "accuracy"}, "study.figures[1].metric=accuracy: give one of: train/<name>, val/<name>"),
+        ({"kind": "curves", "metric": "los"}, "study.figures[1].metric=los: no task logs 'los'; the nearest: loss"),
+        ({"kind": "line", "x": "optimizer.rl"}, "study.figures[1].x=optimizer.rl: the study does not vary it; choose"),
+        ({"kind": "curves", "apart": "seed"}, "study.figures[1].apart=seed: the study does not vary it; choose from"),
     ],
 )
 def test_a_figure_that_no_runs_can_fill_is_refused_before_they_run(figure: dict[str, Any], told: str) -> None:
@@ -183,6 +189,30 @@ def test_a_figure_that_no_runs_can_fill_is_refused_before_they_run(figure: dict[
 
 def test_a_figure_of_a_study_whose_grid_is_typed_is_not_compared_with_it() -> None:
     check_figures({"figures": [{"kind": "bars", "of": {"optimizer": "sgd"}}]})
+
+
+def test_a_figure_may_be_of_a_key_that_the_command_line_varies() -> None:
+    figures = [{"kind": "heatmap", "rows": "data.batch_size", "columns": "optimizer.lr"}]
+    check_figures({"grid": GRID, "figures": figures}, ["data.batch_size=1,2"])
+
+
+def test_a_claim_of_a_metric_that_nothing_logs_is_refused_before_the_jobs_run() -> None:
+    told = "study.claims[0].checks[0].{}: no task logs {}; the nearest: {}"
+    for change, words in (
+        ({"metric": "test/acc"}, ("metric=test/acc", "'acc'", "acc")),
+        ({"than_metric": "train/los"}, ("than_metric=train/los", "'los'", "loss")),
+    ):
+        with pytest.raises(InputError, match=re.escape(told.format(*words))):
+            check_claims(study({**CHECK, **change}))
+
+
+def test_a_metric_that_the_projects_own_code_logs_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "src" / "mine").mkdir(parents=True)
+    (tmp_path / "src" / "mine" / "task.py").write_text('self.log("val/acuracy", 1.0)')
+    (tmp_path / "pyproject.toml").write_text('[tool.atelier]\ntrusted = ["mine"]')
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setenv("ATELIER_PROJECT", str(tmp_path))
+    check_claims(study({**CHECK, "metric": "val/acuracy"}))
 
 
 def test_none_is_nothing_as_null_is() -> None:
