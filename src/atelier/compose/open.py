@@ -18,7 +18,7 @@ from atelier.project import conf_of, project_root
 from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder, attach, create, find, read_yaml
-from atelier.runs.manifest import MARKS, Manifest
+from atelier.runs.manifest import MARKS, UNTESTED, Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.provenance import rank
 from atelier.runs.run import Run
@@ -101,13 +101,13 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
     """
     stored = config = stored_config(folder)
     manifest, features, typed = Manifest.read(folder.manifest), features_of(stored), own_overrides(folder)
-    stored.train = stored.train or bool(manifest["steps"])
+    stored.train = folder.trains()
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     if any(within(key_of(override), "start") for override in new):
         told = "a run keeps what it started from; a new run, without resume=, can change it"
         raise InputError(f"{' '.join(new)}: {told}")
-    changed = {}
+    changed: dict[str, Any] = {}
     if new or data != stored.paths.data:
         begun = composed(typed, stored)
         if "features" in stored:
@@ -131,6 +131,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         elif new:
             told = f"and its command gives another setting now; resume it without {' '.join(new)}"
             raise InputError(f"conf/ or the code has changed since {folder.path} began, {told}")
+    if config.checkpoint != stored.checkpoint:
+        changed |= UNTESTED  # another checkpoint was tested
     config.resume = config.paths.run = str(folder.path)
     if not {"data.folder", "paths.data"} & {key_of(override) for override in typed}:
         at_home(config, data)

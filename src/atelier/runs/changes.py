@@ -94,8 +94,9 @@ def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str
 
 
 def has_ended(trainer: Mapping[str, Any], done: Mapping[str, Any]) -> bool:
-    """Whether a run has trained to its end: to its length, or until its patience ended it."""
-    return any(trainer[f"max_{unit}"] == done[unit] for unit in ("epochs", "steps")) or bool(done.get("stopped_early"))
+    """Whether a run is complete, or has trained to its end and failed in its test."""
+    at_its_length = any(trainer[f"max_{unit}"] == done[unit] for unit in ("epochs", "steps"))
+    return done["status"] == "completed" or at_its_length or bool(done.get("stopped_early"))
 
 
 class Takeover:

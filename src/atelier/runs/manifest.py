@@ -15,6 +15,7 @@ KINDS: dict[str, type] = {"seed": int, "changes": dict}
 KINDS |= dict.fromkeys(("overrides", "resumed", "jobs", "swept"), list)  # jobs, swept: a sweep's
 KINDS |= dict.fromkeys(("objective", "test", "seconds", "versions", "git", "sureness", "presentation", "search"), dict)
 UNTESTED: dict[str, Any] = {"test": {}, "sureness": None}  # what a test writes, without one
+UNENDED: dict[str, Any] = {"pruned": False, "stopped_early": None}  # what ends a training early writes, before it does
 MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
 
@@ -76,13 +77,13 @@ def untrained(config: dict[str, Any]) -> dict[str, Any]:
         },
         "counts": "steps" if config["trainer"]["check_val_every_n_epoch"] is None else "epochs",
         "test": {},
-        "pruned": False,
+        **UNENDED,
         "parameters": None,
         "epochs": 0,
         "steps": 0,
         "seconds": {"setup": 0.0, "fit": 0.0, "test": 0.0},
         **dict.fromkeys(("steps_per_second", "peak_memory_mb", "device", "threads", "processes")),
-        **dict.fromkeys(("precision", "precision_reason", "stopped_early")),
+        **dict.fromkeys(("precision", "precision_reason")),
     }
 
 

@@ -31,10 +31,10 @@ from atelier.project import command, project_root
 from atelier.runs import provenance
 from atelier.runs.changes import has_ended
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.folder import RunFolder, claim, read_yaml, write_yaml
+from atelier.runs.folder import RunFolder, claim, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
-from atelier.runs.manifest import UNTESTED, Manifest, untrained
+from atelier.runs.manifest import UNENDED, Manifest, untrained
 from atelier.runs.metrics import MetricsFile, finish_loggers
 from atelier.runs.overrides import typed
 from atelier.runs.rows import GAPS, gaps
@@ -65,7 +65,8 @@ class Run:
         self.trainer: lightning.Trainer | None = None
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
-        self.kept: dict[str, Any] = {}  # entries of run.json that a resumed run's train=false leaves as they are
+        self.before = self.manifest.content  # of run.json, when this command began
+        self.tests_alone = not config["train"] and folder.trains()  # whether it only tests a run that trains
         if resumed is not None and (threads := self.manifest.get("threads")):
             torch.set_num_threads(threads)
             os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that this one starts
@@ -98,6 +99,20 @@ class Run:
 
     def begin_again(self, task: lightning.LightningModule) -> None:
         """Write the resumed run's status and configuration into its folder."""
+        self.resumed_at = self.step_of_last(task)
+        if self.main:
+            here: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
+            here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
+            if self.config["train"]:
+                here |= UNENDED
+            self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
+        self.begun = True  # not before: what could not be written once is not tried again as a failure
+        if self.main:
+            write_yaml(self.folder.config, {**self.config, "train": self.config["train"] or self.tests_alone})
+            write_yaml(self.folder.overrides, self.manifest["overrides"])
+
+    def step_of_last(self, task: lightning.LightningModule) -> int | None:
+        """The step of last.ckpt, which fits the task; None if a run was killed before it had one, and begins anew."""
         if self.folder.last.exists():
             try:
                 checkpoint = open_checkpoint(self.folder.last)
@@ -105,29 +120,11 @@ class Run:
                 remedy = f"\nto go on from the best, its optimizer anew: cp {self.folder.best} {self.folder.last}"
                 raise InputError(f"{error}{remedy * self.folder.best.exists()}") from error
             check_fits(task, checkpoint, self.folder.last)
-            self.resumed_at = checkpoint["global_step"]
-        elif self.manifest["status"] == "completed" and self.manifest["steps"]:
+            return checkpoint["global_step"]
+        if self.manifest["status"] == "completed" and self.manifest["steps"]:
             again = f"so it cannot go on; to test it again: {command('eval')} {typed('run', self.folder.path)}"
             raise InputError(f"{self.folder.path} is complete and has no last.ckpt (save_last=false), {again}")
-        if self.main:
-            here = {"pid": os.getpid(), "host": socket.gethostname()}
-            here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
-            before = {key: (read_yaml(self.folder.config, key) or {}).get(key) for key in ("checkpoint", "train")}
-            if before["checkpoint"] != self.config["checkpoint"]:
-                here |= UNTESTED  # another checkpoint was tested
-            trains = self.config["train"] or before["train"] is not False or self.resumed_at is not None
-            if self.config["train"]:
-                here["stopped_early"] = None
-            elif trains:
-                self.kept = {key: self.manifest.get(key) for key in ("pruned", "peak_memory_mb")}
-                if not has_ended(self.config["trainer"], self.manifest.content):
-                    status = self.manifest["status"].replace("running", "interrupted")  # it was killed
-                    self.kept |= {"status": status, "error": self.manifest.get("error")}
-            self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
-        self.begun = True  # not before: what could not be written once is not tried again as a failure
-        if self.main:
-            write_yaml(self.folder.config, {**self.config, "train": trains})
-            write_yaml(self.folder.overrides, self.manifest["overrides"])
+        return None
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -202,6 +199,8 @@ class Run:
     def prune(self) -> None:
         """Record that a search ended the training early; the run counts as completed, and is not tested."""
         self.pruned = True
+        if self.main:
+            self.manifest.update(pruned=True)
 
     def to_test(self, task: lightning.LightningModule) -> Path:
         """The checkpoint to test: the configuration's, else the best, else the last; checked to be safe and to fit."""
@@ -228,18 +227,25 @@ class Run:
         objective, tested = self.manifest["objective"], {} if self.config["checkpoint"] else self.manifest["test"]
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
         found = dict.fromkeys(GAPS) | gaps(self.folder.metrics, objective, unit, tested)
-        memory = provenance.peak_memory_mb(self.trainer.strategy.root_device)
-        ended = {"status": "completed", "pruned": self.pruned, "peak_memory_mb": memory, **self.kept}
-        self.manifest.update(**ended, objective=found)
+        self.manifest.update(**self.ending(self.trainer.strategy.root_device), objective=found)
         print_outcome(self.manifest.content, found, unit)
         if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
             print(f"{objective['metric']} was never {never}, so there is no best.ckpt; last.ckpt counts")
         print(f"Everything is in {self.folder.path}")
-        if ended["status"] != "completed":
+        if self.manifest["status"] != "completed":
             print(f"Its training has not ended. Go on with: {command('train')} {typed('resume', self.folder.path)}")
         elif not self.config.get("save_last", True) and self.folder.best.exists():
             self.folder.last.unlink(missing_ok=True)  # after all that can fail: a failed run goes on from it
+
+    def ending(self, device: torch.device) -> dict[str, Any]:
+        """The entries of run.json for a success: what the training has left stays as it is where a test is alone."""
+        if not self.tests_alone:
+            return {"status": "completed", "peak_memory_mb": provenance.peak_memory_mb(device)}
+        if has_ended(self.config["trainer"], self.before):
+            return {"status": "completed"}
+        killed = self.before["status"] == "running"
+        return {"status": "interrupted" if killed else self.before["status"], "error": self.before.get("error")}
 
     def end(self, error: BaseException) -> None:
         """End a run that was interrupted or failed: stop its other processes, and record the reason."""
