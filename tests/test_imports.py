@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "runs": {"internals", "repository"},
     "scratch": set(),
     "tasks": {"losses", "metrics", "scratch", "internals"},
-    "callbacks": {"figures"},
+    "callbacks": {"figures", "metrics"},
     "loggers": {"runs"},
     "start": {"runs", "data"},
     "sweeps": {"runs", "compose"},

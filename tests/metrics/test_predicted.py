@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from atelier.callbacks.dropout_schemes import errors
-from atelier.callbacks.evaluated import mistaken
 from atelier.metrics.auroc import auroc
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
 from atelier.metrics.features import Classifier
@@ -23,7 +22,6 @@ def test_a_row_without_a_softmax_is_right_about_no_class(row: list[float]) -> No
     assert predicted(logits).tolist() == [NO_CLASS, 0]
     assert [accuracy(logits, torch.tensor([label, 0])).item() for label in range(3)] == [0.5] * 3
     assert accuracy(logits, torch.eye(3)[:1].expand(2, 3)) == 0.5
-    assert all(mistaken(logits, torch.tensor([label, 0])).tolist() == [True, False] for label in range(3))
     assert most_probable(logits)[0] == (None, None)
     assert most_probable(logits)[1][0] == 0
 

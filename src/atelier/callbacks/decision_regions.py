@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
-from atelier.callbacks.evaluated import mistaken
 from atelier.callbacks.frames import epochs_of, looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, write_png
 from atelier.figures.panels import grid, legend_below
+from atelier.metrics.predicted import predicted
 
 SIDE = 51  # points of the grid along each axis
 WORDS = {"train": "training", "val": "validation"}
@@ -124,7 +124,8 @@ def wrong(data: Any, task: Any, split: str) -> Tensor:
     points, classes = stored(data, split)
     with looking(task):
         logits = task(data.normalise(points.to(task.device)))
-    return points[mistaken(logits, classes.to(task.device)).to(points.device)].cpu()
+    mistaken = predicted(logits) != classes.to(task.device)
+    return points[mistaken.to(points.device)].cpu()
 
 
 def draw(

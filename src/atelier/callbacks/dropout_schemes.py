@@ -13,12 +13,13 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
-from atelier.callbacks.evaluated import mistaken, need_logits
+from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, DASHES, MARKERS, write_png
+from atelier.metrics.predicted import predicted
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 SCHEMES = ("scaled weights", "mean before softmax", "mean after softmax")
@@ -68,7 +69,7 @@ class DropoutSchemes(Watcher):
         seed = (self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank
         with seeded(seed, classes.device):
             wrong = errors(task, batch[0], classes, self.masks)  # reads images as the test does, such as mirrored
-        wrong[:, 0] = mistaken(logits, classes).sum()
+        wrong[:, 0] = (predicted(logits) != classes).sum()
         self.wrong = wrong if self.wrong is None else self.wrong + wrong
         self.samples += len(classes)
 
@@ -113,7 +114,7 @@ def errors(network: nn.Module, inputs: Tensor, classes: Tensor, masks: Sequence[
             before, after = before + logits, after + logits.softmax(1)
             if number in masks:
                 row = wrong[masks.index(number)]
-                row[1], row[2] = (mistaken(total, classes).sum() for total in (before, after))
+                row[1], row[2] = ((predicted(total) != classes).sum() for total in (before, after))
     return wrong
 
 

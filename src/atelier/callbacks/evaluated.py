@@ -28,12 +28,6 @@ def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
     return found
 
 
-def mistaken(logits: Tensor, classes: Tensor) -> Tensor:
-    """Whether (N,) the largest of logits or probabilities (N, C) is not that of the class (N,), or not finite."""
-    largest, said = logits.max(1)
-    return (said != classes) | ~largest.isfinite()
-
-
 def rows_of(trainer: lightning.Trainer, batch_index: int, count: int) -> Tensor:
     """The indices (count,) of a batch's samples in the tested set, on any rank."""
     first = batch_index * trainer.datamodule.eval_batch_size  # type: ignore[attr-defined]

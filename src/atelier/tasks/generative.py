@@ -14,7 +14,7 @@ from atelier.project import command
 from atelier.tasks.task import Task
 
 FIXED = 64  # number of latents that stay fixed during the training
-FULLY = 2**31  # added to the seeds of the test's latents: validation has chosen the epoch by others
+OF_THE_TEST = 2**31  # added to the seeds of the test's latents: validation has chosen the epoch by others
 
 
 class GenerativeTask(Task):
@@ -106,7 +106,7 @@ class GenerativeTask(Task):
     def score(self, images: Tensor, batch_index: int, fully: bool = False) -> None:
         """Generate as many images as a batch has (N, …), and add them to the scores, in the test `fully`."""
         if self.quality is not None:
-            made = self.pictures(self.draw_latents(len(images), self.stream(batch_index) + fully * FULLY))
+            made = self.pictures(self.draw_latents(len(images), self.stream(batch_index) + fully * OF_THE_TEST))
             self.quality.add(made, self.as_pictures(images) if fully else None)
 
     def log_quality(self, stage: str) -> None:
