@@ -58,7 +58,8 @@ REFUSED = {
     "task=vae": {"likelihood": ["poisson"], "beta": [-1], "warmup_epochs": [-1], "importance_samples": [-1]},
     "penalty=l1": {"strength": [-1]},
     "optimizer": {"lr": [-1, "fast"], "betas": [[2, 3], [0.9]], "weight_decay": [-1], "eps": [-1]},
-    "optimizer=sgd_momentum": {"momentum": [-1], "nesterov": [1]},
+    "optimizer=sgd_momentum": {"momentum": [-1, 1, 1.5], "nesterov": [1], "dampening": [-0.1, 2]},
+    "optimizer=rmsprop": {"alpha": [-0.1, 1, 1.5], "momentum": [1]},
     "trainer": {
         "max_epochs": [0, -5, 2.5],
         "max_steps": [0],
@@ -75,7 +76,13 @@ REFUSED = {
         "patience": [0, -1, 2.5, "some"],
         "deterministic": ["perhaps"],
     },
-    "scheduler=step": {"scheduler.step_size": [0]},
+    "scheduler=step": {"scheduler.step_size": [0], "scheduler.gamma": [0, -0.1]},
+    "scheduler=exponential": {"scheduler.gamma": [-1]},
+    "scheduler=one_cycle": {f"scheduler.{key}": [0, -3] for key in ("div_factor", "final_div_factor")},
+    "scheduler=plateau": {"scheduler.threshold": [-1], "scheduler.min_lr": [-1], "scheduler.factor": [1]},
+    "features=pixels": {"side": [0, 0.5]},
+    "mixing=mixup": {"alpha": [0, -1]},
+    "mixing=cutmix": {"alpha": [0, -1]},
     "scheduler=warmup_cosine": {"scheduler.warmup": [1.5]},
     "callbacks=deconvolution": {"deconvolution.count": [0]},
     "callbacks=extremes": {"extremes.count": [0, -3]},
@@ -122,12 +129,14 @@ def test_a_value_out_of_bounds_is_refused_by_key_and_value(
         ("digits_vae", "task.latent_size=0", "task.latent_size"),
         ("digits_vae", "optimizer.lr=-1", "optimizer.lr"),
         ("digits_vae", "encoder.hidden=[0]", "encoder.hidden"),
+        ("digits_vae", "features.side=0", "features.side"),
+        ("fashion_best", "mixing=mixup mixing.alpha=0", "mixing.alpha"),
     ],
 )
 def test_a_value_that_several_places_share_is_told_where_it_was_written(
     compose: Compose, experiment: str, override: str, key: str
 ) -> None:
-    config = compose(f"experiment={experiment}", "features=pixels", "trainer.precision=32-true", override)
+    config = compose(f"experiment={experiment}", "features=pixels", "trainer.precision=32-true", *override.split())
     with pytest.raises(WrongValue) as error:
         check(config)
     assert error.value.key == key

@@ -10,6 +10,7 @@ from atelier.errors import InputError
 
 Count = Annotated[int, Ge(1)]
 NotNegative = Annotated[float, Ge(0)]
+Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Interval(ge=0, le=1)]
 BelowOne = Annotated[float, Interval(ge=0, lt=1)]
 NoLimit = Literal[-1]
@@ -28,26 +29,25 @@ STATED: Mapping[str, Mapping[str, Any]] = {
         "check_val_every_n_epoch": Count | None,
         "val_check_interval": Count | Annotated[float, Interval(gt=0, le=1)],
         "accumulate_grad_batches": Count,
-        "gradient_clip_val": Annotated[float, Gt(0)] | None,
+        "gradient_clip_val": Positive | None,
         "log_every_n_steps": Annotated[int, Ge(0)],
         "profiler": Literal["simple", "advanced", "pytorch", "xla"] | None,
     },
     "torch.optim.optimizer.Optimizer": {
-        "lr": NotNegative,
-        "weight_decay": NotNegative,
-        "momentum": NotNegative,
-        "betas": tuple[BelowOne, BelowOne],
-        "alpha": NotNegative,
-        "eps": NotNegative,
-        "lr_decay": NotNegative,
-        "initial_accumulator_value": NotNegative,
+        **dict.fromkeys(("lr", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value"), NotNegative),
+        **{"betas": tuple[BelowOne, BelowOne], "momentum": BelowOne, "dampening": Share},
     },
+    "torch.optim.rmsprop.RMSprop": {"alpha": BelowOne},
+    "torch.optim.lr_scheduler.LRScheduler": {"gamma": Positive, "eta_min": NotNegative},
     "torch.optim.lr_scheduler.StepLR": {"step_size": Count},
-    "torch.optim.lr_scheduler.OneCycleLR": {"pct_start": Share},
-    "torch.optim.lr_scheduler.ReduceLROnPlateau": {
-        "factor": Annotated[float, Interval(gt=0, lt=1)],
-        "patience": Annotated[int, Ge(0)],
+    "torch.optim.lr_scheduler.OneCycleLR": {
+        **{"max_lr": NotNegative, "pct_start": Share, "div_factor": Positive, "final_div_factor": Positive}
     },
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": {
+        **{"factor": Annotated[float, Interval(gt=0, lt=1)], "patience": Annotated[int, Ge(0)]},
+        **{"threshold": NotNegative, "min_lr": NotNegative},
+    },
+    "torchvision.transforms.v2._augment._BaseMixUpCutMix": {"alpha": Positive},
     "torch.nn.modules.dropout._DropoutNd": {"p": Share},
 }
 

@@ -122,7 +122,7 @@ def check(config: DictConfig) -> None:
 
 
 def origin(config: DictConfig, key: str) -> str:
-    """The key at which the value of `key` is written: it follows interpolations such as `${other.key}`.
+    """The key at which the value of `key` is written: it follows `${other.key}` and `${oc.select:other.key,null}`.
 
     >>> origin(OmegaConf.create({"a": {"b": 1}, "c": {"d": "${a}"}, "e": "${c.d.b}"}), "e")
     'a.b'
@@ -133,7 +133,7 @@ def origin(config: DictConfig, key: str) -> str:
         here = OmegaConf.to_container(config)
         for name in path.split("."):
             here = here.get(name) if isinstance(here, dict) else None
-        if match := re.fullmatch(r"\$\{(\w[\w.]*)\}", str(here)):
+        if match := re.fullmatch(r"\$\{(?:oc\.select:)?(\w[\w.]*)(?:,\w+)?\}", str(here)):
             path = origin(config, match[1])
     return path
 

@@ -3,10 +3,11 @@
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from atelier.errors import InputError
@@ -36,7 +37,7 @@ class Pixels(nn.Module):
         side: side of the reduced image in pixels.
     """
 
-    def __init__(self, shape: Sequence[int], side: int) -> None:
+    def __init__(self, shape: Sequence[int], side: Annotated[int, Ge(1)]) -> None:
         super().__init__()
         self.side = side
         self.num_features = self(torch.zeros(1, *shape)).shape[1]
