@@ -82,6 +82,9 @@ def test_clipping_is_never_left_out_in_silence() -> None:
         leave_to_the_task(trainer, DictConfig({"_target_": "a.Task"}))
     leave_to_the_task(trainer, DictConfig({"_target_": "a.Task", "gradient_clip_val": 1.0}))
     assert trainer.gradient_clip_val is None, "Lightning's own would raise"
+    trainer = DictConfig({"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value", "accumulate_grad_batches": 1})
+    with pytest.raises(InputError, match=r"^trainer\.gradient_clip_algorithm=value: this task clips by norm"):
+        leave_to_the_task(trainer, DictConfig({"_target_": "a.Task", "gradient_clip_val": 1.0}))
 
 
 class Measured(Task):

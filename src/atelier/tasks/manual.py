@@ -106,13 +106,16 @@ def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
     """Adapt the Trainer's settings to a task with manual optimization, which clips its gradients itself.
 
     Raises:
-        InputError: for gradient accumulation, and for clipping where the task has no `gradient_clip_val`.
+        InputError: for gradient accumulation, for clipping of each value, and for clipping where the task has no
+            `gradient_clip_val`.
     """
     if settings.accumulate_grad_batches != 1:
         raise InputError(
             f"trainer.accumulate_grad_batches={settings.accumulate_grad_batches}: this task steps at every batch;"
             " set data.batch_size"
         )
+    if (way := settings.get("gradient_clip_algorithm")) not in (None, "norm"):
+        raise InputError(f"trainer.gradient_clip_algorithm={way}: this task clips by norm; leave it out")
     if settings.gradient_clip_val is not None and "gradient_clip_val" not in task:
         raise InputError(
             f"trainer.gradient_clip_val={settings.gradient_clip_val}: {task._target_} does not clip;"
