@@ -10,10 +10,12 @@ from omegaconf import DictConfig
 from torch.optim import SGD, Optimizer
 
 from atelier.compose.targets import build
+from atelier.errors import InputError
 from atelier.tasks.schedule import Schedule
 
 LR, STEPS, EPOCHS = 0.1, 40, 12
 Compose = Callable[..., DictConfig]
+Run = Callable[..., Any]
 
 
 def optimizer() -> Optimizer:
@@ -82,6 +84,36 @@ def test_plateau_lowers_the_rate_after_more_than_patience_validations_without_im
         plateau.step(1.0)
         found.append(sgd.param_groups[0]["lr"])
     assert found == pytest.approx([LR] * 6 + [LR / 10] * 2)  # the first is the best, then patience=5, then one more
+
+
+@pytest.mark.parametrize("best", [-100.0, 0.0, 0.9, 40.0])
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_plateau_knows_better_from_worse_on_both_sides_of_zero(compose: Compose, mode: str, best: float) -> None:
+    schedule = build(compose("scheduler=plateau", f"task.mode={mode}", "scheduler.scheduler.patience=0").scheduler)
+    better = 1e-6 if mode == "max" else -1e-6
+    for change, share in ((better, 1.0), (0.0, 0.1), (-better, 0.1)):
+        sgd = optimizer()
+        plateau = schedule.attach(sgd, STEPS, EPOCHS)
+        for value in (best, best + change):
+            plateau.step(value)
+        assert sgd.param_groups[0]["lr"] == pytest.approx(LR * share), change
+
+
+@pytest.mark.parametrize("length", ["trainer.max_epochs=-1", "trainer.max_epochs=100"])
+@pytest.mark.parametrize("name", ["cosine", "warmup_cosine"])
+def test_a_schedule_of_epochs_ends_with_a_run_that_steps_end(run_verb: Run, name: str, length: str) -> None:
+    of_epochs = [f"scheduler={name}", "scheduler.interval=epoch", "trainer.limit_train_batches=2", "test=false"]
+    run = run_verb("train", "network.hidden=[4]", *of_epochs, length, "trainer.max_steps=9")  # four and a half epochs
+    assert run.code == 0, run.err
+    (schedule,) = torch.load(run.folder / "checkpoints/last.ckpt", weights_only=True)["lr_schedulers"]
+    found = {"cosine": half_cosine(0.001, 0, 4 / 5), "warmup_cosine": half_cosine(0.001, 0, 3 / 4)}
+    assert schedule["_last_lr"] == pytest.approx([found[name]], rel=1e-6)
+
+
+def test_a_run_too_short_for_its_schedule_is_told(compose: Compose) -> None:
+    schedule = build(compose("scheduler=one_cycle").scheduler)
+    with pytest.raises(InputError, match=r"^scheduler\.scheduler: divides by 0 in a run of 4 steps; give"):
+        schedule.attach(optimizer(), 4, 1)
 
 
 @pytest.mark.parametrize(("interval", "length"), [("step", STEPS), ("epoch", EPOCHS)])

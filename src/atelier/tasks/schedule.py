@@ -9,6 +9,8 @@ from annotated_types import Ge, Interval
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from atelier.errors import InputError
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -25,11 +27,19 @@ class Schedule:
     length: str | None = None
 
     def attach(self, optimizer: Optimizer, steps: int, epochs: int) -> LRScheduler | None:
-        """The scheduler of `optimizer` for a run with these numbers of optimizer steps and epochs."""
+        """The scheduler of `optimizer` for a run with these numbers of optimizer steps and epochs.
+
+        Raises:
+            InputError: if the run is so short that the scheduler divides by 0, as torch's OneCycleLR may.
+        """
         if self.scheduler is None:
             return None
         count = steps if self.interval == "step" else epochs
-        return self.scheduler(optimizer, **({self.length: count} if self.length else {}))
+        try:
+            return self.scheduler(optimizer, **({self.length: count} if self.length else {}))
+        except ZeroDivisionError as error:
+            told = f"divides by 0 in a run of {count} {self.interval}s; give it another length, or scheduler=constant"
+            raise InputError(f"scheduler.scheduler: {told}") from error
 
 
 def inverse_time(optimizer: Optimizer, decay: Annotated[float, Ge(0)]) -> LambdaLR:

@@ -183,12 +183,16 @@ class Task(QuickHooks, lightning.LightningModule):
         """
         if self.scheduler.scheduler is None:
             return None
-        steps: float = 0
-        if self.scheduler.length and (steps := self.trainer.estimated_stepping_batches) == math.inf:
-            told = "the scheduler lays the learning rate over the whole run; give its length, or scheduler=constant"
-            raise InputError(f"trainer.max_epochs={self.trainer.max_epochs}: {told}")
+        steps, epochs = 0, 0
+        if self.scheduler.length:
+            if self.trainer.estimated_stepping_batches == math.inf:
+                told = "the scheduler lays the learning rate over the whole run; give its length, or scheduler=constant"
+                raise InputError(f"trainer.max_epochs={self.trainer.max_epochs}: {told}")
+            steps = int(self.trainer.estimated_stepping_batches)
+            self.trainer.fit_loop.setup_data()  # counts the batches of an epoch
+            epochs = math.ceil(steps / self.steps_per_epoch)  # trainer.max_steps may end the run before max_epochs
         with wrong_value("scheduler"):
-            scheduler = self.scheduler.attach(optimizer, int(steps), self.trainer.max_epochs or -1)
+            scheduler = self.scheduler.attach(optimizer, steps, epochs)
         if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
             raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
         return scheduler
