@@ -20,7 +20,6 @@ def main(options: DictConfig) -> None:
     """Write the report of sweeps and runs; see `python src/report.py --help`."""
     from atelier.arguments import check_arguments
     from atelier.project import conf_of, project_root
-    from atelier.report.write import Asked, write_report
     from atelier.runs.folder import named
 
     logs = Path(options.paths.logs)
@@ -29,6 +28,8 @@ def main(options: DictConfig) -> None:
     if given["sweep"] is None:
         without_sweep(given, logs)
         return
+    from atelier.report.write import Asked, write_report  # imports Matplotlib, which a list of runs does not need
+
     asked = {key: given[key] for key in Asked.__annotations__}
     check_arguments("", Asked, asked)
     sweeps = given["sweep"] if isinstance(given["sweep"], list) else [given["sweep"]]

@@ -33,7 +33,7 @@ def main(config: DictConfig) -> float | None:
                 run.record_test(trainer)
     if run.main:
         print_if_fake(run.config)  # also printed before the training
-    return run.objective
+    return run.manifest["objective"]["best"]
 
 
 if __name__ == "__main__":

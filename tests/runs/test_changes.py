@@ -144,7 +144,11 @@ def test_a_change_of_a_run_that_is_over_needs_more_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["seed", "data.fold", "data.split_seed", "data._target_", "task.metric", "initializer._target_"]
+    "key",
+    [
+        *("seed", "data.fold", "data.split_seed", "data._target_", "task.metric", "initializer._target_"),
+        "features.crc32",
+    ],
 )
 def test_what_a_run_began_with_stays(key: str) -> None:
     with pytest.raises(InputError, match=rf"{key}=2.*1"):

@@ -100,7 +100,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         InputError: if there are new overrides, but the run's own no longer compose to its setting.
     """
     stored = config = stored_config(folder)
-    manifest, features, typed = Manifest.read(folder.manifest), features_of(stored), own_overrides(folder)
+    manifest, typed = Manifest.read(folder.manifest), own_overrides(folder)
     stored.train = folder.trains()
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
@@ -115,9 +115,6 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         if setting_hash(begun) == manifest["config_hash"]:
             typed = merged(typed, new)
             config = composed(typed, stored)
-            for key, value in features_of(config).items():
-                if value != features.get(key):
-                    raise InputError(f"features.{key}={value}: the scores of this run began with {features.get(key)}")
             once = ("data.changed", "train") if stored.train else ("data.changed",)  # hold for this command only
             kept = [override for override in typed if key_of(override) not in once]
             marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
@@ -126,8 +123,8 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             if changes and stored.train and not config.train:
                 key, (_, value) = next(iter(changes.items()))
                 raise InputError(f"{key}={value}: train=false trains nothing; leave one of the two out")
-            check_length(config.trainer, changes, manifest.content)
             check_changes(changes, manifest.content, batches_done(folder))
+            check_length(config.trainer, changes, manifest.content)
         elif new:
             told = f"and its command gives another setting now; resume it without {' '.join(new)}"
             raise InputError(f"conf/ or the code has changed since {folder.path} began, {told}")
@@ -159,12 +156,6 @@ def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
         config.trainer.devices = stored.trainer.devices
     check_targets(config)
     return config
-
-
-def features_of(config: DictConfig) -> dict[str, Any]:
-    """The options of `features`, without the folder of the classifier's run."""
-    features = plain(config.features) if config.get("features") is not None else {}
-    return {key: value for key, value in features.items() if key != "run"}
 
 
 def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[RunFolder, DictConfig, Path]:

@@ -14,7 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.arguments import typed
 from atelier.compose.command_line import check_typed
 from atelier.compose.explain import explain
+from atelier.compose.verb import about_settings, register_resolvers
 from atelier.errors import InputError
+from atelier.project import conf_of
+from atelier.runs.setting import setting_hash
+from atelier.runs.terminal import quieten_lightning
+from atelier.runs.trust import check_overrides
 
 
 def check_job(
@@ -35,19 +40,16 @@ def check_job(
     import torch  # not at the top: the process that starts a sweep does not import torch
 
     from atelier.compose.build import ALL, build_data, build_trainer, check_networks, check_run, decide_devices
-    from atelier.compose.verb import about_settings, register_resolvers
-    from atelier.runs.setting import setting_hash
-    from atelier.runs.terminal import quieten_lightning
-    from atelier.runs.trust import check_overrides
 
+    conf = conf_of(root)
     quieten_lightning()
     os.environ.update(environment)
     register_resolvers(root)
     GlobalHydra.instance().clear()
     try:
         check_overrides(overrides, "-m")  # as when it is resumed
-        check_typed(overrides, root / "conf", "job")  # its sweep may read a key that no other reads
-        with initialize_config_dir(str(root / "conf"), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
+        check_typed(overrides, conf, "job")  # its sweep may read a key that no other reads
+        with initialize_config_dir(str(conf), version_base="1.3"), contextlib.redirect_stderr(io.StringIO()):
             config = compose("train", overrides, return_hydra_config=True)
             choices = config.hydra.runtime.choices
             experiment = choices.get("experiment") or "default"
@@ -72,7 +74,7 @@ def check_job(
     except Exception as error:
         if not about_settings(error):
             raise
-        return {"problem": explain(error, root / "conf")}
+        return {"problem": explain(error, conf)}
     by_steps = config.trainer.check_val_every_n_epoch is None
     return {
         "seed": config.seed,

@@ -11,15 +11,13 @@ from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 
-Sort = float | str | None
-
 
 @dataclass(frozen=True)
 class Cell:
     """A text, and the value by which a column is sorted; None comes last."""
 
     text: str
-    sort: Sort
+    sort: float | str | None
 
 
 @dataclass(frozen=True)

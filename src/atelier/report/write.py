@@ -14,8 +14,12 @@ from atelier.compare.difference import Comparison, compare
 from atelier.compare.latex import latex
 from atelier.compare.where import matching
 from atelier.errors import InputError
+from atelier.figures.kinds.importance import LEAST
 from atelier.figures.look import Look, Paper, looks
 from atelier.report.notes import cautions, title
+from atelier.report.page import page
+from atelier.report.pictures import draw_pictures
+from atelier.report.summary import settings_csv, summary_csv, summary_md
 from atelier.report.table import Table, settings_table
 from atelier.runs.manifest import write_atomically
 from atelier.runs.terminal import table_console
@@ -80,18 +84,12 @@ def write_report(
 def write(
     results: Results, comparison: Comparison | None, tex: str, output: Path, drawn_for: Mapping[str, Look], only: str
 ) -> None:
-    from atelier.report.summary import settings_csv, summary_csv, summary_md
-
     table = settings_table(results, comparison)
     table = replace(table, caption=only + table.caption)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
     write_atomically(output / "summary.tex", f"% {' '.join(only.split())}\n" * bool(only) + tex)
-    print_table(results, table)
-
-    from atelier.report.page import page  # the table is printed first, since these imports and drawing take a second
-    from atelier.report.pictures import draw_pictures
-
+    print_table(results, table)  # first, since drawing takes its time
     figures = output / "figures"
     all_drawn = [draw_pictures(results, wanted(results), figures / part, look) for part, look in drawn_for.items()]
     pictures = all_drawn[0][0]
@@ -105,8 +103,6 @@ def write(
 
 def wanted(results: Results) -> list[dict[str, object]]:
     """The figures of all studies, without duplicates; a search of enough trials also gets its keys' importances."""
-    from atelier.figures.kinds.importance import LEAST
-
     asked = [one for s in results.sweeps for one in (s.content.get("presentation") or {}).get("figures") or []]
     if len(results.keys) > 1 and sum(record.status == "completed" for record in results.records) >= LEAST:
         asked += [{**one, "kind": "importance", "of_search": True} for one in asked if one.get("kind") == "search"]

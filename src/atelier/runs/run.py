@@ -213,11 +213,6 @@ class Run:
         if self.main:
             self.manifest.update(test=values, **(getattr(trainer.lightning_module, "recorded", None) or {}))
 
-    @property
-    def objective(self) -> float | None:
-        """The best value of the task's metric so far."""
-        return self.manifest["objective"]["best"]
-
     # ------------------------------------------------------------------ end
 
     def conclude(self) -> None:

@@ -18,9 +18,7 @@ from typing import Any
 
 AUTOGROUP = Path("/proc/self/autogroup")  # the nice value of this session, on Linux
 DYING = 30.0  # seconds that a killed fork server may take to free its memory
-# Modules that are slow to import and that most jobs need.
-LIBRARIES = "lightning.pytorch", "torchmetrics", "torchvision", "matplotlib.figure", "pydantic.type_adapter"
-PRELOAD = (*LIBRARIES, "atelier.compose.warm")
+PRELOAD = ("atelier.compose.warm",)
 
 
 def warm_context() -> BaseContext:
