@@ -30,6 +30,18 @@ def test_an_epoch_that_some_runs_lack_is_the_mean_of_the_others(group: Make) -> 
     assert line.std == [pytest.approx(2**0.5), 0.0, 0.0]
 
 
+@pytest.mark.parametrize(("mode", "sign"), [("max", 1), ("min", -1)])
+def test_the_best_is_of_all_runs_and_not_of_those_that_trained_longest(group: Make, mode: str, sign: int) -> None:
+    values = [(0.5, 0.7, 0.6), (0.4, 0.5), (0.6, 0.9, 0.9, 0.95)]  # of a run that patience ended, and so on
+    runs = [{"val/elbo": dict(enumerate(sign * value for value in run))} for run in values]
+    curves = gather([replace(group({}, curves=runs), objective=("val/elbo", mode))], "val/elbo")
+    ((line,),) = [panel.lines for panel in curves.panels]
+    assert (line.runs, line.best) == ([3, 3, 2, 1], 1)
+    assert "(n = 3; where some have ended or have no value, over the others), with a band" in caption(curves)
+    whole = gather([group({}, curves=[{"val/elbo": dict(enumerate(run[:2]))} for run in values])], "val/elbo")
+    assert "(n = 3), with a band" in caption(whole)
+
+
 def test_an_epoch_without_any_number_is_left_out(group: Make) -> None:
     runs = [{"train/loss": {0: 1.0, 1: NAN, 2: 3.0}}]
     ((line,),) = [panel.lines for panel in gather([group({}, curves=runs)], "loss").panels]

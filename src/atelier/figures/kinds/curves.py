@@ -37,7 +37,7 @@ class Line:
         runs: number of runs with a value.
         range: lowest and highest value.
         each: (places, values) of each run.
-        best: index of the best value in `places`, if the metric is the objective.
+        best: index in `places` of the best value among those of most runs, if the metric is the objective.
     """
 
     label: str
@@ -167,16 +167,20 @@ def mean_line(group: Group, name: str, label: str) -> Line:
     known = [(place + 1, found[place]) for place in found if found[place].n]
     mean = [one.mean or 0.0 for _, one in known]
     chooses, mode = group.objective
+    counts = [one.n for _, one in known]
+    of_most = [index for index, n in enumerate(counts) if n == max(counts)]  # a mean over fewer runs is no better
     return Line(
         label,
         name.partition("/")[0],
         places=[place for place, _ in known],
         mean=mean,
         std=[one.std or 0.0 for _, one in known],
-        runs=[one.n for _, one in known],
+        runs=counts,
         range=[(min(one.values), max(one.values)) for _, one in known],
         each=[([place + 1 for place in curve], list(curve.values())) for curve in curves],
-        best=mean.index((max if mode == "max" else min)(mean)) if name == chooses and len(mean) > 1 else None,
+        best=(max if mode == "max" else min)(of_most, key=lambda index: mean[index])
+        if name == chooses and len(mean) > 1
+        else None,
     )
 
 
@@ -265,6 +269,7 @@ def spread(lines: Sequence[Line]) -> str:
     n = sample(line.most for line in lines)
     if most == 1:
         return f", {n}"
+    n += "; where some have ended or have no value, over the others" * any(min(one.runs) < one.most for one in lines)
     ways = ["a band from the lowest to the highest"] * (most > 2)
     ways += ["each of two runs as a thin line"] * any(line.most == 2 for line in lines)
     return f": the mean over the runs ({n}), with {' or '.join(ways)}"
