@@ -49,6 +49,7 @@ def no_run_was_made(logs: Path) -> bool:
         ("resume=/nowhere/checkpoints/best.ckpt", "/nowhere/checkpoints/best.ckpt", ["checkpoints/last.ckpt"]),
         ("task.metric=val/nothing", "task.metric=val/nothing", ["val/loss", "val/common_sense_error"]),
         ("task.metric=val/accuracy", "task.metric=val/accuracy", ["task.mode=min", "task.mode=max"]),
+        ("task.metric=val/within_5_minutes", "task.metric=val/within_5_minutes", ["task.mode=min", "task.mode=max"]),
         ("~task.optimizer", "ClockReader needs", ["optimizer"]),
         ("~network.hidden", "network", ["SmallClockCNN", "hidden"]),
         ("~data.batch_size", "Clocks needs", ["batch_size"]),

@@ -52,12 +52,14 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def wide_range(metric: str, values: list[float]) -> bool:
-    """Whether a logarithmic axis suits these values of a metric; never for shares, such as accuracies.
+    """Whether a logarithmic axis suits these values of a metric; never for shares that are good when large.
 
     >>> wide_range("val/loss", [2.3, 0.05]), wide_range("val/accuracy", [0.03, 0.85])
     (True, False)
+    >>> wide_range("test/macro_f1", [0.03, 0.85]), wide_range("test/recall", [0.01, 0.5])
+    (False, False)
     """
-    share = re.search("accuracy|within_", metric)
+    share = re.search("accuracy|within_|macro_f1|auroc|precision|recall|_share|_softmax", metric)
     return not share and bool(values) and min(values) > 0 and max(values) > 20 * min(values)
 
 

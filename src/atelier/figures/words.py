@@ -19,7 +19,10 @@ METRICS = {
 }
 KEYS = {"lr": "learning rate", "hidden": "hidden units", "num_images": "number of pictures", "max_epochs": "epochs"}
 # Words in the names of metrics that are better when large, and when small.
-BETTER = {"max": ("accuracy", "elbo", "macro_f1", "auroc"), "min": ("loss", "error", "distance", "perplexity")}
+BETTER = {
+    "max": ("accuracy", "elbo", "macro_f1", "auroc", "/log_likelihood", "within_", "/precision", "/recall"),
+    "min": ("loss", "error", "distance", "perplexity", "bits_per_dimension"),
+}
 ROUNDING = 1e-6  # of float32, relative: a smaller deviation is none
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -59,6 +62,8 @@ def better(metric: str) -> str | None:
 
     >>> better("test/common_sense_error"), better("val/kl")
     ('min', None)
+    >>> better("val/bits_per_dimension"), better("val/within_5_minutes")
+    ('min', 'max')
     """
     return next((mode for mode, words in BETTER.items() if any(word in metric for word in words)), None)
 
