@@ -43,6 +43,21 @@ def test_a_class_without_samples_is_drawn_as_nothing(tmp_path: Path) -> None:
     assert pixels[nothing] > sum(pixels.values()) / 10, "half of the matrix, with no number in it"
 
 
+def test_true_classes_are_rows_and_predicted_ones_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr("atelier.figures.confusion.write_png", lambda figure, path: figures.append(figure))
+    draw_confusion(torch.tensor([[6, 2, 0], [0, 0, 5]]), ["cat", "dog", "no class"], Path("none.png"))
+    axes = figures[0].axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["cat", "dog", "no class"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
+    assert axes.images[0].get_array().tolist() == [[75, 25, 0], [0, 0, 100]]
+    said = {(*map(int, text.get_position()),): text.get_text() for text in axes.texts}  # {(column, row): text}
+    assert said == {(0, 0): "75", (1, 0): "25", (2, 1): "100"}
+    (top, bottom) = axes.get_ylim()[::-1]
+    assert top < bottom, "the first class is at the top"
+
+
 def colours(picture: Path) -> Counter[tuple[int, ...]]:
     """How many pixels of a picture have each colour."""
     with Image.open(picture) as image:

@@ -18,7 +18,7 @@ class Extremes(Watcher):
     With several processes, it shows images of rank 0 only.
 
     Args:
-        count: number of best and of worst images.
+        count: number of best and of worst images; a smaller test set is divided in half.
     """
 
     def __init__(self, count: Annotated[int, Ge(1)]) -> None:
@@ -55,7 +55,9 @@ class Extremes(Watcher):
             f"{was} read as {said}" if was != said else f"{was}"
             for was, said in zip(task.captions(true), task.captions(predicted), strict=True)
         ]
-        colors = ["black"] * self.count + ["#b2182b"] * (len(error) - self.count)
-        title = f"best {self.count} and worst {self.count} of the test pictures"
+        worst = len(error) // 2
+        best = len(error) - worst
+        colors = ["black"] * best + ["#b2182b"] * worst
+        title = f"best {best} and worst {worst} of the test pictures"
         path = Path(trainer.default_root_dir) / "figures" / "best_and_worst.png"
         draw_sheet(images, captions, path, columns=6, title=title, colors=colors)
