@@ -41,7 +41,7 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
     else:
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
-        sweep = resumed(config, arguments, options, conf_of(root))
+        sweep = resumed(config, arguments, options, conf_of(root), functools.partial(check, ()))
     check_trial = functools.partial(check, sweep.content["swept"])
     return Search(sweep, lambda job: check_all(check_trial, [job], warm_context(), 1, interrupted=False)[0])
 
@@ -59,7 +59,9 @@ def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_
     return new_sweep(config, command, [], objective=first, presentation={**study, "figures": figures}, **about)
 
 
-def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], conf: Path) -> Sweep:
+def resumed(
+    config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], conf: Path, check_a_job: Check
+) -> Sweep:
     """The sweep of the search to resume, with the options that are typed now."""
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if not sweep.search:
@@ -68,7 +70,7 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     if now and now != before:
         raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
     search = checked({**as_nodes(sweep.search, conf), **options})
-    take_up(sweep, config, search=asdict(search))
+    take_up(sweep, config, check_a_job, search=asdict(search))
     print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
     return sweep
 

@@ -17,7 +17,7 @@ from atelier.runs.overrides import bare, key_of
 from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
-from atelier.sweeps.preflight import preflight
+from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.process import warm_context
 from atelier.sweeps.settings_from import with_settings_from
 from atelier.sweeps.slurm_queue import jobs_in_queue
@@ -40,12 +40,12 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: i
         InputError: if a job cannot run, or the sweep to resume has another grid.
     """
     study = study_of(config)
+    check = functools.partial(check_job, root, dict(os.environ), gpus)
     if config.sweep.resume is not None:
-        return resumed(config, arguments, study)
+        return resumed(config, arguments, study, functools.partial(check, ()))
     grid, quick = jobs_of(config, arguments, study)
-    check = functools.partial(check_job, root, dict(os.environ), gpus, grid.swept)
     print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
-    facts = preflight(check, grid.jobs, warm_context(), cores())
+    facts = preflight(functools.partial(check, grid.swept), grid.jobs, warm_context(), cores())
     jobs = []
     for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True)):
         known = found.pop("values")  # the composed values, for keys that this job does not set
@@ -96,19 +96,28 @@ def launcher_words(config: DictConfig) -> list[str]:
     return list({key_of(one): one for one in (*before, *now)}.values())
 
 
-def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any]) -> Sweep:
+def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any], check: Check) -> Sweep:
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if any(not argument.startswith(OF_THE_SWEEP) for argument in arguments):
         grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
             raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
-    take_up(sweep, config)
+    take_up(sweep, config, check)
     print(f"{sweep.path}: {len(sweep.unfinished())} of {len(sweep.jobs)} jobs are to be done", flush=True)
     return sweep
 
 
-def take_up(sweep: Sweep, config: DictConfig, **content: Any) -> None:
-    """Lock a sweep to resume, wait for jobs that still run, and record the launcher and the new `content`."""
+def take_up(sweep: Sweep, config: DictConfig, check: Check, **content: Any) -> None:
+    """Lock a sweep to resume, wait for jobs that still run, and record the launcher and the new `content`.
+
+    The devices of the jobs are found anew, since this machine may have others than that of the sweep's start.
+    """
     sweep.lock = claim(sweep.path)
     wait_for_leftovers(sweep, jobs_in_queue(sweep))
+    left = sweep.unfinished()
+    for job, found in zip(
+        left, check_all(check, [job.overrides for job in left], warm_context(), cores()), strict=True
+    ):
+        keys = ("accelerator", "gpus", *["devices"] * (sweep.status(job) == "waiting"))  # a run keeps their number
+        job.facts.update({key: found[key] for key in keys if key in found})
     sweep.manifest.update(status="running", launcher=launcher_words(config), **content)
