@@ -25,9 +25,11 @@ ALLOWED: dict[str, set[str]] = {
     "compare": {"runs", "sweeps", "figures"},
     "report": {"runs", "sweeps", "figures", "compare", "repository"},
     "export": {"data", "tasks"},
+    "places.py": {"runs"},
     "compose": {
         "local_settings",
         "option_files",
+        "places",
         "losses",
         "metrics",
         "networks",

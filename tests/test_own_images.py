@@ -1,6 +1,7 @@
 """A user's own images from the first line of a training to eval.py and resume: what is found, and what changed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,45 @@ def test_a_run_is_tested_with_the_split_of_its_training(train: Run, run_verb: Ru
             assert again.code == 0, again.err
         else:
             assert again.err == "split=test: the run's data have no test samples; give one of: train, val\n"
+
+
+def test_a_relative_folder_is_meant_from_where_the_run_was_begun(
+    train: Run, run_verb: Run, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = train("callbacks=none", "data.images=pets")
+    assert outcome.code == 0, outcome.err
+    monkeypatch.chdir("/")
+    run = outcome.folder
+    for verb, *given in (
+        ("eval", f"run={run}"),
+        ("predict", f"run={run}", "split=test"),
+        ("train", f"resume={run}", "trainer.max_epochs=2"),
+        ("train", f"resume={run}", "trainer.max_epochs=3", f"data.images={str(pets)[1:]}"),
+    ):
+        again = run_verb(verb, *given)
+        assert again.code == 0, again.err
+    assert f"data.images='{pets}'" in json.loads((run / "run.json").read_text())["overrides"]
+    same = train("callbacks=none", "trainer.max_epochs=3")
+    assert same.manifest["config_hash"] == json.loads((run / "run.json").read_text())["config_hash"]
+
+
+def test_the_jobs_of_a_sweep_over_relative_folders_are_the_settings_of_runs_by_hand(
+    train: Run, run_verb: Run, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(pets, tmp_path / "birds")
+    monkeypatch.chdir(tmp_path)
+    fast = ["callbacks=none", "test=false"]
+    swept = train("-m", *fast, "data.images=pets,birds")
+    assert swept.code == 0, swept.err
+    alone = train(*fast, "data.images=./birds").manifest
+    (sweep,) = swept.logs.glob("sweeps/*/*/")
+    jobs = [json.loads((sweep / str(number) / "run.json").read_text()) for number in (0, 1)]
+    known = [job["config_hash"] for job in json.loads((sweep / "sweep.json").read_text())["jobs"]]
+    assert [job["config_hash"] for job in jobs] == known
+    assert len(set(known)) == 2
+    assert [job["values"] for job in json.loads((sweep / "sweep.json").read_text())["jobs"]] == [
+        {"data.images": "pets"},
+        {"data.images": "birds"},
+    ]
+    assert alone["overrides"] == [*alone["overrides"][:-1], f"data.images='{tmp_path / 'birds'}'"]

@@ -14,6 +14,7 @@ from atelier.compose.explain import CHANGEABLE, absent_group
 from atelier.compose.features import name_classifier
 from atelier.compose.targets import locate, plain
 from atelier.errors import InputError
+from atelier.places import in_full, with_places
 from atelier.project import conf_of, project_root
 from atelier.runs.changes import check_changes, check_length, differences
 from atelier.runs.checkpoint import open_checkpoint
@@ -57,6 +58,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
         by_launcher = ("sweep.",) if config.sweep.folder is None else ("sweep.", "paths.run=")
         typed = [override for override in overrides if not override.startswith(by_launcher)]
+        typed = with_places(typed, config, in_full(config))
         run = Run.start(folder, plain(config), names, typed, setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
@@ -115,10 +117,11 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         if setting_hash(begun) == manifest["config_hash"]:
             typed = merged(typed, new)
             config = composed(typed, stored)
+            relative = in_full(config, stored, new=set(map(key_of, new)))
             once = ("data.changed", "train") if stored.train else ("data.changed",)  # hold for this command only
             kept = [override for override in typed if key_of(override) not in once]
             marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
-            changed = {"overrides": kept, "config_hash": setting_hash(config), **marks}
+            changed = {"overrides": with_places(kept, config, relative), "config_hash": setting_hash(config), **marks}
             changes = differences(plain(stored), plain(config))
             if changes and stored.train and not config.train:
                 key, (_, value) = next(iter(changes.items()))
