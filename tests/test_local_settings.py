@@ -1,5 +1,6 @@
 """The settings of one machine in conf/local/: below what is typed and below experiments, in every verb, in no hash."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
 from atelier.local_settings import check_local
+from atelier.project import read_environment
 from atelier.runs.setting import setting_hash
 
 ROOT = Path(__file__).parents[1]
@@ -145,3 +147,19 @@ def test_a_key_that_the_launcher_lacks_is_refused_by_the_launcher(run_verb: Call
 def test_without_the_folder_nothing_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ATELIER_LOCAL")
     check_local(tmp_path)
+
+
+def test_a_folder_of_the_environment_begins_in_the_project_or_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    written = {"~/logs": "/home/someone/logs", "logs": str(tmp_path / "logs"), "/logs": "/logs", "~": "/home/someone"}
+    for text, meant in written.items():
+        (tmp_path / ".env").write_text(f"LOG_DIR={text}\nWANDB_PROJECT=~x")
+        for name in ("LOG_DIR", "WANDB_PROJECT"):
+            monkeypatch.setenv(name, "")  # so that it is put back in the end
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("DATA_DIR", "~/data")
+        read_environment(tmp_path)
+        found = [os.environ[name] for name in ("LOG_DIR", "DATA_DIR", "WANDB_PROJECT")]
+        assert found == [meant, "/home/someone/data", "~x"]

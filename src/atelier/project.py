@@ -52,9 +52,13 @@ def settings(root: Path) -> Mapping[str, Any]:
 
 
 def read_environment(root: Path) -> None:
-    """Set the environment variables of a project's .env, but for those that are set; its folders may be relative."""
+    """Set the environment variables of a project's .env, but for those that are set; its folders may be relative.
+
+    In a folder's `~/`, which a shell expands only where it is not quoted, `~` is the user's home.
+    """
     for key, value in dotenv_values(root / ".env").items():
-        os.environ.setdefault(key, str(root / value) if value and key in FOLDERS else value or "")
+        os.environ.setdefault(key, str(root / os.path.expanduser(value)) if value and key in FOLDERS else value or "")
+    os.environ.update({key: os.path.expanduser(os.environ[key]) for key in FOLDERS if key in os.environ})
 
 
 def conf_of(root: Path) -> Path:
