@@ -50,3 +50,15 @@ def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
     assert "alert(1)" in page
     assert "<script>alert" not in page
     assert "<0>" not in page
+    assert "<script>alert" not in (swept / "summary.md").read_text()
+
+
+def test_no_text_of_a_study_is_markup_in_the_summary(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    told = {"title": "*All* | <b>", "question": "a * b < c?", "claim": "_target_ `*kept*` of a_b"}
+    grid = {"optimizer": ["sgd", "[*a*|b]"]}
+    write_report([made_up_sweep(tmp_path / "s", grid, accuracy, study="a_study", presentation=told)])
+    text = (tmp_path / "s" / "summary.md").read_text()
+    assert text.startswith(
+        "# a_study: \\*All\\* | &lt;b>\n\nQuestion: a \\* b < c?\n\nClaim: \\_target\\_ `*kept*` of a_b\n"
+    )
+    assert "| [\\*a\\*\\|b] |" in text

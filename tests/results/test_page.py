@@ -46,3 +46,18 @@ def test_a_study_without_runs_is_there_with_its_claims(exported: Callable[..., l
     assert "Not run yet." in text
     claims = [line for line in text.splitlines() if line.startswith("| figure ")]
     assert [line.endswith("| not run |") for line in claims] == [True] * 3
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_text_of_a_study_is_markup_in_the_page(exported: Callable[..., list[str]], tmp_path: Path) -> None:
+    exported()
+    study = tmp_path / "conf" / "study" / "asci_made.yaml"
+    text = (
+        study.read_text().replace("A made-up study", "A *made-up* | <b>").replace("Which one?", "a * b < c, _d_, e_f?")
+    )
+    text = text.replace("Pictures are sharp", "Pictures | <i> *are*").replace("its own is all", "`*all*` *all*")
+    study.write_text(text)
+    told = page(tmp_path / "conf", tmp_path / "docs")
+    assert "\n### A \\*made-up\\* | &lt;b>\n\na \\* b < c, \\_d\\_, e_f?\n" in told
+    assert "| figure 3 | Pictures \\| &lt;i> \\*are\\* | by eye |" in told
+    assert "figure 1: `*all*` \\*all\\*. Ours" in told

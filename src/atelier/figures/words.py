@@ -1,6 +1,7 @@
 """The names of metrics and keys on axes, in legends and in tables."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -157,3 +158,16 @@ def in_order(values: Iterable[str]) -> list[str]:
     if any(place is None for place in places.values()):
         return once
     return sorted(once, key=lambda value: places[value] or 0.0)
+
+
+def as_markdown(text: str) -> str:
+    """A plain text as Markdown that shows it as it is, but for code between backticks, which stays code.
+
+    >>> print(as_markdown("a * b, _c_ of d_e, <f>, g < 3, `*h*`"))
+    a \\* b, \\_c\\_ of d_e, &lt;f>, g < 3, `*h*`
+    """
+    parts = re.split(r"(`[^`]+`)", text)
+    for index in range(0, len(parts), 2):
+        shown = re.sub(r"\*|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", parts[index])
+        parts[index] = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", shown)
+    return "".join(parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.compare.difference import Comparison, Difference
-from atelier.figures.words import as_number
+from atelier.figures.words import as_markdown, as_number
 from atelier.report.notes import cautions, texts, title
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
@@ -73,21 +73,22 @@ def relative(folder: Path | None, output: Path) -> str | None:
 
 
 def summary_md(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str]) -> str:
-    lines = [f"# {title(results)}", ""]
-    lines += [f"{word}: {text}\n" for word, text in texts(results)]
-    lines += [table.caption, ""]
-    lines += [f"- {note}" for note in [*cautions(results), *problems]]
+    lines = [as_markdown(f"# {title(results)}"), ""]
+    lines += [as_markdown(f"{word}: {text}\n") for word, text in texts(results)]
+    lines += [as_markdown(table.caption), ""]
+    lines += [as_markdown(f"- {note}") for note in [*cautions(results), *problems]]
     lines += ["", *table_lines(table.columns, table.rows)]
     for picture in pictures:
-        lines += ["", f"![{picture.caption}](figures/{picture.path.name}.png)", "", picture.caption]
-    return "\n".join(lines).replace("<", "&lt;") + "\n"  # no HTML
+        told = as_markdown(picture.caption)
+        lines += ["", f"![{told}](figures/{picture.path.name}.png)", "", told]
+    return "\n".join(lines) + "\n"
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
     """The lines of a Markdown table, with numbers aligned to the right."""
-    yield line(column.title for column in columns)
+    yield line(as_markdown(column.title) for column in columns)
     yield line("--:" if column.numeric else "---" for column in columns)
-    yield from (line(cell.text for cell in row) for row in rows)
+    yield from (line(as_markdown(cell.text) for cell in row) for row in rows)
 
 
 def line(cells: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from atelier.figures.words import whole_number
+from atelier.figures.words import as_markdown, whole_number
 from atelier.report.summary import line as row
 from atelier.report.summary import table_lines
 from atelier.report.table import settings_table
@@ -84,11 +84,12 @@ def counts(decided: Decisions) -> Iterator[str]:
 
 
 def section(study: Study, decided: Sequence[Decided], results: Results | None, conf: Path, docs: Path) -> Iterator[str]:
-    yield f"### {study.node.get('title', study.name)}"
+    file = f"{study.name}.yaml"
+    yield as_markdown(f"### {study.node.get('title', study.name)}")
     yield ""
-    yield str(study.node.get("question", ""))
+    yield as_markdown(str(study.node.get("question", "")))
     yield ""
-    yield f"[`study={study.name}`](../conf/study/{study.name}.yaml). {header(conf / 'study' / f'{study.name}.yaml')}"
+    yield f"[`study={study.name}`](../conf/study/{file}). {as_markdown(header(conf / 'study' / file))}"
     yield ""
     yield of_what(results) if results else "Not run yet."
     if decided:
@@ -100,14 +101,14 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
     reasons = [f"{one.claim.where}, {one.verdict}: {one.claim.reason}" for one in decided if one.claim.reason]
     for reason in dict.fromkeys(reasons):  # several claims may share a reason
         yield ""
-        yield reason[:1].upper() + reason[1:]
+        yield as_markdown(reason[:1].upper() + reason[1:])
     if results:
         folder = docs / "results" / study.name
         for number, (file, caption) in enumerate(read_figures(folder), start=1):
             yield ""
             yield f"![{study.name}, figure {number}](results/{study.name}/figures/{file})"
             yield ""
-            yield caption
+            yield as_markdown(caption)
         yield ""
         yield from table(study, results)
 
@@ -142,19 +143,20 @@ def of_what(results: Results) -> str:
 def claim_rows(one: Decided) -> Iterator[str]:
     """A row for the claim, and, if it has several checks, a row for each check."""
     claim = one.claim
+    where, says = as_markdown(claim.where), as_markdown(claim.says)
     if not claim.checks:
-        yield row([claim.where, claim.says, "by eye", claim.seen or DASH, "", in_bold(one.verdict)])
+        yield row([where, says, "by eye", as_markdown(claim.seen or DASH), "", in_bold(one.verdict)])
         return
     told, reasons = [], [""]
     for check, outcome in zip(claim.checks, one.outcomes, strict=True):
         reason = f" ({check.because})" * (check.because not in ("", reasons[-1]))
         reported = "" if check.reported is None else f"{check.reported:g}"
-        told.append((condition(check) + reason, measured(outcome), reported, outcome.verdict))
+        told.append((as_markdown(condition(check) + reason), measured(outcome), reported, outcome.verdict))
         reasons.append(check.because)
     if len(told) == 1:
-        yield row([claim.where, claim.says, *told[0][:3], in_bold(one.verdict)])
+        yield row([where, says, *told[0][:3], in_bold(one.verdict)])
         return
-    yield row([claim.where, claim.says, "all of these:", "", "", in_bold(one.verdict)])
+    yield row([where, says, "all of these:", "", "", in_bold(one.verdict)])
     for cells in told:
         yield row(["", "", *cells])
 
