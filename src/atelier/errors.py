@@ -28,8 +28,13 @@ def wrong_value(path: str) -> Iterator[None]:
 
 
 def not_among(name: str, choices: Iterable[str]) -> str:
-    """A message with the choices, the most similar to `name` first."""
-    return f"no {name!r}; choose from: {', '.join(nearest_first(name, choices))}"
+    """A message with the choices, the most similar to `name` first.
+
+    >>> not_among("adamm", ["sgd", "adam"]), not_among("every", [])
+    ("no 'adamm'; choose from: adam, sgd", "no 'every', nor any other key")
+    """
+    listed = nearest_first(name, choices)
+    return f"no {name!r}; choose from: {', '.join(listed)}" if listed else f"no {name!r}, nor any other key"
 
 
 def nearest_first(name: str, choices: Iterable[str]) -> list[str]:

@@ -72,6 +72,7 @@ REFUSED = {
         "log_every_n_steps": [-1],
         "devices": [0, [-1]],
         "num_nodes": [0],
+        "precision": ["8", 8, "half", True],
         "profiler": ["foo"],
         "patience": [0, -1, 2.5, "some"],
         "deterministic": ["perhaps"],
@@ -109,7 +110,7 @@ def test_a_value_out_of_bounds_is_refused_by_key_and_value(
 ) -> None:
     group, _, name = option.partition("=")
     typed = [*context(group, name), option] if name else []
-    config = compose(*typed, "trainer.precision=32-true", *([] if group == "callbacks" else ["callbacks=none"]))
+    config = compose(*typed, *([] if group == "callbacks" else ["callbacks=none"]))
     node = plain(config)[group]
     check(OmegaConf.create({group: node}))
     for key, values in REFUSED[option].items():
@@ -136,7 +137,7 @@ def test_a_value_out_of_bounds_is_refused_by_key_and_value(
 def test_a_value_that_several_places_share_is_told_where_it_was_written(
     compose: Compose, experiment: str, override: str, key: str
 ) -> None:
-    config = compose(f"experiment={experiment}", "features=pixels", "trainer.precision=32-true", *override.split())
+    config = compose(f"experiment={experiment}", "features=pixels", *override.split())
     with pytest.raises(WrongValue) as error:
         check(config)
     assert error.value.key == key

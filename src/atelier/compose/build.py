@@ -113,8 +113,6 @@ def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:
 def check_targets(config: DictConfig) -> None:
     """Check every `_target_` of the configuration."""
     config = config.copy()
-    if config.trainer.precision == "auto":  # no value of Lightning's: `build_trainer` replaces it
-        config.trainer.precision = "32-true"
     config.paths.run = str(config.paths.run)  # null for a new run, whose folder is made after this check
     check(config)
 
