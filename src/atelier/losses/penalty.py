@@ -1,4 +1,4 @@
-"""Penalties on a network's weights, added to the training loss; biases and normalization scales are not penalized."""
+"""Penalties on a network's weights, added to the training loss; of one dimension, as biases are, none is penalized."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -11,7 +11,7 @@ from atelier.losses.precision import full
 
 
 def weights(network: nn.Module) -> Iterator[Tensor]:
-    """The weights of linear, convolutional and recurrent layers (two or more dimensions), in 32 bits or more."""
+    """The parameters of two or more dimensions, in 32 bits or more: weights of layers, embeddings, learned positions."""
     return (full(parameter) for parameter in network.parameters() if parameter.dim() > 1)
 
 

@@ -23,7 +23,7 @@ class ConvGenerator(nn.Module):
         first_channels: channels of the small feature map.
         channels: channels of each transposed convolution.
         depth: number of transposed convolutions.
-        batch_norm: batch norm before each activation: true, or keras for Keras's defaults.
+        batch_norm: batch norm after each transposed convolution: true, or keras for Keras's defaults.
         activation: makes an activation.
         output: makes the last activation.
         initializer: initializes the whole network, once.
