@@ -45,13 +45,15 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     import torch
 
     from atelier.results.plan import read_plan
-    from atelier.results.queue import Queue, alone, be_patient
+    from atelier.results.queue import Queue, alone, be_patient, busy, say
     from atelier.results.runs import runs_of
     from atelier.results.studies import load
     from atelier.runs.provenance import cores
 
     be_patient(nice)
     with alone(logs / "results"):
+        if told := busy(nice, cores()):
+            say(told)
         parts = read_plan(LIST, CONF, logs)
         lanes = 1 if torch.cuda.is_available() else 2  # a sweep takes all GPUs
         runs = lambda name: runs_of(load(CONF, name), logs, DOCS)  # noqa: E731

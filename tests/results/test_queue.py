@@ -15,7 +15,7 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.results.export import export_all
-from atelier.results.queue import alone
+from atelier.results.queue import alone, busy
 
 ONE = "entries: [{study: tiny, seeds: [0]}]"
 ALL = ["seed-0 0", "seed-0 1", "seed-1 0", "seed-1 1"]
@@ -172,7 +172,7 @@ def test_a_sweep_that_is_run_by_hand_is_waited_for_and_taken_over(
 def test_two_queues_do_not_share_a_folder(project: Any) -> None:
     with (
         alone(project.root / "logs" / "results"),
-        pytest.raises(InputError, match="another queue is at work there"),
+        pytest.raises(InputError, match=f"another queue is at work there, process {os.getpid()}; make results ARGS=st"),
         alone(project.root / "logs" / "results"),
     ):
         pass
@@ -227,6 +227,24 @@ REAL = textwrap.dedent(
     save_every: 0
     """
 )
+
+
+@pytest.mark.parametrize(
+    ("nice", "load", "told"),
+    [
+        (19, 5.0, "others keep this machine's 2 cores busy (load 5.0); at nice 19 the jobs get what these leave"),
+        (7, 2.0, "others keep this machine's 2 cores busy (load 2.0); at nice 7"),
+        (19, 1.9, ""),
+        (0, 5.0, ""),
+    ],
+)
+def test_a_queue_that_waits_for_a_busy_machine_says_so(
+    monkeypatch: pytest.MonkeyPatch, nice: int, load: float, told: str
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    said = busy(nice, cores=2)
+    assert said.startswith(told)
+    assert bool(said) == bool(told)
 
 
 @pytest.mark.slow

@@ -198,11 +198,15 @@ def alone(results: Path) -> Iterator[None]:
         InputError: if another queue holds the lock.
     """
     results.mkdir(parents=True, exist_ok=True)
-    with (results / ".lock").open("w") as file:
+    with (results / ".lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InputError(f"{results}: another queue is at work there") from None
+            file.seek(0)
+            told = f"another queue is at work there, process {file.read().strip() or 'unknown'}"
+            raise InputError(f"{results}: {told}; make results ARGS=status tells how far it is") from None
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
         yield
 
 
@@ -210,6 +214,15 @@ def be_patient(nice: int = PATIENT) -> None:
     """Lower the priority of this process and its children."""
     os.nice(nice)
     give_way(nice)
+
+
+def busy(nice: int, cores: int) -> str:
+    """A message that others use the cores now, so that a queue of this nice value waits for them, else ""."""
+    load = os.getloadavg()[0]  # the mean number of processes that want a core, over a minute
+    if not nice or load < cores:
+        return ""
+    others = f"others keep this machine's {cores} cores busy (load {load:.1f})"
+    return f"{others}; at nice {nice} the jobs get what these leave, ARGS='run --nice 0' an equal share"
 
 
 def say(text: str) -> None:
