@@ -144,6 +144,26 @@ def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsy
     assert not {"network.bias", "versions.python", "paths.run", "pid"} & told.keys()
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"changes": {"101": {"optimizer.lr": [0.1, 0.01]}}}, "changes.101.optimizer.lr – [0.1, 0.01]"),
+        ({"resumed": [{"device": "cuda"}]}, "resumed – [{'device': 'cuda'}]"),
+        ({"git": {"resumed": [{"commit": "2"}]}}, "git.resumed – [{'commit': '2'}]"),
+    ],
+    ids=["setting", "machine", "code"],
+)
+def test_what_a_run_was_resumed_with_is_a_difference(
+    logs: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], told: str
+) -> None:
+    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
+    content = json.loads((folders[1] / "run.json").read_text())
+    changed = {key: {**content[key], **value} if key == "git" else value for key, value in changed.items()}
+    (folders[1] / "run.json").write_text(json.dumps({**content, **changed}))
+    print_diff(*map(str, folders), logs)
+    assert told in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(("setting", "told"), [("a1", True), (None, False)])
 def test_only_runs_of_a_known_setting_are_told_as_runs_of_one(
     logs: Path, capsys: pytest.CaptureFixture[str], setting: str | None, told: bool

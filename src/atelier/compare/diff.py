@@ -16,7 +16,14 @@ from atelier.runs.setting import leaves, within
 from atelier.runs.terminal import table_console
 
 # Keys of run.json, in the order in which they are shown; settings come before them.
-MADE_WITH = ("git.commit", "git.dirty", "versions", "data", "device", "precision", "processes", "threads", "start")
+MADE_WITH = (
+    *("git.commit", "git.dirty", "git.resumed", "versions", "data", "device", "precision", "processes", "threads"),
+    *(
+        "start",
+        "changes",
+        "resumed",
+    ),  # the last two: changed settings by the step, and other machines, of a resumed run
+)
 RESULTS = ("status", "pruned", "stopped_early", "objective", "test", "parameters", "epochs", "steps", "seconds")
 LABELS = ("experiment", "seed", "tags", "note")
 Row = tuple[str, Any, Any]
