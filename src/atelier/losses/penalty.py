@@ -11,7 +11,7 @@ from atelier.losses.precision import full
 
 
 def weights(network: nn.Module) -> Iterator[Tensor]:
-    """The parameters of two or more dimensions, in 32 bits or more: weights of layers, embeddings, learned positions."""
+    """Parameters of two or more dimensions, in 32 bits or more: weights of layers, embeddings, learned positions."""
     return (full(parameter) for parameter in network.parameters() if parameter.dim() > 1)
 
 
