@@ -4,14 +4,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from atelier.data.loader import TensorSet
 from atelier.errors import InputError
-from atelier.figures.made import Sampler, nearest, on_sphere, plane, straight, train_pictures
+from atelier.figures.made import Sampler, grid, nearest, on_sphere, plane, straight, train_pictures
+from atelier.metrics.features import Classifier
+from atelier.metrics.sample_quality import SampleQuality
 
 Run = Callable[..., Any]
 KINDS = ("grid", "interpolation", "neighbours", "reconstructions", "walk")
@@ -49,6 +53,27 @@ def test_every_kind_of_sample_is_drawn_with_its_numbers(
         "walk": lambda: frames_of(tmp_path / "walk.gif") == 4 * numbers["steps"],
     }
     assert check[what]()
+
+
+@pytest.mark.parametrize("broken", [0, 1, 4])
+def test_images_of_no_class_count_for_none(tmp_path: Path, broken: int) -> None:
+    class Task:
+        device, draw_latents = torch.device("cpu"), staticmethod(lambda count, seed: torch.zeros(count, 2))
+
+        def __init__(self) -> None:
+            layer = nn.Linear(4, 2)
+            nn.init.eye_(layer.weight)
+            classifier = Classifier(nn.Sequential(nn.Flatten(), layer), 0.0, 1.0, {"features": "a test's"})
+            self.quality = SampleQuality(classifier)
+
+        def pictures(self, latents: torch.Tensor) -> torch.Tensor:
+            made = torch.tensor([0.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2).repeat(4, 1, 1, 1)
+            made[:broken] = torch.nan
+            return made
+
+    data = SimpleNamespace(classes=["cat", "dog"])
+    numbers = grid(Sampler(Task(), data, 4, 0, tmp_path / "grid.png"))
+    assert numbers["classes"] == {"cat": 0, "dog": 4 - broken}
 
 
 def test_a_training_image_is_found_as_its_own_neighbour() -> None:

@@ -55,8 +55,7 @@ def grid(sampler: Sampler) -> dict[str, Any]:
     quality = sampler.task.quality
     if quality is not None and quality.features.num_classes is not None:
         quality.to(sampler.task.device)
-        parts = [quality.features.classes(quality.of(part.to(sampler.task.device))) for part in pictures.split(PART)]
-        counts = torch.bincount(torch.cat(parts).cpu(), minlength=quality.features.num_classes)
+        counts = sum(quality.class_counts(part.to(sampler.task.device)) for part in pictures.split(PART))
         names = sampler.data.classes or [str(number) for number in range(len(counts))]
         numbers |= {"classes": dict(zip(names, counts.tolist(), strict=False)), "features": quality.features.identity}
     return numbers

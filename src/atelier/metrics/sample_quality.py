@@ -71,6 +71,14 @@ class SampleQuality:
             return self.features(pictures.float()).to(self.device)
 
     @torch.no_grad()
+    def class_counts(self, pictures: Tensor) -> Tensor:
+        """The numbers (C,) of images (N, …) of each class, with features of a classifier; some may be of no class."""
+        assert self.features.num_classes is not None
+        counted = ClassCounts(self.features.num_classes).to(self.device)
+        counted.update(self.features.classes(self.of(pictures)))
+        return counted.counts[1:]
+
+    @torch.no_grad()
     def add_reference(self, pictures: Tensor) -> None:
         """Add real training images (N, …) to the reference."""
         features = self.of(pictures)
