@@ -18,7 +18,7 @@ RED = "#b2182b"
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drawn:
-    """`drawn(errors, batch_size, count)`: what is drawn of images whose pixels are their numbers."""
+    """`drawn(errors, batch_size, count, processes=1)`: what is drawn of images whose pixels are their numbers."""
     seen: list[Any] = []
 
     def draw_sheet(
@@ -29,9 +29,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drawn:
 
     monkeypatch.setattr(extremes, "draw_sheet", draw_sheet)
 
-    def draw(errors: list[float], batch_size: int, count: int) -> Any:
+    def draw(errors: list[float], batch_size: int, count: int, processes: int = 1) -> Any:
         data = SimpleNamespace(picture=lambda images: images)
-        trainer: Any = SimpleNamespace(is_global_zero=True, datamodule=data, default_root_dir=str(tmp_path))
+        trainer: Any = SimpleNamespace(
+            is_global_zero=True, world_size=processes, datamodule=data, default_root_dir=str(tmp_path)
+        )
         task = SimpleNamespace(captions=lambda labels: [f"time {label}" for label in labels.tolist()])
         callback = Extremes(count)
         error, true = torch.tensor(errors), torch.arange(len(errors))
@@ -62,6 +64,10 @@ def test_a_small_test_set_is_not_called_larger(drawn: Drawn, errors: list[float]
     assert [errors[number] for number in found.numbers] == sorted(errors)
     assert found.title.startswith(told)
     assert found.colors.count(RED) == reds
+
+
+def test_a_title_tells_that_the_first_process_has_not_all(drawn: Drawn) -> None:
+    assert drawn([3.0, 1.0], 2, count=1, processes=2).title.endswith(" of the test pictures, of one in 2")
 
 
 def test_a_task_without_errors_draws_nothing() -> None:

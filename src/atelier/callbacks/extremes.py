@@ -58,6 +58,7 @@ class Extremes(Watcher):
         worst = len(error) // 2
         best = len(error) - worst
         colors = ["black"] * best + ["#b2182b"] * worst
-        title = f"best {best} and worst {worst} of the test pictures"
+        part = f", of one in {trainer.world_size}" if trainer.world_size > 1 else ""
+        title = f"best {best} and worst {worst} of the test pictures{part}"
         path = Path(trainer.default_root_dir) / "figures" / "best_and_worst.png"
         draw_sheet(images, captions, path, columns=6, title=title, colors=colors)
