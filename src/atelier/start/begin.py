@@ -16,6 +16,7 @@ from atelier.runs.folder import read_yaml
 from atelier.runs.provenance import rank
 from atelier.runs.run import Run
 from atelier.start.freeze import freeze
+from atelier.start.split import beware, check_tested
 from atelier.start.take import take
 from atelier.start.weights import checksum_of, file_of, read_weights
 
@@ -42,6 +43,9 @@ def settle(config: DictConfig) -> None:
     Raises:
         InputError: with the key, the value and the reason.
     """
+    if not config.train and config.checkpoint is not None:
+        data: Any = OmegaConf.to_container(config.data, resolve=True)
+        check_tested(str(config.checkpoint), data)
     if config.get("start") is None or config.resume is not None or rank() > 0:
         return
     if isinstance(config.start, str):
@@ -94,7 +98,7 @@ def prepare(network: Any, config: Mapping[str, Any], new: bool = True) -> tuple[
             if path == source and (found := checksum_of(path)) != start["checksum"]:
                 raise InputError(f"this run began with the weights {start['checksum']}, these are {found}")
         taken = take(network, read_weights(path), path)
-        lines += taken.lines(path)
+        lines += [*taken.lines(path), *beware(path, config["data"])]
         record = {"file": str(path), "checksum": start["checksum"], **taken.record()}
     if start.get("freeze"):
         warnings.filterwarnings("ignore", ".*in eval mode at the start of training")  # Lightning's, of frozen parts
