@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from atelier.runs.manifest import Manifest
-from atelier.sweeps import start
+from atelier.sweeps import preflight, start
 from atelier.sweeps.local import Local
 from atelier.sweeps.sweep import Sweep
 
@@ -25,7 +25,7 @@ def found(facts: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
 @pytest.fixture
 def take_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`take_up(sweep, gpus=2)`: resume a sweep where the check of each job finds this."""
-    monkeypatch.setattr(start, "warm_context", lambda: multiprocessing.get_context("fork"))
+    monkeypatch.setattr(preflight, "warm_context", lambda: multiprocessing.get_context("fork"))
     monkeypatch.setattr(start, "launcher_words", lambda config: [])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

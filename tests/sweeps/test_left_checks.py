@@ -18,7 +18,7 @@ from atelier.sweeps.preflight import check_all
 CHECKING = """
 import multiprocessing, os, signal, sys, time
 from pathlib import Path
-from atelier.sweeps.preflight import check_all
+from atelier.sweeps import preflight
 
 def check(job):
     Path(job[0]).write_text(str(os.getpid()))
@@ -26,12 +26,13 @@ def check(job):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children ignore it
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("forkserver")  # which imports nothing
+    preflight.warm_context, preflight.cores = lambda: context, lambda: 2
     folder = Path(sys.argv[1])
     if sys.argv[2] == "all":
-        check_all(check, [[str(folder / str(number))] for number in range(8)], context, 2)
+        preflight.check_all(check, [[str(folder / str(number))] for number in range(8)])
     else:
-        check_all(check, [[str(folder / "0")]], context, 1, interrupted=False)
+        preflight.check_all(check, [[str(folder / "0")]], interrupted=False)
 """
 
 
@@ -69,16 +70,23 @@ def killed(job: list[str]) -> dict[str, Any]:
     return {"begun": len(file.read_text().split())}
 
 
-def test_a_check_that_is_killed_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes, which begin at once."""
     monkeypatch.setattr(preflight, "PAUSES", (0, 0))
-    fork = multiprocessing.get_context("fork")
-    assert check_all(killed, [[str(tmp_path / "one"), "1"]], fork, 1) == [{"begun": 2}]
+    monkeypatch.setattr(preflight, "cores", lambda: 2)
+    monkeypatch.setattr(preflight, "warm_context", lambda: multiprocessing.get_context("fork"))
+
+
+@pytest.mark.usefixtures("_forked")
+def test_a_check_that_is_killed_is_begun_again(tmp_path: Path) -> None:
+    assert check_all(killed, [[str(tmp_path / "one"), "1"]]) == [{"begun": 2}]
     jobs = [[str(tmp_path / str(number)), str(int(number == 3))] for number in range(8)]
-    assert len(check_all(killed, jobs, fork, 2)) == 8
+    assert len(check_all(killed, jobs)) == 8
 
 
-def test_checks_that_are_always_killed_are_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "PAUSES", (0, 0))
+@pytest.mark.usefixtures("_forked")
+def test_checks_that_are_always_killed_are_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"end early.* \(out of memory\?\)") as told:
-        check_all(killed, [[str(tmp_path / "one"), "9"]], multiprocessing.get_context("fork"), 1)
+        check_all(killed, [[str(tmp_path / "one"), "9"]])
     assert len(str(told.value).splitlines()) == 1

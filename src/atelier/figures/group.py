@@ -55,7 +55,7 @@ class Group:
 
     def score(self, metric: str) -> Statistic:
         values = self.scores.get(metric, ())
-        return Statistic.of(values, self.names if len(self.names) == len(values) else None)
+        return Statistic.of(values, self.names if len(self.names) == len(values) else ())
 
 
 def as_listed(groups: Sequence[Group]) -> list[Group]:

@@ -27,7 +27,7 @@ def told(figure: Figure) -> list[tuple[Axes, float, float, str]]:
 
 def tell_runs(axes: Axes, places: Sequence[tuple[float, float]], label: str, one: Statistic) -> None:
     """Remember the point of each run of a setting: its seed and value."""
-    for (x, y), value, name in zip(places, one.values, one.names or [""] * one.n, strict=True):
+    for (x, y), value, name in zip(places, one.values, one.names, strict=True):
         tell(axes, x, y, label, name, number(value))
 
 

@@ -1,8 +1,9 @@
 """Mean and standard deviation of a number over the runs of one setting."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 ENOUGH = 3  # values, from which on an interval can tell a difference from chance
 
@@ -17,21 +18,20 @@ class Statistic:
     values: tuple[float, ...]
     mean: float | None
     std: float | None
-    names: tuple[str, ...] = field(default=(), repr=False, compare=False)  # of the runs, if they are known
+    names: tuple[str, ...] = field(default=(), repr=False, compare=False)  # of the runs; "" if not known
 
     @classmethod
-    def of(cls, values: Iterable[float | None], names: Iterable[str] | None = None) -> "Statistic":
+    def of(cls, values: Iterable[float | None], names: Sequence[str] = ()) -> "Statistic":
         """The statistic of the finite values, with their `names`; None, NaN and infinities are left out.
 
         >>> Statistic.of([1.0, None, 3.0])
         Statistic(values=(1.0, 3.0), mean=2.0, std=1.4142135623730951)
         """
-        pairs = zip(values, names, strict=True) if names is not None else ((value, "") for value in values)
+        pairs = zip(values, names or repeat(""), strict=bool(names))
         kept = [(float(value), name) for value, name in pairs if value is not None and math.isfinite(value)]
-        known = tuple(value for value, _ in kept)
-        kept_names = tuple(name for _, name in kept) if names is not None else ()
-        if not known:
+        if not kept:
             return cls((), None, None)
+        known, kept_names = zip(*kept, strict=True)
         mean = sum(known) / len(known)
         squares = sum((value - mean) * (value - mean) for value in known)
         return cls(known, mean, math.sqrt(squares / (len(known) - 1)) if len(known) > 1 else None, kept_names)

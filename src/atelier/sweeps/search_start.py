@@ -17,10 +17,8 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
 from atelier.project import conf_of, find
-from atelier.runs.provenance import cores
 from atelier.sweeps.grid import by_key
 from atelier.sweeps.preflight import Check, check_all, preflight
-from atelier.sweeps.process import warm_context
 from atelier.sweeps.search import Options, Search
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.start import new_sweep, study_of, take_up
@@ -43,14 +41,14 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
         options = {part: given[part] for part in parts if part in given}
         sweep = resumed(config, arguments, options, conf_of(root), functools.partial(check, ()))
     check_trial = functools.partial(check, sweep.content["swept"])
-    return Search(sweep, lambda job: check_all(check_trial, [job], warm_context(), 1, interrupted=False)[0])
+    return Search(sweep, lambda job: check_all(check_trial, [job], interrupted=False)[0])
 
 
 def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_job: Check) -> Sweep:
     study = study_of(config)
     space = Space(command, study, config.budget)
     print(f"A search over {', '.join(space.swept)}: checking its ends ...", flush=True)
-    first, *others = (facts["objective"] for facts in preflight(check_a_job, space.ends, warm_context(), cores()))
+    first, *others = (facts["objective"] for facts in preflight(check_a_job, space.ends))
     if other := next((one for one in others if one != first), None):
         told = " and ".join(f"{one['metric']} ({one['mode']})" for one in (first, other))
         raise InputError(f"the settings have different objectives, {told}; a search needs one: give task.metric=NAME")

@@ -14,11 +14,9 @@ from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.folder import claim, named
 from atelier.runs.overrides import bare, key_of
-from atelier.runs.provenance import cores
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import Check, check_all, preflight
-from atelier.sweeps.process import warm_context
 from atelier.sweeps.settings_from import with_settings_from
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
@@ -45,7 +43,7 @@ def open_sweep(config: DictConfig, arguments: Sequence[str], root: Path, gpus: i
         return resumed(config, arguments, study, functools.partial(check, ()))
     grid, quick = jobs_of(config, arguments, study)
     print(f"{len(grid.jobs)} job{'s' * (len(grid.jobs) != 1)}: checking all of them ...", flush=True)
-    facts = preflight(functools.partial(check, grid.swept), grid.jobs, warm_context(), cores())
+    facts = preflight(functools.partial(check, grid.swept), grid.jobs)
     jobs = []
     for number, (overrides, values, found) in enumerate(zip(grid.jobs, grid.values, facts, strict=True)):
         known = found.pop("values")  # the composed values, for keys that this job does not set
@@ -115,9 +113,7 @@ def take_up(sweep: Sweep, config: DictConfig, check: Check, **content: Any) -> N
     sweep.lock = claim(sweep.path)
     wait_for_leftovers(sweep, jobs_in_queue(sweep))
     left = sweep.unfinished()
-    for job, found in zip(
-        left, check_all(check, [job.overrides for job in left], warm_context(), cores()), strict=True
-    ):
+    for job, found in zip(left, check_all(check, [job.overrides for job in left]), strict=True):
         keys = ("accelerator", "gpus", *["devices"] * (sweep.status(job) == "waiting"))  # a run keeps their number
         job.facts.update({key: found[key] for key in keys if key in found})
     sweep.manifest.update(status="running", launcher=launcher_words(config), **content)

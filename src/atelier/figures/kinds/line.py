@@ -111,7 +111,7 @@ def gather(
 def together(several: Sequence[Statistic]) -> Statistic:
     """The statistic of the values of several."""
     values = [value for one in several for value in one.values]
-    return Statistic.of(values, [name for one in several for name in one.names or [""] * one.n])
+    return Statistic.of(values, [name for one in several for name in one.names])
 
 
 def numeric_keys(values: Sequence[Mapping[str, str | None]]) -> list[str]:
