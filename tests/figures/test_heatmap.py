@@ -80,8 +80,13 @@ def test_further_keys_make_panels(group: Make) -> None:
 
 
 def test_a_wide_range_has_a_logarithmic_scale_of_colours(group: Make) -> None:
-    groups = [group({"a.a": str(a), "b.b": str(b)}, [10.0 ** (a + b)]) for a in range(2) for b in range(2)]
-    assert isinstance(draw(gather(groups, "val/loss")).axes[0].figure.axes[-1]._colorbar.norm, LogNorm)
+    groups = [group({"a.a": str(a), "b.b": str(b)}, [10.0 ** -(a + b)]) for a in range(2) for b in range(2)]
+    figure = draw(gather(groups, "val/loss"))
+    figure.draw_without_rendering()
+    bar = figure.axes[-1]
+    assert isinstance(bar._colorbar.norm, LogNorm)
+    told = {tick.get_text() for tick in bar.get_yticklabels() if tick.get_text()}
+    assert {"0.01", "0.1", "1"} <= told, "as on every other axis, not as 1e-01"
 
 
 def test_equal_numbers_are_drawn(group: Make) -> None:

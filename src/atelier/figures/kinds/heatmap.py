@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter
 
 from atelier.errors import InputError
 from atelier.figures import hover, panels
@@ -139,7 +139,7 @@ def draw(heatmap: Heatmap) -> Figure:
     bar = figure.colorbar(colors, ax=axes, label=textwrap.fill(metric_words(heatmap.metric), 24), **place)
     if isinstance(norm, LogNorm):  # Matplotlib's own labels are formulas
         scale = bar.ax.xaxis if narrow else bar.ax.yaxis
-        scale.set_major_formatter(LogFormatter())
+        scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         scale.set_minor_formatter(LogFormatter())
     return figure
 
