@@ -53,13 +53,22 @@ def test_the_same_number_has_the_same_colour_and_a_lower_one_a_darker(heatmap: A
 
 
 @pytest.mark.parametrize(
-    ("metric", "framed"),
-    [("val/loss", [(1, 0)]), ("val/accuracy", [(0, 0)]), ("val/kl", [])],
-    ids=lambda value: str(value),
+    ("metric", "objective", "framed"),
+    [
+        ("val/loss", ("val/loss", "min"), [(1, 0)]),
+        ("val/accuracy", ("val/loss", "min"), [(0, 0)]),
+        ("val/kl", ("val/loss", "min"), []),
+        ("val/dice", ("val/dice", "max"), [(0, 0)]),
+        ("test/errors_found", ("val/errors_found", "max"), [(0, 0)]),  # its name alone tells the contrary
+    ],
+    ids=str,
 )
-def test_the_best_cell_is_framed(metric: str, framed: list[tuple[float, float]]) -> None:
+def test_the_best_cell_is_framed(metric: str, objective: tuple[str, str], framed: list[tuple[float, float]]) -> None:
     means = {("adam", "0.1"): 2.0, ("adam", "0.01"): 5.0, ("sgd", "0.01"): 4.0}
-    groups = [Group("", {"a.a": one, "b.b": two}, {metric: [mean]}, []) for (one, two), mean in means.items()]
+    groups = [
+        Group("", {"a.a": one, "b.b": two}, {metric: [mean]}, [], objective=objective)
+        for (one, two), mean in means.items()
+    ]
     heatmap = gather(groups, metric)
     patches = draw(heatmap).axes[0].patches
     assert [tuple(map(round, patch.get_center())) for patch in patches] == framed

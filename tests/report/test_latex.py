@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ def test_a_low_error_is_the_best_and_an_unknown_metric_has_none(made_up_sweep: S
     one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=change)])
     assert rows(latex(one, "optimizer", metric="test/median_error"))[0] == r"sgd & \textbf{1} {\scriptsize $\pm$ 0}"
     assert "textbf" not in latex(one, "optimizer", metric="test/weight_norm")
+    named = replace(one, metric="val/weight_norm", mode="min")
+    assert "textbf" in latex(named, "optimizer", metric="test/weight_norm"), "the objective's mode is known"
 
 
 def test_a_setting_that_lost_a_run_is_not_the_best(made_up_sweep: Sweep, tmp_path: Path) -> None:

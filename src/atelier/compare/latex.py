@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from atelier.errors import InputError
-from atelier.figures.words import better, in_order, key_titles, metric_words, number
+from atelier.figures.words import better_than, in_order, key_titles, metric_words, number
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
 
@@ -134,7 +134,7 @@ def best(results: Results, metric: str, settings: Sequence[Setting]) -> Setting 
 
     None if it is not known whether the metric is better large or small.
     """
-    mode = results.mode if metric == results.metric else better(metric)
+    mode = better_than(metric, results.metric or "", results.mode)
     sign = -1 if mode == "max" else 1
     found = [(score(results, one, metric), one) for one in settings]
     known = [(part.n < len(one.records), sign * part.mean, one) for part, one in found if part.mean is not None]

@@ -69,6 +69,15 @@ def better(metric: str) -> str | None:
     return next((mode for mode, words in BETTER.items() if any(word in metric for word in words)), None)
 
 
+def better_than(metric: str, objective: str, mode: str) -> str | None:
+    """`better`, but for the objective, on any split, whose `mode` is known whatever its name tells.
+
+    >>> better_than("test/errors_found", "val/errors_found", "max"), better_than("test/loss", "val/errors_found", "max")
+    ('max', 'min')
+    """
+    return mode if metric.partition("/")[2] == objective.partition("/")[2] else better(metric)
+
+
 def key_words(key: str) -> str:
     """
     >>> key_words("optimizer.weight_decay")

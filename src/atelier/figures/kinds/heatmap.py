@@ -19,7 +19,7 @@ from atelier.figures.group import Group, as_listed, check_metric
 from atelier.figures.look import present
 from atelier.figures.palette import wide_range
 from atelier.figures.words import (
-    better,
+    better_than,
     describe_values,
     in_order,
     key_words,
@@ -44,9 +44,9 @@ class Panel:
     title: str
     cells: dict[tuple[str, str], Statistic]
 
-    def best(self, metric: str) -> list[tuple[str, str]]:
-        """The cells with the best mean; none if the metric's name does not tell which is, or all are alike."""
-        choose = {"max": max, "min": min}.get(better(metric) or "")
+    def best(self, mode: str | None) -> list[tuple[str, str]]:
+        """The cells with the best mean; none if it is not known which is ("max", "min"), or all are alike."""
+        choose = {"max": max, "min": min}.get(mode or "")
         means = {cell: one.mean for cell, one in self.cells.items() if one.mean is not None}
         if choose is None or len(set(means.values())) < 2:
             return []
@@ -55,9 +55,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """The data of a heatmap; `rows` and `columns` are swept keys, `row_values` and `column_values` their values."""
+    """The data of a heatmap; `rows` and `columns` are swept keys, `row_values` and `column_values` their values.
+
+    `mode`: whether the metric is better large, "max", or small, "min"; None if that is not known.
+    """
 
     metric: str
+    mode: str | None
     rows: str
     columns: str
     row_values: list[str]
@@ -94,7 +98,9 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
         for title, cells in list(found.items())[:MOST_PANELS]
     ]
     at = [cell for cells in found.values() for cell in cells]
-    return Heatmap(metric, rows, columns, in_order(row for row, _ in at), in_order(column for _, column in at), pages)
+    row_values, column_values = in_order(row for row, _ in at), in_order(column for _, column in at)
+    mode = better_than(metric, *groups[0].objective)
+    return Heatmap(metric, mode, rows, columns, row_values, column_values, pages)
 
 
 def draw(heatmap: Heatmap) -> Figure:
@@ -113,7 +119,7 @@ def draw(heatmap: Heatmap) -> Figure:
         figure.set_figheight(figure.get_figheight() + longest * -(-len(axes) // panels.columns_of(axes)))
     for axis, panel in zip(axes, heatmap.panels, strict=True):
         panels.name_panel(axis, panel.title)
-        best = panel.best(heatmap.metric)
+        best = panel.best(heatmap.mode)
         for (row, column), one in panel.cells.items():
             y, x = heatmap.row_values.index(row), heatmap.column_values.index(column)
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
@@ -165,7 +171,7 @@ def caption(heatmap: Heatmap) -> str:
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
     keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
-    framed = any(panel.best(heatmap.metric) for panel in heatmap.panels)
+    framed = any(panel.best(heatmap.mode) for panel in heatmap.panels)
     best = f" The best{' of each panel' * (len(heatmap.panels) > 1)} is framed." if framed else ""
     return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}"
 
