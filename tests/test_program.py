@@ -62,6 +62,8 @@ def test_a_run_of_a_projects_experiment_is_tested_again(run: Run) -> None:
     assert trained.manifest["experiment"] == "bars"
     again = run("eval", f"run={trained.folder}")
     assert (again.code, again.err) == (0, "")
+    refused = run("eval", f"run={trained.folder}", "data.num_images=300")
+    assert refused.err.startswith("data.num_images=300: the run was trained with 2000, and another split may test on ")
 
 
 def test_a_file_of_a_project_replaces_the_librarys(project: Path, run: Run) -> None:

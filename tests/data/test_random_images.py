@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from atelier.compose.targets import build
+from atelier.data.random_images import RandomImages
 from atelier.errors import InputError
 
 
@@ -32,3 +33,12 @@ def test_a_highest_class_without_a_sample_is_no_fault(compose: Callable[..., Any
         data.check_facts(images, labels)
     with pytest.raises(InputError, match=r"^data.num_classes=\d+: .* has 2 classes, a, b"):
         data.check_facts(images, labels * 0, ["a", "b"])
+
+
+def test_a_run_is_not_tested_on_images_of_another_number(compose: Callable[..., Any], tmp_path: Path) -> None:
+    """Since all are one stream of numbers, test images of fewer would be training images of more."""
+    config = compose("data=random_images", f"paths.data={tmp_path}").data
+    trained, fewer = {**config, "num_images": 100}, {**config, "num_images": 50}
+    with pytest.raises(InputError, match=r"^data.num_images=50: the run was trained with 100, and another split may"):
+        RandomImages.check_split(trained, fewer)
+    RandomImages.check_split(trained, {**trained, "batch_size": 7})

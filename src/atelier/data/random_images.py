@@ -18,6 +18,8 @@ class RandomImages(ImageData):
         **options: see `ImageData`.
     """
 
+    split_keys = (*ImageData.split_keys, "num_images")  # test images follow the others in one stream of numbers
+
     def __init__(self, num_images: Annotated[int, Ge(10)], num_classes: Annotated[int, Ge(1)], **options: Any) -> None:
         super().__init__(num_classes=num_classes, **options)
         self.num_images = num_images
