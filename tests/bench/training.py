@@ -4,7 +4,8 @@ A run goes through `src/train.py` as a user's does: metrics in training and vali
 manifest, progress lines. The bare loop indexes float tensors that are normalised already, trains the same network with
 the same optimizer, and passes over the validation set after each epoch; it measures nothing. `Empty` is such a loop's
 step under a Trainer that does nothing else: what Lightning costs. The usual pipeline is that of most templates: a
-picture at a time through torchvision's transforms, a stock DataLoader, `self.log` in every step, a rich bar.
+picture at a time through torchvision's transforms, a stock DataLoader, `self.log` in every step, a rich bar. All
+compute in 32 bits.
 """
 
 import contextlib
@@ -59,7 +60,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
     "GRU of 128, MNIST's rows, batch 100": ([*ROWS, "network=gru"], 30, ""),
     "GAN of MLPs, batch 64": (GAN, 60, ""),
 }
-QUIET = ["trainer=cpu", "callbacks=none", "test=false", "trainer.max_epochs=2"]
+QUIET = ["trainer=cpu", "trainer.precision=32-true", "callbacks=none", "test=false", "trainer.max_epochs=2"]
 QUIET += ["data.eval_batch_size=256", "trainer.limit_val_batches=2"]
 Split = tuple[Tensor, Tensor]  # normalised inputs and labels
 
