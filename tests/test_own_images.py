@@ -132,3 +132,10 @@ def test_the_jobs_of_a_sweep_over_relative_folders_are_the_settings_of_runs_by_h
         {"data.images": "birds"},
     ]
     assert alone["overrides"] == [*alone["overrides"][:-1], f"data.images='{tmp_path / 'birds'}'"]
+
+
+def test_a_run_without_test_images_is_not_tested_and_says_so(train: Run) -> None:
+    outcome = train("callbacks=none", "data.test_share=0")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "Beware: no sample to test on\n" in outcome.out
+    assert outcome.manifest["test"] == {}

@@ -1,6 +1,7 @@
 """All that `sample.py` draws, with its numbers; what it cannot draw is told."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
@@ -13,7 +14,8 @@ from torch import nn
 
 from atelier.data.loader import TensorSet
 from atelier.errors import InputError
-from atelier.figures.made import Sampler, grid, nearest, on_sphere, plane, straight, train_pictures
+from atelier.figures.made import KINDS as KINDS_OF_MADE
+from atelier.figures.made import Sampler, draw, grid, nearest, on_sphere, plane, straight, train_pictures
 from atelier.metrics.features import Classifier
 from atelier.metrics.sample_quality import SampleQuality
 
@@ -53,6 +55,16 @@ def test_every_kind_of_sample_is_drawn_with_its_numbers(
         "walk": lambda: frames_of(tmp_path / "walk.gif") == 4 * numbers["steps"],
     }
     assert check[what]()
+
+
+def test_a_number_that_is_none_is_null_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the median distance of test images where there are none, or the change of pictures that are all alike."""
+    measured = {"median": math.nan, "lines": {"changes": [0.5, math.inf]}, "rows": [1, 2]}
+    monkeypatch.setitem(KINDS_OF_MADE, "neighbours", lambda sampler: measured)
+    draw("neighbours", Sampler(None, None, 4, 0, tmp_path / "n.png"))  # type: ignore[arg-type]
+    numbers = json.loads((tmp_path / "n.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert numbers["median"] is None
+    assert (numbers["lines"], numbers["rows"]) == ({"changes": [0.5, None]}, [1, 2])
 
 
 @pytest.mark.parametrize("broken", [0, 1, 4])

@@ -7,6 +7,7 @@ from typing import Any
 import lightning.pytorch as lightning
 
 from atelier.callbacks.watcher import Watcher
+from atelier.figures.made import finite
 
 NAMES = ("frechet_distance", "frechet_floor", "precision", "recall", "classes_found", "smallest_share")
 
@@ -27,4 +28,4 @@ class Quality(Watcher):
             scores["class_shares"] = {str(name): share for name, share in zip(names, shares, strict=False)}
         scores["features"] = quality.features.identity
         path = Path(trainer.default_root_dir) / "figures" / "quality.json"
-        path.write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(finite(scores), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

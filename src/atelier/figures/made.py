@@ -164,8 +164,21 @@ def draw(what: Kind, sampler: Sampler, **more: Any) -> None:
     """Draw a figure of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
     numbers = KINDS[what](sampler)
     content = {"what": what, "n": sampler.n, "seed": sampler.seed, **more, **numbers}
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = json.dumps(finite(content), indent=2, ensure_ascii=False)
     sampler.path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+
+def finite(value: Any) -> Any:
+    """A value for JSON, which has no NaN and no infinity: None in their place, as of a median without test images.
+
+    >>> finite({"distances": [1.5, float("nan")], "what": "nan"})
+    {'distances': [1.5, None], 'what': 'nan'}
+    """
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def straight(first: Tensor, last: Tensor, steps: int) -> Tensor:
