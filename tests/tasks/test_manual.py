@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -16,8 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import CatMetric, MeanMetric
 
 from atelier.errors import InputError
+from atelier.losses.penalty import none
 from atelier.tasks.manual import ManualTask, leave_to_the_task
 from atelier.tasks.schedule import Schedule
+from atelier.tasks.sequence import SequencePredictor
 from atelier.tasks.task import Task
 
 HALVED = Schedule(partial(LambdaLR, lr_lambda=lambda step: 0.5**step), "step")
@@ -85,6 +88,22 @@ def test_clipping_is_never_left_out_in_silence() -> None:
     trainer = DictConfig({"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value", "accumulate_grad_batches": 1})
     with pytest.raises(InputError, match=r"^trainer\.gradient_clip_algorithm=value: this task clips by norm"):
         leave_to_the_task(trainer, DictConfig({"_target_": "a.Task", "gradient_clip_val": 1.0}))
+
+
+@pytest.mark.parametrize("kind", ["manual", "sequence"])
+def test_the_norm_of_a_part_of_the_gradients_clips_none(kind: str) -> None:
+    """With FSDP each process would clip by the norm of its own part; Lightning refuses it where it clips itself."""
+    sharded: Any = SimpleNamespace(strategy=SimpleNamespace(restore_checkpoint_after_setup=True), gradient_clip_val=0.5)
+    task: Any = Two("01s", HALVED)
+    if kind == "sequence":
+        given = {"network": nn.Linear(1, 1), "optimizer": SGD, "scheduler": Schedule(None)}
+        task = SequencePredictor(none, metric="val/loss", mode="min", **given)
+    task.gradient_clip_val, task._trainer = 0.5, sharded
+    told = r"^trainer\.gradient_clip_val=0\.5: needs all weights in each process; choose trainer=ddp$"
+    with pytest.raises(InputError, match=told):
+        task.on_fit_start()
+    task.gradient_clip_val = sharded.gradient_clip_val = None
+    task.on_fit_start()
 
 
 class Measured(Task):

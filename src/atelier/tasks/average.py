@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from atelier.errors import InputError
+from atelier.tasks.sharded import need_all_weights
 
 RAW = "raw_weights"  # key of a checkpoint: the weights with which the training goes on
 OWN = "average"  # key of a loaded checkpoint: the average that `go_on` has taken out of its `state_dict`
@@ -49,8 +49,7 @@ class Average(Checkpoint):
         Raises:
             InputError: if a process has only a part of the weights.
         """
-        if trainer.strategy.restore_checkpoint_after_setup:
-            raise InputError(f"task.average={self.decay}: needs all weights in each process; choose trainer=ddp")
+        need_all_weights(trainer, f"task.average={self.decay}")
         self.give_back()
         self.weights = dict(self.network.named_parameters(remove_duplicate=False))  # as in a state_dict
         for name, key in self.keys(task).items():

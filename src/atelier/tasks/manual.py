@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
+from atelier.tasks.sharded import need_all_weights
 from atelier.tasks.task import Task
 
 
@@ -75,6 +76,10 @@ class ManualTask(Task):
                 scheduler.step()
             elif (self.trainer.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:  # just validated
                 scheduler.step(self.trainer.callback_metrics[self.metric])
+
+    def on_fit_start(self) -> None:
+        if self.gradient_clip_val is not None:
+            need_all_weights(self.trainer, f"trainer.gradient_clip_val={self.gradient_clip_val}")
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         self.begun, self.scheduled = self.trainer.global_step, 0
