@@ -1,7 +1,7 @@
 """Hydra's plugins: the sweepers and launchers of conf/hydra/, thin wrappers of `atelier.sweeps`."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from atelier.compose.explain import options
 from atelier.errors import InputError
 from atelier.loggers.labels import how_to_send
 from atelier.project import conf_of, layers, project_root, script_of
+from atelier.runs.overrides import key_of, value_of
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 
@@ -131,6 +133,8 @@ class GridSweeper(Sweeper):
             self.search(arguments)
             return
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
+        for line in alike(sweep.jobs):
+            print(line, flush=True)
         stopped = self.launcher.run(sweep, sweep.unfinished())
         end(sweep, sweep.conclude(), stopped, self.launcher.root)
 
@@ -153,6 +157,18 @@ class OptunaSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         self.search(arguments)
+
+
+def alike(jobs: Iterable[Job]) -> Iterator[str]:
+    """A line for each two jobs that train the same setting with the same seed, fold and draw, typed in two ways."""
+    first: dict[tuple[Any, ...], Job] = {}
+    for job in jobs:
+        typed = {key_of(override): value_of(override) for override in job.overrides}
+        repeat = (typed.get(key) for key in REPEATS if key != "seed")
+        known = first.setdefault((job.facts.get("config_hash"), job.facts.get("seed"), *repeat), job)
+        if known is not job:
+            told = f"jobs {known.number} ({known.name}) and {job.number} ({job.name}) are the same training"
+            yield f"Beware: {told}, which counts twice in means"
 
 
 def end(sweep: Sweep, status: str, stopped: int, root: Path, result: Sequence[str] = ()) -> None:

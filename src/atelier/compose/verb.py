@@ -152,13 +152,10 @@ def register_resolvers(root: Path) -> None:
     """Register the resolvers of conf/: `${project_root:}`, `${stamp:}`, `${divide:a,b}`, `${or:a,b}`,
     `${minus:a,b}`, `${up_to:value,table}`, `${class_count:classes,folder}`, `${weights_crc32:run}`."""
     OmegaConf.register_new_resolver("stamp", stamp, replace=True, use_cache=True)
-    OmegaConf.register_new_resolver("or", lambda a, b: b if a in (None, "None", "null") else a, replace=True)
-    OmegaConf.register_new_resolver("project_root", lambda: str(root), replace=True)
-    OmegaConf.register_new_resolver("divide", divide, replace=True)
-    OmegaConf.register_new_resolver("class_count", class_count, replace=True)
-    OmegaConf.register_new_resolver("minus", lambda a, b: a - b, replace=True)
-    OmegaConf.register_new_resolver("up_to", up_to, replace=True)
-    OmegaConf.register_new_resolver("weights_crc32", weights_crc32, replace=True)
+    short = {"or": lambda a, b: b if a in (None, "None", "null") else a, "minus": lambda a, b: a - b}
+    named = {one.__name__: one for one in (divide, class_count, up_to, weights_crc32)}
+    for name, function in {**short, **named, "project_root": lambda: str(root)}.items():
+        OmegaConf.register_new_resolver(name, function, replace=True)
 
 
 def divide(a: int, b: int) -> int:

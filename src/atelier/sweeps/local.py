@@ -89,11 +89,10 @@ class Local(Executor):
                 given = os.environ.get("CUDA_VISIBLE_DEVICES")
                 gpus = given.split(",") if given else [str(index) for index in range(job.facts["gpus"])]
                 self.places[kind] = [gpu for _ in range(self.limits.jobs_per_gpu) for gpu in gpus]
-            elif kind == "cpu":
-                threads = self.sweep.threads or self.limits.threads_per_job or 1
-                self.places[kind] = [""] * (self.limits.jobs or max(1, self.cores // threads))
             else:
-                self.places[kind] = [""]
+                threads = self.sweep.threads or self.limits.threads_per_job or 1
+                count = self.limits.jobs or max(1, self.cores // threads)
+                self.places[kind] = [""] * (count if kind == "cpu" else 1)
             self.total[kind] = len(self.places[kind])
         return kind
 

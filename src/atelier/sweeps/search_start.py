@@ -16,7 +16,7 @@ from atelier.arguments import check_arguments
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
-from atelier.project import conf_of, find
+from atelier.project import conf_of, find, project_root
 from atelier.sweeps.grid import by_key
 from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.search import Options, Search
@@ -39,7 +39,7 @@ def open_search(config: DictConfig, arguments: Sequence[str], root: Path, gpus: 
     else:
         parts = re.findall(r"hydra[./]sweeper[./](\w+)", "\n".join(typed))  # a typed key replaces the whole part
         options = {part: given[part] for part in parts if part in given}
-        sweep = resumed(config, arguments, options, conf_of(root), functools.partial(check, ()))
+        sweep = resumed(config, arguments, options, functools.partial(check, ()))
     check_trial = functools.partial(check, sweep.content["swept"])
     return Search(sweep, lambda job: check_all(check_trial, [job], interrupted=False)[0])
 
@@ -57,9 +57,7 @@ def begun(config: DictConfig, command: Sequence[str], options: Options, check_a_
     return new_sweep(config, command, [], objective=first, presentation={**study, "figures": figures}, **about)
 
 
-def resumed(
-    config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], conf: Path, check_a_job: Check
-) -> Sweep:
+def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, Any], check_a_job: Check) -> Sweep:
     """The sweep of the search to resume, with the options that are typed now."""
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
     if not sweep.search:
@@ -67,7 +65,7 @@ def resumed(
     before, now = (" ".join(sorted(by_key(command).values())) for command in (sweep.manifest["command"], arguments))
     if now and now != before:
         raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
-    search = checked({**as_nodes(sweep.search, conf), **options})
+    search = checked({**as_nodes(sweep.search, conf_of(project_root())), **options})
     take_up(sweep, config, check_a_job, search=asdict(search))
     print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
     return sweep
