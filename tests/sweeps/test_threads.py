@@ -66,9 +66,13 @@ def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(
     sweep.manifest.update(threads=3)
     for module in (provenance, local):
         monkeypatch.setattr(module, "cores", lambda: 2)
+
+    def run_here(**limits: int) -> int:
+        return local.run_here(sweep, program, Limits(**limits), iter(sweep.jobs), lambda job, status: None)
+
     with pytest.raises(InputError, match=r"hydra.launcher.threads_per_job=2: .* began with 3"):
-        local.run_here(sweep, program, Limits(threads_per_job=2), iter(sweep.jobs))
-    assert local.run_here(sweep, program, Limits(threads_per_job=3), iter(sweep.jobs)) == 0
+        run_here(threads_per_job=2)
+    assert run_here(threads_per_job=3) == 0
     first = capsys.readouterr().out.splitlines()[0]
     assert first == "Threads: 3, as at the start, for equal numbers; this machine has 2 cores, so it is slower"
     assert threads_of(sweep) == ["3"]

@@ -174,9 +174,7 @@ def cause(exit_code: int, log: Path) -> tuple[str, str]:
     return "Exit", f"ended with status {exit_code}" + (f": {said[-1]}" if said else "")
 
 
-def run_here(
-    sweep: Sweep, script: Path, limits: Limits, jobs: Iterable[Job], done: Done = lambda job, status: None
-) -> int:
+def run_here(sweep: Sweep, script: Path, limits: Limits, jobs: Iterable[Job], done: Done) -> int:
     """Run the jobs of a sweep on this machine; return the signal that interrupted the sweep, or 0.
 
     Raises:

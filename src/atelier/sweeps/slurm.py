@@ -38,9 +38,7 @@ class Submitted:
     over: float | None = None  # clock when the job was first seen to have ended
 
 
-def run_on_slurm(
-    sweep: Sweep, script: Path, settings: SlurmSettings, jobs: Iterable[Job], done: Done = lambda job, status: None
-) -> int:
+def run_on_slurm(sweep: Sweep, script: Path, settings: SlurmSettings, jobs: Iterable[Job], done: Done) -> int:
     """Run the jobs of a sweep on Slurm; return the signal that interrupted the sweep, or 0.
 
     Raises:

@@ -102,7 +102,7 @@ def test_jobs_in_the_queue_are_not_done_here_too(make_sweep: Make, in_queue: Any
     in_queue("70_0 COMPLETED None\n70_1 PENDING Priority")
     assert jobs_in_queue(sweep) == {1}
     with pytest.raises(InputError, match="still in Slurm's queue: 1\n"):
-        run_here(sweep, program, Limits(), iter(sweep.jobs))
+        run_here(sweep, program, Limits(), iter(sweep.jobs), lambda job, status: None)
     assert states(sweep) == ["waiting", "waiting"]
 
 

@@ -134,7 +134,8 @@ def test_a_sweep_keeps_the_threads_that_its_first_jobs_were_given(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, asked: int | None
 ) -> None:
     for cores in (asked, 7):  # OMP_NUM_THREADS is 1
-        run_on_slurm(Sweep.open(str(inside.sweep.path), Path()), Path(), SlurmSettings(cpus_per_task=cores), [])
+        sweep, settings = Sweep.open(str(inside.sweep.path), Path()), SlurmSettings(cpus_per_task=cores)
+        run_on_slurm(sweep, Path(), settings, [], lambda job, status: None)
     assert Sweep.open(str(inside.sweep.path), Path()).threads == (asked or 7)
     inside.environment(SLURM_CPUS_PER_TASK=3, OMP_NUM_THREADS=4)
     inside.run()
