@@ -27,7 +27,7 @@ class Column:
     title: str
     cells: Sequence[Cell]
     numeric: bool = True  # whether the values are numbers
-    main: bool = True  # whether the narrow table of the terminal has the column, too
+    rank: int = 0  # 0: of every table; 1: also of a terminal's where there is room; 2: of no terminal's
     sortable: bool = True  # whether the page can sort by the column
 
 
@@ -40,21 +40,18 @@ class Table:
     def rows(self) -> list[tuple[Cell, ...]]:
         return list(zip(*(column.cells for column in self.columns), strict=True))
 
-    def main(self) -> "Table":
-        """The table with its main columns only."""
-        return Table([column for column in self.columns if column.main], self.caption)
-
-    def without(self, *titles: str) -> "Table":
-        return Table([column for column in self.columns if column.title not in titles], self.caption)
+    def up_to(self, rank: int) -> "Table":
+        """The table without the columns of a higher rank."""
+        return Table([column for column in self.columns if column.rank <= rank], self.caption)
 
 
 def settings_table(results: Results, comparison: Comparison | None = None) -> Table:
     """The table of settings, in the order of `Results`, with the differences of a comparison."""
     settings, unit = results.settings, unit_of(results.records)
 
-    def measured(title: str, values: Iterable[Statistic | None], main: bool = True) -> Column:
+    def measured(title: str, values: Iterable[Statistic | None], rank: int = 0) -> Column:
         cells = [statistic_cell(one, len(s.completed)) for one, s in zip(values, settings, strict=True)]
-        return Column(title, cells, main=main)
+        return Column(title, cells, rank=rank)
 
     columns = []
     for key, title in key_titles(results.keys).items():
@@ -65,18 +62,18 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
         columns.append(Column("experiment", names, numeric=False))
     if results.metric:
         columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
-        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), main=False))
+        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), rank=2))
     if comparison:
         cells = [Cell(str(one), one.mean) if one else Cell("–", None) for one in comparison.differences]
         columns.append(Column(comparison.title, cells))
     for gap in GAPS:
         if any(gap in setting.gaps for setting in settings):
-            columns.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), main=False))
+            columns.append(measured(metric_words(gap), (s.gaps.get(gap) for s in settings), rank=2))
     for index, name in enumerate(results.tests):
-        columns.append(measured(metric_words(f"test/{name}"), (s.test.get(name) for s in settings), main=index == 0))
+        columns.append(measured(metric_words(f"test/{name}"), (s.test.get(name) for s in settings), 2 * bool(index)))
     columns += [
-        Column("training time", [Cell(duration(s.seconds.mean), s.seconds.mean) for s in settings]),
-        Column("parameters", [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings]),
+        Column("training time", [Cell(duration(s.seconds.mean), s.seconds.mean) for s in settings], rank=1),
+        Column("parameters", [Cell(number(s.parameters.mean), s.parameters.mean) for s in settings], rank=1),
         Column("runs (n)", [Cell(runs_told(s), float(len(s.completed))) for s in settings], numeric=False),
     ]
     return Table(columns, " ".join([caption(results), *([comparison.caption()] if comparison else [])]))

@@ -111,9 +111,9 @@ def wanted(results: Results) -> list[dict[str, object]]:
 
 def print_table(results: Results, table: Table) -> None:
     console = table_console()
-    shown = drawn(table.main(), title(results), narrow=console.is_terminal)
+    shown = drawn(table.up_to(1), title(results), narrow=console.is_terminal)
     if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
-        shown = drawn(table.main().without("training time", "parameters"), title(results), narrow=True)
+        shown = drawn(table.up_to(0), title(results), narrow=True)
     console.print(shown)
     for line in [table.caption, *cautions(results)]:
         console.print(Text(line), soft_wrap=not console.is_terminal)

@@ -173,7 +173,7 @@ def in_bold(verdict: str) -> str:
 
 def table(study: Study, results: Results) -> Iterator[str]:
     """The table of the best MOST settings, the best first."""
-    shown = settings_table(results).main()
+    shown = settings_table(results).up_to(1)
     rows = shown.rows[:MOST]
     rest = f", the best {MOST} of {len(shown.rows)}" if len(shown.rows) > MOST else ""
     yield f"<details><summary>The settings{rest}</summary>"
