@@ -41,11 +41,8 @@ class Asked:
     paper: Paper | None = None
 
 
-AS_USUAL = Asked()
-
-
 def write_report(
-    folders: Sequence[Path], output: Path | None = None, conf: Path | None = None, asked: Asked = AS_USUAL
+    folders: Sequence[Path], output: Path | None = None, conf: Path | None = None, asked: Asked | None = None
 ) -> Results:
     """Write and print the report of finished or unfinished sweeps and runs; it trains nothing.
 
@@ -53,11 +50,12 @@ def write_report(
         folders: of sweeps and runs.
         output: the folder of the report; None: the folder of the only sweep.
         conf: the folder of the present studies; None: use the copy of the study in each sweep.json.
-        asked: what the tables and figures show.
+        asked: what the tables and figures show; None: all, as usual.
 
     Raises:
         InputError: if a folder holds no run, `output` is missing or cannot be written, or a study or style is wrong.
     """
+    asked = asked or Asked()
     drawn_for = looks(asked.style, asked.paper)
     results = aggregate(folders, list if asked.where is None else partial(matching, where=asked.where))
     if asked.where is not None and not results.records:

@@ -8,18 +8,7 @@ from pathlib import Path
 from atelier.errors import InputError
 from atelier.runs.overrides import typed
 from atelier.sweeps.run import Done, End, Executor, Loop
-from atelier.sweeps.slurm_queue import (
-    CANCELLED,
-    COMPLETING,
-    GONE,
-    PENDING,
-    RUNNING,
-    Needs,
-    Queue,
-    SlurmSettings,
-    alive,
-    left_in_queue,
-)
+from atelier.sweeps.slurm_queue import GONE, Needs, Queue, SlurmSettings, alive, left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
 ASK_EVERY = 2.0  # seconds between two calls of squeue
@@ -76,7 +65,7 @@ class Slurm(Executor):
         jobs = {job.number: job for job in self.sweep.jobs}
         for name, (number, state) in left_in_queue(self.sweep).items():
             self.submitted[name] = Submitted(jobs[number])
-            self.attempts[number] = 0 if state == COMPLETING else 1  # an interrupted job that is ending runs again
+            self.attempts[number] = 0 if state == "COMPLETING" else 1  # an interrupted job that is ending runs again
             self.watcher.say(f"job {number} is in Slurm's queue already ({name}): {jobs[number].name}")
             self.first = False
 
@@ -131,16 +120,16 @@ class Slurm(Executor):
                 self.note(one, state, reason)
             elif self.settled(one):
                 del self.submitted[name]
-                yield End(one.job, *self.cause(name, one, state), cancelled=state == CANCELLED)
+                yield End(one.job, *self.cause(name, one, state), cancelled=state == "CANCELLED")
         reasons = {one.reason for one in self.submitted.values()} - {*USUAL, ""}
         self.watcher.queued(f"in Slurm's queue: {', '.join(sorted(reasons))}" if reasons else "")
 
     def note(self, one: Submitted, state: str, reason: str) -> None:
-        one.over, one.reason = None, reason if state == PENDING else ""
-        if state == RUNNING and not one.running:
+        one.over, one.reason = None, reason if state == "PENDING" else ""
+        if state == "RUNNING" and not one.running:
             one.running = True
             self.watcher.started(one.job, self.attempts[one.job.number])
-        elif state == PENDING and one.running:
+        elif state == "PENDING" and one.running:
             one.running = False
             self.watcher.say(f"job {one.job.number} is in Slurm's queue again and will go on: {one.job.name}")
 

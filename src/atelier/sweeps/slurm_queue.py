@@ -21,9 +21,12 @@ from atelier.errors import InputError
 from atelier.sweeps.slurm_task import run_task
 from atelier.sweeps.sweep import Job, Sweep
 
-PENDING, RUNNING, COMPLETING, CANCELLED, GONE = "PENDING", "RUNNING", "COMPLETING", "CANCELLED", "GONE"
-# States of jobs that have ended; squeue lists such jobs for a while, by default 5 minutes.
-OVER = ("COMPLETED", "FAILED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
+GONE = "GONE"  # the state of jobs that squeue does not list
+# Slurm's states of jobs that have ended; squeue lists such jobs for a while, by default 5 minutes.
+OVER = (
+    *("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "PREEMPTED", "DEADLINE"),
+    *("OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL"),
+)
 # Environment variables of a job or run that this process may be part of, hidden from new jobs. MASTER_ADDR is passed
 # on, since outside a job only the user sets it.
 INHERITED = re.compile(
@@ -182,7 +185,7 @@ def jobs_in_queue(sweep: Sweep) -> set[int]:
 
 
 def alive(state: str) -> bool:
-    return state not in (*OVER, CANCELLED, GONE)
+    return state not in (*OVER, GONE)
 
 
 def ask_squeue(names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
