@@ -103,6 +103,7 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         from atelier.compose.targets import plain
+        from atelier.results.logged import unlogged
         from atelier.results.selection import check_claims, check_figures
         from atelier.sweeps.start import launcher_words
 
@@ -111,6 +112,8 @@ class GridSweeper(Sweeper):
         check_claims(study)
         if study.get("figures"):
             check_figures(study, config.hydra.overrides.task)
+        for line in unlogged(study):
+            print(line, flush=True)
         if config.sweep.resume is not None:
             words = launcher_words(config)
             loaded = hydra_context.config_loader.load_configuration("train", words, RunMode.MULTIRUN)

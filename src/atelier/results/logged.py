@@ -1,35 +1,37 @@
-"""Finds a study's metrics that nothing logs: no source of a task, a metric or a callback has their name."""
+"""Finds a study's metrics that nothing seems to log: no source of a task, a metric or a callback has their name."""
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from atelier.arguments import WrongValue
 from atelier.errors import nearest_first
 from atelier.project import PACKAGE, VARIABLE, trusted
-from atelier.results.claims import FACTS, SPLITS
+from atelier.results.claims import FACTS, SPLITS, read_claims
+from atelier.results.selection import sides
 
 ROOMS = ("tasks", "metrics", "callbacks")  # of the library
 
 
-def check_logged(metric: str, where: str) -> None:
-    """
-    Args:
-        metric: a name with or without its split; of test/accuracy/cat, `accuracy` counts.
-        where: the dotted key whose value it is.
+def unlogged(study: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each metric of a checked `study` node's claims and figures whose name stands nowhere in that code.
 
-    Raises:
-        InputError: if the name stands nowhere in the code that may log it.
+    A name that code composes while it runs is told too: it is a caution. Of test/accuracy/cat, `accuracy` counts.
     """
-    first, _, rest = metric.partition("/")
-    name = rest.partition("/")[0] if first in SPLITS else first
+    figures = enumerate(study.get("figures") or [])
+    named = {one["metric"]: f"study.figures[{number}].metric" for number, one in figures if "metric" in one}
+    for where, side in sides(read_claims(study)):
+        named.setdefault(side.metric, where.replace(".of", ".metric").replace(".than", ".than_metric"))
     text = sources(bool(trusted()))
-    if metric in FACTS or re.search(rf"\b{re.escape(name)}\b", text):
-        return
-    known = set(re.findall(rf'(?:"|(?:{"|".join(SPLITS)})/)([a-z]\w+)"', text))
-    near = ", ".join(nearest_first(name, sorted(known))[:3])
-    raise WrongValue(where, metric, f"no task logs {name!r}; the nearest: {near}")
+    for metric, where in named.items():
+        first, _, rest = metric.partition("/")
+        name = rest.partition("/")[0] if first in SPLITS else first
+        if metric not in FACTS and not re.search(rf"\b{re.escape(name)}\b", text):
+            known = set(re.findall(rf'(?:"|(?:{"|".join(SPLITS)})/)([a-z]\w+)"', text))
+            near = ", ".join(nearest_first(name, sorted(known))[:3])
+            yield f"Beware: {where}={metric}: no task, metric or callback has this name; the nearest: {near}"
 
 
 @cache

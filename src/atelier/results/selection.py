@@ -6,7 +6,6 @@ from typing import Any
 from atelier.arguments import WrongValue, check_complete
 from atelier.errors import InputError
 from atelier.results.claims import BASE, Claim, Side, Values, metric, read_claims
-from atelier.results.logged import check_logged
 from atelier.runs.overrides import bare
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
@@ -35,14 +34,13 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
     """The claims of a `study` node, after checking that their settings are in its grid.
 
     Raises:
-        InputError: if a claim has a wrong form, names a metric that nothing logs, a key that does not vary, or a value
-            that no setting has. If a setting does not set a key, every value of the key is accepted.
+        InputError: if a claim has a wrong form, names a key that does not vary, or a value that no setting has. If a
+            setting does not set a key, every value of the key is accepted.
     """
     check_complete("study", Study, study)
     claims = read_claims(study)
     grid, _ = expand([], study)
     for where, side in sides(claims):
-        check_logged(side.metric, where.replace(".of", ".metric").replace(".than", ".than_metric"))
         if side.study is None:
             check_side(side.of, grid.values, base_of(study, grid.values), where)
     return claims
@@ -54,7 +52,7 @@ def check_figures(study: Mapping[str, Any], arguments: Sequence[str] = ()) -> No
         arguments: the overrides that were typed after -m, whose keys vary as well.
 
     Raises:
-        InputError: for a figure of a `study` node that no kind can draw, of a metric that nothing logs, of a key that
+        InputError: for a figure of a `study` node that no kind can draw, of a metric without its split, of a key that
             does not vary, or of settings that are not in its grid.
     """
     from atelier.report.pictures import check_figure  # imports Matplotlib
@@ -63,9 +61,8 @@ def check_figures(study: Mapping[str, Any], arguments: Sequence[str] = ()) -> No
     swept = [] if not settings else expand(arguments, study)[0].swept
     for number, one in enumerate(study.get("figures") or []):
         check_figure(one, where := f"study.figures[{number}]")
-        if "metric" in one:
-            without = one["kind"] == "curves" and "/" not in one["metric"]  # they draw it for several splits
-            check_logged(one["metric"] if without else metric(one, "metric", where), f"{where}.metric")
+        if "metric" in one and (one["kind"] != "curves" or "/" in one["metric"]):  # curves draw it for several splits
+            metric(one, "metric", where)
         for axis in AXES if swept else ():
             if (key := one.get(axis)) is not None and bare(key) not in (*swept, *PANELS):
                 raise WrongValue(f"{where}.{axis}", key, f"the study does not vary it; choose from: {', '.join(swept)}")
