@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
-from atelier.tasks.sharded import need_all_weights
+from atelier.tasks.clipping import check_clipping
 from atelier.tasks.task import Task
 
 
@@ -79,7 +79,7 @@ class ManualTask(Task):
 
     def on_fit_start(self) -> None:
         if self.gradient_clip_val is not None:
-            need_all_weights(self.trainer, f"trainer.gradient_clip_val={self.gradient_clip_val}")
+            check_clipping(self.trainer, self.gradient_clip_val)
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         self.begun, self.scheduled = self.trainer.global_step, 0

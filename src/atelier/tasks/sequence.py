@@ -12,7 +12,7 @@ from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.metrics.predicted import accuracy, most_probable
 from atelier.tasks.classes import one_class_each
-from atelier.tasks.sharded import is_sharded, need_all_weights
+from atelier.tasks.clipping import are_true, check_clipping
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
@@ -22,7 +22,8 @@ class SequencePredictor(Task):
     """A network trained with cross-entropy on its prediction for the whole sequence.
 
     `train/gradient_norm` is the mean over the optimizer steps of the gradient's Euclidean norm, before clipping by
-    trainer.gradient_clip_val; it shows exploding gradients. With trainer=fsdp it is not measured.
+    trainer.gradient_clip_val; it shows exploding gradients. With trainer=fsdp it is not measured, nor with a fused
+    optimizer and trainer.precision=16-mixed, which scales the gradients.
 
     Args:
         penalty: function of the network that is added to the training loss.
@@ -45,7 +46,7 @@ class SequencePredictor(Task):
 
     def on_fit_start(self) -> None:
         if clip := self.trainer.gradient_clip_val:
-            need_all_weights(self.trainer, f"trainer.gradient_clip_val={clip}")
+            check_clipping(self.trainer, clip)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         sequences, classes = batch
@@ -62,7 +63,7 @@ class SequencePredictor(Task):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip the gradients, with a norm that is computed once for the clipping and the metric."""
-        if is_sharded(self.trainer):
+        if not are_true(self.trainer):
             return
         parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
         norm = get_total_norm([full(parameter.grad) for parameter in parameters if parameter.grad is not None])
@@ -73,7 +74,7 @@ class SequencePredictor(Task):
         self.train_gradient_norm.update(norm, 1)
 
     def log_training(self) -> None:
-        norm = {} if is_sharded(self.trainer) else {"gradient_norm": self.train_gradient_norm}
+        norm = {"gradient_norm": self.train_gradient_norm} if are_true(self.trainer) else {}
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy, **norm})
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:

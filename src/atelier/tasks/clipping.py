@@ -1,0 +1,31 @@
+"""What a task needs that clips its gradients itself: all of them in each process, and unscaled."""
+
+import lightning.pytorch as lightning
+
+from atelier.errors import InputError
+from atelier.tasks.sharded import is_sharded, need_all_weights
+
+
+def are_true(trainer: lightning.Trainer) -> bool:
+    """Whether a task sees the gradients as they are: each process has all of them, and none is scaled."""
+    return not is_sharded(trainer) and not are_scaled(trainer)
+
+
+def are_scaled(trainer: lightning.Trainer) -> bool:
+    """Whether a step gets the gradients of the scaled loss: with trainer.precision=16-mixed, fused optimizers do, which
+    unscale them while they step."""
+    if getattr(trainer.precision_plugin, "scaler", None) is None:
+        return False
+    return any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in trainer.optimizers)
+
+
+def check_clipping(trainer: lightning.Trainer, largest: float) -> None:
+    """
+    Raises:
+        InputError: if a task cannot clip its gradients to the norm `largest`.
+    """
+    asked = f"trainer.gradient_clip_val={largest}"
+    need_all_weights(trainer, asked)
+    if are_scaled(trainer):
+        told = f"with trainer.precision={trainer.precision}, a fused optimizer unscales only after the clipping"
+        raise InputError(f"{asked}: {told}; leave out optimizer.fused or give trainer.precision=bf16-mixed")

@@ -1,0 +1,68 @@
+"""Gradients that a task clips itself: with a fused optimizer and 16-mixed, they are those of the scaled loss."""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import lightning.pytorch as lightning
+import pytest
+import torch
+from lightning.pytorch.plugins.precision import MixedPrecision
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.utils.data import DataLoader, TensorDataset
+
+from atelier.errors import InputError
+from atelier.losses.penalty import none
+from atelier.tasks.manual import ManualTask
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.sequence import SequencePredictor
+
+
+class Manual(ManualTask):
+    def training_step(self, batch: list[Tensor], batch_index: int) -> None:
+        with self.turn_of(0):
+            self.step_optimizer(0, self.network(batch[0]).square().mean())
+        self.step_schedulers()
+
+
+def task_of(kind: str, fused: bool, clip: float | None) -> Any:
+    torch.manual_seed(0)
+    given = {"network": nn.Linear(2, 2), "optimizer": partial(Adam, lr=1e-3, fused=fused), "scheduler": Schedule(None)}
+    if kind == "sequence":
+        return SequencePredictor(none, metric="val/loss", mode="min", **given)
+    task = Manual(metric="val/loss", mode="min", **given)
+    task.gradient_clip_val = clip
+    return task
+
+
+def train(task: Any, clip: float | None) -> lightning.Trainer:
+    """A step in 16-mixed, which scales the loss also on a processor if its plugin is given."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    given = {"gradient_clip_val": clip if task.automatic_optimization else None, "accelerator": "cpu", "max_epochs": 1}
+    rows = TensorDataset(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), torch.tensor([0, 1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about workers and logging, which are the run's affair
+        plugin = MixedPrecision("16-mixed", "cpu")
+        trainer = lightning.Trainer(plugins=plugin, enable_model_summary=False, **quiet, **given)
+        trainer.fit(task, DataLoader(rows, batch_size=2))
+    return trainer
+
+
+@pytest.mark.parametrize("kind", ["manual", "sequence"])
+def test_scaled_gradients_are_not_clipped(kind: str) -> None:
+    told = (
+        r"^trainer\.gradient_clip_val=0\.5: with trainer\.precision=16-mixed, a fused optimizer unscales only"
+        r" after the clipping; leave out optimizer\.fused or give trainer\.precision=bf16-mixed$"
+    )
+    with pytest.raises(InputError, match=told):
+        train(task_of(kind, fused=True, clip=0.5), clip=0.5)
+    train(task_of(kind, fused=False, clip=0.5), clip=0.5)
+    train(task_of(kind, fused=True, clip=None), clip=None)
+
+
+def test_the_norm_of_scaled_gradients_is_not_logged() -> None:
+    trainer = train(task_of("sequence", fused=False, clip=None), clip=None)
+    assert 0 < trainer.callback_metrics["train/gradient_norm"] < 10
+    trainer = train(task_of("sequence", fused=True, clip=None), clip=None)
+    assert "train/gradient_norm" not in trainer.callback_metrics, "it would be 65536 times as large"
