@@ -1,4 +1,4 @@
-"""Bounds and choices for arguments of Lightning's and torch's classes; Atelier's own classes annotate theirs."""
+"""Bounds and choices for arguments of what Lightning and torch define; Atelier's own classes annotate theirs."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ BelowOne = Annotated[float, Interval(ge=0, lt=1)]
 NoLimit = Literal[-1]
 Precise = Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", 16, 32, 64, "bf16"]
 
-# {class: {argument: annotation}}; subclasses inherit the annotations
+# {class or function: {argument: annotation}}; subclasses inherit the annotations
 STATED: Mapping[str, Mapping[str, Any]] = {
     "lightning.pytorch.trainer.trainer.Trainer": {
         "devices": Count | NoLimit | Literal["auto", "-1"] | list[Annotated[int, Ge(0)]],
@@ -25,9 +25,7 @@ STATED: Mapping[str, Mapping[str, Any]] = {
         "max_epochs": Count | NoLimit,
         "max_steps": Count | NoLimit,
         "limit_train_batches": Count | Annotated[float, Interval(gt=0, le=1)],
-        "limit_val_batches": Annotated[int, Ge(0)] | Share,
-        "limit_test_batches": Annotated[int, Ge(0)] | Share,
-        "overfit_batches": Annotated[int, Ge(0)] | Share,
+        **dict.fromkeys(("limit_val_batches", "limit_test_batches", "overfit_batches"), Annotated[int, Ge(0)] | Share),
         "check_val_every_n_epoch": Count | None,
         "val_check_interval": Count | Annotated[float, Interval(gt=0, le=1)],
         "accumulate_grad_batches": Count,
@@ -51,8 +49,9 @@ STATED: Mapping[str, Mapping[str, Any]] = {
     },
     "torchvision.transforms.v2._augment._BaseMixUpCutMix": {"alpha": Positive},
     "torch.nn.modules.dropout._DropoutNd": {"p": Share},
+    **{f"torch.nn.init.{name}_": {"std": NotNegative} for name in ("normal", "trunc_normal", "sparse")},
+    **{f"torch.nn.init.{name}_": {"gain": NotNegative} for name in ("xavier_normal", "xavier_uniform", "orthogonal")},
 }
-
 
 # {class: {further argument, which `build_trainer` takes out: annotation}}
 ADDED: Mapping[str, Mapping[str, Any]] = {"lightning.pytorch.trainer.trainer.Trainer": {"patience": Count | None}}
@@ -65,7 +64,7 @@ REFUSED: Mapping[str, str] = {
 
 
 def stated_for(target: Callable[..., Any], table: Mapping[str, Mapping[str, Any]] = STATED) -> dict[str, Any]:
-    """The annotations in a table for a class and its bases: {argument: annotation}."""
+    """The annotations in a table for a function, or for a class and its bases: {argument: annotation}."""
     return {key: hint for name in reversed(names_of(target)) for key, hint in table.get(name, {}).items()}
 
 
@@ -80,5 +79,5 @@ def check_allowed(path: str, target: Callable[..., Any], refused: Mapping[str, s
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:
-    """The full names of a class and of its base classes."""
-    return [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", ())]
+    """The full names of a class and of its base classes, or of a function."""
+    return [f"{one.__module__}.{one.__qualname__}" for one in getattr(target, "__mro__", (target,))]
