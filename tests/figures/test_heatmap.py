@@ -75,6 +75,32 @@ def test_the_best_cell_is_framed(metric: str, objective: tuple[str, str], framed
     assert ("The best is framed." in caption(heatmap)) == bool(framed)
 
 
+@pytest.mark.parametrize(
+    ("third", "told"),
+    [
+        (["5"], "The best, of the cells with the most runs, is framed."),
+        (["5", "6"], "The best of each panel, of its cells with the most runs, is framed."),
+    ],
+    ids=["a panel", "two panels"],
+)
+def test_a_cell_with_fewer_runs_is_not_the_best(group: Make, third: list[str], told: str) -> None:
+    """One run of (1, 3), and one of three of (1, 4), have lower losses than three runs have on average."""
+    scores: list[list[float | None]] = [[1.0], [0.5, None, None], [4.0, 3.0, 2.0], [5.0, 5.0, 5.0]]
+    groups = [
+        group({"a.a": a, "b.b": b, **({"c.c": c} if len(third) > 1 else {})}, found)
+        for c in third
+        for (a, b), found in zip([("1", "3"), ("1", "4"), ("2", "3"), ("2", "4")], scores, strict=True)
+    ]
+    heatmap = gather(groups, "val/loss")
+    assert [panel.best(heatmap.mode) for panel in heatmap.panels] == [[("2", "3")]] * len(third)
+    assert told in caption(heatmap)
+
+
+def test_where_only_one_cell_has_all_its_runs_none_is_the_best(heatmap: Any) -> None:
+    assert not draw(heatmap).axes[0].patches
+    assert "framed" not in caption(heatmap)
+
+
 def test_where_all_are_alike_none_is_the_best(group: Make) -> None:
     groups = [group({"a.a": a, "b.b": b}, [1.0]) for a in "12" for b in "34"]
     assert not draw(gather(groups, "val/loss")).axes[0].patches

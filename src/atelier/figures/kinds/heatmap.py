@@ -45,9 +45,13 @@ class Panel:
     cells: dict[tuple[str, str], Statistic]
 
     def best(self, mode: str | None) -> list[tuple[str, str]]:
-        """The cells with the best mean; none if it is not known which is ("max", "min"), or all are alike."""
+        """The cells with the best mean, of those with the most runs: a cell of one run may be the best by chance.
+
+        None if it is not known which is ("max", "min"), or all are alike.
+        """
         choose = {"max": max, "min": min}.get(mode or "")
-        means = {cell: one.mean for cell, one in self.cells.items() if one.mean is not None}
+        most = max((one.n for one in self.cells.values()), default=0)
+        means = {cell: one.mean for cell, one in self.cells.items() if one.mean is not None and one.n == most}
         if choose is None or len(set(means.values())) < 2:
             return []
         return [cell for cell, mean in means.items() if mean == choose(means.values())]
@@ -171,8 +175,12 @@ def caption(heatmap: Heatmap) -> str:
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
     keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
-    framed = any(panel.best(heatmap.mode) for panel in heatmap.panels)
-    best = f" The best{' of each panel' * (len(heatmap.panels) > 1)} is framed." if framed else ""
+    framed = [panel for panel in heatmap.panels if panel.best(heatmap.mode)]
+    several = len(heatmap.panels) > 1
+    best = f"The best{' of each panel' * several}"
+    if any(len({one.n for one in panel.cells.values()}) > 1 for panel in framed):
+        best += f", of {'its' if several else 'the'} cells with the most runs,"
+    best = f" {best} is framed." if framed else ""
     return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}"
 
 
