@@ -33,6 +33,16 @@ def test_the_norm_is_the_root_of_all_squares() -> None:
     assert norm(list(network.parameters())).item() == pytest.approx(math.sqrt(squares(network)))
 
 
+def test_frozen_weights_count_and_those_outside_of_the_network_do_not() -> None:
+    task: Any = nn.Module()
+    task.network, task.features = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)), nn.Linear(3, 4)
+    task.network[0].requires_grad_(False)
+    trainer: Any = SimpleNamespace(global_step=0)
+    callback = WeightNorms()
+    callback.on_train_start(trainer, task)
+    assert callback.norms.tolist() == pytest.approx([math.sqrt(squares(task.network))])
+
+
 def test_the_norm_of_many_weights_does_not_drift() -> None:
     """In 32 bits it comes out one part in a hundred too small."""
     weights = [torch.full((16_000_000,), 0.25)]

@@ -21,7 +21,8 @@ class WeightNorms(Watcher):
     """Draws `weight_norms.png` and writes `weight_norms.csv` (update, norm) when training ends or is interrupted.
 
     Until then the norms stay on the device; a checkpoint holds the norms so far. The last norm is logged together with
-    the training metrics, as `train/weight_norm`.
+    the training metrics, as `train/weight_norm`. Frozen weights count, too; weights outside of the task's network, such
+    as those of a feature extractor, do not.
 
     Raises:
         InputError: with FSDP, where each process has only a part of the weights.
@@ -39,7 +40,7 @@ class WeightNorms(Watcher):
 
     def on_train_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.step = trainer.global_step
-        self.weights = [weight for weight in task.parameters() if weight.requires_grad]
+        self.weights = list(task.network.parameters())
         if not self.parts:
             self.first = trainer.global_step
             self.recent = [norm(self.weights)]
