@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from atelier.callbacks.decision_regions import due_epochs, marked
+from atelier.callbacks.decision_regions import SIDE, due_epochs, marked, shade
 from atelier.compose.build import build_data, build_task
 from atelier.runs.checkpoint import load_weights
 
@@ -37,6 +40,22 @@ def test_the_file_holds_the_networks_probabilities(looked_at: Any, compose: Call
     found = task(data.normalise(places)).softmax(1)[:, 1]
     assert [float(row["probability"]) for row in last] == pytest.approx(found.tolist(), abs=2e-3)
     assert found.min() < 0.5 < found.max()
+
+
+def test_the_shades_and_the_line_are_where_the_grid_is() -> None:
+    """A probability that is 0.5 at x = 1.2, on a grid from 1 to 3: both the shades and the line are there."""
+    x = torch.linspace(1, 3, SIDE)
+    panel = Figure(figsize=(8, 8)).subplots()
+    shade(panel, (0.5 + 2 * (x - 1.2)).clamp(0, 1).expand(SIDE, SIDE), (1, 3, -1, 1))
+    (line,) = panel.collections
+    assert line.get_paths()[0].vertices[:, 0] == pytest.approx(1.2, abs=1e-6)
+    line.remove()
+    FigureCanvasAgg(panel.figure).draw()
+    pixels = np.asarray(panel.figure.canvas.buffer_rgba())[..., :3].astype(int)
+    for y in (-0.98, 0.0, 0.98):
+        column, row = panel.transData.transform((1.2, y)).round().astype(int)
+        near = pixels[len(pixels) - row, column - 60 : column + 60]
+        assert abs(near.min(axis=1).argmax() - 60) <= 1, "white, with one class's colour on each side"
 
 
 def test_the_picture_is_not_blank(looked_at: Any, is_drawn: Callable[[Path], bool]) -> None:

@@ -152,9 +152,17 @@ def draw(
 
 
 def shade(panel: Axes, region: Tensor, extent: tuple[float, float, float, float]) -> None:
-    """Colour a panel by the probability of class 1, with a contour line at 0.5."""
+    """Colour a panel by the probability of class 1, with a contour line at 0.5.
+
+    Args:
+        region: (SIDE, SIDE) probabilities at the points of a grid.
+        extent: x of the grid's first and last column, y of its first and last row.
+    """
     shades = LinearSegmentedColormap.from_list("classes", [COLORS[0], "white", COLORS[1]])
     numbers = region.numpy()
-    panel.imshow(numbers, shades, origin="lower", extent=extent, vmin=0, vmax=1, interpolation="bilinear")
+    left, right, low, high = extent
+    x, y = (right - left) / (SIDE - 1) / 2, (high - low) / (SIDE - 1) / 2  # half a cell: imshow's extent is to edges
+    edges = left - x, right + x, low - y, high + y
+    panel.imshow(numbers, shades, origin="lower", extent=edges, vmin=0, vmax=1, interpolation="bilinear")
     if region.min() < 0.5 < region.max():
         panel.contour(numbers, levels=[0.5], extent=extent, colors="black", linewidths=1)
