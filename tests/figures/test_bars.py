@@ -66,3 +66,28 @@ def test_a_metric_that_no_run_has_is_told(group: Make) -> None:
         gather([group({}, [1.0])], "test/loss")
     with pytest.raises(InputError, match="choose from: nothing yet"):
         gather([group({}, [None])], "test/loss")
+
+
+@pytest.mark.parametrize(
+    ("values", "close"),
+    [
+        ([[0.90, 0.89], [0.88]], True),
+        ([[-105.0], [-101.0, -100.0]], True),
+        ([[0.9, 0.6], [0.88]], False),
+        ([[-0.01], [0.01]], False),
+        ([[0.9], [0.9]], False),
+        ([[NAN], [0.9]], False),
+    ],
+)
+def test_values_that_are_close_together_are_marks_on_an_axis_without_0(
+    group: Make, values: list[list[float]], close: bool
+) -> None:
+    found = gather([group({"optimizer": str(row)}, one) for row, one in enumerate(values)], "val/loss")
+    (axes,) = draw(found).axes
+    marks = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "D"]
+    means = [one.mean for _, one in found.bars if one.mean is not None]
+    assert marks == ([[mean] for mean in means] if close else [])
+    assert len(axes.patches) == (0 if close else len(means))
+    low, high = axes.get_xlim()
+    assert (low <= 0 <= high) is not close
+    assert ("does not begin at 0" in caption(found)) is close

@@ -1,4 +1,8 @@
-"""Bars: the mean of a metric for each setting, with a whisker of ± one standard deviation and a dot for each run."""
+"""Bars: the mean of a metric for each setting, with a whisker of ± one standard deviation and a dot for each run.
+
+Where the values are close together and far from 0, marks stand in the place of bars, on an axis without 0: bars begin
+at 0, and would all look the same.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +20,7 @@ from atelier.figures.words import metric_words, number, sample, sentence, whole_
 from atelier.runs.statistic import Statistic
 
 MOST = 30
+CLOSE = 0.2  # the range of all values, as a part of the largest, below which bars would look the same
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,13 @@ class Bars:
     bars: list[tuple[str, Statistic]]
     reference: Mapping[str, float] = field(default_factory=dict)
     left_out: int = 0
+
+    @property
+    def close(self) -> bool:
+        """Whether bars would look the same."""
+        values = [value for _, one in self.bars for value in one.values]
+        far = max(map(abs, values), default=0.0)
+        return len(values) > 1 and min(values) * max(values) > 0 and 0 < max(values) - min(values) < CLOSE * far
 
 
 def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, float] | None = None) -> Bars:
@@ -51,9 +63,11 @@ def draw(bars: Bars) -> Figure:
     figure, axes = rows([label for label, _ in bars.bars], legend=list(bars.reference))
     for row, (label, one) in enumerate(bars.bars):
         if one.mean is not None:
-            draw_bar(axes, row, one)
+            draw_bar(axes, row, one, bars.close)
             tell_bar(axes, row, label, one)
         tell(axes, row, "no value" if one.mean is None else whole_number(one.mean, one.std))
+    if bars.close:
+        axes.locator_params(axis="x", nbins=4)  # long numbers
     draw_references(axes, bars.reference, upright=True)
     axes.set_xlabel(fitted(metric_words(bars.metric), figure.get_figwidth()))
     legend_below(figure, [axes])
@@ -71,9 +85,12 @@ def spread(row: int, count: int) -> list[float]:
     return [row + 0.4 * (index / (count - 1) - 0.5) for index in range(count)]
 
 
-def draw_bar(axes: Axes, row: int, one: Statistic) -> None:
+def draw_bar(axes: Axes, row: int, one: Statistic, close: bool) -> None:
     scale = present().scale
-    axes.barh(row, one.mean or 0.0, height=0.64, color=color(4))
+    if close:
+        axes.plot(one.mean or 0.0, row, "D", color=color(4), markersize=9 * scale)
+    else:
+        axes.barh(row, one.mean or 0.0, height=0.64, color=color(4))
     if one.std is not None:
         whisker: dict[str, Any] = {"capsize": 5 * scale, "linewidth": 1.4 * scale}
         axes.errorbar(one.mean or 0.0, row, xerr=one.std, color="black", zorder=3, **whisker)
@@ -88,7 +105,8 @@ def caption(bars: Bars) -> str:
     n = sample(one.n for _, one in bars.bars)
     how = f": the mean over the runs ({n}), ± one standard deviation, and each run as a dot" if several else f", {n}"
     rest = f" The best {MOST} settings; {bars.left_out} are left out." if bars.left_out else ""
-    return f"{sentence(metric_words(bars.metric))} of each setting{how}.{rest}"
+    axis = " The axis does not begin at 0." if bars.close else ""
+    return f"{sentence(metric_words(bars.metric))} of each setting{how}.{axis}{rest}"
 
 
 def describe(bars: Bars) -> str:
