@@ -1,12 +1,14 @@
 """The points of the disk: how many, where, of which class, and what validates."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from atelier.compose.targets import build
+from atelier.compose.build import build_task, build_trainer
+from atelier.compose.targets import build, plain
 from atelier.data.disk import Disk, inside
 from atelier.errors import InputError
 
@@ -72,3 +74,18 @@ def test_a_point_is_read_from_text(make: Make, text: str) -> None:
 def test_other_text_is_refused(make: Make, text: str) -> None:
     with pytest.raises(InputError, match="is not a point, two numbers such as"):
         make().read_text(text)
+
+
+class OfAFile(Disk):
+    """A set of a user's own that needs a file."""
+
+    def check_source(self) -> None:
+        raise InputError("data.file=points.csv: no such file")
+
+
+def test_a_run_asks_for_the_files_of_a_set_before_it_loads_them(compose: Callable[..., Any], tmp_path: Path) -> None:
+    config = compose("data=disk", "network.hidden=[3]", "callbacks=none", f"paths.logs={tmp_path}")
+    options = {key: value for key, value in plain(config.data).items() if not key.startswith("_")}
+    trainer = build_trainer(config, torch.nn.Identity())
+    with pytest.raises(InputError, match=r"points\.csv"):
+        trainer.validate(build_task(config), OfAFile(**options), verbose=False)

@@ -87,6 +87,10 @@ class TensorData(lightning.LightningDataModule):
     def check_source(self) -> None:
         """Raise InputError if the data set is missing and cannot be made or downloaded; a quick check."""
 
+    def prepare_data(self) -> None:
+        """Called once on a machine, before `load` is called in each process."""
+        self.check_source()
+
     def setup(self, stage: str | None = None) -> None:
         if self.sets:
             return

@@ -42,7 +42,9 @@ class Exported(nn.Module):
     def examples(self) -> tuple[Tensor, str]:
         """Up to CHECKED inputs, and what they are: of the validation set, or made-up images if it is not here."""
         _, data = self.owners
-        if isinstance(data, ImageData) and data.source == "real" and not data.cached:
+        if not isinstance(data, ImageData):
+            data.check_source()
+        elif data.source == "real" and not data.cached:
             generator = torch.Generator().manual_seed(0)
             made = torch.randint(256, (CHECKED, *data.shape), dtype=torch.uint8, generator=generator)
             return made, f"{CHECKED} made-up images, since the data are not here"
