@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from atelier.__main__ import main
-from atelier.compose.explain import groups, options
 from atelier.new import make_project
+from atelier.option_files import groups, options
 from atelier.project import CONF, find, find_project, layers, trusted
 
 Run = Callable[..., Any]

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from atelier.compose.explain import groups
+from atelier.option_files import groups
 from atelier.schema import schema_of
 
 

@@ -112,6 +112,11 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
     return parameters, hints, True
 
 
+def optional(target: Callable[..., Any]) -> set[str]:
+    """The names of the arguments of `target` that need not be given."""
+    return {name for name, one in signature_of(target)[0].items() if one.default is not one.empty}
+
+
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     function = vars(target).get("__init__", target) if isinstance(target, type) else target
     try:

@@ -95,6 +95,13 @@ def groups(conf: Path) -> list[str]:
     return sorted({one.name for layer in layers(conf) for one in layer.iterdir() if one.is_dir()} - {"hydra", "local"})
 
 
+def options(group: str, conf: Path, key: str = "") -> list[str]:
+    """The options of a group; if some of them have the `key`, only these."""
+    files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
+    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
+    return [file.stem for file in (having if key and having else files)]
+
+
 def must_begin(file: Path) -> str:
     marked = file.is_file() and file.read_bytes().startswith(b"\xef\xbb\xbf")
     return f"its first line must be `{FIRST_LINE}`" + (

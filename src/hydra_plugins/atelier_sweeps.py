@@ -15,9 +15,9 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from atelier.arguments import check_arguments
-from atelier.compose.explain import options
 from atelier.errors import InputError
 from atelier.loggers.labels import how_to_send
+from atelier.option_files import options
 from atelier.project import conf_of, layers, project_root, script_of
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.setting import REPEATS

@@ -102,6 +102,46 @@ def test_an_option_without_keys_names_those_that_have_the_key(told: Told) -> Non
     assert told("penalty.strength=1") == "penalty.strength: penalty=none has no keys; choose penalty=l1 or l2"
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("task.network.dropout=0.1", "task.network has no keys; write network.dropout=VALUE"),
+        ("task.optimizer.lr=1", "task.optimizer has no keys; write optimizer.lr=VALUE"),
+        ("callbacks.curves.dpi=300", "callbacks.curves has no keys"),
+    ],
+)
+def test_a_place_without_keys_says_where_the_key_stands(told: Told, override: str, message: str) -> None:
+    assert told(override) == f"{override.partition('=')[0]}: {message}"
+
+
+def test_a_key_of_a_logger_names_the_logger_to_choose(told: Told) -> None:
+    assert told("logger.wandb.project=mine") == "logger.wandb: logger has no keys; choose logger=wandb"
+
+
+@pytest.mark.parametrize(
+    ("key", "owner"),
+    [
+        ("optimizer.amsgrad", "Adam"),
+        ("trainer.benchmark", "Trainer"),
+        ("activation.inplace", "ReLU"),
+        ("data.plain", "Digits"),  # of its base class
+    ],
+)
+def test_an_argument_that_no_file_sets_is_added_with_a_plus(told: Told, key: str, owner: str) -> None:
+    assert told(f"{key}=true") == f"{key}: {owner} has it, and no file sets it; write +{key}=VALUE"
+
+
+def test_a_key_beside_a_wrong_target_is_told_as_any_other(told: Told) -> None:
+    assert told("optimizer._target_=torch.optim.Adamm", "optimizer.amsgrad=true").startswith(
+        "optimizer.amsgrad: Adamm has no 'amsgrad'; choose from: "
+    )
+
+
+@pytest.mark.parametrize("typed", ["+logger=tensorboard", "logger=tensorboard", "logger=[csv,tensorboard]"])
+def test_a_logger_is_added_as_a_callback_is(compose: Callable[..., DictConfig], typed: str) -> None:
+    assert list(compose(typed).logger) == ["tensorboard"]
+
+
 def test_a_group_of_which_nothing_is_chosen_names_its_options(told: Told) -> None:
     assert told("encoder.hidden=[3]") == "encoder: no option is chosen; choose encoder=conv or mlp"
 

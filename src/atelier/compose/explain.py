@@ -9,11 +9,13 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
+from atelier.arguments import optional
 from atelier.callbacks import instead
+from atelier.compose.targets import locate
 from atelier.data.class_folders import readable
 from atelier.errors import InputError, not_among
-from atelier.option_files import groups, told_of_file
-from atelier.project import find, layers
+from atelier.option_files import groups, options, told_of_file
+from atelier.project import find
 from atelier.runs.overrides import typed
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # of a file or disk
@@ -124,10 +126,20 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
         known.update(groups(conf))
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
     owner = str(target or "").rpartition(".")[2]  # the class that the configuration builds at that place
-    group = key.rpartition(".")[0]
-    if not known and group in groups(conf):
-        return f"{key}: {group}={owner or 'this'} has no keys; choose {group}={' or '.join(options(group, conf, key))}"
-    return f"{key}: {owner + ' has ' if owner else ''}{not_among(str(error.key), sorted(known))}"
+    place, _, name = key.rpartition(".")
+    try:
+        added = target and name in optional(locate("", target))
+    except InputError:  # a wrong `_target_` is told with the next command, once the key is right
+        added = False
+    if added:
+        return f"{key}: {owner} has it, and no file sets it; write +{key}=VALUE"
+    if known:
+        return f"{key}: {owner + ' has ' if owner else ''}{not_among(name, sorted(known))}"
+    told = f"{key}: {place}{f'={owner}' if owner and place in groups(conf) else ''} has no keys"
+    if place in groups(conf):
+        return f"{told}; choose {place}={' or '.join(options(place, conf, key))}"
+    group = place.rpartition(".")[2]  # `task.network` is the chosen `network`
+    return f"{told}; write {group}.{name}=VALUE" if group in groups(conf) else told
 
 
 def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
@@ -135,10 +147,3 @@ def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
     if of_a_run and group not in CHANGEABLE:
         return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
     return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"
-
-
-def options(group: str, conf: Path, key: str = "") -> list[str]:
-    """The options of a group; if some of them have the `key`, only these."""
-    files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
-    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
-    return [file.stem for file in (having if key and having else files)]
