@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 Run = Callable[..., Any]
+ROOT = Path(__file__).parents[1]
 
 
 def paint(path: Path, number: int) -> None:
@@ -111,6 +112,24 @@ def test_a_relative_folder_is_meant_from_where_the_run_was_begun(
     assert f"data.images='{pets}'" in json.loads((run / "run.json").read_text())["overrides"]
     same = train("callbacks=none", "trainer.max_epochs=3")
     assert same.manifest["config_hash"] == json.loads((run / "run.json").read_text())["config_hash"]
+
+
+def test_a_run_goes_on_whose_relative_folder_stands_in_an_experiment(
+    run_verb: Run, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("conf", "src"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("atelier", "hydra_plugins"))
+    shape, network = "data: {images: pets, shape: [3, 8, 8]}", "network: {hidden: [4]}"
+    lines = ["# @package _global_", "defaults: [override /data: image_folder]", shape, network]
+    (tmp_path / "conf" / "experiment" / "pets.yaml").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    train = str(tmp_path / "src" / "train.py")
+    begun = run_verb(train, "experiment=pets", "trainer=cpu", "trainer.max_epochs=1", "callbacks=none")
+    assert begun.code == 0, begun.err
+    monkeypatch.chdir("/")
+    again = run_verb(train, f"resume={begun.folder}", "trainer.max_epochs=2")
+    assert again.code == 0, again.err
+    assert json.loads((begun.folder / "run.json").read_text())["epochs"] == 2
 
 
 def test_the_jobs_of_a_sweep_over_relative_folders_are_the_settings_of_runs_by_hand(

@@ -10,26 +10,28 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.runs.overrides import key_of, quoted
 
-PLACES = ("data.images", "data.labels", "features.run", "features.weights")
+# Those of `paths` come first: a value that interpolates them follows, and stays an interpolation in the setting's hash.
+PLACES = ("paths.data", "data.images", "data.labels", "features.run", "features.weights")
 
 
-def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container[str] = ()) -> list[str]:
-    """Make the relative places of a configuration absolute, and return their keys.
+def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container[str] = ()) -> None:
+    """Make the relative places of a configuration absolute.
 
     Args:
         stored: the configuration of a run to resume, which decides the places that are not `new`.
     """
-    relative = []
     for key in PLACES:
         value = None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key)
         if isinstance(value, str) and not os.path.isabs(value):
             known = None if stored is None or key in new else OmegaConf.select(stored, key)
             OmegaConf.update(config, key, known or os.path.abspath(value))
-            relative.append(key)
-    return relative
 
 
-def with_places(overrides: Iterable[str], config: DictConfig, relative: Container[str]) -> list[str]:
-    """The overrides, with the configuration's places for the keys that were `relative`."""
-    named = ((key_of(override), override) for override in overrides)
-    return [f"{key}={quoted(OmegaConf.select(config, key))}" if key in relative else one for key, one in named]
+def with_places(overrides: Iterable[str], config: DictConfig) -> list[str]:
+    """The overrides, with the places of a configuration that has them `in_full`; interpolations stay as they are."""
+    told = []
+    for override in overrides:
+        place = OmegaConf.select(config, key) if (key := key_of(override)) in PLACES else None
+        known = place is None or str(place) in override or "${" in override
+        told.append(override if known else f"{key}={quoted(place)}")
+    return told

@@ -1,7 +1,7 @@
 """Opens the run of a command: a new run, a run to resume, or a finished run to use again."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,6 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
     experiment = hydra.runtime.choices.get("experiment") or "default"
-    changed: dict[str, Any] = {}
     if config.resume is not None:
         folder = to_resume(config)
         config, changed = resumed_config(folder, overrides, str(config.paths.data))
@@ -58,8 +57,8 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
         by_launcher = ("sweep.",) if config.sweep.folder is None else ("sweep.", "paths.run=")
         typed = [override for override in overrides if not override.startswith(by_launcher)]
-        typed = with_places(typed, config, in_full(config))
-        run = Run.start(folder, plain(config), names, typed, setting_hash(config))
+        in_full(config)
+        run = Run.start(folder, plain(config), names, with_places(typed, config), setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)
 
@@ -74,10 +73,8 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
         return list(arguments)
     with initialize_config_dir(str(conf), version_base="1.3"):
         config = compose("train", where)
-    if config.resume is None:
-        return list(arguments)
-    run = to_resume(config)
-    return merged(own_overrides(run), arguments)
+    own = [] if config.resume is None else own_overrides(to_resume(config))
+    return merged(own, arguments)
 
 
 def own_overrides(folder: RunFolder) -> list[str]:
@@ -116,12 +113,11 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
             begun.features = stored.features  # the classifier's folder may have moved; its identity is compared below
         if setting_hash(begun) == manifest["config_hash"]:
             typed = merged(typed, new)
-            config = composed(typed, stored)
-            relative = in_full(config, stored, new=set(map(key_of, new)))
+            config = composed(typed, stored, new=set(map(key_of, new)))
             once = ("data.changed", "train") if stored.train else ("data.changed",)  # hold for this command only
             kept = [override for override in typed if key_of(override) not in once]
             marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
-            changed = {"overrides": with_places(kept, config, relative), "config_hash": setting_hash(config), **marks}
+            changed = {"overrides": with_places(kept, config), "config_hash": setting_hash(config), **marks}
             changes = differences(plain(stored), plain(config))
             if changes and stored.train and not config.train:
                 key, (_, value) = next(iter(changes.items()))
@@ -151,12 +147,13 @@ def batches_done(folder: RunFolder) -> int:
     return int(loaders[0]["given"])
 
 
-def composed(overrides: list[str], stored: DictConfig) -> DictConfig:
-    """Compose and check `overrides`; sweep, start and number of devices come from the `stored` configuration."""
+def composed(overrides: list[str], stored: DictConfig, new: Container[str] = ()) -> DictConfig:
+    """Compose and check `overrides`; sweep, start, devices, and relative places that are not `new`, are as `stored`."""
     config = compose("train", overrides)
     config.sweep, config.start = stored.get("sweep") or config.sweep, stored.get("start") or config.start
     if config.trainer.devices in ALL:
         config.trainer.devices = stored.trainer.devices
+    in_full(config, stored, new)
     check_targets(config)
     return config
 

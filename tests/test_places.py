@@ -1,0 +1,29 @@
+"""Relative files and folders: made full, without another hash for the settings that name the data's folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from atelier.places import in_full, with_places
+from atelier.runs.setting import setting_hash
+
+Compose = Callable[..., DictConfig]
+
+
+def test_a_relative_folder_of_data_is_made_full_and_leaves_the_hash_as_it_is(compose: Compose) -> None:
+    config = compose("experiment=cats_gan", "paths.data=data")
+    usual = setting_hash(compose("experiment=cats_gan"))
+    assert config.data.images == "data/cat_faces"
+    assert setting_hash(config) == usual
+    in_full(config)
+    assert config.data.images == str(Path.cwd() / "data" / "cat_faces")
+    assert setting_hash(config) == usual
+    assert with_places(["seed=1", "paths.data=data"], config) == ["seed=1", f"paths.data='{Path.cwd() / 'data'}'"]
+
+
+def test_a_typed_interpolation_and_a_full_place_stay_as_they_are(compose: Compose) -> None:
+    typed = ["data.images=${paths.data}/pets", "paths.data=/big/data"]
+    config = compose("experiment=cats_gan", *typed)
+    in_full(config)
+    assert with_places(typed, config) == typed
