@@ -195,6 +195,10 @@ def test_a_figure_may_be_of_a_key_that_the_command_line_varies() -> None:
     check_figures({"grid": GRID, "figures": figures}, ["data.batch_size=1,2"])
 
 
+def test_a_study_of_which_one_value_is_typed_is_run_whatever_its_figures_show() -> None:
+    check_figures({"grid": GRID, "figures": [{"kind": "line", "x": "optimizer.lr"}]}, ["optimizer.lr=0.1"])
+
+
 def test_metrics_that_nothing_logs_are_told_before_the_jobs_run() -> None:
     figures = [{"kind": "bars", "metric": "val/accuracy"}, {"kind": "curves", "metric": "los"}]
     wrong = study({**CHECK, "metric": "val/acuracy"}, {**CHECK, "than_metric": "test/acc"})

@@ -49,7 +49,8 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
 def check_figures(study: Mapping[str, Any], arguments: Sequence[str] = ()) -> None:
     """
     Args:
-        arguments: the overrides that were typed after -m, whose keys vary as well.
+        arguments: the overrides that were typed after -m, whose keys vary as well; a key that they give one value is
+            still one of the study's.
 
     Raises:
         InputError: for a figure of a `study` node that no kind can draw, of a metric without its split, of a key that
@@ -58,7 +59,8 @@ def check_figures(study: Mapping[str, Any], arguments: Sequence[str] = ()) -> No
     from atelier.report.pictures import check_figure  # imports Matplotlib
 
     settings = expand([], study)[0].values if study.get("grid") or study.get("settings") else []
-    swept = [] if not settings else expand(arguments, study)[0].swept
+    varied = [expand(given, study)[0].swept for given in ([], arguments)] if settings else []
+    swept = list(dict.fromkeys(key for keys in varied for key in keys))
     for number, one in enumerate(study.get("figures") or []):
         check_figure(one, where := f"study.figures[{number}]")
         if "metric" in one and (one["kind"] != "curves" or "/" in one["metric"]):  # curves draw it for several splits
