@@ -193,7 +193,7 @@ def describe(hint: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(describe(option) for option in options))
     if origin is typing.Literal:
-        return ("one of: " if len(options) > 1 else "") + ", ".join(map(typed, options))
+        return ("one of: " if len(options) > 1 else "") + ", ".join(dict.fromkeys(map(typed, options)))
     if origin is tuple and options and ... not in options:
         return f"a list of {len(options)}: {', '.join(map(describe, options))}"
     if origin in (list, tuple, Sequence, Iterable):

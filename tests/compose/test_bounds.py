@@ -126,6 +126,12 @@ def test_a_value_out_of_bounds_is_refused_by_key_and_value(
             assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("precision", ["auto", 32, "32", "16", "64", "bf16", "bf16-mixed", None])
+def test_a_precision_that_lightning_takes_is_taken(compose: Compose, precision: str | int | None) -> None:
+    node = {**plain(compose("callbacks=none"))["trainer"], "precision": precision}
+    check(OmegaConf.create({"trainer": node}))
+
+
 @pytest.mark.parametrize(
     ("experiment", "override", "key"),
     [

@@ -14,14 +14,14 @@ Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Interval(ge=0, le=1)]
 BelowOne = Annotated[float, Interval(ge=0, lt=1)]
 NoLimit = Literal[-1]
-Precise = Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", 16, 32, 64, "bf16"]
+Bits = Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", 16, 32, 64, "bf16"]
 
 # {class or function: {argument: annotation}}; subclasses inherit the annotations
 STATED: Mapping[str, Mapping[str, Any]] = {
     "lightning.pytorch.trainer.trainer.Trainer": {
         "devices": Count | NoLimit | Literal["auto", "-1"] | list[Annotated[int, Ge(0)]],
         "num_nodes": Count,
-        "precision": Precise | Literal["transformer-engine", "transformer-engine-float16"] | None,
+        "precision": Literal["auto", Bits, "16", "32", "64", "transformer-engine", "transformer-engine-float16"] | None,
         "max_epochs": Count | NoLimit,
         "max_steps": Count | NoLimit,
         "limit_train_batches": Count | Annotated[float, Interval(gt=0, le=1)],
