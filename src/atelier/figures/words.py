@@ -61,12 +61,13 @@ def sentence(words: str) -> str:
 def better(metric: str) -> str | None:
     """Whether a metric is better when large, "max", or when small, "min", as its name tells; None if it does not.
 
-    >>> better("test/common_sense_error"), better("val/kl")
-    ('min', None)
+    >>> better("test/common_sense_error"), better("val/kl"), better("val/within_class_distance")
+    ('min', None, None)
     >>> better("val/bits_per_dimension"), better("val/within_5_minutes")
     ('min', 'max')
     """
-    return next((mode for mode, words in BETTER.items() if any(word in metric for word in words)), None)
+    told = [mode for mode, words in BETTER.items() if any(word in metric for word in words)]
+    return told[0] if len(told) == 1 else None
 
 
 def better_than(metric: str, objective: str, mode: str) -> str | None:
