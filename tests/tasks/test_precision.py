@@ -182,6 +182,15 @@ def test_an_optimizer_whose_eps_vanishes_is_refused(
         run(config, "16-true")
 
 
+def test_an_optimizer_whose_eps_is_a_pair_trains(
+    compose: Compose, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    config = compose("optimizer=sgd", "optimizer._target_=torch.optim.Adafactor", *SHORT)
+    assert config.optimizer.lr > 0
+    run(config, "32-true")
+
+
 def test_16_bits_train_with_an_optimizer_that_can(
     compose: Compose, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

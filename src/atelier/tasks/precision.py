@@ -13,12 +13,15 @@ from atelier.losses.precision import full
 WIDE = 16  # channels before and after a convolution; bf16 instructions multiply blocks of channels
 
 
-def check_eps(eps: float | None, kind: torch.dtype) -> None:
+def check_eps(eps: Any, kind: torch.dtype) -> None:
     """
+    Args:
+        eps: a number that is added to what an optimizer divides by; others, such as Adafactor's pair, are not checked.
+
     Raises:
         InputError: if an optimizer's `eps` is 0 in the precision of its weights.
     """
-    if eps and torch.tensor(eps, dtype=kind) == 0:
+    if isinstance(eps, float) and eps and torch.tensor(eps, dtype=kind) == 0:
         raise InputError(
             f"trainer.precision=16-true: the optimizer's eps={eps} is 0 in 16 bits, and it would divide by 0;"
             " choose trainer.precision=bf16-true, optimizer=sgd, or ++optimizer.eps=1e-4"
