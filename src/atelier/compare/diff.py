@@ -18,11 +18,7 @@ from atelier.runs.terminal import table_console
 # Keys of run.json, in the order in which they are shown; settings come before them.
 MADE_WITH = (
     *("git.commit", "git.dirty", "git.resumed", "versions", "data", "device", "precision", "processes", "threads"),
-    *(
-        "start",
-        "changes",
-        "resumed",
-    ),  # the last two: changed settings by the step, and other machines, of a resumed run
+    *("start", "changes", "resumed"),  # the last two: a resumed run's changed settings by the step, and its machines
 )
 RESULTS = ("status", "pruned", "stopped_early", "objective", "test", "parameters", "epochs", "steps", "seconds")
 LABELS = ("experiment", "seed", "tags", "note")

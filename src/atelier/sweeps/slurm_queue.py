@@ -22,11 +22,8 @@ from atelier.sweeps.slurm_task import run_task
 from atelier.sweeps.sweep import Job, Sweep
 
 GONE = "GONE"  # the state of jobs that squeue does not list
-# Slurm's states of jobs that have ended; squeue lists such jobs for a while, by default 5 minutes.
-OVER = (
-    *("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "PREEMPTED", "DEADLINE"),
-    *("OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL"),
-)
+# Slurm's states of jobs that nobody cancelled and that have ended; squeue lists them for a while, by default 5 minutes.
+OVER = ("COMPLETED", "FAILED", "TIMEOUT", "PREEMPTED", "DEADLINE", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL")
 # Environment variables of a job or run that this process may be part of, hidden from new jobs. MASTER_ADDR is passed
 # on, since outside a job only the user sets it.
 INHERITED = re.compile(
@@ -185,7 +182,7 @@ def jobs_in_queue(sweep: Sweep) -> set[int]:
 
 
 def alive(state: str) -> bool:
-    return state not in (*OVER, GONE)
+    return state not in (*OVER, "CANCELLED", GONE)
 
 
 def ask_squeue(names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
