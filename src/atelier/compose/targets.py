@@ -163,14 +163,20 @@ def locate(path: str, name: Any) -> Any:
     if not isinstance(name, str) or not within(name):
         told = f"not allowed. A configuration builds from: {', '.join(allowed())}"
         raise InputError(f"{path}._target_={name}: {told}; trusted, in pyproject.toml, adds packages of your own")
-    module, _, attribute = MOVED.get(name, name).rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None) if module else None
-    except ModuleNotFoundError as error:
-        if not module.startswith(str(error.name)):
-            told = f"{path}._target_={name}: needs the package {error.name!r}, which is not installed"
-            raise InputError(told) from error
-        found = None
+    parts = MOVED.get(name, name).split(".")
+    found: Any = None
+    split = 0
+    for split in range(len(parts) - 1, 0, -1):  # the rest may lead into a class
+        try:
+            found = importlib.import_module(".".join(parts[:split]))
+        except ModuleNotFoundError as error:
+            if not name.startswith(str(error.name)):
+                told = f"{path}._target_={name}: needs the package {error.name!r}, which is not installed"
+                raise InputError(told) from error
+            continue
+        break
+    for part in parts[split:]:
+        found = getattr(found, part, None)
     if found is None:
         raise InputError(f"{path}._target_={name}: there is no such class or function")
     if not isinstance(found, (type, types.FunctionType)) or not within(found.__module__):
