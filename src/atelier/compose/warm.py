@@ -7,6 +7,5 @@ import atelier.callbacks.extremes
 import atelier.callbacks.training_pictures
 import atelier.compose.build
 import atelier.compose.open
-import atelier.data.clocks
-import atelier.tasks.classifier
-import atelier.tasks.clock  # noqa: F401
+import atelier.data.images
+import atelier.tasks.classifier  # noqa: F401

@@ -21,12 +21,15 @@ def describe(
     """Plain data. `config` is the run's as plain data, `manifest` its run.json, `inputs` examples (N, …).
 
     Raises:
-        InputError: if the task's output is no tensor.
+        InputError: if the task's outputs are no tensors, or not as many as they have names.
     """
     task, data = exported.owners
-    outputs = exported(inputs)
-    if not all(isinstance(output, torch.Tensor) for output in outputs):
-        raise InputError(f"{type(task).__name__} gives no tensor for its inputs, so it cannot be exported")
+    outputs, name = exported(inputs), type(task).__name__
+    if not isinstance(outputs, tuple) or not all(isinstance(output, torch.Tensor) for output in outputs):
+        raise InputError(f"{name} gives no tensor for its inputs, so it cannot be exported; see {name}.export_step")
+    if len(outputs) != len(exported.output_names):
+        told = f"gives {len(outputs)} outputs for its inputs; name as many in {name}.export_outputs"
+        raise InputError(f"{name} {told}, not {list(exported.output_names)}")
     return {
         "experiment": str(manifest.get("experiment")),
         "config_hash": str(manifest.get("config_hash")),

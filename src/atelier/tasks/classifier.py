@@ -44,6 +44,8 @@ class Classifier(Task):
         **options: see `Task`; `network` maps inputs (N, …) to logits (N, num_classes).
     """
 
+    export_outputs = ("logits",)
+
     def __init__(
         self,
         penalty: Callable[[nn.Module], Tensor | float],

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from atelier.metrics.common_sense import CommonSenseError, common_sense_error
 from atelier.metrics.mean import Mean
 from atelier.project import command
-from atelier.tasks.circle import minutes_of
+from atelier.tasks.circle import HALF_DAY, minutes_of
 from atelier.tasks.encodings import Encoding
 from atelier.tasks.sureness import Sureness, blur, spread
 from atelier.tasks.task import Task
@@ -34,6 +34,8 @@ class ClockReader(Task):
         **options: see `Task`; `network` maps images (N, 1, H, W) to outputs (N, Σencoding.outputs).
     """
 
+    export_outputs = ("outputs", "minutes")  # of the encoding (N, Σencoding.outputs), and since 12 o'clock (N,)
+
     def __init__(
         self,
         encoding: Encoding,
@@ -48,6 +50,16 @@ class ClockReader(Task):
         self.train_loss, self.train_error = Mean(), Mean()
         self.val_loss, self.val_error = Mean(), CommonSenseError()
         self.test_loss, self.test_error = Mean(), CommonSenseError()
+
+    def export_step(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        outputs = self(inputs)
+        return outputs, self.encoding.decode(outputs)
+
+    def export_differences(self, found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """On the circle, and with the minutes of the found outputs: the last digit of an output may decide the hour."""
+        outputs, minutes = found
+        ahead = minutes - self.encoding.decode(outputs)
+        return outputs - expected[0], (ahead + HALF_DAY / 2).remainder(HALF_DAY) - HALF_DAY / 2
 
     def outputs(self) -> tuple[int, str]:
         return sum(self.encoding.outputs), f"encoding.outputs={list(self.encoding.outputs)}"

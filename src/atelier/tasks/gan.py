@@ -36,6 +36,8 @@ class GAN(ManualTask, GenerativeTask):
         **options: see `GenerativeTask`; `average` is of the generator's weights, and moves at the generator's steps.
     """
 
+    export_input = "latents", "drawn from the standard normal distribution"
+
     def __init__(
         self,
         generator: nn.Module,
@@ -160,6 +162,15 @@ class GAN(ManualTask, GenerativeTask):
     def pictures(self, latents: Tensor) -> Tensor:
         """Images, values 0 to 1, that the generator generates from latents (N, latent_size)."""
         return self.generator(latents).add(1).div(2).clamp(0, 1)
+
+    def export_step(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return (self.pictures(inputs),)
+
+    def export_module(self) -> nn.Module:
+        return self.generator
+
+    def export_inputs(self, count: int) -> Tensor:
+        return self.draw_latents(count, seed=0)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class GenerativeTask(Task):
     """
 
     latents: Tensor
+    export_outputs = ("pictures",)  # values 0 to 1
 
     def __init__(
         self,

@@ -46,6 +46,8 @@ class PairComparer(Task):
         **options: see `Task`; `network` maps pairs (N, 2, H, W) to logits (N, 2 + 2 · C), as `PairNetwork` does.
     """
 
+    export_outputs = ("logits",)
+
     def __init__(
         self,
         auxiliary_weight: Annotated[float, Ge(0)],

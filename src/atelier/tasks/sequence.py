@@ -30,6 +30,8 @@ class SequencePredictor(Task):
         **options: see `Task`; `network` maps sequences (N, T, …) to logits (N, num_classes).
     """
 
+    export_outputs = ("logits",)
+
     def __init__(self, penalty: Callable[[nn.Module], Tensor | float], **options: Any) -> None:
         super().__init__(**options)
         self.penalty = penalty

@@ -18,14 +18,15 @@ from torchmetrics import Metric
 from atelier.errors import InputError, wrong_value
 from atelier.internals import QuickHooks
 from atelier.tasks.average import Average, evaluating, go_on
+from atelier.tasks.exportable import Exportable
 from atelier.tasks.outputs import look_at_first_output
 from atelier.tasks.precision import as_its_weights, check_eps, in_full
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.unfinished import load_metrics, save_metrics
 
 
-class Task(QuickHooks, lightning.LightningModule):
-    """Base class of all tasks. A subclass defines its training, validation and test steps.
+class Task(Exportable, QuickHooks, lightning.LightningModule):
+    """Base class of all tasks. A subclass defines its training, validation and test steps. `export`: see `Exportable`.
 
     Only the network computes in the run's precision: its inputs are converted to the dtype of its weights, and its
     outputs to 32 bits or more, in which losses, metrics and predictions are computed.

@@ -181,6 +181,9 @@ class VAE(GenerativeTask):
         """Reconstruct normalised images (N, …) from the means of their latents, values 0 to 1."""
         return self.pictures(self.encode(self.as_pictures(images))[0])
 
+    def export_step(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return (self.reconstruct(inputs),)
+
 
 def uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.rand(like.shape, generator=generator, device=like.device, dtype=torch.float32).to(like.dtype)
