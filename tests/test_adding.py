@@ -76,6 +76,7 @@ def test_the_commands_of_the_page_run(
     assert len(list(tmp_path.glob("runs/*/*"))) == done.count("src/train.py") >= 4
     assert len(list(tmp_path.glob("runs/*/*/figures/confidence.png"))) == 1
     assert len(list(tmp_path.glob("runs/*/*/evaluation/test/figures/confidence.csv"))) == 1
+    assert len(list(tmp_path.glob("runs/houses/*/predictions/test/predictions.csv"))) == 1
 
 
 def check_sweep(project: Path, overrides: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Predictions for sequences: digits typed for palindromes, a picture for rows."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from atelier.data.palindromes import Palindromes
 
 Run = Callable[..., Any]
 SHORT = [
@@ -79,3 +82,18 @@ def test_a_picture_is_read_row_by_row_and_drawn(run_verb: Run, tmp_path: Path) -
     found = run_verb("predict", f"run={run.folder}", f"inputs={tmp_path / 'digit.png'}", f"output={tmp_path / 'out'}")
     assert found.code == 0, found.err
     assert (tmp_path / "out" / "digit_answer.png").is_file()
+
+
+@pytest.mark.parametrize("function", ["normalise", "read_text"])
+def test_a_fault_of_a_data_set_is_told_with_its_place(
+    run_verb: Run, palindromes: Any, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    def broken(self: Any, given: Any) -> Any:
+        return given.nothing
+
+    monkeypatch.setattr(Palindromes, function, broken)
+    told = run_verb("predict", f"run={palindromes.folder}", "inputs=[727]")
+    assert told.code == 2
+    fault, advice = told.err.splitlines()
+    assert re.match(rf"{__file__}, line \d+, in .*broken: AttributeError: .* no attribute 'nothing'", fault)
+    assert "HYDRA_FULL_ERROR=1" in advice

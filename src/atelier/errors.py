@@ -1,7 +1,8 @@
 """The exception for errors that the user can fix; commands print its message without a traceback."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -25,6 +26,25 @@ def wrong_value(path: str) -> Iterator[None]:
             raise
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{path}: {words[0]}") from error
+
+
+@contextmanager
+def faults_of(function: Callable[..., object]) -> Iterator[None]:
+    """Inside this context, a fault in a function of a data set becomes an InputError with its file, line and name.
+
+    An InputError and an OSError pass unchanged.
+    """
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = next((one for one in reversed(frames) if one.name == function.__name__), frames[-1])
+        words = str(error).strip().splitlines() or [""]
+        where = f"{place.filename}, line {place.lineno}, in {function.__qualname__}"
+        told = f"{where}: {type(error).__name__}: {words[0]}"
+        raise InputError(f"{told}\nHYDRA_FULL_ERROR=1 before the command shows the traceback") from error
 
 
 def not_among(name: str, choices: Iterable[str]) -> str:

@@ -86,7 +86,12 @@ def test_a_group_that_has_to_be_chosen_lists_its_options(told: Told) -> None:
 
 
 def test_data_that_lacks_what_a_network_needs_is_told(told: Told) -> None:
-    assert told("data=clocks") == "network needs data.num_classes, which is missing; choose another data= or network="
+    choices = "give another data= or network=, or network.num_classes=…"
+    assert told("data=clocks") == f"network.num_classes needs data.num_classes, which is missing; {choices}"
+
+
+def test_callbacks_are_left_out_by_an_option(told: Told) -> None:
+    assert told("~callbacks") == "~callbacks: write callbacks=none, which leaves them out"
 
 
 @pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])

@@ -89,3 +89,22 @@ def test_a_run_asks_for_the_files_of_a_set_before_it_loads_them(compose: Callabl
     trainer = build_trainer(config, torch.nn.Identity())
     with pytest.raises(InputError, match=r"points\.csv"):
         trainer.validate(build_task(config), OfAFile(**options), verbose=False)
+
+
+def test_a_file_that_has_changed_since_the_training_is_refused(compose: Callable[..., Any], tmp_path: Path) -> None:
+    file = tmp_path / "points.csv"
+    file.write_text("0.3,0.6")
+    data = build(compose("data=disk").data)
+    data.own_files = (file,)
+    data.setup()
+    recorded, _ = data.account()
+    file.write_text("0.3,0.6")  # as it was, at another time
+    data.check_same(recorded)
+    file.write_text("0.3,0.7")
+    with pytest.raises(InputError, match=r"changed since the training: .*points\.csv;\ndata\.changed=accept"):
+        data.check_same(recorded)
+    data.changed = "accept"
+    data.check_same(recorded)
+    file.unlink()
+    with pytest.raises(InputError, match=r"no file .*points\.csv, which Disk reads"):
+        data.check_source()

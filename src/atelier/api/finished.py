@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.api.frame import frame
 from atelier.api.project import logs_folder, options_of
-from atelier.errors import InputError, not_among
+from atelier.errors import InputError, faults_of, not_among
 from atelier.figures.words import metric_words, number
 from atelier.runs.folder import RunFolder, attach, find, last_two, read_yaml
 from atelier.runs.rows import read_metrics
@@ -248,7 +248,11 @@ def answers_of(task: "Task", data: "TensorData", inputs: "Tensor") -> list[dict[
 
     with torch.inference_mode():
         parts = inputs.split(data.eval_batch_size)
-        outputs = [task.predict_step((data.normalise(part.to(task.device)),), 0).cpu() for part in parts]
+        outputs = []
+        for part in parts:
+            with faults_of(data.normalise):
+                normalised = data.normalise(part.to(task.device))
+            outputs.append(task.predict_step((normalised,), 0).cpu())
         prediction = torch.cat(outputs)
     return task.answers(prediction)
 

@@ -19,8 +19,9 @@ from atelier.project import find
 from atelier.runs.overrides import typed
 
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)  # of a file or disk
-# {words of an error of torch: the message in its place}
-TORCHS = {
+# {words of an error of torch or Hydra: the message in its place}
+KNOWN = {
+    "Could not delete 'callbacks'": "~callbacks: write callbacks=none, which leaves them out",
     "Expected more than 1 value per channel when training": (
         "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
     ),
@@ -62,9 +63,9 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         return match[1]
     if match := re.search(r"Missing mandatory value: (\S+)|Interpolation key '(\w+)' not found", str(error)):
         return missing_key(match[1] or match[2], conf)
-    if match := re.search(r"Interpolation key '(\w+)\.(\w+)' not found", str(error)):
-        group = str(error.full_key).split(".")[0] if isinstance(error, OmegaConfBaseException) else "this"
-        return f"{group} needs {match[1]}.{match[2]}, which is missing; choose another {match[1]}= or {group}="
+    if match := re.search(r"Interpolation key '((\w+)\.\w+)' not found", str(error)):
+        key = str(getattr(error, "full_key", "this"))
+        return f"{key} needs {match[1]}, which is missing; give another {match[2]}= or {key.split('.')[0]}=, or {key}=…"
     if isinstance(error, OverrideParseException):
         return unparsed(error.override) if "=" in error.override else without_key(error.override, conf, verb)
     if isinstance(error, OmegaConfBaseException) and error.full_key:
@@ -72,7 +73,7 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"cannot read or write: {place}{error.strerror} (LOG_DIR and DATA_DIR say where runs and data lie)"
-    if told := next((told for words, told in TORCHS.items() if words in str(error)), None):
+    if told := next((told for words, told in KNOWN.items() if words in str(error)), None):
         return told
     if match := re.match(r"Ambiguous value for argument '(.*?)=(.*)'", str(error)):
         key, values = match.groups()
@@ -84,8 +85,7 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
 def without_key(value: str, conf: Path, verb: str) -> str:
     """The message for an argument that is a value alone: the key of an option's group, or a required key."""
     keys = [group for group in groups(conf) if find(conf, f"{group}/{value.split(',')[0]}.yaml").is_file()]
-    own = find(conf, f"{verb}.yaml").read_text(encoding="utf-8")
-    keys = keys or re.findall(r"^(\w+): \?\?\?", own, re.MULTILINE)
+    keys = keys or re.findall(r"^(\w+): \?\?\?", find(conf, f"{verb}.yaml").read_text(encoding="utf-8"), re.M)
     return f"{value}: write {' or '.join(f'{key}={value}' for key in keys or ['KEY'])}; --help lists the keys"
 
 

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from atelier.compose.command_line import check_typed, in_order
-from atelier.compose.explain import OF_A_RUN, TORCHS, UNUSABLE, explain
+from atelier.compose.explain import KNOWN, OF_A_RUN, UNUSABLE, explain
 from atelier.data.class_folders import class_count
 from atelier.errors import InputError
 from atelier.local_settings import check_local
@@ -138,7 +138,7 @@ def about_settings(error: BaseException) -> bool:
     """Whether `error` is shown without a traceback: wrong input, an unusable file, a refusal of Hydra or Lightning."""
     if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
         return True
-    if is_unreadable(error) or any(words in str(error) for words in TORCHS):
+    if is_unreadable(error) or any(words in str(error) for words in KNOWN):
         return True
     if isinstance(error, OSError):
         vanished = isinstance(error, FileNotFoundError) and not Path(os.fsdecode(error.filename or "/")).parent.exists()

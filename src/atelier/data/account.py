@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from atelier.data.tensors import TensorData
 
 LOOKED_AT = 2000  # maximum number of training images whose brightness is measured
+READ_AT_ONCE = 2**20  # bytes of a file whose checksum is computed
 MOST_TOLD = 12  # maximum number of classes in a line
+ACCEPT = "data.changed=accept goes on with them as they are now"
 PIECE = 2**16  # number of values that are measured at once, so that large images take little memory
 
 
@@ -156,6 +159,16 @@ def checksum_of(about: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(names, int(about.get('crc32') or 0)):08x}"
 
 
+def crc32_of(files: Sequence[Path]) -> int:
+    """The CRC-32 of the files' content, one after the other."""
+    crc = 0
+    for name in files:
+        with name.open("rb") as file:
+            while block := file.read(READ_AT_ONCE):
+                crc = zlib.crc32(block, crc)
+    return crc
+
+
 def told_changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
     """The message for data that have changed since the training, with the change and the remedy."""
     counts, before = {split: len(names) for split, names in now.get("files", {}).items()}, then.get("files", {})
@@ -164,4 +177,4 @@ def told_changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
         how += f" {before['train']:,} and {before['test']:,} were then"
     else:
         how = ": as many images, but others, or in other places"
-    return f"the data have changed since the training{how};\ndata.changed=accept goes on with them as they are now"
+    return f"the data have changed since the training{how};\n{ACCEPT}"

@@ -45,7 +45,6 @@ class ImageData(TensorData):
         mixing: function of normalised images and classes that mixes the samples of a training batch, such as
             torchvision's MixUp; the labels become shares (N, num_classes).
         rebuild: write the cache file again.
-        changed: "refuse" or "accept" resuming or testing a run if the user's files have changed since its training.
         **options: see `TensorData`.
     """
 
@@ -62,14 +61,13 @@ class ImageData(TensorData):
         augmentation: Callable[[Tensor], Tensor] | None,
         rebuild: bool,
         num_classes: Annotated[int, Ge(1)] | None = None,
-        changed: Literal["refuse", "accept"] = "refuse",
         operations: Annotated[int, Ge(0)] = 0,
         magnitude: Annotated[int, Interval(ge=0, le=30)] = 9,
         mixing: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.folder, self.source, self.changed = Path(folder), source, changed
+        self.folder, self.source = Path(folder), source
         self.shape, self.num_classes = tuple(shape), num_classes
         self.stated = f"data.mean={mean} data.std={std}"
         self.mean, self.std = of_channels("mean", mean, self.shape), of_channels("std", std, self.shape)

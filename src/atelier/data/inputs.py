@@ -15,7 +15,7 @@ from torch import Tensor
 from atelier.arguments import check_arguments
 from atelier.data.brought import bring
 from atelier.data.tensors import TensorData
-from atelier.errors import InputError
+from atelier.errors import InputError, faults_of
 
 Named = str | int | float  # YAML reads a text of digits as a number
 
@@ -58,7 +58,8 @@ def read_inputs(given: Any, how: Mapping[str, Any], data: TensorData, known: Map
     check_arguments("", check_inputs, {"inputs": given})
     names = [str(name) for name in (given if isinstance(given, list) else [given])]
     if data.reads_text:
-        return Inputs(names, torch.stack([data.read_text(name) for name in names]))
+        with faults_of(data.read_text):
+            return Inputs(names, torch.stack([data.read_text(name) for name in names]))
     check_arguments("predict", bring, how, owner="")
     found = bring(names, data, known, **how)
     if found.left_out:

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,8 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from atelier.data.account import account
+from atelier.data.account import ACCEPT, account, checksum_of, crc32_of
+from atelier.data.class_folders import readable
 from atelier.data.fitting import check_tensors
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
 from atelier.data.reading import Fit
@@ -40,12 +41,14 @@ class TensorData(lightning.LightningDataModule):
         balanced: draw each class equally often in training: an epoch has as many samples as the training set, which are
             drawn with replacement; without `shuffle`, each epoch has the same.
         plain: train on the samples as they are stored: no augmentation, mixing or new pairs, whatever else says so.
+        changed: "refuse" or "accept" resuming or testing a run if the user's files have changed since its training.
         resident: keep the data on the device; "auto": on a GPU, if they take less than a quarter of its free memory.
     """
 
     classes: list[str] | None = None  # names of the classes, known after `setup`
     num_classes: int | None = None  # number of classes; None if labels are no classes (N,)
     of_own_files = False  # whether the data are a user's files, which may change after a training
+    own_files: Sequence[Path] = ()  # a user's files that `load` reads: each must be there, as it was in the training
     reads_text = False  # whether a user's inputs are texts instead of files
     fit: Fit = "crop"  # how a user's images of other proportions are adapted, see `atelier.data.reading.fitted`
     stored_as: torch.dtype | None = None  # type of the numbers of inputs in the format of `load`; None: not stated
@@ -67,6 +70,7 @@ class TensorData(lightning.LightningDataModule):
         resident: bool | Literal["auto"],
         balanced: bool = False,
         plain: bool = False,
+        changed: Literal["refuse", "accept"] = "refuse",
     ) -> None:
         super().__init__()
         if folds is not None and fold >= folds:
@@ -75,7 +79,7 @@ class TensorData(lightning.LightningDataModule):
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed
         self.shuffle, self.seed = shuffle, seed
-        self.resident, self.balanced, self.plain = resident, balanced, plain
+        self.resident, self.balanced, self.plain, self.changed = resident, balanced, plain, changed
         self.test_split, self.asked = "test", False
         self.sets: dict[str, TensorSet] = {}
         self.about: dict[str, Any] = {}  # further facts about the data, known after `setup`
@@ -86,6 +90,9 @@ class TensorData(lightning.LightningDataModule):
 
     def check_source(self) -> None:
         """Raise InputError if the data set is missing and cannot be made or downloaded; a quick check."""
+        for file in self.own_files:
+            if not file.is_file():
+                raise InputError(f"data: there is no file {readable(file)}, which {type(self).__name__} reads")
 
     def prepare_data(self) -> None:
         """Called once on a machine, before `load` is called in each process."""
@@ -94,6 +101,8 @@ class TensorData(lightning.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if self.sets:
             return
+        if self.own_files:
+            self.about["crc32"] = crc32_of(self.own_files)
         tensors, self.classes = self.load()
         check_tensors(self, tensors, self.classes)
         train, val = self.split(tensors["train_labels"])
@@ -141,6 +150,12 @@ class TensorData(lightning.LightningDataModule):
         Raises:
             InputError: if the data have changed.
         """
+        if not self.own_files or not recorded or "checksum" not in recorded or self.changed == "accept":
+            return
+        self.check_source()
+        if checksum_of({"crc32": crc32_of(self.own_files)}) != recorded["checksum"]:
+            names = ", ".join(readable(file) for file in self.own_files)
+            raise InputError(f"the data have changed since the training: {names};\n{ACCEPT}")
 
     @classmethod
     def check_split(cls, trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
