@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from atelier.data.brought import known_of
 from atelier.data.clocks import ClockArrays
 from atelier.errors import InputError
 from atelier.export.exported import Exported
+from atelier.tasks.exportable import Exportable
 
 
 @pytest.fixture
@@ -154,5 +154,7 @@ def test_arrays_that_are_not_here_hinder_neither_an_export_nor_a_prediction(arra
     images.unlink()
     assert not data.cached
     assert known_of(data, None) == {}
-    made, words = Exported(SimpleNamespace(network=nn.Identity()), data).examples()
+    task = Exportable()
+    task.network = nn.Identity()
+    made, words = Exported(task, data).examples()
     assert (made.shape, words) == ((64, 1, SIDE, SIDE), "64 made-up images, since the data are not here")
