@@ -17,6 +17,7 @@ import math
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,9 @@ def test_every_command_is_of_a_kind_that_is_tested(line: str) -> None:
         assert re.fullmatch(r"src/\w+\.py", words[0])
     elif first == "atelier":
         assert f"\n  {words[0]} " in USAGE
+    elif first == "rm":  # of files that are there
+        names = line.removeprefix("rm ").removeprefix("-r ")
+        subprocess.run(["bash", "-O", "failglob", "-c", f"ls -d {names}"], cwd=ROOT, check=True)
     else:
         assert first in SHELL or line.startswith("pip install ./atelier ")
 
