@@ -24,7 +24,7 @@ def unlogged(study: Mapping[str, Any]) -> Iterator[str]:
     named = {one["metric"]: f"study.figures[{number}].metric" for number, one in figures if "metric" in one}
     for where, side in sides(read_claims(study)):
         named.setdefault(side.metric, where.replace(".of", ".metric").replace(".than", ".than_metric"))
-    text = sources(bool(trusted()))
+    text = sources(bool(trusted())) if named else ""
     for metric, where in named.items():
         first, _, rest = metric.partition("/")
         name = rest.partition("/")[0] if first in SPLITS else first

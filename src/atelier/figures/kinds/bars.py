@@ -61,12 +61,13 @@ def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, floa
 
 def draw(bars: Bars) -> Figure:
     figure, axes = rows([label for label, _ in bars.bars], legend=list(bars.reference))
+    close = bars.close
     for row, (label, one) in enumerate(bars.bars):
         if one.mean is not None:
-            draw_bar(axes, row, one, bars.close)
+            draw_bar(axes, row, one, close)
             tell_bar(axes, row, label, one)
         tell(axes, row, "no value" if one.mean is None else whole_number(one.mean, one.std))
-    if bars.close:
+    if close:
         axes.locator_params(axis="x", nbins=4)  # long numbers
     draw_references(axes, bars.reference, upright=True)
     axes.set_xlabel(fitted(metric_words(bars.metric), figure.get_figwidth()))
