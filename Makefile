@@ -28,7 +28,7 @@ setup: $(READY) ## make .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13; found none. Name one: make setup PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a few minutes the first time) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv --clear $(or $(realpath $(VENV)),$(VENV)) # of a link, venv would empty the folder and then fail
 	@$(call pick,^uv==) > $(VENV)/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
 ifeq ($(TORCH_BACKEND),)

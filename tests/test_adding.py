@@ -1,4 +1,4 @@
-"""docs/adding.md is true to the letter: its files, written into a copy of the project, are found, run and tested."""
+"""The files of docs/adding.md and tables.md, in a copy of the project, are found, run and tested."""
 
 import importlib
 import os
@@ -19,6 +19,7 @@ from atelier.compose.verb import register_resolvers
 from atelier.sweeps.grid import expand
 
 Run = Callable[..., Any]
+PAGES = ("adding", "tables")
 ROOT = Path(__file__).parents[1]
 # The tests over every file of a group.
 DISCOVERY = [
@@ -30,9 +31,9 @@ DISCOVERY = [
 
 
 @pytest.fixture(scope="module")
-def project(project_with: Callable[[str], Path]) -> Iterator[Path]:
-    """A copy of the project with the page's files; this process finds their modules too."""
-    root = project_with("adding")
+def project(project_with: Callable[..., Path]) -> Iterator[Path]:
+    """A copy of the project with the pages' files; this process finds their modules too."""
+    root = project_with(*PAGES)
     packages = [importlib.import_module(f"atelier.{name}") for name in ("callbacks", "data", "networks", "tasks")]
     before = set(sys.modules)
     for package in packages:
@@ -47,11 +48,11 @@ def project(project_with: Callable[[str], Path]) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("all_of_them", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_commands_of_the_page_run(
+def test_the_commands_of_the_pages_run(
     project: Path,
     run_verb: Run,
-    files_of: Callable[[str], dict[str, str]],
-    blocks_of: Callable[[str], list[str]],
+    files_of: Callable[..., dict[str, str]],
+    blocks_of: Callable[..., list[str]],
     tmp_path: Path,
     all_of_them: bool,
 ) -> None:
@@ -59,8 +60,8 @@ def test_the_commands_of_the_page_run(
 
     What a sweep trains is composed and checked.
     """
-    mine = {Path(name).stem for name in files_of("adding")}
-    commands = [shlex.split(line, comments=True)[1:] for line in blocks_of("adding")]
+    mine = {Path(name).stem for name in files_of(*PAGES)}
+    commands = [shlex.split(line, comments=True)[1:] for line in blocks_of(*PAGES)]
     parts = [(script, mine.intersection(re.findall(r"\w+", " ".join(words)))) for script, *words in commands]
     assert mine == set().union(*(names for _, names in parts)), "each file has its command"
     done = []
@@ -92,18 +93,18 @@ def check_sweep(project: Path, overrides: list[str]) -> None:
             build_data(config).check_source()
 
 
-def test_the_page_has_all_that_it_speaks_of(files_of: Callable[[str], dict[str, str]]) -> None:
-    places = {name.rpartition("/")[0] for name in files_of("adding")}
+def test_the_pages_have_all_that_they_speak_of(files_of: Callable[..., dict[str, str]]) -> None:
+    places = {name.rpartition("/")[0] for name in files_of(*PAGES)}
     groups = ("activation", "callbacks", "data", "experiment", "network", "optimizer", "study", "task")
     assert {f"conf/{group}" for group in groups} <= places
     assert {f"src/atelier/{folder}" for folder in ("callbacks", "data", "networks", "tasks")} <= places
 
 
 @pytest.mark.slow
-def test_the_tests_find_every_file_of_the_page(
-    project_with: Callable[[str], Path], files_of: Callable[[str], dict[str, str]], tmp_path: Path
+def test_the_tests_find_every_file_of_the_pages(
+    project_with: Callable[..., Path], files_of: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
-    root, files = project_with("adding"), files_of("adding")
+    root, files = project_with(*PAGES), files_of(*PAGES)
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "LOG_DIR": str(tmp_path / "logs")}
     environment.pop("HYDRA_MEMORY", None)
     words = sorted({Path(name).stem for name in files})

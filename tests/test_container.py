@@ -1,4 +1,4 @@
-"""The Dockerfile is built where there is a builder, and read where there is none; so is the dev container."""
+"""The environment: `make setup`, and the Dockerfile, which is built where there is a builder and read elsewhere."""
 
 import json
 import re
@@ -56,3 +56,13 @@ def test_an_image_is_built_and_trains() -> None:
         return
     subprocess.run([BUILDER, "build", "-t", "atelier-test", str(ROOT)], check=True)
     subprocess.run([BUILDER, "run", "--rm", "atelier-test", "train", "debug=fast"], check=True)
+
+
+def test_setup_makes_the_environment_where_a_link_leads(tmp_path: Path) -> None:
+    """`python -m venv --clear` of a link would empty the folder behind it and then fail."""
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / ".venv").symlink_to("scratch")
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path)
+    printed = subprocess.run(["make", "-n", "setup"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"-m venv --clear {tmp_path / 'scratch'}" in printed.stdout

@@ -9,7 +9,7 @@ The rule: every line of a ```bash block (a trailing comment is for the reader) i
 - a command of `SHELL`, which is about the user's own shell.
 Anything else fails. Nothing is skipped: a line that needs what is not here (`NEEDS`) has to say so itself.
 
-docs/results.md is made by a command. What docs/adding.md adds is tested in tests/test_adding.py.
+docs/results.md is made by a command. What docs/adding.md and docs/tables.md add is tested in tests/test_adding.py.
 """
 
 import itertools
@@ -34,7 +34,7 @@ from atelier.sweeps.start import study_of
 Run = Callable[..., Any]
 Compose = Callable[..., Any]
 ROOT = Path(__file__).parents[1]
-APART = ("results.md", "adding.md")
+APART = ("results.md", "adding.md", "tables.md")
 GUIDES = [file for file in sorted((ROOT / "docs").glob("*.md")) if file.name not in APART]
 PAGES = [ROOT / "README.md", *GUIDES]
 SHELL = ("source", "export", "git", "cd", "cp")
@@ -72,7 +72,7 @@ def test_a_command_of_a_page_stands_in_a_bash_block(page: Path) -> None:
 def test_readme_leads_to_every_page_and_every_link_leads_somewhere() -> None:
     linked = set(re.findall(r"\]\((docs/[\w.]+)\)", (ROOT / "README.md").read_text()))
     assert {f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")} <= linked
-    for page in [*PAGES, ROOT / "docs" / "adding.md"]:
+    for page in [*PAGES, *(ROOT / "docs" / page for page in APART)]:
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             assert link.startswith("https://") or (page.parent / link).exists(), f"{page.name}: {link}"
 

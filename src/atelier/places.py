@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.runs.overrides import key_of, quoted
 
 # Those of `paths` come first: a value that interpolates them follows, and stays an interpolation in the setting's hash.
-PLACES = ("paths.data", "data.images", "data.labels", "features.run", "features.weights")
+PLACES = ("paths.data", "data.file", "data.images", "data.labels", "features.run", "features.weights")
 
 
 def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container[str] = ()) -> None:

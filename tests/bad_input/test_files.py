@@ -86,3 +86,20 @@ def test_a_file_that_is_no_picture_is_told(told: Callable[..., str], trained: An
     (tmp_path / "a.png").write_text("no picture")
     message = told("predict", f"run={trained.folder}", f"inputs={tmp_path / 'a.png'}")
     assert message.startswith(f"inputs: {tmp_path / 'a.png'} is no image that can be read")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data=image_folder", "data.images=nowhere", "network.num_classes=2"],
+        ["experiment=clock_angles", "data=clocks_npy", "data.images=no.npy", "data.labels=no.npy"],
+        ["experiment=dogs_vs_cats"],
+    ],
+    ids=["a folder", "arrays", "a download"],
+)
+def test_data_that_are_not_there_are_told_before_a_run_folder_is_made(
+    told: Callable[..., str], tmp_path: Path, words: list[str]
+) -> None:
+    message = told("train", *words, f"paths.data={tmp_path}", logs=tmp_path / "logs")
+    assert message.startswith("data")
+    assert not list((tmp_path / "logs").glob("runs/*/*"))

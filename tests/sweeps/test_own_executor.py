@@ -21,7 +21,7 @@ MODULE = "src/atelier/sweeps/command.py"
 
 
 @pytest.fixture
-def command(files_of: Callable[[str], dict[str, str]], tmp_path: Path) -> Iterator[ModuleType]:
+def command(files_of: Callable[..., dict[str, str]], tmp_path: Path) -> Iterator[ModuleType]:
     """The page's module."""
     file = tmp_path / "command.py"
     file.write_text(files_of("clusters")[MODULE])
@@ -73,7 +73,7 @@ def test_a_wrong_key_is_told(command: ModuleType, given: dict[str, Any], key: st
 
 @pytest.mark.slow
 def test_the_files_of_the_page_run_a_sweep(
-    project_with: Callable[[str], Path], run_process: Callable[..., Any], tmp_path: Path
+    project_with: Callable[..., Path], run_process: Callable[..., Any], tmp_path: Path
 ) -> None:
     root = project_with("clusters")
     words = ["optimizer=sgd,adam", "hydra/launcher=command", "hydra.launcher.command=[nice]"]

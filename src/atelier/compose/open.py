@@ -51,6 +51,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
             config.data.changed = "refuse"  # data.changed=accept holds for this command only
         run = Run(folder, plain(config), changed)
     else:
+        build_data(config).check_source()
         decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
