@@ -92,8 +92,10 @@ def test_clipping_is_never_left_out_in_silence() -> None:
 
 @pytest.mark.parametrize("kind", ["manual", "sequence"])
 def test_the_norm_of_a_part_of_the_gradients_clips_none(kind: str) -> None:
-    """With FSDP each process would clip by the norm of its own part; Lightning refuses it where it clips itself."""
-    sharded: Any = SimpleNamespace(strategy=SimpleNamespace(restore_checkpoint_after_setup=True), gradient_clip_val=0.5)
+    """With FSDP each process would clip by the norm of its own part."""
+    strategy, plugin = SimpleNamespace(restore_checkpoint_after_setup=True), SimpleNamespace(scaler=None)
+    sharded: Any = SimpleNamespace(strategy=strategy, precision_plugin=plugin, gradient_clip_val=0.5)
+    sharded.gradient_clip_algorithm = None
     task: Any = Two("01s", HALVED)
     if kind == "sequence":
         given = {"network": nn.Linear(1, 1), "optimizer": SGD, "scheduler": Schedule(None)}
@@ -102,7 +104,9 @@ def test_the_norm_of_a_part_of_the_gradients_clips_none(kind: str) -> None:
     told = r"^trainer\.gradient_clip_val=0\.5: needs all weights in each process; choose trainer=ddp$"
     with pytest.raises(InputError, match=told):
         task.on_fit_start()
-    task.gradient_clip_val = sharded.gradient_clip_val = None
+    sharded.gradient_clip_algorithm = "value"  # of each by itself
+    task.on_fit_start()
+    sharded.gradient_clip_algorithm = task.gradient_clip_val = sharded.gradient_clip_val = None
     task.on_fit_start()
 
 

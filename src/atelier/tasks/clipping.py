@@ -1,4 +1,4 @@
-"""What a task needs that clips its gradients itself: all of them in each process, and unscaled."""
+"""The clipping of gradients needs all of them in each process, and unscaled."""
 
 import lightning.pytorch as lightning
 
@@ -19,13 +19,18 @@ def are_scaled(trainer: lightning.Trainer) -> bool:
     return any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in trainer.optimizers)
 
 
-def check_clipping(trainer: lightning.Trainer, largest: float) -> None:
+def check_clipping(task: lightning.LightningModule) -> None:
     """
     Raises:
-        InputError: if a task cannot clip its gradients to the norm `largest`.
+        InputError: if the gradients of a task, which the trainer or the task itself clips, cannot be clipped.
     """
+    trainer = task.trainer
+    largest = trainer.gradient_clip_val if task.automatic_optimization else getattr(task, "gradient_clip_val", None)
+    if not largest:
+        return
     asked = f"trainer.gradient_clip_val={largest}"
-    need_all_weights(trainer, asked)
+    if trainer.gradient_clip_algorithm != "value":  # the norm is of all gradients
+        need_all_weights(trainer, asked)
     if are_scaled(trainer):
         told = f"with trainer.precision={trainer.precision}, a fused optimizer unscales only after the clipping"
         raise InputError(f"{asked}: {told}; leave out optimizer.fused or give trainer.precision=bf16-mixed")

@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from atelier.errors import InputError
-from atelier.tasks.clipping import check_clipping
 from atelier.tasks.task import Task
 
 
@@ -76,10 +75,6 @@ class ManualTask(Task):
                 scheduler.step()
             elif (self.trainer.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:  # just validated
                 scheduler.step(self.trainer.callback_metrics[self.metric])
-
-    def on_fit_start(self) -> None:
-        if self.gradient_clip_val is not None:
-            check_clipping(self.trainer, self.gradient_clip_val)
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         self.begun, self.scheduled = self.trainer.global_step, 0

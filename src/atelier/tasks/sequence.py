@@ -12,7 +12,7 @@ from atelier.losses.precision import full
 from atelier.metrics.mean import Mean
 from atelier.metrics.predicted import accuracy, most_probable
 from atelier.tasks.classes import one_class_each
-from atelier.tasks.clipping import are_true, check_clipping
+from atelier.tasks.clipping import are_true
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # sequences (N, T, …), classes (N,)
@@ -46,10 +46,6 @@ class SequencePredictor(Task):
     def forward(self, sequences: Tensor) -> Tensor:
         return self.network(sequences)
 
-    def on_fit_start(self) -> None:
-        if clip := self.trainer.gradient_clip_val:
-            check_clipping(self.trainer, clip)
-
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         sequences, classes = batch
         logits = self.network(sequences)
@@ -66,7 +62,7 @@ class SequencePredictor(Task):
     ) -> None:
         """Clip the gradients, with a norm that is computed once for the clipping and the metric."""
         if not are_true(self.trainer):
-            return
+            return self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         parameters = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
         norm = get_total_norm([full(parameter.grad) for parameter in parameters if parameter.grad is not None])
         if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
