@@ -90,8 +90,9 @@ def test_data_that_lacks_what_a_network_needs_is_told(told: Told) -> None:
     assert told("data=clocks") == f"network.num_classes needs data.num_classes, which is missing; {choices}"
 
 
-def test_callbacks_are_left_out_by_an_option(told: Told) -> None:
+def test_callbacks_and_loggers_are_left_out_by_an_option(told: Told) -> None:
     assert told("~callbacks") == "~callbacks: write callbacks=none, which leaves them out"
+    assert told("~logger") == "~logger: write logger=csv, metrics.csv alone"
 
 
 @pytest.mark.parametrize("value", ["[1", "{a", "adam,sgd"])

@@ -22,6 +22,7 @@ UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT) 
 # {words of an error of torch or Hydra: the message in its place}
 KNOWN = {
     "Could not delete 'callbacks'": "~callbacks: write callbacks=none, which leaves them out",
+    "Could not delete 'logger'": "~logger: write logger=csv, metrics.csv alone",
     "Expected more than 1 value per channel when training": (
         "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
     ),
