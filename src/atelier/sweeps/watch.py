@@ -103,7 +103,8 @@ class LiveTable(Lines):
             record, state = records[job.number], states[job.number]
             score = record.get("objective", {}).get("best")
             left = duration(self.time_left(job, record)) if state == "running" else ""
-            word = Text("pruned" if pruned(record) else state, style=COLOURS[state])
+            ended_early = state == "completed" and record.get("pruned")
+            word = Text("pruned" if ended_early else state, style=COLOURS[state])
             so_far = "" if score is None else f"{score:.4g}"
             table.add_row(str(job.number), *job.values.values(), word, progress(job, record), so_far, left)
         waiting = [Text(self.why, style="dim")] * bool(self.why)
@@ -155,14 +156,10 @@ def progress(job: Job, record: dict[str, Any]) -> str:
 
 
 def best(record: dict[str, Any]) -> str:
+    """The score of a completed run, which its search may have ended early."""
     objective = record["objective"]
     told = "" if objective["best"] is None else f"{objective['metric']} {objective['best']:.4g}"
-    return f"pruned at {told}" if pruned(record) else told
-
-
-def pruned(record: dict[str, Any]) -> bool:
-    """Whether its search ended a run early."""
-    return record.get("status") == "completed" and bool(record.get("pruned"))
+    return f"pruned at {told}" if record.get("pruned") else told
 
 
 def failure(record: dict[str, Any]) -> str:
