@@ -1,10 +1,12 @@
 """Builds docs/results.md, all claims of all studies with their verdicts, from the record and conf/study only."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier.figures.words import as_markdown, whole_number
+from atelier.report.notes import count
 from atelier.report.summary import line as row
 from atelier.report.summary import table_lines
 from atelier.report.table import settings_table
@@ -13,7 +15,6 @@ from atelier.results.runs import decide_all, hours, results_of
 from atelier.results.studies import Study, read_study, study_names
 from atelier.results.told import condition, hours_told
 from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
-from atelier.runs.overrides import key_of
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 
@@ -127,17 +128,26 @@ def of_what(results: Results) -> str:
     """The origin of the numbers: runs, hours, devices, precisions, commits, and overrides besides the study's."""
     records = results.records
     spent = hours_told(sum(map(hours, records)))
-    devices = sorted({str(record.get("device")) for record in records})
-    precisions = sorted({str(record.get("precision")) for record in records})
+    devices, precisions = (counted((str(r.get(key)) for r in records), len(records)) for key in ("device", "precision"))
     commits = sorted({str(record.get("git", "commit") or "")[:7] for record in records} - {""})
-    told = f"{len(records)} runs, {spent} hours on {', '.join(devices)}, precision {', '.join(precisions)}"
+    told = f"{len(records)} runs, {spent} hours on {devices}, precision {precisions}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
     told += " with changes" if any(record.get("git", "dirty") for record in records) else ""
-    varied = {*results.keys, *REPEATS, "study"}
-    typed = {f"{key}={value}" for record in records for key, value in record.overrides.items() if key not in varied}
     of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
-    reduced = sorted(one for one in typed if key_of(one) not in of_grid)
-    return f"{told}." + (f" With {', '.join(f'`{one}`' for one in reduced)}." if reduced else "")
+    known = {*results.keys, *REPEATS, *of_grid, "study", "trainer.precision"}
+    typed = [[f"`{key}={value}`" for key, value in one.overrides.items() if key not in known] for one in records]
+    reduced = counted(itertools.chain(*typed), len(records))
+    return f"{told}." + (f" With {reduced}." if reduced else "")
+
+
+def counted(values: Iterable[str], runs: int) -> str:
+    """The values, sorted, each with the number of its runs if these are not all `runs`.
+
+    >>> counted(["32-true", "bf16-mixed", "32-true"], 3), counted(["cpu", "cpu"], 2)
+    ('32-true (2 runs), bf16-mixed (1 run)', 'cpu')
+    """
+    found = sorted(Counter(values).items())
+    return ", ".join(value if n == runs else f"{value} ({count(n, 'run')})" for value, n in found)
 
 
 def claim_rows(one: Decided) -> Iterator[str]:
