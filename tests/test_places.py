@@ -27,3 +27,10 @@ def test_a_typed_interpolation_and_a_full_place_stay_as_they_are(compose: Compos
     config = compose("experiment=cats_gan", *typed)
     in_full(config)
     assert with_places(typed, config) == typed
+
+
+def test_a_relative_file_of_a_data_set_of_ones_own_is_made_full(compose: Compose) -> None:
+    config = compose("+data.file=tables/a.csv")
+    in_full(config)
+    assert config.data.file == str(Path.cwd() / "tables" / "a.csv")
+    assert with_places(["+data.file=tables/a.csv"], config) == [f"+data.file='{Path.cwd() / 'tables' / 'a.csv'}'"]

@@ -31,7 +31,7 @@ def with_places(overrides: Iterable[str], config: DictConfig) -> list[str]:
     """The overrides, with the places of a configuration that has them `in_full`; interpolations stay as they are."""
     told = []
     for override in overrides:
-        place = OmegaConf.select(config, key) if (key := key_of(override)) in PLACES else None
+        place = OmegaConf.select(config, key_of(override)) if key_of(override) in PLACES else None
         known = place is None or str(place) in override or "${" in override
-        told.append(override if known else f"{key}={quoted(place)}")
+        told.append(override if known else f"{override.partition('=')[0]}={quoted(place)}")  # with its + if it has one
     return told

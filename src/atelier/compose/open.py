@@ -51,7 +51,8 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
             config.data.changed = "refuse"  # data.changed=accept holds for this command only
         run = Run(folder, plain(config), changed)
     else:
-        build_data(config).check_source()
+        if config.sweep.folder is None:  # a sweep has checked its jobs
+            build_data(config).check_source()
         decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
