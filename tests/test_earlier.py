@@ -1,7 +1,7 @@
 """What an earlier version left, tests/fixtures/earlier, is tested, gone on with and reported by this one.
 
 Commit 3644f94 made the folders in another place: a run of two epochs, a grid of which job 1 was not begun, and a search
-of two trials.
+of two trials. What has another name since then has that name there, too.
 """
 
 import csv

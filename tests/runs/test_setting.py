@@ -13,7 +13,7 @@ from PIL import Image
 
 from atelier.callbacks.filters import Filters
 from atelier.callbacks.watcher import Watcher
-from atelier.runs.setting import ASIDE, LATER, RENAMED, REPEATS, is_aside, setting_hash, setting_of
+from atelier.runs.setting import ASIDE, LATER, REPEATS, is_aside, setting_hash, setting_of
 
 Compose = Callable[..., DictConfig]
 NODES = ("callbacks", "sweep.swept")  # keys that no word can stand for
@@ -66,12 +66,6 @@ def test_every_key_counts_but_repeats_watching_callbacks_and_those_on_the_one_li
     unknown = [key for key in ASIDE if not any(is_under(one, key) for one in seen)]
     others = ["trainer.benchmark", "trainer.detect_anomaly", "task.features.run"]
     assert unknown == others, "Lightning's own, which conf/ leaves at rest, and features under a second name"
-
-
-def test_no_key_has_the_earlier_name_of_another(everything: list[DictConfig]) -> None:
-    """Folders of earlier versions would be misread."""
-    for config in everything:
-        assert [earlier for earlier in RENAMED.values() if OmegaConf.select(config, earlier) is not None] == []
 
 
 def is_under(key: str, above: str) -> bool:

@@ -16,7 +16,6 @@ from atelier.errors import InputError, faults_of, not_among
 from atelier.figures.words import metric_words, number
 from atelier.runs.folder import RunFolder, attach, find, last_two, read_yaml
 from atelier.runs.rows import read_metrics
-from atelier.runs.setting import renamed
 from atelier.sweeps.records import Record, read_run
 
 if TYPE_CHECKING:  # what only reads a folder needs no torch
@@ -96,7 +95,7 @@ class FinishedRun:
         content = read_yaml(file)
         if not isinstance(content, dict) or "${" in str(content):  # it could read an environment variable
             raise InputError(f"{file} is no resolved configuration, as that of a run is, so it is not read")
-        return OmegaConf.create(renamed(content), flags={"readonly": True})
+        return OmegaConf.create(content, flags={"readonly": True})
 
     @property
     def metrics(self) -> Any:

@@ -23,7 +23,7 @@ from atelier.runs.manifest import MARKS, UNTESTED, Manifest
 from atelier.runs.overrides import key_of, merged
 from atelier.runs.provenance import rank
 from atelier.runs.run import Run
-from atelier.runs.setting import leaves, renamed, setting_hash, within
+from atelier.runs.setting import leaves, setting_hash, within
 from atelier.runs.trust import check_files, check_overrides
 
 ALONE = {"devices": 1, "num_nodes": 1, "strategy": "auto", "profiler": None}  # how a finished run is used again
@@ -204,7 +204,7 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
     for key, value in leaves(content):
         if "${" in str(value):  # it could read an environment variable of whoever opens the run
             raise InputError(f"{checkpoint or folder.config}: {key}={value}: a stored configuration is resolved")
-    config = OmegaConf.create(renamed(content))
+    config = OmegaConf.create(content)
     name_classifier(config, Manifest.read(folder.manifest).get("features") or {})
     check_targets(config)
     return config

@@ -28,7 +28,6 @@ from atelier.option_files import is_unreadable
 from atelier.project import VARIABLE, command, conf_of, read_environment
 from atelier.runs.folder import stamp
 from atelier.runs.lasting import Lasting
-from atelier.runs.setting import current
 
 composed_mode = Hydra.get_mode
 
@@ -80,7 +79,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         def program() -> None:
             read_environment(root)
             sys.stdout, sys.stderr = Lasting(sys.stdout), Lasting(sys.stderr)
-            sys.argv[1:] = with_plus(config_name, map(current, in_order(sys.argv[1:])))
+            sys.argv[1:] = with_plus(config_name, in_order(sys.argv[1:]))
             register_resolvers(root)
             with mistakes_told():
                 check_local(conf)

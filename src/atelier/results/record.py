@@ -16,7 +16,7 @@ from typing import Any
 from atelier.errors import InputError
 from atelier.report.groups import best_place, scores_of
 from atelier.results.thin import Wanted, thinned
-from atelier.runs.setting import REPEATS, current
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.records import Record
 
 RUNS, CURVES, FIGURES = "runs.csv", "curves.csv", "figures.csv"
@@ -173,7 +173,7 @@ def read_record(folder: Path) -> list[Recorded]:
         return []
     try:
         with (folder / RUNS).open(newline="", encoding="utf-8") as file:
-            columns, *rows = list(csv.reader(map(current, file)))
+            columns, *rows = list(csv.reader(file))
         if missing := [name for name in ALWAYS if name not in columns]:
             raise ValueError(f"{RUNS} lacks {', '.join(missing)}")
         curves = read_curves(folder / CURVES)

@@ -11,7 +11,6 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import nn
 
 from atelier.errors import InputError
-from atelier.runs.setting import renamed
 from atelier.runs.trust import check_plain
 
 
@@ -28,7 +27,7 @@ def open_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise InputError(f"{path} is a checkpoint of another program: it lacks a configuration")
     check_plain(content["config"], path)
-    return {**content, "config": renamed(content["config"])}
+    return content
 
 
 def load_safely(path: Path) -> Any:

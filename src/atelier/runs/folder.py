@@ -15,7 +15,6 @@ import yaml
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.overrides import typed
-from atelier.runs.setting import current
 from atelier.runs.trust import check_files
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads a configuration in 3 ms instead of 30 ms
@@ -178,7 +177,7 @@ def read_yaml(path: Path, only: str | None = None) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        text = current(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
         if only is not None:
             block = re.search(rf"^{re.escape(only)}:.*(\n([ -].*)?)*", text, re.MULTILINE)
             text = block.group() if block else ""

@@ -21,7 +21,6 @@ from atelier.runs.generators import State, random_state, seed_generators, set_ra
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.manifest import UNTESTED, Manifest
 from atelier.runs.rows import GAPS
-from atelier.runs.setting import renamed
 
 CONSULT_EVERY = 16  # steps between two collective checks of several processes for a signal
 
@@ -232,7 +231,7 @@ class Keeper(Checkpoint):
 
     def on_load_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         self.random = checkpoint.get("random") or []
-        takeover = Takeover(renamed(checkpoint["config"]), self.config)
+        takeover = Takeover(checkpoint["config"], self.config)
         if trainer.state.fn == "fit" and takeover.changes:
             self.takeover = takeover
             takeover.drop_what_does_not_fit(checkpoint)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from atelier.runs.rows import GAPS
-from atelier.runs.setting import current
 
 CONTROL = re.compile(r"\\u00(?:1b|9b)|[\x1b\x7f-\x9f]", re.IGNORECASE)  # a terminal's commands, also in JSON
 KINDS: dict[str, type] = {"seed": int, "changes": dict}
@@ -35,7 +34,7 @@ class Manifest:
         if not path.is_file():  # reading a pipe would wait for ever
             raise FileNotFoundError(f"{path}: there is no such file")
         try:
-            content = json.loads(CONTROL.sub("?", current(path.read_text(encoding="utf-8"))))
+            content = json.loads(CONTROL.sub("?", path.read_text(encoding="utf-8")))
         except RecursionError:
             raise ValueError("it is nested without limit") from None
         if not isinstance(content, dict):

@@ -11,7 +11,6 @@ run.json holds the hash as `config_hash`; a run of an earlier version keeps the 
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pydoc import locate
@@ -56,9 +55,6 @@ LATER: dict[str, Any] = {
     "task.encoding.whole_minutes": False,
 }
 HAD = {"task.average": "atelier.tasks.gan.GAN"}  # {key of LATER: the `_target_` that had it before}
-# {dotted key: its name in earlier versions}, the latest change last. The hash uses the earlier name. No new key may
-# have an earlier name, which old folders and commands contain.
-RENAMED = {"task.scheduler": "task.schedule"}
 
 
 def is_aside(key: str, varied: Iterable[str] = ()) -> bool:
@@ -81,32 +77,10 @@ def leaves(node: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]
 
 def setting_hash(config: DictConfig) -> str:
     """The hash of a setting: twelve hexadecimal digits, equal for all its runs."""
-    setting = renamed(setting_of(config), to_earlier=True)
+    setting = setting_of(config)
+    if "scheduler" in (task := setting.get("task") or {}):
+        task["schedule"] = task.pop("scheduler")  # its name in the hashes of docs/results
     return hashlib.sha256(json.dumps(setting, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def current(text: str) -> str:
-    """Replace earlier names of keys in a text, such as overrides or sweep.json, by the present names."""
-    for key, earlier in RENAMED.items():
-        text = re.sub(rf"(?<![\w./-]){re.escape(earlier)}(?![\w/-])", key, text)
-    return text
-
-
-def sources(group: str) -> list[str]:
-    """The groups of a configuration that hold the keys of `group`: itself, and those of its keys' earlier names."""
-    earlier = [old.partition(".")[0] for key, old in RENAMED.items() if within(key, group)]
-    return list(dict.fromkeys([group, *earlier]))
-
-
-def renamed(config: dict[str, Any], to_earlier: bool = False) -> dict[str, Any]:
-    """Rename the keys of a configuration in plain data from earlier to present names, or back with `to_earlier`."""
-    changes = list(RENAMED.items())
-    for key, earlier in reversed(changes) if to_earlier else changes:
-        (*above, old), (*beside, new) = (name.split(".") for name in ((key, earlier) if to_earlier else (earlier, key)))
-        node = reduce(lambda found, part: found.get(part) or {}, above, config)
-        if old in node:
-            reduce(lambda found, part: found.setdefault(part, {}), beside, config)[new] = node.pop(old)
-    return config
 
 
 def setting_of(config: DictConfig) -> dict[str, Any]:
@@ -121,7 +95,7 @@ def setting_of(config: DictConfig) -> dict[str, Any]:
     for key in REPEATS:
         if OmegaConf.select(masked, key) is not None:
             OmegaConf.update(masked, key, -1)  # a value that no run can have
-    varied = [bare(current(str(key))) for key in OmegaConf.select(config, "sweep.swept") or ()]
+    varied = [bare(str(key)) for key in OmegaConf.select(config, "sweep.swept") or ()]
     setting = without_aside(resolved(masked, config), varied)
     for key, before in LATER.items():
         (*above, name) = key.split(".")

@@ -11,7 +11,7 @@ from atelier.runs.folder import claimed, read_yaml
 from atelier.runs.manifest import CONTROL, Manifest
 from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
-from atelier.runs.setting import REPEATS, renamed, sources
+from atelier.runs.setting import REPEATS
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class Record:
         if self.folder is None or not (file := self.folder / "config.yaml").is_file():
             return {}
         if group not in self.groups:
-            parts = [read_yaml(file, one) or {} for one in sources(group)]
-            self.groups[group] = renamed({key: value for part in parts for key, value in part.items()})
+            self.groups[group] = read_yaml(file, group) or {}
         return self.groups[group]
 
     def value(self, key: str) -> str | None:
