@@ -11,13 +11,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import typed
-from atelier.callbacks.training_pictures import TrainingPictures
 from atelier.compose.build import check_targets
-from atelier.compose.targets import build, check, locate
+from atelier.compose.targets import build, check
 from atelier.errors import InputError
-from atelier.loggers.tensorboard import TensorBoard
-from atelier.loggers.wandb import Wandb
-from atelier.metrics import features
 
 Compose = Callable[..., DictConfig]
 Refused = Callable[[DictConfig, str], None]
@@ -153,20 +149,6 @@ def test_every_option_that_no_experiment_has_is_accepted(
 
 def test_the_default_configuration_is_accepted(compose: Compose) -> None:
     check_targets(compose())
-
-
-@pytest.mark.parametrize(
-    ("older", "now"),
-    [
-        ("atelier.compose.features.Pixels", features.Pixels),
-        ("atelier.compose.features.Inception", features.Inception),
-        ("atelier.callbacks.samples.Samples", TrainingPictures),
-        ("atelier.runs.wandb.Wandb", Wandb),
-        ("atelier.runs.tensorboard.TensorBoard", TensorBoard),
-    ],
-)
-def test_what_has_moved_is_found_under_the_name_that_older_runs_have(older: str, now: type) -> None:
-    assert locate("somewhere", older) is now
 
 
 def test_a_function_that_is_not_listed_names_where_to_list_it(refused: Refused) -> None:

@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from atelier.compose.features import how_to_make, trained_classifier, weights_crc32
-from atelier.compose.open import stored_config
+from atelier.compose.features import how_to_make, trained_classifier
 from atelier.compose.preflight import check_job
-from atelier.compose.targets import build
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder
 
 Run = Callable[..., Any]
 Small = dict[str, list[str]]
@@ -167,30 +163,6 @@ def test_runs_are_of_one_setting_if_the_weights_are_the_same_wherever_they_lie(
     other_weights({}, checkpoint)
     torch.save(checkpoint, path)
     assert setting(same) != setting(classifier)
-
-
-@pytest.mark.parametrize("path", ["features", "task.features"])
-@pytest.mark.parametrize("known", [True, False])
-def test_a_run_from_when_a_classifier_was_looked_for_opens_with_the_one_that_it_took(
-    compose: Callable[..., Any], classifier: Path, tmp_path: Path, path: str, known: bool
-) -> None:
-    took = weights_crc32(str(classifier))
-    config = compose("experiment=digits_vae", "trainer=cpu", f"paths.run={tmp_path}")
-    old = {"_target_": "atelier.compose.features.of_classifier", "experiment": "digits_features", "run": None}
-    config.features = {**old, "logs": "/logs", "data": "/data", "root": "/", "shape": [1, 8, 8]}
-    folder = RunFolder(tmp_path)
-    folder.config.write_text(OmegaConf.to_yaml(config, resolve=True))
-    folder.manifest.write_text(
-        json.dumps({"features": {"run": str(classifier), "weights_crc32": took}} if known else {})
-    )
-    node = OmegaConf.select(stored_config(folder), path)
-    if known:
-        assert build(node).identity["weights_crc32"] == took
-        with pytest.raises(InputError, match="the scores began with the weights"):
-            build(OmegaConf.merge(node, {"crc32": "0badc0de"}))
-    else:
-        with pytest.raises(InputError, match=r"^features\.run=None: there is no run in this folder$"):
-            build(node)
 
 
 @pytest.fixture

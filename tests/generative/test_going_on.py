@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -72,29 +71,6 @@ def test_a_stopped_run_resumes_to_the_same_metrics_and_weights(
     assert found["raw_weights"].keys() == wanted["raw_weights"].keys()
     for name, value in wanted["raw_weights"].items():
         assert torch.equal(found["raw_weights"][name], value), name
-
-
-def test_an_average_that_an_earlier_version_kept_beside_the_generator_is_used_and_goes_on(
-    run_verb: Run, tmp_path: Path, settings: Small, whole: Callable[[str], Path]
-) -> None:
-    """Its checkpoints hold the weights of the generator in its place, and the average as a network of its own."""
-    generator, runs = "network.generator.", [tmp_path / "earlier", tmp_path / "now"]
-    for run in runs:
-        shutil.copytree(whole("gan"), run)
-    for file in (runs[0] / "checkpoints").glob("*.ckpt"):
-        content = torch.load(file, weights_only=True)
-        state = content["state_dict"]
-        means = {name.replace(generator, "average."): state[name] for name in state if name.startswith(generator)}
-        raw = content.pop("raw_weights", {name: torch.zeros_like(state[name]) for name in state if generator in name})
-        torch.save({**content, "state_dict": {**state, **raw, **means}}, file)
-    for run in runs:
-        outcome = run_verb("eval", f"run={run}", "trainer=cpu", "+callbacks=quality", logs=tmp_path)
-        assert (outcome.code, outcome.err) == (0, "")
-        outcome = run_verb("train", f"resume={run}", "trainer.max_epochs=4", logs=tmp_path)
-        assert (outcome.code, outcome.err) == (0, "")
-    for name in ("evaluation/test/figures/quality.json", "metrics.csv"):
-        assert (runs[0] / name).read_text() == (runs[1] / name).read_text()
-    assert len((runs[0] / "metrics.csv").read_text().splitlines()) > 4
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def report(made_up_sweep: Callable[..., Path], tmp_path_factory: pytest.TempPath
         seeds=(0, 1),
         change=change,
         study="a_study",
-        presentation={"question": f"Which? {EVIL}", "claim": "The middle one."},
+        presentation={"question": f"Which? {EVIL}", "claims": [{"says": "The middle one."}]},
     )
     write_report([sweep])
     return sweep / "report.html"

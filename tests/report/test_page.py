@@ -36,7 +36,7 @@ def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
     made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
 ) -> None:
     """Its title, question, claim and command, a value, a device, an error; the note on several commits."""
-    told = {"title": EVIL, "question": EVIL, "claim": EVIL}
+    told = {"title": EVIL, "question": EVIL, "claims": [{"says": EVIL}]}
 
     def change(values: dict[str, str], seed: int) -> dict[str, Any]:
         failed = {"status": "failed", "error": {"type": "RuntimeError", "message": EVIL}} if seed == 2 else {}
@@ -54,7 +54,7 @@ def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
 
 
 def test_no_text_of_a_study_is_markup_in_the_summary(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
-    told = {"title": "*All* | <b>", "question": "a * b < c?", "claim": "_target_ `*kept*` of a_b"}
+    told = {"title": "*All* | <b>", "question": "a * b < c?", "claims": [{"says": "_target_ `*kept*` of a_b"}]}
     grid = {"optimizer": ["sgd", "[*a*|b]"]}
     write_report([made_up_sweep(tmp_path / "s", grid, accuracy, study="a_study", presentation=told)])
     text = (tmp_path / "s" / "summary.md").read_text()

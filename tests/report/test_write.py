@@ -44,7 +44,7 @@ def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path_factory: pytest.Tem
         study="the_study",
         budget="quick",
         quick={"trainer.max_epochs": 2, "seed": [0, 1]},
-        presentation={"title": "A study", "question": "Which one?", "claim": "Adam | of course."},
+        presentation={"title": "A study", "question": "Which one?", "claims": [{"says": "Adam | of course."}]},
     )
 
 

@@ -66,17 +66,6 @@ def test_it_holds_for_one_command(run_verb: Run, ended: Path, tmp_path: Path) ->
     assert content(folder)["epochs"] == 2
 
 
-def test_one_that_an_earlier_version_kept_is_of_one_command_too(run_verb: Run, ended: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(ended, tmp_path / "run"))
-    told = content(folder)
-    (folder / "run.json").write_text(json.dumps({**told, "overrides": [*told["overrides"], "train=false"]}))
-    config = yaml.safe_load((folder / "config.yaml").read_text())
-    (folder / "config.yaml").write_text(yaml.safe_dump({**config, "train": False}))
-    assert run_verb("train", f"resume={folder}", "trainer.max_epochs=2").code == 0
-    assert content(folder)["epochs"] == 2
-    assert "train=false" not in content(folder)["overrides"]
-
-
 def test_it_takes_no_other_setting_which_nothing_would_train(run_verb: Run, ended: Path) -> None:
     before = (ended / "run.json").read_bytes()
     refused = run_verb("train", f"resume={ended}", "train=false", "trainer.max_epochs=4")

@@ -9,8 +9,7 @@ CLASSES = {
     "lightning.pytorch.callbacks.weight_averaging.WeightAveraging": AVERAGE,
     "lightning.pytorch.callbacks.stochastic_weight_avg.StochasticWeightAveraging": AVERAGE,
     "lightning.pytorch.callbacks.checkpoint.Checkpoint": SAVE,
+    "lightning.pytorch.callbacks.early_stopping.EarlyStopping": STOP,
 }
-# The same, for new runs only: a run of an earlier version may have it.
-LATER = {"lightning.pytorch.callbacks.early_stopping.EarlyStopping": STOP}
 # {option of `callbacks` in other templates: what to type}
 OPTIONS = {"early_stopping": STOP, "ema": AVERAGE, "weight_averaging": AVERAGE, "model_checkpoint": SAVE}

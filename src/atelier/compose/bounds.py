@@ -68,14 +68,14 @@ def stated_for(target: Callable[..., Any], table: Mapping[str, Mapping[str, Any]
     return {key: hint for name in reversed(names_of(target)) for key, hint in table.get(name, {}).items()}
 
 
-def check_allowed(path: str, target: Callable[..., Any], refused: Mapping[str, str] = REFUSED) -> None:
+def check_allowed(path: str, target: Callable[..., Any]) -> None:
     """
     Raises:
         InputError: if a run cannot have an object of that class.
     """
     for name in names_of(target):
-        if name in refused:
-            raise InputError(f"{path}: a run has no {target.__name__}: {refused[name]}")
+        if name in REFUSED:
+            raise InputError(f"{path}: a run has no {target.__name__}: {REFUSED[name]}")
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:

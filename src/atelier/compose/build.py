@@ -13,13 +13,11 @@ from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from atelier.arguments import MISSING, UnknownArgument, check_arguments, signature_of
-from atelier.callbacks import instead
 from atelier.callbacks.patience import Patience
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
-from atelier.compose.bounds import check_allowed
 from atelier.compose.features import check_features
-from atelier.compose.targets import build, check, locate, make, nodes, parts, plain
+from atelier.compose.targets import build, check, locate, make, parts, plain
 from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.words import better
@@ -81,9 +79,6 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
-    new = OmegaConf.masked_copy(config, [] if config.resume else "callbacks")
-    for path, node in nodes(OmegaConf.to_container(new)):
-        check_allowed(path, locate(path, node["_target_"]), instead.LATER)
     check_measuring(config, overrides)
     check_features(config)
     settle(config)

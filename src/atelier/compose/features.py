@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +85,6 @@ def trained_classifier(
         "test_accuracy": manifest["test"].get("accuracy"),
     }
     return Classifier(network, learnt["mean"], learnt["std"], identity)
-
-
-def name_classifier(config: DictConfig, scored_by: Mapping[str, Any]) -> None:
-    """Update the configuration of a run of an earlier version: name the classifier that the run found by itself."""
-    for node in (config, config.task):
-        if OmegaConf.select(node, "features._target_") == f"{__name__}.of_classifier":
-            kept = {key: node.features[key] for key in ("experiment", "shape")}
-            named = {"run": scored_by.get("run"), "crc32": scored_by.get("weights_crc32"), "data_set": None}
-            node.features = {"_target_": f"{__name__}.trained_classifier", **kept, **named, "source": "fake"}
 
 
 def weights_crc32(run: str | None) -> str | None:

@@ -11,7 +11,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from atelier.compose.build import ALL, build_data, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE, absent_group
-from atelier.compose.features import name_classifier
 from atelier.compose.targets import locate, plain
 from atelier.errors import InputError
 from atelier.places import in_full, with_places
@@ -80,10 +79,10 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
 
 
 def own_overrides(folder: RunFolder) -> list[str]:
-    """The checked overrides of a run; a train=false in one that trained is of a test, by an earlier version."""
+    """The overrides of a run, checked."""
     manifest = Manifest.read(folder.manifest)
     check_overrides(manifest["overrides"], folder.manifest)
-    return [one for one in manifest["overrides"] if key_of(one) != "train" or not manifest["steps"]]
+    return list(manifest["overrides"])
 
 
 def to_resume(config: DictConfig) -> RunFolder:
@@ -102,7 +101,6 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
     """
     stored = config = stored_config(folder)
     manifest, typed = Manifest.read(folder.manifest), own_overrides(folder)
-    stored.train = folder.trains()
     then, now = ({key_of(override): override for override in given} for given in (typed, overrides))
     new = [override for key, override in now.items() if key != "resume" and then.get(key) != override]
     if any(within(key_of(override), "start") for override in new):
@@ -205,6 +203,5 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
         if "${" in str(value):  # it could read an environment variable of whoever opens the run
             raise InputError(f"{checkpoint or folder.config}: {key}={value}: a stored configuration is resolved")
     config = OmegaConf.create(content)
-    name_classifier(config, Manifest.read(folder.manifest).get("features") or {})
     check_targets(config)
     return config

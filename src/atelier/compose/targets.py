@@ -53,14 +53,6 @@ NAMED = (
     "torch.nn.init",
 )
 
-# {old path that stored configurations name: new path}
-MOVED = {
-    **{f"atelier.compose.features.{name}": f"atelier.metrics.features.{name}" for name in ("Pixels", "Inception")},
-    "atelier.callbacks.samples.Samples": "atelier.callbacks.training_pictures.TrainingPictures",
-    "atelier.runs.wandb.Wandb": "atelier.loggers.wandb.Wandb",
-    "atelier.runs.tensorboard.TensorBoard": "atelier.loggers.tensorboard.TensorBoard",
-}
-
 
 def plain(config: DictConfig) -> dict[str, Any]:
     """A configuration as a dictionary of plain Python data, with its interpolations resolved."""
@@ -163,7 +155,7 @@ def locate(path: str, name: Any) -> Any:
     if not isinstance(name, str) or not within(name):
         told = f"not allowed. A configuration builds from: {', '.join(allowed())}"
         raise InputError(f"{path}._target_={name}: {told}; trusted, in pyproject.toml, adds packages of your own")
-    parts = MOVED.get(name, name).split(".")
+    parts = name.split(".")
     found: Any = None
     split = 0
     for split in range(len(parts) - 1, 0, -1):  # the rest may lead into a class

@@ -31,9 +31,8 @@ def texts(results: Results) -> list[tuple[str, str]]:
 
 
 def asked(study: dict[str, Any]) -> list[tuple[str, str]]:
-    """The question and the claims of a study, each with its heading; an earlier sweep stores a text `claim`."""
-    claims = study.get("claims") or [{"says": study.get("claim")}]
-    told = [("Question", study.get("question")), *(("Claim", one.get("says")) for one in claims)]
+    """The question and the claims of a study, each with its heading."""
+    told = [("Question", study.get("question")), *(("Claim", one.get("says")) for one in study.get("claims") or [])]
     return [(word, str(text).strip()) for word, text in told if text]
 
 

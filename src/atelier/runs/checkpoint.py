@@ -86,8 +86,6 @@ def load_weights(task: lightning.LightningModule, path: Path) -> None:
 
 def check_fits(task: nn.Module, checkpoint: dict[str, Any], path: Path) -> None:
     """Raise InputError if names or shapes of the checkpoint's tensors differ from the task's."""
-    if convert := getattr(task, "convert_earlier", None):
-        convert(checkpoint)
     own = {name: tuple(tensor.shape) for name, tensor in task.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
     if own == found:

@@ -41,10 +41,6 @@ class RunFolder:
             raise InputError(f"checkpoint={name}: there is no file {path}")
         return path
 
-    def trains(self) -> bool:
-        """Whether the run trains, also where a command only tests it (train=false), which earlier versions kept."""
-        return (read_yaml(self.config, "train") or {}).get("train") or bool(Manifest.read(self.manifest)["steps"])
-
 
 def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
     """Create a run folder: `path`, or `logs/runs/<experiment>/<stamp>` with a new stamp.

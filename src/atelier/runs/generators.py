@@ -37,8 +37,7 @@ def set_random_state(state: State, device: torch.device) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if device.type in state and device.type != "cpu":
         getattr(torch, device.type).set_rng_state(state[device.type].cpu())
-    if "numpy" in state:  # checkpoints of earlier versions lack NumPy's and Python's states
-        keys, *rest = state["numpy"]
-        np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))
-        version, words, gauss = state["python"]
-        random.setstate((version, tuple(words.tolist()), gauss))
+    keys, *rest = state["numpy"]
+    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))

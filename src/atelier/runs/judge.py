@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, NopPruner
+from optuna.pruners import BasePruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
@@ -61,8 +61,7 @@ class Judge:
     @cached_property
     def study(self) -> optuna.Study:
         node = json.loads((self.folder / "sweep.json").read_text(encoding="utf-8"))["search"]["pruner"]
-        pruner = self.build(node) if isinstance(node, dict) else NopPruner()  # earlier versions stored a name
-        return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=pruner)
+        return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=self.build(node))
 
 
 def open_journal(folder: Path) -> JournalStorage:

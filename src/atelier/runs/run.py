@@ -31,7 +31,7 @@ from atelier.project import command, project_root
 from atelier.runs import provenance
 from atelier.runs.changes import has_ended
 from atelier.runs.checkpoint import check_fits, open_checkpoint
-from atelier.runs.folder import RunFolder, claim, write_yaml
+from atelier.runs.folder import RunFolder, claim, read_yaml, write_yaml
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import UNENDED, Manifest, untrained
@@ -66,7 +66,9 @@ class Run:
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
         self.before = self.manifest.content  # of run.json, when this command began
-        self.tests_alone = not config["train"] and folder.trains()  # whether it only tests a run that trains
+        self.tests_alone = (
+            not config["train"] and read_yaml(folder.config, "train")["train"]
+        )  # whether it only tests a run that trains
         if resumed is not None and (threads := self.manifest.get("threads")):
             torch.set_num_threads(threads)
             os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that this one starts

@@ -4,7 +4,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class Search:
 
     def __init__(self, sweep: Sweep, check: Check) -> None:
         self.sweep, self.check, about = sweep, check, sweep.manifest
-        self.options = Options(**{key.name: sweep.search[key.name] for key in fields(Options)})  # old sweeps hold more
+        self.options = Options(**sweep.search)
         self.space = Space(about["command"], about["presentation"], about["budget"])
         mend(sweep.path)
         self.storage = open_journal(sweep.path)

@@ -16,7 +16,6 @@ from atelier.arguments import check_arguments
 from atelier.compose.preflight import check_job
 from atelier.compose.targets import check, plain
 from atelier.errors import InputError
-from atelier.project import conf_of, find, project_root
 from atelier.sweeps.grid import by_key
 from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.search import Options, Search
@@ -65,21 +64,10 @@ def resumed(config: DictConfig, arguments: Sequence[str], options: Mapping[str, 
     before, now = (" ".join(sorted(by_key(command).values())) for command in (sweep.manifest["command"], arguments))
     if now and now != before:
         raise InputError(f"{sweep.path} is another search, so it is not resumed:\n  was {before}\n  now {now}")
-    search = checked({**as_nodes(sweep.search, conf_of(project_root())), **options})
+    search = checked({**sweep.search, **options})
     take_up(sweep, config, check_a_job, search=asdict(search))
     print(f"{sweep.path}: going on to {search.trials} trials", flush=True)
     return sweep
-
-
-def as_nodes(search: Mapping[str, Any], conf: Path) -> dict[str, Any]:
-    """The stored options; earlier versions stored names of sampler and pruner, and their arguments separately."""
-    options = {key: value for key, value in search.items() if not key.endswith("_options")}
-    for part in ("sampler", "pruner"):
-        if isinstance(name := options[part], str):
-            file = find(conf, f"hydra/sweeper/{part}/{name}.yaml")  # none.yaml does not exist: no pruner
-            node: Any = OmegaConf.to_object(OmegaConf.load(file)) if file.exists() else None
-            options[part] = node and {**node, **(search[f"{part}_options"] or {})}
-    return options
 
 
 def checked(given: Mapping[str, Any]) -> Options:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 from atelier.losses.adversarial import LOSSES, gradient_penalty
 from atelier.metrics.mean import Mean
-from atelier.tasks.average import RAW
 from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.manual import ManualTask
 
@@ -106,14 +105,6 @@ class GAN(ManualTask, GenerativeTask):
 
     def averaged_part(self) -> nn.Module:
         return self.generator
-
-    def convert_earlier(self, checkpoint: dict[str, Any]) -> None:
-        """The average stood beside the generator, and is in its place now."""
-        state = checkpoint["state_dict"]
-        moved = {key: key.replace("average.", "network.generator.", 1) for key in state if key.startswith("average.")}
-        if moved:
-            checkpoint[RAW] = {key: state[key] for key in moved.values()}
-            state.update({key: state.pop(earlier) for earlier, key in moved.items()})
 
     def noise(self, count: int) -> Tensor:
         return torch.randn(count, self.latent_size, device=self.device, dtype=torch.float32)

@@ -263,11 +263,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         """Save each process's metrics of an unfinished epoch, so that the run can resume in its middle."""
         save_metrics(self, checkpoint)
 
-    def convert_earlier(self, checkpoint: dict[str, Any]) -> None:
-        """Convert a checkpoint of an earlier version, in a subclass that had other tensors then."""
-
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.convert_earlier(checkpoint)
         if self._trainer is not None and self.trainer.state.fn == "fit":
             go_on(checkpoint)
             load_metrics(self, checkpoint)

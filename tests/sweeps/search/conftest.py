@@ -1,18 +1,18 @@
 """Searches whose trials end as they are told, without trainings."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import yaml
 
 from atelier.sweeps.local import Limits, Local
 from atelier.sweeps.run import Loop
 from atelier.sweeps.search import Search
 from atelier.sweeps.search_space import Space
-from atelier.sweeps.search_start import as_nodes
 from atelier.sweeps.sweep import Job, Sweep
 
 CONF = Path(__file__).parents[3] / "conf" / "hydra" / "sweeper"
@@ -34,17 +34,25 @@ def facts(overrides: list[str]) -> dict[str, Any]:
     return {**known, "gpus": 0, "epochs": 1, "objective": {"metric": "val/loss", "mode": "min"}}
 
 
-def search_in(folder: Path, *arguments: str, mode: str = "min", **options: Any) -> Search:
+def node(part: str, name: str | None, options: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The sampler or pruner of that name in conf/, with these options."""
+    file = CONF / part / f"{name}.yaml"
+    return {**yaml.safe_load(file.read_text()), **(options or {})} if name else None
+
+
+def search_in(
+    folder: Path,
+    *arguments: str,
+    mode: str = "min",
+    sampler: str = "tpe",
+    sampler_options: Mapping[str, Any] | None = None,
+    pruner: str | None = None,
+    pruner_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Search:
     """A search in `folder`, a new one or the one that is there already; sampler and pruner by their names in conf/."""
-    known = {
-        "trials": 20,
-        "seed": 0,
-        "sampler": "tpe",
-        "sampler_options": None,
-        "pruner": "none",
-        "pruner_options": None,
-    }
-    search = as_nodes({**known, **options}, CONF)
+    nodes = {"sampler": node("sampler", sampler, sampler_options), "pruner": node("pruner", pruner, pruner_options)}
+    search = {"trials": 20, "seed": 0, **nodes, **options}
     if folder.exists():
         sweep = Sweep.open(str(folder), Path())
         sweep.manifest.update(search=search)

@@ -82,10 +82,3 @@ def test_the_journal_is_read_by_optuna_itself(search: Make, run_all: Any) -> Non
     run_all(one := search(trials=3))
     (name,) = optuna.get_all_study_names(storage=open_journal(one.sweep.path))
     assert len(optuna.load_study(study_name=name, storage=open_journal(one.sweep.path)).trials) == 3
-
-
-def test_a_search_of_an_earlier_version_goes_on(search: Make, run_all: Any) -> None:
-    """Its sweep.json has names of sampler and pruner, with the arguments beside them."""
-    run_all(one := search(trials=2))
-    one.sweep.manifest.update(search={"sampler": "tpe", "sampler_options": None, "pruner": "none"})
-    assert len(run_all(search(trials=3))) == 1

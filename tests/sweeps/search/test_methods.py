@@ -12,7 +12,7 @@ import yaml
 
 from atelier.errors import InputError
 from atelier.sweeps.search import Search
-from atelier.sweeps.search_start import as_nodes, checked
+from atelier.sweeps.search_start import checked
 
 Make = Callable[..., Search]
 CONF = Path(__file__).parents[3] / "conf" / "hydra" / "sweeper"
@@ -99,13 +99,3 @@ def test_a_wrong_option_is_told(given: dict[str, Any], told: str) -> None:
 
 def test_a_seed_that_is_null_is_drawn() -> None:
     assert checked(options(seed=None)).seed != checked(options(seed=None)).seed
-
-
-def test_names_of_an_earlier_version_are_read_as_nodes() -> None:
-    """They stand in the sweep.json of a search that began then, and which may be resumed now."""
-    old = {"trials": 5, "seed": 0, "sampler": "nsga2", "sampler_options": {"population_size": 3}}
-    found = as_nodes({**old, "pruner": "median", "pruner_options": None}, CONF)
-    assert (found["sampler"]["population_size"], found["sampler"]["crossover_prob"]) == (3, 0.9)
-    assert found["pruner"]["_target_"] == "optuna.pruners.MedianPruner"
-    assert as_nodes({**old, "pruner": "none", "pruner_options": None}, CONF)["pruner"] is None
-    assert checked(found) == checked(as_nodes(found, CONF))

@@ -59,8 +59,8 @@ def test_a_run_that_goes_on_after_its_search_is_not_judged(judged: Callable[[int
 
 
 def test_a_job_is_told_its_trial_only_if_the_search_prunes(tmp_path: Path, search_in: Make) -> None:
-    for pruner, told in (("none", False), ("median", True)):
-        one = search_in(tmp_path / pruner, trials=1, pruner=pruner)
+    for pruner, told in ((None, False), ("median", True)):
+        one = search_in(tmp_path / str(told), trials=1, pruner=pruner)
         (job,) = one.jobs()
         assert ("sweep.trial=0" in one.sweep.arguments(job)) is told
 
