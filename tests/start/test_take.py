@@ -1,10 +1,13 @@
 """Tensors of equal name and shape are taken into a network; the others are named."""
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
 from atelier.errors import InputError
 from atelier.start.take import take
@@ -88,3 +91,43 @@ def test_a_file_of_which_nothing_fits_is_refused_with_a_name_of_each_side() -> N
     told = r"(?s)weights\.pth: none of its 1 tensors.*conv\.weight \[8, 3\].* 0\.weight \[5, 4\]"
     with pytest.raises(InputError, match=told):
         take(network(), {"conv.weight": torch.ones(8, 3)}, FILE)
+
+
+# ---------------------------------------------------------------------- torchvision's earlier names
+
+
+def vision_transformer() -> nn.Module:
+    return models.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32)
+
+
+def densenet() -> nn.Module:
+    return models.DenseNet(4, (2, 1), 8, num_classes=10)
+
+
+COUNTS = "num_batches_tracked"  # which files of that time lack
+EARLIER = [
+    (vision_transformer, r"mlp\.(0|3)\.", lambda found: f"mlp.linear_{1 + int(found[1]) // 3}."),
+    (densenet, r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2"),
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "model."])
+@pytest.mark.parametrize(("make", "now", "then"), EARLIER)
+def test_files_with_torchvisions_earlier_names_are_taken_as_torchvision_takes_them(make, now, then, prefix) -> None:
+    tensors = {name: one for name, one in make().state_dict().items() if not name.endswith(COUNTS)}
+    published = {re.sub(now, then, name): tensor for name, tensor in tensors.items()}
+    made, reference = make(), make()
+    if make is densenet:
+        weights = SimpleNamespace(get_state_dict=lambda **_: dict(published))
+        models.densenet._load_state_dict(reference, weights, progress=False)
+    else:
+        reference.load_state_dict(published)
+    taken = take(made, {prefix + name: tensor for name, tensor in published.items()}, FILE)
+    assert ([name for name in taken.missing if not name.endswith(COUNTS)], taken.left_over) == ([], [])
+    own = made.state_dict()
+    assert all(torch.equal(own[name], tensor) for name, tensor in reference.state_dict().items())
+
+
+def test_a_network_whose_own_names_look_like_earlier_ones_takes_its_own() -> None:
+    made = nn.ModuleDict({"mlp": nn.ModuleDict({"linear_1": nn.Linear(2, 2), "linear_2": nn.Linear(2, 2)})})
+    assert take(made, filled(made), FILE).missing == []

@@ -1,5 +1,6 @@
 """Takes tensors of equal name and shape into a network, and tells which were taken and which not."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,13 @@ from torch import Tensor, nn
 from atelier.errors import InputError
 
 PREFIXES = ("", "network.", "model.", "module.")  # before the names: of no one, Atelier, other Lightning code, DDP
+# {part of a name in torchvision's files of DenseNets and vision transformers, which earlier versions wrote: its present
+# form}
+EARLIER = {
+    r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)": r"\1",
+    r"(?<=mlp\.)linear_1(?=\.)": "0",
+    r"(?<=mlp\.)linear_2(?=\.)": "3",
+}
 FEW = 3  # names in a line
 
 
@@ -81,10 +89,18 @@ def take(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> Taken
 def best_named(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights under one of PREFIXES, without it: the one with which most of them fit."""
     named = [
-        {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+        {present(name.removeprefix(prefix), own): tensor for name, tensor in weights.items() if name.startswith(prefix)}
         for prefix in PREFIXES
     ]
     return max(named, key=lambda one: sum(name in own and alike(own[name], one[name]) for name in one))
+
+
+def present(name: str, own: Mapping[str, Tensor]) -> str:
+    """The name without a part of EARLIER, if the network's `own` tensors are named so."""
+    found = name
+    for earlier, now in EARLIER.items():
+        found = re.sub(earlier, now, found)
+    return found if found in own else name
 
 
 def alike(own: Tensor, found: Tensor) -> bool:
