@@ -71,6 +71,20 @@ def test_runs_are_chosen(several: list[Path]) -> None:
         assert names(atelier.runs(where=where)) == found, where
 
 
+def test_a_list_equals_each_of_its_items_as_in_a_condition_in_words(left: Left) -> None:
+    left("run", "one", tags=["paper", "baseline"])
+    left("run", "two", tags=["paper"])
+    left("run", "three", tags=[])
+    choices: list[tuple[dict[str, Any], str, set[str]]] = [
+        ({"tags": "paper"}, "tags=paper", {"one", "two"}),
+        ({"tags": "baseline"}, "tags=baseline", {"one"}),
+        ({"tags": ["paper"]}, "tags=['paper']", {"two"}),
+        ({"network.hidden": 4}, "network.hidden=4", {"one", "two", "three"}),
+    ]
+    for where, words, found in choices:
+        assert set(names(atelier.runs(where=where))) == set(names(atelier.runs(where=words))) == found, where
+
+
 def test_runs_of_an_experiment(several: list[Path]) -> None:
     assert names(atelier.runs(experiment="mnist_mlp")) == ["three"]
     assert names(atelier.runs(experiment="default")) == ["two", "one"]

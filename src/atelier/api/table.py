@@ -6,7 +6,7 @@ from typing import Any
 from atelier.api.frame import frame
 from atelier.api.project import conf_folder, logs_folder
 from atelier.compare.listing import last_change, records_in
-from atelier.compare.where import check_known, matching, setting_value, value_of
+from atelier.compare.where import check_known, equal, matching, setting_value, value_of
 from atelier.compose.explain import options
 from atelier.errors import InputError, not_among
 from atelier.sweeps.aggregate import typed
@@ -24,8 +24,8 @@ def runs(experiment: str | None = None, where: Mapping[str, Any] | str | None = 
     Args:
         experiment: only runs of this experiment; of runs without one, the name is "default".
         where: {dotted key of the configuration or of run.json: wanted value, or function of the value}; only runs for
-            which all of them hold. A function is not asked about runs that have no such value. Or a condition in
-            words, see `atelier.compare.where.Condition`.
+            which all of them hold. A list, such as `tags`, equals each of its items. A function is not asked about
+            runs that have no such value. Or a condition in words, see `atelier.compare.where.Condition`.
 
     Returns:
         A pandas frame; without pandas, a list of dictionaries.
@@ -74,4 +74,4 @@ def row(record: Record, keys: Iterable[str]) -> dict[str, Any]:
 def matches(found: Any, wanted: Any) -> bool:
     if callable(wanted):
         return found is not None and bool(wanted(found))
-    return bool(found == (list(wanted) if isinstance(wanted, tuple) else wanted))
+    return equal(found, list(wanted) if isinstance(wanted, tuple) else wanted)

@@ -84,10 +84,14 @@ class Condition:
         assert isinstance(node, ast.Compare)
         found, wanted, order = value_of(record, self.key(node.left)), self.value(node.comparators[0]), node.ops[0]
         if isinstance(order, (ast.Eq, ast.NotEq)):
-            equal = found == wanted or (isinstance(found, list) and wanted in found)
-            return equal == isinstance(order, ast.Eq)
+            return equal(found, wanted) == isinstance(order, ast.Eq)
         alike = all(isinstance(one, (int, float)) for one in (found, wanted)) or type(found) is type(wanted) is str
         return alike and ORDERS[type(order)](found, wanted)
+
+
+def equal(found: Any, wanted: Any) -> bool:
+    """Whether a run's value is the wanted one, or a list with it."""
+    return bool(found == wanted or (isinstance(found, list) and wanted in found))
 
 
 def matching(records: Sequence[Record], where: str) -> list[Record]:
