@@ -84,10 +84,10 @@ def named(inputs: Any) -> Any:
 def name_of(one: Any) -> Any:
     """
     Raises:
-        InputError: for an array among several inputs.
+        InputError: for an array among several inputs, or an object that is no name, such as an opened image.
     """
-    if isinstance(one, (Tensor, np.ndarray)):
-        raise InputError("inputs: a list holds files or texts; several arrays are given as one, (N, …)")
+    if not isinstance(one, (str, bytes, os.PathLike, int, float, np.generic, type(None))):
+        raise InputError(f"inputs: {type(one).__name__} is no file or text; several arrays are given as one, (N, …)")
     return os.fsdecode(one) if isinstance(one, (bytes, os.PathLike)) else one
 
 
