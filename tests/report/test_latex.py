@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from atelier.compare.latex import latex
+from atelier.compare.latex import cell, latex
 from atelier.errors import InputError
+from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, aggregate
 
 Sweep = Callable[..., Path]
@@ -51,6 +52,22 @@ def test_rows_and_columns_are_values_of_keys_numbers_by_size(results: Results) -
         rf"adam\_50\% & 0.750 {small} & \textbf{{0.840}} {small}",
     ]
     assert text.startswith("% test accuracy, n = 2.")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([-89.1, -89.3], r"$-$89.20 {\scriptsize $\pm$ 0.14}"),  # as a log-likelihood is
+        ([-1234.0], r"$-$1,234"),
+        ([3e-7], "3e$-$07"),
+    ],
+)
+def test_a_negative_number_has_a_minus_and_no_hyphen(values: list[float], shown: str) -> None:
+    assert cell(Statistic.of(values), bold=False) == shown
+    assert (
+        cell(Statistic.of(values), bold=True)
+        == rf"\textbf{{{shown.split(' ')[0]}}}" + shown[len(shown.split(" ")[0]) :]
+    )
 
 
 def test_without_columns_each_setting_is_a_row(results: Results) -> None:

@@ -144,10 +144,10 @@ def best(results: Results, metric: str, settings: Sequence[Setting]) -> Setting 
 def cell(found: Statistic, bold: bool) -> str:
     if found.mean is None:
         return "--"
-    mean, _, deviation = number(found.mean, found.std).partition(" ± ")
+    mean, _, deviation = number(found.mean, found.std).replace("-", "−").partition(" ± ")
     shown = escape(mean) if math.isfinite(found.mean) else "--"
     shown = rf"\textbf{{{shown}}}" if bold else shown
-    return rf"{shown} {{\scriptsize $\pm$ {deviation}}}" if deviation else shown
+    return rf"{shown} {{\scriptsize $\pm$ {escape(deviation)}}}" if deviation else shown
 
 
 def escape(words: str) -> str:
