@@ -7,7 +7,7 @@ import pytest
 import wandb
 import yaml
 
-from atelier.loggers.labels import TAG_LENGTH, Labels, read_labels
+from atelier.loggers.labels import NAME_LENGTH, TAG_LENGTH, TYPE_LENGTH, Labels, read_labels
 from atelier.loggers.wandb import Wandb
 
 
@@ -74,7 +74,26 @@ def test_a_tag_is_no_longer_than_wandb_allows(tmp_path: Path, length: int) -> No
     found = labels(tmp_path, sweep("network.hidden"), [f"network.hidden={'7' * length}"])
     (tag,) = found.tags
     assert tag == f"network.hidden={'7' * length}"[:TAG_LENGTH]
-    assert found.setting == f"network.hidden={'7' * length} (c0ffee)"
+
+
+@pytest.mark.parametrize("keys", [1, 2, 9])
+def test_a_job_type_and_a_name_are_no_longer_than_wandb_allows_and_tell_runs_apart(tmp_path: Path, keys: int) -> None:
+    """With longer ones W&B refuses a run, also an offline one that is sent later (wandb/wandb#6402)."""
+    swept = [f"network.sizes_{number}" for number in range(keys)]
+    typed = [f"{key}={'7' * (200 // keys)}" for key in swept]
+    found = labels(tmp_path, sweep(*swept), typed)
+    assert len(found.setting) == TYPE_LENGTH == 64
+    assert len(found.name) == NAME_LENGTH == 128
+    assert found.setting.startswith("network.sizes_0=777")
+    assert found.setting.endswith(" (c0ffee)")
+    assert found.name.endswith(" seed=0")
+
+
+def test_a_long_experiment_is_cut_in_the_job_type(tmp_path: Path) -> None:
+    folder = tmp_path / "clock_angles"
+    labels(folder, None, [])
+    (folder / "run.json").write_text((folder / "run.json").read_text().replace("clock_angles", "a" * 100))
+    assert read_labels(folder).setting == "a" * 55 + " (c0ffee)"
 
 
 def test_typed_tags_are_cut_alike_and_an_empty_one_is_left_out(tmp_path: Path) -> None:

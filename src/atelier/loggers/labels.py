@@ -9,7 +9,8 @@ from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import bare, key_of, value_of
 
 OFFLINE = "wandb/offline-run-*"  # offline W&B runs, in a run folder
-TAG_LENGTH = 64  # maximum number of characters of a W&B tag
+# Maximum numbers of characters; W&B refuses a run with a longer one, also when it is sent later.
+TAG_LENGTH, TYPE_LENGTH, NAME_LENGTH = 64, 64, 128
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Labels:
         name: setting and seed; for a single run, the last two parts of its folder.
         group: the run's sweep, `<study or experiment>/<stamp>`; None for a single run.
         setting: the common name of repeats, also from other sweeps: the swept values, or study or experiment, and the
-            `config_hash`.
+            `config_hash`; a W&B job type.
         config_hash: the setting's hash, as in run.json.
         tags: a tag for each swept key, such as `optimizer=sgd`.
     """
@@ -37,13 +38,22 @@ def read_labels(folder: Path) -> Labels:
     config, run = read_yaml(folder / "config.yaml"), Manifest.read(folder / "run.json")
     sweep, known = config.get("sweep") or {}, run["config_hash"]
     if not sweep.get("folder"):
-        return Labels(last_two(folder), None, f"{run['experiment']} ({known})", known, ())
+        return Labels(last_two(folder), None, cut(str(run["experiment"]), f" ({known})", TYPE_LENGTH), known, ())
     typed = {key_of(override): value_of(override) for override in run["overrides"]}
     keys = map(bare, sweep.get("swept") or ())
     words = tuple(f"{key}={typed[key]}" for key in keys if key in typed)
     told = " ".join(words) or Path(sweep["folder"]).parent.name
     tags = tuple(word[:TAG_LENGTH] for word in words)
-    return Labels(f"{told} seed={config['seed']}", last_two(Path(sweep["folder"])), f"{told} ({known})", known, tags)
+    name, setting = cut(told, f" seed={config['seed']}", NAME_LENGTH), cut(told, f" ({known})", TYPE_LENGTH)
+    return Labels(name, last_two(Path(sweep["folder"])), setting, known, tags)
+
+
+def cut(words: str, ending: str, length: int) -> str:
+    """
+    >>> cut("optimizer=sgd", " (c0ffee)", 20)
+    'optimizer=s (c0ffee)'
+    """
+    return words[: length - len(ending)] + ending
 
 
 def how_to_send(folder: Path) -> str | None:
