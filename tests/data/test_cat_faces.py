@@ -128,6 +128,8 @@ def test_kaggle_is_asked_for_the_reports_set(
         return str(tmp_path / "fetched")
 
     monkeypatch.setattr(kagglehub, "dataset_download", download)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cat_faces").symlink_to(tmp_path / "an earlier download that was deleted")
     data = faces(tmp_path / "data" / "cat_faces", "data.download=true")
     data.prepare_data()
     assert asked == ["spandan2/cats-faces-64x64-for-generative-models"]

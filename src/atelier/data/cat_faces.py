@@ -56,7 +56,8 @@ class CatFaces(OwnImages):
     def prepare_data(self) -> None:
         if self.source == "real" and not self.images.exists() and (self.rebuild or not self.path.exists()):
             self.check_can_make()
-            link(from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET)), self.images)
+            fetched = from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET), self.images)
+            link(fetched, self.images)
         super().prepare_data()
 
     def files(self, left_out: LeftOut | None = None) -> Files:

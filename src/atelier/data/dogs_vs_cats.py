@@ -83,7 +83,7 @@ def fetch(folder: Path) -> None:
     Raises:
         InputError: if kagglehub is not installed, or the download fails.
     """
-    fetched = from_kaggle(lambda kagglehub: kagglehub.competition_download(COMPETITION))
+    fetched = from_kaggle(lambda kagglehub: kagglehub.competition_download(COMPETITION), folder)
     if not (fetched / "train.zip").exists():
         link(fetched, folder)
         return

@@ -7,8 +7,10 @@ from typing import Any
 from atelier.errors import InputError
 
 
-def from_kaggle(download: Callable[[Any], str]) -> Path:
+def from_kaggle(download: Callable[[Any], str], folder: Path) -> Path:
     """The folder of a data set that `download` fetches; `download` gets the module kagglehub as its argument.
+
+    A link at `folder`, where the data set will be, is removed if it leads nowhere, as to a download that was deleted.
 
     Raises:
         InputError: if kagglehub is not installed, or the download fails.
@@ -18,9 +20,12 @@ def from_kaggle(download: Callable[[Any], str]) -> Path:
     except ImportError:
         raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
     try:
-        return Path(download(kagglehub))
+        fetched = Path(download(kagglehub))
     except Exception as error:  # kagglehub and its network library raise many kinds
         raise InputError(f"data.download=true: Kaggle gave nothing ({type(error).__name__}: {error})") from error
+    if folder.is_symlink() and not folder.exists():
+        folder.unlink()
+    return fetched
 
 
 def link(fetched: Path, folder: Path) -> None:

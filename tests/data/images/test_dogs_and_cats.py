@@ -43,9 +43,12 @@ def test_a_download_that_fails_is_told(make: Make, monkeypatch: pytest.MonkeyPat
         make("dogs_vs_cats", "data.download=true").prepare_data()
 
 
+@pytest.mark.parametrize("earlier", ["none", "deleted"])
+@pytest.mark.parametrize("packed", [True, False])
 def test_a_download_is_put_where_the_folder_is_looked_for(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: Make, save: Save
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: Make, save: Save, packed: bool, earlier: str
 ) -> None:
+    """Also in the place of a link to an earlier download that was deleted."""
     import zipfile
 
     import kagglehub
@@ -57,6 +60,9 @@ def test_a_download_is_put_where_the_folder_is_looked_for(
     with zipfile.ZipFile(tmp_path / "fetched" / "train.zip", "w") as archive:
         for file in sorted((tmp_path / "server").rglob("*.jpg")):
             archive.write(file, file.relative_to(tmp_path / "server"))
-    monkeypatch.setattr(kagglehub, "competition_download", lambda name: str(tmp_path / "fetched"))
+    if earlier == "deleted":
+        (tmp_path / "dogs_vs_cats").symlink_to(tmp_path / "gone")
+    fetched = tmp_path / ("fetched" if packed else "server")
+    monkeypatch.setattr(kagglehub, "competition_download", lambda name: str(fetched))
     data = ready(make("dogs_vs_cats", "data.download=true", "data.mean=0.39", "data.std=0.01", "data.shape=[3,8,8]"))
     assert sum(map(len, data.sets.values())) == 24
