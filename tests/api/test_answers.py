@@ -43,11 +43,15 @@ def test_the_tested_accuracy_is_found_again(run: FinishedRun) -> None:
     assert answers[0] == {"class": run.data.classes[index], "probability": round(probability.item(), 4)}
 
 
-def test_arrays_tensors_and_files_are_answered_alike(run: FinishedRun, tmp_path: Path) -> None:
+def test_arrays_tensors_and_files_are_answered_alike(
+    run: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.fromarray(DIGIT[0]).save(tmp_path / "a.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
     (told,) = run(DIGIT)
     assert run(torch.tensor(DIGIT)) == run(DIGIT[None]) == run(DIGIT[:, ::-1, ::-1][:, ::-1, ::-1]) == [told]
-    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), tmp_path, [tmp_path / "a.png"]):
+    at_home = "~", "~/a.png", [Path("~/a.png")], b"~/a.png"
+    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), tmp_path, [tmp_path / "a.png"], *at_home):
         (answer,) = run(given, invert=False)
         assert answer["file"] == str(tmp_path / "a.png")
         assert told.items() <= answer.items()

@@ -88,7 +88,7 @@ def name_of(one: Any) -> Any:
     """
     if not isinstance(one, (str, bytes, os.PathLike, int, float, np.generic, type(None))):
         raise InputError(f"inputs: {type(one).__name__} is no file or text; several arrays are given as one, (N, …)")
-    return os.fsdecode(one) if isinstance(one, (bytes, os.PathLike)) else one
+    return os.path.expanduser(os.fsdecode(one)) if isinstance(one, (str, bytes, os.PathLike)) else one
 
 
 def as_stored(values: Tensor | np.ndarray, data: TensorData) -> Tensor:
