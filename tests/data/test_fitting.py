@@ -46,6 +46,11 @@ def put(name: str, index: Any, value: float) -> Callable[[dict[str, Tensor]], No
         (lambda one: one.update(train_labels=one["train_labels"][:56]), "60 train_images have 56 train_labels"),
         (lambda one: one.update(test_labels=one["test_labels"].repeat(2)), "12 test_images have 24 test_labels"),
         (lambda one: one.pop("test_labels"), "it lacks test_labels"),
+        (lambda one: one.update(train_images=one["train_images"].numpy()), "train_images are of type ndarray; make a "),
+        (
+            lambda one: one.update(test_labels=one["test_labels"].tolist()),
+            "test_labels are of type list; make a tensor",
+        ),
         (lambda one: one.update(train_images=torch.rand(60, 40)), r"data.shape=\[20\]: the train_images .* \[40\]"),
         (lambda one: one.update(test_images=torch.rand(12, 2, 10)), r"data.shape=\[20\]: the test_images .*\[2, 10\]"),
         (put("train_images", (5, 3), torch.nan), r"train_images .* NaN .* 1 of 60 \(the first: index 5\)"),
@@ -58,6 +63,15 @@ def test_what_does_not_fit_is_told(change: Callable[[Any], Any], told: str) -> N
     with pytest.raises(InputError, match=told) as refused:
         Points(change).setup()
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bool])
+def test_labels_that_are_no_numbers_of_classes_are_counted_in_all_and_not_by_class(kind: torch.dtype) -> None:
+    data = Points(lambda one: one.update(train_labels=one["train_labels"].to(kind)))
+    data.setup()
+    known, _ = data.account()
+    assert known["samples"] == {"train": 48, "val": 12, "test": 12}
+    assert "classes" not in known
 
 
 def test_fewer_names_than_classes_are_told() -> None:

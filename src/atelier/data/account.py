@@ -57,10 +57,11 @@ def words_of_account(account: Mapping[str, Any], where: object) -> str:
 
 
 def per_class(data: "TensorData") -> dict[str, dict[str, int]]:
-    """{class: {split: number of samples}}; empty if the labels are no classes (N,)."""
+    """{class: {split: number of samples}}; empty if the labels are no classes, (N,) int64."""
     labels = {split: one.labels[one.rows] for split, one in data.sets.items() if hasattr(one, "labels")}
     count = len(data.classes or ()) or data.num_classes
-    if not count or len(labels) < len(data.sets) or any(one.dim() != 1 for one in labels.values()):
+    others = any(one.dim() != 1 or one.dtype != torch.int64 for one in labels.values())
+    if not count or len(labels) < len(data.sets) or others:
         return {}
     names = data.classes or [str(number) for number in range(count)]
     counts = {split: one.bincount(minlength=count).tolist() for split, one in labels.items()}

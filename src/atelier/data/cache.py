@@ -113,17 +113,22 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
 
 def wrong(tensors: Mapping[str, Tensor]) -> str:
     """The first fault of the tensors of a cache; "" if there is none."""
-    for name in (name for name in NAMES if name in tensors):
+    if reason := apart(tensors):
+        return reason
+    for name in NAMES:
         kind = torch.uint8 if name.endswith("images") else torch.int64
         if tensors[name].dtype != kind:
             return f"{name} are {tensors[name].dtype}, not {kind}"
-    return apart(tensors)
+    return ""
 
 
 def apart(tensors: Mapping[str, Tensor]) -> str:
-    """Which tensor is missing, or which inputs and labels are not equally many; "" if all fit."""
+    """Which tensor is missing or none, or which inputs and labels are not equally many; "" if all fit."""
     if missing := [name for name in NAMES if name not in tensors]:
         return f"it lacks {', '.join(missing)}"
+    for name in NAMES:
+        if not isinstance(tensors[name], Tensor):
+            return f"{name} are of type {type(tensors[name]).__name__}; make a tensor of them, as torch.as_tensor does"
     for split in ("train", "test"):
         images, labels = len(tensors[f"{split}_images"]), len(tensors[f"{split}_labels"])
         if images != labels:
