@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from atelier.data.split import stratified_split
+from atelier.data.split import stratified_fold, stratified_split, with_test_part
 from atelier.errors import InputError
 
 CLOCKS = torch.stack([torch.arange(18_000) % 720 // 60, torch.arange(18_000) % 60], 1)  # each time 25 times
@@ -88,6 +88,29 @@ def test_rows_of_labels_are_one_class_each() -> None:
     labels = torch.tensor([[0, 1]] * 10 + [[1, 0]] * 10)
     _, small = stratified_split(labels, 0.2, seed=0)
     assert labels[small].tolist() == [[0, 1]] * 2 + [[1, 0]] * 2
+
+
+VALUES = torch.cat([torch.arange(30.0).repeat(3), torch.arange(100.0, 110.0)])  # each thrice, and ten rare ones
+
+
+@pytest.mark.parametrize("values", [VALUES, VALUES.double()[:, None], torch.stack([VALUES, -VALUES], 1)])
+def test_floats_are_no_classes_and_rare_ones_are_drawn_like_others(values: Tensor) -> None:
+    parts = [stratified_split(values, 0.1, seed)[1] for seed in range(100)]
+    assert {len(part) for part in parts} == {10}
+    drawn = torch.bincount(torch.cat(parts), minlength=100)
+    assert drawn.min() > 0
+    assert drawn[90:].float().mean().item() == pytest.approx(10, abs=3)
+    tested = with_test_part(values, values, 0.1, seed=3)["test_labels"]
+    assert torch.equal(tested, values[parts[3]])
+
+
+@pytest.mark.parametrize("values", [VALUES, torch.arange(100.0), torch.rand(100, 2)])
+def test_the_folds_of_floats_follow_the_seed(values: Tensor) -> None:
+    folds = [[stratified_fold(values, 7, fold, seed)[1] for fold in range(7)] for seed in (0, 1)]
+    for parts in folds:
+        assert torch.cat(parts).sort().values.tolist() == list(range(100))
+        assert {len(part) for part in parts} == {14, 15}
+    assert not torch.equal(folds[0][0], folds[1][0])
 
 
 @pytest.mark.parametrize(

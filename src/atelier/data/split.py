@@ -14,13 +14,11 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     classes with the largest remainders, so that equal classes stay as equal as possible.
 
     Args:
-        labels: (N,) or (N, K) int64; K numbers in a row form a class.
+        labels: (N,) or (N, K), see `classes_of`.
         share: size of the smaller part, between 0 and 1.
         seed: seed of the random choice.
     """
-    classes, counts = torch.unique(
-        labels, dim=None if labels.dim() == 1 else 0, return_inverse=True, return_counts=True
-    )[1:]
+    classes, counts = classes_of(labels)
     generator = torch.Generator().manual_seed(seed)
     quota = counts * share
     take = quota.floor().long()
@@ -34,6 +32,20 @@ def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, T
     rank = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[classes[rows]]  # position within the class
     small = rank < take[classes[rows]]
     return rows[~small].sort().values, rows[small].sort().values
+
+
+def classes_of(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The class (N,) of each row, and the number (C,) of rows of each class.
+
+    Args:
+        labels: (N,) or (N, K). K whole numbers in a row form a class. Floats are no classes, and all rows are of one:
+            in a class each, rare values, such as the extremes, would never be in a small part.
+    """
+    if labels.is_floating_point():
+        labels = torch.zeros(len(labels), dtype=torch.int64)
+    whole = None if labels.dim() == 1 else 0
+    classes, counts = torch.unique(labels, dim=whole, return_inverse=True, return_counts=True)[1:]
+    return classes, counts
 
 
 def with_test_part(images: Tensor, labels: Tensor, share: float, seed: int) -> dict[str, Tensor]:
@@ -52,12 +64,12 @@ def stratified_fold(labels: Tensor, folds: int, fold: int, seed: int) -> tuple[T
     The sizes of the folds differ by at most one row, and so do the numbers of each class in them.
 
     Args:
-        labels: (N,) or (N, K) int64; K numbers in a row form a class.
+        labels: (N,) or (N, K), see `classes_of`.
         folds: number of folds.
         fold: index of the fold, from 0.
         seed: seed of the random choice.
     """
-    classes = torch.unique(labels, dim=None if labels.dim() == 1 else 0, return_inverse=True)[1]
+    classes, _ = classes_of(labels)
     rows = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     rows = rows[classes[rows].argsort(stable=True)]  # grouped by class, in random order within each class
     inside = torch.arange(len(rows)) % folds == fold

@@ -28,7 +28,7 @@ class TensorData(lightning.LightningDataModule):
     """Base class of data sets.
 
     The official test set stays whole. The validation set is a part of the training set, a share or a fold, stratified
-    by class.
+    by class; labels that are floats are no classes.
 
     Args:
         batch_size, eval_batch_size: samples per device in training, and in validation and test.
