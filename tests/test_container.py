@@ -50,10 +50,8 @@ def test_the_dev_container_sets_up_in_the_same_way() -> None:
 
 @pytest.mark.slow
 def test_an_image_is_built_and_trains() -> None:
-    """Where neither docker nor podman is installed, the tests above read the file."""
-    if BUILDER is None:
-        test_the_dockerfile_is_well_formed_and_copies_what_is_there()
-        return
+    if BUILDER is None or subprocess.run([BUILDER, "info"], capture_output=True, check=False).returncode:
+        pytest.skip("no docker or podman answers, so that no image can be built")
     subprocess.run([BUILDER, "build", "-t", "atelier-test", str(ROOT)], check=True)
     subprocess.run([BUILDER, "run", "--rm", "atelier-test", "train", "debug=fast"], check=True)
 

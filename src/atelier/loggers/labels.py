@@ -49,7 +49,8 @@ def read_labels(folder: Path) -> Labels:
 
 
 def cut(words: str, ending: str, length: int) -> str:
-    """
+    """The words and the ending, with as many of the words' characters as `length` allows.
+
     >>> cut("optimizer=sgd", " (c0ffee)", 20)
     'optimizer=s (c0ffee)'
     """
