@@ -146,6 +146,25 @@ def test_a_file_says_what_it_is(run_of: Run, exported: Run, format: str) -> None
     assert found["outputs"] == [{"name": "logits", "dtype": "float32", "shape": ["N", 10]}]
 
 
+@pytest.mark.parametrize("format", ["safetensors", "torch", "onnx"])
+def test_what_a_file_says_is_json_of_any_program(
+    run_of: Run, run_verb: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    """A number that is none, such as the area under the curve of a test of one class, is null."""
+    run = Path(shutil.copytree(run_of("classifier"), tmp_path / "run"))
+    content = json.loads((run / "run.json").read_text())
+    content["test"] |= {"auroc": float("nan"), "loss": float("inf")}
+    content["objective"]["best"] = float("-inf")
+    (run / "run.json").write_text(json.dumps(content))
+    assert run_verb("export", f"run={run}", f"format={format}").code == 0
+    (file,) = (run / "export").glob(f"*.{ENDINGS[format]}")
+    read = json.loads
+    monkeypatch.setattr(json, "loads", lambda text: read(text, parse_constant=pytest.fail))
+    found = facts(file)
+    assert found["test"] == content["test"] | {"auroc": None, "loss": None}
+    assert found["objective"]["best"] is None
+
+
 def test_weights_that_were_not_tested_have_no_test(run_of: Run, run_verb: Run, tmp_path: Path) -> None:
     run = Path(shutil.copytree(run_of("classifier"), tmp_path / "run"))
     manifest, config = json.loads((run / "run.json").read_text()), (run / "config.yaml").read_text()

@@ -18,7 +18,9 @@ FACTS = ("name", "shape", "image_shape", "permuted", "length", "num_symbols", "n
 def describe(
     exported: Exported, inputs: torch.Tensor, config: Mapping[str, Any], manifest: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Plain data. `config` is the run's as plain data, `manifest` its run.json, `inputs` examples (N, …).
+    """Plain data, with null for NaN and infinities, which the JSON of other programs lacks.
+
+    `config` is the run's as plain data, `manifest` its run.json, `inputs` examples (N, …).
 
     Raises:
         InputError: if the task's outputs are no tensors, or not as many as they have names.
@@ -30,7 +32,7 @@ def describe(
     if len(outputs) != len(exported.output_names):
         told = f"gives {len(outputs)} outputs for its inputs; name as many in {name}.export_outputs"
         raise InputError(f"{name} {told}, not {list(exported.output_names)}")
-    return {
+    known = {
         "experiment": str(manifest.get("experiment")),
         "config_hash": str(manifest.get("config_hash")),
         "task": str(config["task"]["_target_"]),
@@ -45,6 +47,7 @@ def describe(
             {"name": name, **kind(output)} for name, output in zip(exported.output_names, outputs, strict=True)
         ],
     }
+    return dict(json.loads(json.dumps(known), parse_constant=lambda word: None))
 
 
 def kind(tensor: torch.Tensor) -> dict[str, Any]:
