@@ -12,6 +12,7 @@ from typing import Any
 
 import hydra
 import pytest
+import torch
 import yaml
 
 from atelier.compose.build import build_data, check_networks, check_run
@@ -91,6 +92,23 @@ def check_sweep(project: Path, overrides: list[str]) -> None:
             check_run(config)
             check_networks(config)
             build_data(config).check_source()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("\n", "\n\n")],
+    ids=["a mark in front, as spreadsheets write it", "other line ends", "blank lines"],
+)
+def test_the_table_reads_what_spreadsheets_write(project: Path, tmp_path: Path, change: Callable[[str], str]) -> None:
+    kind: Any = importlib.import_module("atelier.data.table").Table
+    same = project / "tables" / "houses.csv"
+    (tmp_path / "mine.csv").write_bytes(change(same.read_text()).encode())
+    options = dict.fromkeys(("folds", "train_size")) | {"batch_size": 8, "eval_batch_size": 8, "validation_share": 0.1}
+    options |= {"fold": 0, "split_seed": 0, "shuffle": True, "seed": 0, "resident": False}
+    one, other = (
+        kind(str(file), "area", (3,), 0.1, **options).load()[0] for file in (same, tmp_path / "mine.csv")
+    )  # the first column
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_the_pages_have_all_that_they_speak_of(files_of: Callable[..., dict[str, str]]) -> None:
