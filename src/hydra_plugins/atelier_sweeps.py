@@ -1,9 +1,9 @@
 """Hydra's plugins: the sweepers and launchers of conf/hydra/, thin wrappers of `atelier.sweeps`."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.plugins import Plugins
@@ -24,7 +24,8 @@ from atelier.runs.setting import REPEATS
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 
-Done = Callable[[Job, str], None]
+if TYPE_CHECKING:  # it imports torch
+    from atelier.sweeps.run import Executor
 
 
 class LibrarySearchPath(SearchPathPlugin):
@@ -38,7 +39,7 @@ class LibrarySearchPath(SearchPathPlugin):
 
 
 class SweepLauncher(Launcher):
-    """Runs the jobs of a `Sweep`; `gpus`: number of GPUs of a cluster's node, None for this machine."""
+    """Says what runs the jobs of a sweep; `gpus`: number of GPUs of a cluster's node, None for this machine."""
 
     gpus: int | None = None
 
@@ -49,11 +50,8 @@ class SweepLauncher(Launcher):
     def script(self) -> Path:
         return script_of("train", self.root)
 
-    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
-        """Run the jobs, call `done` with each ended job, and return the signal that interrupted the sweep, or 0.
-
-        If `jobs` is no list, a job is drawn from it only when there is a place for it.
-        """
+    def executor(self, sweep: Sweep) -> "Executor":
+        """What runs the jobs of the sweep."""
         raise NotImplementedError
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -73,10 +71,10 @@ class LocalLauncher(SweepLauncher):
         check_arguments("hydra.launcher", Limits, self.given, owner="")
         self.limits = Limits(**self.given)
 
-    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
-        from atelier.sweeps.local import run_here
+    def executor(self, sweep: Sweep) -> "Executor":
+        from atelier.sweeps.local import Local
 
-        return run_here(sweep, self.script, self.limits, iter(jobs), done)
+        return Local(sweep, self.script, self.limits)
 
 
 class SlurmLauncher(SweepLauncher):
@@ -92,10 +90,10 @@ class SlurmLauncher(SweepLauncher):
         self.settings = checked_slurm(self.given)
         self.gpus = self.settings.gpus_per_node or 1
 
-    def run(self, sweep: Sweep, jobs: Iterable[Job], done: Done = lambda job, status: None) -> int:
-        from atelier.sweeps.slurm import run_on_slurm
+    def executor(self, sweep: Sweep) -> "Executor":
+        from atelier.sweeps.slurm import Slurm
 
-        return run_on_slurm(sweep, self.script, self.settings, jobs, done)
+        return Slurm(sweep, self.script, self.settings)
 
 
 class GridSweeper(Sweeper):
@@ -128,6 +126,7 @@ class GridSweeper(Sweeper):
         self.launcher: SweepLauncher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
+        from atelier.sweeps.run import Loop
         from atelier.sweeps.start import open_sweep
 
         assert self.config is not None
@@ -138,7 +137,7 @@ class GridSweeper(Sweeper):
         sweep = open_sweep(self.config, arguments, self.launcher.root, self.launcher.gpus)
         for line in alike(sweep.jobs):
             print(line, flush=True)
-        stopped = self.launcher.run(sweep, sweep.unfinished())
+        stopped = Loop(self.launcher.executor(sweep)).run(sweep.unfinished())
         end(sweep, sweep.conclude(), stopped, self.launcher.root)
 
     def search(self, arguments: list[str]) -> None:
@@ -147,8 +146,10 @@ class GridSweeper(Sweeper):
             from atelier.sweeps.search_start import open_search
         except ModuleNotFoundError as error:
             raise InputError("hydra/sweeper=optuna needs the package optuna: pip install 'atelier[optuna]'") from error
+        from atelier.sweeps.run import Loop
+
         search = open_search(self.config, arguments, self.launcher.root, self.launcher.gpus)
-        stopped = self.launcher.run(search.sweep, search.jobs(), search.done)
+        stopped = Loop(self.launcher.executor(search.sweep)).run(search.jobs(), search.done)
         end(search.sweep, search.conclude(), stopped, self.launcher.root, search.result())
 
 

@@ -102,8 +102,8 @@ def make_local(program: Path) -> Callable[..., Local]:
     """`make_local(sweep, jobs=2)`: what runs the jobs of a sweep on this machine, two at once."""
 
     def make(sweep: Sweep, cores: int = 2, watcher: Lines | None = None, **limits: Any) -> Local:
-        local = Local(sweep, program, Limits(**limits), cores)
-        local.watcher = watcher or local.watcher
+        local = Local(sweep, program, Limits(**limits))
+        local.cores, local.watcher = cores, watcher or local.watcher
         return local
 
     return make
@@ -113,9 +113,9 @@ def make_local(program: Path) -> Callable[..., Local]:
 def run_local(make_local: Callable[..., Local]) -> Callable[..., Local]:
     """Runs the unfinished jobs of a sweep to their end."""
 
-    def run(sweep: Sweep, cores: int = 2, retries: int = 0, on_failure: Any = "continue", **limits: Any) -> Local:
+    def run(sweep: Sweep, cores: int = 2, **limits: Any) -> Local:
         local = make_local(sweep, cores, **limits)
-        Loop(local, retries, on_failure).run(iter(sweep.unfinished()))
+        Loop(local).run(iter(sweep.unfinished()))
         return local
 
     return run

@@ -119,7 +119,7 @@ def test_the_others_are_stopped_if_so_asked(
 ) -> None:
     """One that is a run already, and one that is not yet."""
     sweep = make_sweep(first, f"do=raise beside={there}", "do=well")
-    loop = Loop(make_local(sweep, jobs=2), on_failure="stop")
+    loop = Loop(make_local(sweep, jobs=2, on_failure="stop"))
     assert loop.run(iter(sweep.unfinished())) == 0, "nobody sent a signal"
     assert states(sweep) == [end, "failed", "waiting"]
 
@@ -134,8 +134,8 @@ def test_a_job_that_ends_before_it_can_be_stopped_takes_nothing_along(make_sweep
             for running in local.running:
                 running.process.join()
 
-    local = make_local(sweep, watcher=Slow(sweep), jobs=2)
-    assert Loop(local, on_failure="stop").run(iter(sweep.jobs)) == 0
+    local = make_local(sweep, watcher=Slow(sweep), jobs=2, on_failure="stop")
+    assert Loop(local).run(iter(sweep.jobs)) == 0
     assert states(sweep) == ["failed", "completed"]
 
 

@@ -38,7 +38,7 @@ def test_jobs_end_well_and_badly(command: ModuleType, make_sweep: Make, program:
     """Each through a command that waits for it; a failed one is tried again."""
     sweep = make_sweep("do=well best=3", "do=raise", "do=early", "do=once", "do=well best=2")
     settings = command.CommandSettings(["nice"], jobs=2, threads_per_job=1, gpus=0, retries=1)
-    assert command.run_by_command(sweep, program, settings, sweep.unfinished()) == 0
+    assert Loop(command.Command(sweep, program, settings)).run(sweep.unfinished()) == 0
     assert [sweep.status(job) for job in sweep.jobs] == ["completed", "failed", "failed", "completed", "completed"]
     told = "ended with status 1: RuntimeError: it broke"
     assert sweep.record(sweep.jobs[1])["error"] == {"type": "Exit", "message": told}

@@ -13,6 +13,7 @@ from atelier.errors import InputError
 from atelier.runs import provenance
 from atelier.sweeps import local
 from atelier.sweeps.local import Limits, Local
+from atelier.sweeps.run import Loop
 from atelier.sweeps.sweep import Sweep
 
 Make = Callable[..., Sweep]
@@ -68,7 +69,7 @@ def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(
         monkeypatch.setattr(module, "cores", lambda: 2)
 
     def run_here(**limits: int) -> int:
-        return local.run_here(sweep, program, Limits(**limits), iter(sweep.jobs), lambda job, status: None)
+        return Loop(local.Local(sweep, program, Limits(**limits))).run(iter(sweep.jobs))
 
     with pytest.raises(InputError, match=r"hydra.launcher.threads_per_job=2: .* began with 3"):
         run_here(threads_per_job=2)

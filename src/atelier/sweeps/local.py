@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt
 from atelier.errors import InputError
 from atelier.runs.provenance import cores, told_if_scarce
 from atelier.sweeps.process import kill_group, run_job, start_process, warm_context
-from atelier.sweeps.run import Done, End, Executor, Loop
+from atelier.sweeps.run import End, Executor
 from atelier.sweeps.slurm_queue import jobs_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -50,14 +50,30 @@ class Running:
 class Local(Executor):
     """The executor of this machine with its CPU cores. A job occupies a place for each of its devices."""
 
-    def __init__(self, sweep: Sweep, script: Path, limits: Limits, cores: int) -> None:
-        super().__init__(sweep)
-        self.script, self.limits, self.cores = script, limits, cores
+    def __init__(self, sweep: Sweep, script: Path, limits: Limits) -> None:
+        super().__init__(sweep, limits.retries, limits.on_failure)
+        self.script, self.limits, self.cores = script, limits, cores()
         self.context: Any = warm_context()
         self.running: list[Running] = []
         self.taken: dict[int, list[str]] = {}  # places reserved for the jobs that start next
         self.places: dict[str, list[str]] = {}  # free places by kind of accelerator
         self.total: dict[str, int] = {}  # all places by kind
+
+    def adopt(self) -> None:
+        """
+        Raises:
+            InputError: if jobs are in Slurm's queue, or `threads_per_job` differs from that of the sweep's start.
+        """
+        if queued := jobs_in_queue(self.sweep):
+            named = ", ".join(map(str, sorted(queued)))
+            remedy = "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
+            raise InputError(f"jobs of {self.sweep.path} are still in Slurm's queue: {named}\n{remedy}")
+        asked = self.limits.threads_per_job
+        if asked is not None and self.sweep.threads not in (None, asked):
+            began = f"{self.sweep.path} began with {self.sweep.threads}"
+            raise InputError(f"hydra.launcher.threads_per_job={asked}: {began}; leave it out")
+        if told := told_if_scarce(self.sweep.threads):
+            print(told, flush=True)
 
     # ------------------------------------------------------------------ places
 
@@ -172,22 +188,3 @@ def cause(exit_code: int, log: Path) -> tuple[str, str]:
         return "Killed", f"ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     said = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()] if log.exists() else []
     return "Exit", f"ended with status {exit_code}" + (f": {said[-1]}" if said else "")
-
-
-def run_here(sweep: Sweep, script: Path, limits: Limits, jobs: Iterable[Job], done: Done) -> int:
-    """Run the jobs of a sweep on this machine; return the signal that interrupted the sweep, or 0.
-
-    Raises:
-        InputError: if jobs are still in Slurm's queue, or `threads_per_job` differs from that of the sweep's start.
-    """
-    if queued := jobs_in_queue(sweep):
-        named = ", ".join(map(str, sorted(queued)))
-        remedy = "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
-        raise InputError(f"jobs of {sweep.path} are still in Slurm's queue: {named}\n{remedy}")
-    asked = limits.threads_per_job
-    if asked is not None and sweep.threads not in (None, asked):
-        began = f"{sweep.path} began with {sweep.threads}"
-        raise InputError(f"hydra.launcher.threads_per_job={asked}: {began}; leave it out")
-    if told := told_if_scarce(sweep.threads):
-        print(told, flush=True)
-    return Loop(Local(sweep, script, limits, cores()), limits.retries, limits.on_failure).run(jobs, done)

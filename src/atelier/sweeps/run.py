@@ -30,16 +30,25 @@ class End:
 
 
 class Executor:
-    """Runs the jobs of a sweep. A subclass with these methods adds a cluster system."""
+    """Runs the jobs of a sweep. A subclass with these methods adds a cluster system.
 
-    def __init__(self, sweep: Sweep) -> None:
-        self.sweep = sweep
+    Args:
+        retries: number of further attempts for a failed job.
+        on_failure: "continue" with the other jobs, or "stop" them.
+    """
+
+    def __init__(self, sweep: Sweep, retries: int = 0, on_failure: Literal["continue", "stop"] = "continue") -> None:
+        self.sweep, self.retries, self.on_failure = sweep, retries, on_failure
         self.watcher = LiveTable(sweep) if sys.stderr.isatty() else Lines(sweep)  # the subclass calls its `started`
         self.attempts: Counter[int] = Counter()  # {job number: attempts}
         self.before: dict[int, dict[str, Any]] = {}  # {job number: content of its run.json when it started}
 
     def adopt(self) -> None:
-        """Take over jobs that still run from an earlier process of the sweep, and count an attempt of each."""
+        """Take over jobs that still run from an earlier process of the sweep, and count an attempt of each.
+
+        Raises:
+            InputError: if the sweep cannot run here.
+        """
 
     def full(self) -> bool:
         """Whether there is no place for any further job."""
@@ -79,19 +88,10 @@ class Executor:
 
 
 class Loop:
-    """Runs jobs until none is left.
+    """Runs jobs until none is left; the executor starts them."""
 
-    Args:
-        executor: starts the jobs.
-        retries: number of further attempts for a failed job.
-        on_failure: "continue" with the other jobs, or "stop" them.
-    """
-
-    def __init__(
-        self, executor: Executor, retries: int = 0, on_failure: Literal["continue", "stop"] = "continue"
-    ) -> None:
-        self.executor, self.retries, self.on_failure = executor, retries, on_failure
-        self.sweep, self.watcher = executor.sweep, executor.watcher
+    def __init__(self, executor: Executor) -> None:
+        self.executor, self.sweep, self.watcher = executor, executor.sweep, executor.watcher
         self.todo: list[Job] = []  # jobs that wait for a place, or for a further attempt
         self.stopping = False  # whether no further job starts, and the running jobs save and end
         self.signal = 0  # the signal that ends the sweep
@@ -148,7 +148,11 @@ class Loop:
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
         status, attempt = self.sweep.status(job), self.executor.attempts[job.number]
-        more = attempt <= self.retries + end.lost if status == "failed" else attempt == 0 and status != "completed"
+        more = (
+            attempt <= self.executor.retries + end.lost
+            if status == "failed"
+            else attempt == 0 and status != "completed"
+        )
         again = more and not self.stopping
         if status != "waiting" or not end.cancelled:
             self.watcher.ended(job, status, self.sweep.record(job), again)
@@ -158,7 +162,7 @@ class Loop:
             self.todo.append(job)
             return
         done(job, status)
-        if status == "failed" and self.on_failure == "stop":
+        if status == "failed" and self.executor.on_failure == "stop":
             self.stopping = True
 
     def stop(self, number: int, frame: FrameType | None) -> None:

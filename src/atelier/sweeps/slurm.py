@@ -1,13 +1,13 @@
 """Runs the jobs of a sweep on a Slurm cluster, and finds out how they end without Slurm's accounting database."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from atelier.errors import InputError
 from atelier.runs.overrides import typed
-from atelier.sweeps.run import Done, End, Executor, Loop
+from atelier.sweeps.run import End, Executor
 from atelier.sweeps.slurm_queue import GONE, Needs, Queue, SlurmSettings, alive, left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -27,35 +27,21 @@ class Submitted:
     over: float | None = None  # clock when the job was first seen to have ended
 
 
-def run_on_slurm(sweep: Sweep, script: Path, settings: SlurmSettings, jobs: Iterable[Job], done: Done) -> int:
-    """Run the jobs of a sweep on Slurm; return the signal that interrupted the sweep, or 0.
-
-    Raises:
-        InputError: if Slurm does not accept the jobs, or does not answer.
-    """
-    if sweep.threads is None and settings.cpus_per_task:
-        sweep.manifest.update(threads=settings.cpus_per_task)
-    executor = Slurm(sweep, settings, Queue(sweep, script, settings), isinstance(jobs, Sequence))
-    return Loop(executor, settings.retries, settings.on_failure).run(jobs, done)
-
-
 class Slurm(Executor):
     """The executor of a Slurm cluster.
 
     sweep.json holds Slurm's name of each job, so that a resumed sweep waits for jobs that are still in the queue.
-
-    Args:
-        queue: submits the jobs.
-        all_known: whether all jobs are known from the start, as for a grid: jobs with equal needs are submitted
-            together, as an array under the limit. A search draws a job when there is a place for it.
+    The jobs of a grid are all known from the start: those with equal needs are submitted together, as an array under
+    the limit. A search draws a job when there is a place for it.
     """
 
-    def __init__(self, sweep: Sweep, settings: SlurmSettings, queue: Queue, all_known: bool) -> None:
-        super().__init__(sweep)
-        self.queue = queue
-        self.limit = settings.jobs if all_known else settings.jobs or 1  # None: no limit
-        self.first = all_known  # whether the next submission is the first
-        self.settings = settings
+    def __init__(self, sweep: Sweep, script: Path, settings: SlurmSettings) -> None:
+        super().__init__(sweep, settings.retries, settings.on_failure)
+        self.settings, self.queue = settings, Queue(sweep, script, settings)
+        self.limit = settings.jobs or (1 if sweep.search else None)  # None: no limit
+        self.first = not sweep.search  # whether the next submission is the first, of all jobs of a grid
+        if sweep.threads is None and settings.cpus_per_task:
+            sweep.manifest.update(threads=settings.cpus_per_task)
         self.taken: list[Job] = []  # jobs to submit next
         self.submitted: dict[str, Submitted] = {}  # {Slurm's name: job}, until the job has ended
         self.cancelled = self.left = False

@@ -120,8 +120,8 @@ def states_fixture() -> Callable[[Search], list[tuple[str, float | None]]]:
 
 
 def loop(search: Search, program: Path, jobs: int, context: Any = None) -> Loop:
-    local = Local(search.sweep, program, Limits(jobs=jobs), cores=2)
-    local.context = context or local.context
+    local = Local(search.sweep, program, Limits(jobs=jobs))
+    local.cores, local.context = 2, context or local.context
     return Loop(local)
 
 

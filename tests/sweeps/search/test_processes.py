@@ -29,8 +29,8 @@ def test_trials_run_side_by_side(search: Make, program: Path) -> None:
         def started(self, job: Job, attempt: int) -> None:
             running.append(len(local.running))
 
-    local = Local(one.sweep, program, Limits(jobs=2), cores=2)
-    local.watcher = Counting(one.sweep)
+    local = Local(one.sweep, program, Limits(jobs=2))
+    local.cores, local.watcher = 2, Counting(one.sweep)
     Loop(local).run(one.jobs(), one.done)
     assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
     assert one.counts() == {"completed": 5}

@@ -88,6 +88,17 @@ def write_fixture() -> Callable[..., None]:
     return write
 
 
+def slurm(sweep: Sweep, queue: FakeQueue, settings: SlurmSettings) -> Slurm:
+    executor = Slurm(sweep, Path(), settings)
+    executor.queue = queue  # type: ignore[assignment]
+    return executor
+
+
+@pytest.fixture(scope="session", name="slurm")
+def slurm_fixture() -> Callable[..., Slurm]:
+    return slurm
+
+
 def run(
     sweep: Sweep,
     queue: FakeQueue,
@@ -97,11 +108,9 @@ def run(
     on_failure: Any = "continue",
 ) -> tuple[Loop, list[tuple[int, str]]]:
     """The sweep done, and the ends of its jobs as `done` hears of them."""
-    jobs = sweep.unfinished() if jobs is None else jobs
-    settings, known = SlurmSettings(jobs_at_once), isinstance(jobs, list)
-    loop = Loop(Slurm(sweep, settings, queue, known), retries, on_failure)  # type: ignore[arg-type]
+    loop = Loop(slurm(sweep, queue, SlurmSettings(jobs_at_once, retries=retries, on_failure=on_failure)))
     ended: list[tuple[int, str]] = []
-    loop.run(jobs, lambda job, status: ended.append((job.number, status)))
+    loop.run(sweep.unfinished() if jobs is None else jobs, lambda job, status: ended.append((job.number, status)))
     return loop, ended
 
 

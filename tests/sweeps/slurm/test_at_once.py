@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from atelier.sweeps.run import Loop
-from atelier.sweeps.slurm import Slurm
 from atelier.sweeps.slurm_queue import Needs, SlurmSettings
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -27,20 +26,20 @@ def test_without_a_limit_there_is_an_array_for_each_kind_at_once(
     assert queue.arrays == [(Needs(1, 1, 0), [0, 1], 2), (Needs(1, 2, 0), [2, 3, 4], 3)]
 
 
-def test_the_limit_holds_over_jobs_of_two_kinds(make_sweep: Make, fake_queue: Any, write: Any) -> None:
+def test_the_limit_holds_over_jobs_of_two_kinds(make_sweep: Make, fake_queue: Any, write: Any, slurm: Any) -> None:
     sweep = of_two_kinds(make_sweep(*["do=a"] * 5))
     most = 0
 
     def happens(number: int) -> None:
         nonlocal most
-        most = max(most, len(slurm.submitted))
+        most = max(most, len(executor.submitted))
         write(sweep, number, "completed")
 
     names = ["1_0", "1_1", "2", "3", "4"]
     answers = ["\n".join(f"{name} RUNNING None" for name in names[number + 1 :]) for number in range(5)]
     queue = fake_queue(*answers, happens=happens)
-    slurm = Slurm(sweep, SlurmSettings(jobs=2), queue, True)  # type: ignore[arg-type]
-    Loop(slurm).run(sweep.jobs)
+    executor = slurm(sweep, queue, SlurmSettings(jobs=2))
+    Loop(executor).run(sweep.jobs)
     assert [numbers for _, numbers, _ in queue.arrays] == [[0, 1], [2], [3], [4]]
     assert most == 2
 
@@ -54,7 +53,7 @@ def test_a_list_is_one_array_with_the_limit(make_sweep: Make, fake_queue: Any, w
 
 @pytest.mark.parametrize(("limit", "names"), [(None, ["1", "2", "3", "4"]), (2, ["1_0", "1_1", "2", "3"])])
 def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(
-    make_sweep: Make, limit: int | None, names: list[str], fake_queue: Any, write: Any
+    make_sweep: Make, limit: int | None, names: list[str], fake_queue: Any, write: Any, slurm: Any
 ) -> None:
     sweep = make_sweep(*["do=a"] * 4)
     asked: list[tuple[int, int]] = []  # a job, and how many ends were known when it was asked for
@@ -67,7 +66,7 @@ def test_a_search_is_asked_for_its_next_job_when_there_is_a_place(
 
     answers = ["\n".join(f"{name} RUNNING None" for name in names[number + 1 :]) for number in range(4)]
     queue = fake_queue(*answers, happens=lambda n: write(sweep, n, "completed"))
-    slurm = Slurm(sweep, SlurmSettings(jobs=limit), queue, False)  # type: ignore[arg-type]
-    Loop(slurm).run(jobs(), lambda job, status: known.append(job.number))
+    sweep.manifest.update(search={"trials": 4})
+    Loop(slurm(sweep, queue, SlurmSettings(jobs=limit))).run(jobs(), lambda job, status: known.append(job.number))
     assert known == [0, 1, 2, 3]
     assert asked == [(number, max(0, number - (limit or 1) + 1)) for number in range(4)]

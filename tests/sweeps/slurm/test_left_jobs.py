@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atelier.errors import InputError
+from atelier.sweeps.run import Loop
 from atelier.sweeps.slurm_queue import Needs, jobs_in_queue, left_in_queue, read_squeue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
@@ -95,14 +96,14 @@ def test_a_sweep_without_slurm_asks_nothing(make_sweep: Make, monkeypatch: pytes
 
 
 def test_jobs_in_the_queue_are_not_done_here_too(make_sweep: Make, in_queue: Any, program: Path, states: Any) -> None:
-    from atelier.sweeps.local import Limits, run_here
+    from atelier.sweeps.local import Limits, Local
 
     sweep = make_sweep("do=well", "do=well")
     sweep.manifest.update(slurm={"70_0": 0, "70_1": 1})
     in_queue("70_0 COMPLETED None\n70_1 PENDING Priority")
     assert jobs_in_queue(sweep) == {1}
     with pytest.raises(InputError, match="still in Slurm's queue: 1\n"):
-        run_here(sweep, program, Limits(), iter(sweep.jobs), lambda job, status: None)
+        Loop(Local(sweep, program, Limits())).run(iter(sweep.jobs))
     assert states(sweep) == ["waiting", "waiting"]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from atelier.sweeps import slurm_task
-from atelier.sweeps.slurm import run_on_slurm
+from atelier.sweeps.slurm import Slurm
 from atelier.sweeps.slurm_queue import SlurmSettings
 from atelier.sweeps.sweep import Sweep
 
@@ -135,7 +135,7 @@ def test_a_sweep_keeps_the_threads_that_its_first_jobs_were_given(
 ) -> None:
     for cores in (asked, 7):  # OMP_NUM_THREADS is 1
         sweep, settings = Sweep.open(str(inside.sweep.path), Path()), SlurmSettings(cpus_per_task=cores)
-        run_on_slurm(sweep, Path(), settings, [], lambda job, status: None)
+        Slurm(sweep, Path(), settings)
     assert Sweep.open(str(inside.sweep.path), Path()).threads == (asked or 7)
     inside.environment(SLURM_CPUS_PER_TASK=3, OMP_NUM_THREADS=4)
     inside.run()
