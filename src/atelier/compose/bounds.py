@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval
 
 from atelier.callbacks import instead
-from atelier.errors import InputError
 
 Count = Annotated[int, Ge(1)]
 NotNegative = Annotated[float, Ge(0)]
@@ -66,16 +65,6 @@ REFUSED: Mapping[str, str] = {
 def stated_for(target: Callable[..., Any], table: Mapping[str, Mapping[str, Any]] = STATED) -> dict[str, Any]:
     """The annotations in a table for a function, or for a class and its bases: {argument: annotation}."""
     return {key: hint for name in reversed(names_of(target)) for key, hint in table.get(name, {}).items()}
-
-
-def check_allowed(path: str, target: Callable[..., Any]) -> None:
-    """
-    Raises:
-        InputError: if a run cannot have an object of that class.
-    """
-    for name in names_of(target):
-        if name in REFUSED:
-            raise InputError(f"{path}: a run has no {target.__name__}: {REFUSED[name]}")
 
 
 def names_of(target: Callable[..., Any]) -> list[str]:

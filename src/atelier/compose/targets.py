@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import WrongValue, check_arguments
-from atelier.compose.bounds import ADDED, check_allowed, names_of, stated_for
+from atelier.compose.bounds import ADDED, REFUSED, names_of, stated_for
 from atelier.errors import InputError, wrong_value
 from atelier.project import trusted
 
@@ -102,10 +102,13 @@ def check(config: DictConfig) -> None:
     Raises:
         InputError: if a target is not allowed at its place or does not exist, or its signature lacks a key or value.
     """
-    for path, node in nodes(OmegaConf.to_container(config, resolve=True)):
+    for path, node in parts(OmegaConf.to_container(config, resolve=True)):
+        if not isinstance(node, dict) or "_target_" not in node:
+            continue
         target = locate(path, node["_target_"])
         check_place(path, node["_target_"], target)
-        check_allowed(path, target)
+        if told := next((REFUSED[name] for name in names_of(target) if name in REFUSED), None):
+            raise InputError(f"{path}: a run has no {target.__name__}: {told}")
         arguments = {key: value for key, value in node.items() if not key.startswith("_")}
         try:
             check_arguments(path, target, arguments, stated_for(target), added=stated_for(target, ADDED))
@@ -128,11 +131,6 @@ def origin(config: DictConfig, key: str) -> str:
         if match := re.fullmatch(r"\$\{(?:oc\.select:)?(\w[\w.]*)(?:,\w+)?\}", str(here)):
             path = origin(config, match[1])
     return path
-
-
-def nodes(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each mapping that has a `_target_`, with its dotted path."""
-    return ((path, part) for path, part in parts(value) if isinstance(part, dict) and "_target_" in part)
 
 
 def parts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
