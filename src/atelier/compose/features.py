@@ -87,14 +87,6 @@ def trained_classifier(
     return Classifier(network, learnt["mean"], learnt["std"], identity)
 
 
-def weights_crc32(run: str | None) -> str | None:
-    """The checksum of a run's best weights, for `${weights_crc32:run}`; None if they cannot be read."""
-    try:
-        return None if run is None else checksum(weights_of(open_checkpoint(RunFolder(Path(run)).checkpoint("best"))))
-    except InputError:  # `trained_classifier` raises it again, with the key
-        return None
-
-
 def weights_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     tensors = checkpoint["state_dict"].items()
     return {name.removeprefix(NETWORK): tensor for name, tensor in tensors if name.startswith(NETWORK)}

@@ -26,7 +26,7 @@ from atelier.errors import InputError
 from atelier.local_settings import check_local
 from atelier.option_files import is_unreadable
 from atelier.project import VARIABLE, command, conf_of, read_environment
-from atelier.runs.folder import stamp
+from atelier.runs.folder import RunFolder, stamp
 from atelier.runs.lasting import Lasting
 
 composed_mode = Hydra.get_mode
@@ -184,7 +184,14 @@ def up_to(value: float, table: Mapping[float, Any]) -> Any:
 
 
 def weights_crc32(run: str | None) -> str | None:
-    """The checksum of a finished run's weights; see `atelier.compose.features`."""
-    from atelier.compose.features import weights_crc32  # imports torch, which most commands compose without
+    """The checksum of a run's best weights; None if they cannot be read."""
+    if run is None:
+        return None
+    from atelier.compose.features import weights_of  # imports torch, which most commands compose without
+    from atelier.runs.checkpoint import open_checkpoint
+    from atelier.start.weights import checksum
 
-    return weights_crc32(run)
+    try:
+        return checksum(weights_of(open_checkpoint(RunFolder(Path(run)).checkpoint("best"))))
+    except InputError:  # `trained_classifier` raises it again, with the key
+        return None
