@@ -37,7 +37,7 @@ def take_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def places(local: Local) -> list[list[str]]:
-    return [local.taken[job.number] for job in local.sweep.jobs if local.take(job)]
+    return [places for job in local.sweep.jobs if (places := local.take(job))]
 
 
 @pytest.mark.parametrize(

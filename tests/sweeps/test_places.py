@@ -60,7 +60,7 @@ def on_gpus(make_sweep: Make, make_local: RunLocal) -> RunLocal:
 
 
 def taken(local: Local) -> list[list[str] | None]:
-    return [local.taken[job.number] if local.take(job) else None for job in local.sweep.jobs]
+    return [local.take(job) or None for job in local.sweep.jobs]
 
 
 def test_one_job_for_each_gpu(on_gpus: RunLocal, monkeypatch: pytest.MonkeyPatch) -> None:

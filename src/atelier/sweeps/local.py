@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -55,7 +55,6 @@ class Local(Executor):
         self.script, self.limits, self.cores = script, limits, cores()
         self.context: Any = warm_context()
         self.running: list[Running] = []
-        self.taken: dict[int, list[str]] = {}  # places reserved for the jobs that start next
         self.places: dict[str, list[str]] = {}  # free places by kind of accelerator
         self.total: dict[str, int] = {}  # all places by kind
 
@@ -78,12 +77,12 @@ class Local(Executor):
     # ------------------------------------------------------------------ places
 
     def full(self) -> bool:
-        if self.limits.jobs is not None and len(self.running) + len(self.taken) >= self.limits.jobs:
+        if self.limits.jobs is not None and len(self.running) >= self.limits.jobs:
             return True
         return bool(self.places) and not any(self.places.values())
 
-    def take(self, job: Job) -> bool:
-        """Reserve places for the devices of a job, if enough are free."""
+    def take(self, job: Job) -> list[str]:
+        """The places of a job, one for each of its devices, which are taken; [] if too few are free."""
         kind = self.open_places(job)
         devices = job.facts.get("devices", 1)
         free = self.places[kind]
@@ -91,11 +90,10 @@ class Local(Executor):
         per_device = self.limits.jobs_per_gpu if kind == "cuda" else 1
         wanted = min(devices if isinstance(devices, int) else 1, self.total[kind] // per_device)
         if len(chosen) < wanted:
-            return False
-        self.taken[job.number] = chosen[:wanted]
+            return []
         for place in chosen[:wanted]:
             free.remove(place)
-        return True
+        return chosen[:wanted]
 
     def open_places(self, job: Job) -> str:
         """The kind of accelerator of the job; its first job creates the places of that kind."""
@@ -123,17 +121,17 @@ class Local(Executor):
 
     # ------------------------------------------------------------------ jobs
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self.sweep.prepare(job)
-            places = self.taken.pop(job.number)
-            environment = dict(os.environ)
-            if places[0]:
-                environment["CUDA_VISIBLE_DEVICES"] = ",".join(places)
-            arguments = self.sweep.arguments(job)
-            what = (self.script, arguments, self.sweep.folder(job).log, environment, self.threads(job))
-            self.running.append(Running(job, start_process(self.context, run_job, what), places, time.monotonic()))
-            self.watcher.started(job, self.attempts[job.number])
+    def start(self, job: Job) -> bool:
+        if not (places := self.take(job)):
+            return False
+        self.sweep.prepare(job)
+        environment = dict(os.environ)
+        if places[0]:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(places)
+        what = (self.script, self.sweep.arguments(job), self.sweep.folder(job).log, environment, self.threads(job))
+        self.running.append(Running(job, start_process(self.context, run_job, what), places, time.monotonic()))
+        self.watcher.started(job, self.attempts[job.number])
+        return True
 
     def busy(self) -> bool:
         return bool(self.running)

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
@@ -54,13 +54,12 @@ class Executor:
         """Whether there is no place for any further job."""
         raise NotImplementedError
 
-    def take(self, job: Job) -> bool:
-        """Reserve a place for a job, which is started next; False if there is none now."""
+    def start(self, job: Job) -> bool:
+        """Start a job, or keep it for `submit`; False if there is no place for it now."""
         raise NotImplementedError
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        """Start jobs whose places are reserved."""
-        raise NotImplementedError
+    def submit(self) -> None:
+        """Start the jobs that `start` has kept, on a cluster that takes several at once."""
 
     def busy(self) -> bool:
         """Whether the loop must wait for a job."""
@@ -123,21 +122,22 @@ class Loop:
 
     def fill(self, more: Iterator[Job]) -> bool:
         """Start as many jobs as there are places; return whether any started."""
-        begun: list[Job] = []
+        begun = False
         while not self.stopping and not self.executor.full():
             new = (job for job in more if job.number not in self.executor.attempts)  # without adopted jobs
             job = self.todo.pop(0) if self.todo else next(new, None)
             if job is None:
                 break
-            if not self.executor.take(job):
+            self.executor.before[job.number] = self.sweep.record(job)
+            self.executor.attempts[job.number] += 1
+            if not self.executor.start(job):
+                self.executor.attempts[job.number] -= 1
                 self.todo.insert(0, job)
                 break
-            begun.append(job)
-        self.executor.before |= {job.number: self.sweep.record(job) for job in begun}
-        self.executor.attempts.update(job.number for job in begun)
+            begun = True
         if begun:
-            self.executor.start(begun)
-        return bool(begun)
+            self.executor.submit()
+        return begun
 
     def finish(self, end: End, done: Done) -> None:
         """Record the end of a job that could not record it itself; then retry the job, go on, or stop the sweep."""

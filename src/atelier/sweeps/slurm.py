@@ -1,7 +1,7 @@
 """Runs the jobs of a sweep on a Slurm cluster, and finds out how they end without Slurm's accounting database."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,20 +60,20 @@ class Slurm(Executor):
     def full(self) -> bool:
         return self.limit is not None and not self.first and len(self.submitted) + len(self.taken) >= self.limit
 
-    def take(self, job: Job) -> bool:
-        """Accept a job; under a limit the first array takes only jobs with equal needs, and the others wait."""
+    def start(self, job: Job) -> bool:
+        """Keep a job for `submit`; under a limit the first array takes only jobs with equal needs, the others wait."""
         alike = not self.taken or self.settings.needs(job) == self.settings.needs(self.taken[0])
         if self.first and self.limit is not None and not alike:
             return False
         self.taken.append(job)
         return True
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def submit(self) -> None:
         """Submit an array for each kind of needs, and write Slurm's names of the jobs into sweep.json at once."""
-        self.taken, self.first = [], False
         kinds: dict[Needs, list[Job]] = {}
-        for job in jobs:
+        for job in self.taken:
             kinds.setdefault(self.settings.needs(job), []).append(job)
+        self.taken, self.first = [], False
         for needs, alike in kinds.items():
             logs = [self.sweep.folder(job).log for job in alike]
             logged = [log.stat().st_size if log.exists() else 0 for log in logs]
