@@ -17,7 +17,7 @@ from atelier.errors import InputError
 from atelier.runs.provenance import cores, told_if_scarce
 from atelier.sweeps.process import kill_group, run_job, start_process, warm_context
 from atelier.sweeps.run import End, Executor
-from atelier.sweeps.slurm_queue import jobs_in_queue
+from atelier.sweeps.slurm_queue import left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
 LOST = 255  # multiprocessing's exit code of a process whose fork server has died
@@ -63,7 +63,7 @@ class Local(Executor):
         Raises:
             InputError: if jobs are in Slurm's queue, or `threads_per_job` differs from that of the sweep's start.
         """
-        if queued := jobs_in_queue(self.sweep):
+        if queued := left_in_queue(self.sweep):
             named = ", ".join(map(str, sorted(queued)))
             remedy = "hydra/launcher=slurm waits for them; to run them here, cancel them first (squeue, scancel)"
             raise InputError(f"jobs of {self.sweep.path} are still in Slurm's queue: {named}\n{remedy}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from atelier.errors import InputError
 from atelier.runs.overrides import typed
 from atelier.sweeps.run import End, Executor
-from atelier.sweeps.slurm_queue import GONE, Needs, Queue, SlurmSettings, alive, left_in_queue
+from atelier.sweeps.slurm_queue import GONE, Needs, Queue, SlurmSettings, alive, ask_squeue, left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
 ASK_EVERY = 2.0  # seconds between two calls of squeue
@@ -49,7 +49,7 @@ class Slurm(Executor):
 
     def adopt(self) -> None:
         jobs = {job.number: job for job in self.sweep.jobs}
-        for name, (number, state) in left_in_queue(self.sweep).items():
+        for number, (name, state) in left_in_queue(self.sweep).items():
             self.submitted[name] = Submitted(jobs[number])
             self.attempts[number] = 0 if state == "COMPLETING" else 1  # an interrupted job that is ending runs again
             self.watcher.say(f"job {number} is in Slurm's queue already ({name}): {jobs[number].name}")
@@ -96,7 +96,7 @@ class Slurm(Executor):
         if not self.submitted or time.monotonic() - self.asked < ASK_EVERY:
             return
         self.asked = time.monotonic()
-        states = self.queue.states(self.submitted)
+        states = ask_squeue(self.submitted)
         if states is None:
             self.watcher.queued("squeue does not answer")
             return

@@ -146,10 +146,6 @@ class Queue:
             "additional_parameters": {"requeue": True, "signal": f"TERM@{SAVE_BEFORE}", **options},
         }
 
-    def states(self, names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
-        """{name: (state, reason)} of the jobs that squeue still lists; None if it does not answer."""
-        return ask_squeue(names)
-
     def cancel(self, names: Iterable[str]) -> None:
         """Cancel jobs: running jobs save and stop, waiting jobs leave the queue."""
         command(["scancel", *arrays_of(names)])
@@ -161,8 +157,8 @@ class Queue:
         return [line for line in text.splitlines() if line.strip()]
 
 
-def left_in_queue(sweep: Sweep) -> dict[str, tuple[int, str]]:
-    """{Slurm's name: (job number, state)} of the jobs of a sweep that have not ended.
+def left_in_queue(sweep: Sweep) -> dict[int, tuple[str, str]]:
+    """{job number: (Slurm's name, state)} of the jobs of a sweep that have not ended.
 
     Raises:
         InputError: if Slurm does not answer.
@@ -173,12 +169,7 @@ def left_in_queue(sweep: Sweep) -> dict[str, tuple[int, str]]:
     states = ask_squeue(submitted)
     if states is None:
         raise InputError(f"jobs of {sweep.path} may still be in Slurm's queue, and squeue does not answer")
-    return {name: (submitted[name], states[name][0]) for name in submitted if name in states and alive(states[name][0])}
-
-
-def jobs_in_queue(sweep: Sweep) -> set[int]:
-    """The numbers of the jobs of a sweep that are still in Slurm's queue."""
-    return {number for number, _ in left_in_queue(sweep).values()}
+    return {submitted[name]: (name, state) for name, (state, _) in states.items() if name in submitted and alive(state)}
 
 
 def alive(state: str) -> bool:
@@ -186,6 +177,7 @@ def alive(state: str) -> bool:
 
 
 def ask_squeue(names: Iterable[str]) -> dict[str, tuple[str, str]] | None:
+    """{name: (state, reason)} of the jobs that squeue still lists; None if it does not answer."""
     jobs = ",".join(arrays_of(names))
     asked = command(["squeue", "--noheader", "--array", "--states=all", "--format=%i %T %r", f"--jobs={jobs}"])
     if asked is None or (asked.returncode and "Invalid job id" not in asked.stderr):

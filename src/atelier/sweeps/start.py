@@ -18,7 +18,7 @@ from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import Check, check_all, preflight
 from atelier.sweeps.settings_from import with_settings_from
-from atelier.sweeps.slurm_queue import jobs_in_queue
+from atelier.sweeps.slurm_queue import left_in_queue
 from atelier.sweeps.sweep import Job, Sweep, wait_for_leftovers
 
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
@@ -111,7 +111,7 @@ def take_up(sweep: Sweep, config: DictConfig, check: Check, **content: Any) -> N
     The devices of the jobs are found anew, since this machine may have others than that of the sweep's start.
     """
     sweep.lock = claim(sweep.path)
-    wait_for_leftovers(sweep, jobs_in_queue(sweep))
+    wait_for_leftovers(sweep, left_in_queue(sweep))
     left = sweep.unfinished()
     for job, found in zip(left, check_all(check, [job.overrides for job in left]), strict=True):
         keys = ("accelerator", "gpus", *["devices"] * (sweep.status(job) == "waiting"))  # a run keeps their number

@@ -88,34 +88,36 @@ def write_fixture() -> Callable[..., None]:
     return write
 
 
-def slurm(sweep: Sweep, queue: FakeQueue, settings: SlurmSettings) -> Slurm:
-    executor = Slurm(sweep, Path(), settings)
-    executor.queue = queue  # type: ignore[assignment]
-    return executor
+@pytest.fixture
+def slurm(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sweep, FakeQueue, SlurmSettings], Slurm]:
+    """`slurm(sweep, queue, settings)`: what runs the jobs of a sweep in that queue."""
+
+    def make(sweep: Sweep, queue: FakeQueue, settings: SlurmSettings) -> Slurm:
+        executor = Slurm(sweep, Path(), settings)
+        executor.queue = queue  # type: ignore[assignment]
+        monkeypatch.setattr(slurm_module, "ask_squeue", queue.states)
+        return executor
+
+    return make
 
 
-@pytest.fixture(scope="session", name="slurm")
-def slurm_fixture() -> Callable[..., Slurm]:
-    return slurm
+@pytest.fixture
+def run(slurm: Callable[..., Slurm]) -> Callable[..., tuple[Loop, list[tuple[int, str]]]]:
+    """`run(sweep, queue)`: the sweep done, and the ends of its jobs as `done` hears of them."""
 
+    def run(
+        sweep: Sweep,
+        queue: FakeQueue,
+        jobs: Any = None,
+        jobs_at_once: int | None = None,
+        retries: int = 0,
+        on_failure: Any = "continue",
+    ) -> tuple[Loop, list[tuple[int, str]]]:
+        loop = Loop(slurm(sweep, queue, SlurmSettings(jobs_at_once, retries=retries, on_failure=on_failure)))
+        ended: list[tuple[int, str]] = []
+        loop.run(sweep.unfinished() if jobs is None else jobs, lambda job, status: ended.append((job.number, status)))
+        return loop, ended
 
-def run(
-    sweep: Sweep,
-    queue: FakeQueue,
-    jobs: Any = None,
-    jobs_at_once: int | None = None,
-    retries: int = 0,
-    on_failure: Any = "continue",
-) -> tuple[Loop, list[tuple[int, str]]]:
-    """The sweep done, and the ends of its jobs as `done` hears of them."""
-    loop = Loop(slurm(sweep, queue, SlurmSettings(jobs_at_once, retries=retries, on_failure=on_failure)))
-    ended: list[tuple[int, str]] = []
-    loop.run(sweep.unfinished() if jobs is None else jobs, lambda job, status: ended.append((job.number, status)))
-    return loop, ended
-
-
-@pytest.fixture(scope="session", name="run")
-def run_fixture() -> Callable[..., tuple[Loop, list[tuple[int, str]]]]:
     return run
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.sweeps.run import Loop
-from atelier.sweeps.slurm_queue import Needs, jobs_in_queue, left_in_queue, read_squeue
+from atelier.sweeps.slurm_queue import Needs, left_in_queue, read_squeue
 from atelier.sweeps.sweep import Job, Sweep
 from atelier.sweeps.watch import last_words
 
@@ -101,7 +101,7 @@ def test_jobs_in_the_queue_are_not_done_here_too(make_sweep: Make, in_queue: Any
     sweep = make_sweep("do=well", "do=well")
     sweep.manifest.update(slurm={"70_0": 0, "70_1": 1})
     in_queue("70_0 COMPLETED None\n70_1 PENDING Priority")
-    assert jobs_in_queue(sweep) == {1}
+    assert left_in_queue(sweep) == {1: ("70_1", "PENDING")}
     with pytest.raises(InputError, match="still in Slurm's queue: 1\n"):
         Loop(Local(sweep, program, Limits())).run(iter(sweep.jobs))
     assert states(sweep) == ["waiting", "waiting"]
