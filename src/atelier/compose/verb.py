@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,10 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                 check_local(conf)
                 if "LOCAL_RANK" not in os.environ:  # Lightning adds hydra.run.dir to the command of the other ranks
                     check_typed(sys.argv[1:], conf, config_name)
-                sys.argv[1:] = with_run(sys.argv[1:], conf)
+                if any(argument.startswith("resume=") for argument in sys.argv[1:]):
+                    from atelier.compose.open import after_what_was_typed  # imports torch
+
+                    sys.argv[1:] = after_what_was_typed(sys.argv[1:], conf)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
@@ -101,15 +104,6 @@ def with_plus(verb: str, arguments: Iterable[str]) -> list[str]:
     """Prefix `data.` and `task.` keys with Hydra's `+` where the verb's own configuration lacks these groups."""
     added = ("data.", "task.") if verb in OF_A_RUN else ()
     return [f"+{argument}" if argument.startswith(added) else argument for argument in arguments]
-
-
-def with_run(arguments: Sequence[str], conf: Path) -> list[str]:
-    """The arguments, prefixed with those of the run to resume, if there is one."""
-    if not any(argument.startswith("resume=") for argument in arguments):
-        return list(arguments)
-    from atelier.compose.open import after_what_was_typed  # imports torch, which most commands compose without
-
-    return after_what_was_typed(arguments, conf)
 
 
 class Wrapping(io.TextIOBase):
