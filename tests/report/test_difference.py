@@ -91,6 +91,21 @@ def test_equal_differences_have_an_interval_of_one_point(made_up_sweep: Sweep, t
     assert str(by_name(compare(aggregate([one])), one)["sgd"]) == "−0.2500 (−0.2500 to −0.2500)"
 
 
+@pytest.mark.parametrize(("right", "of"), [((280, 279), 288), ((9012, 9011), 10_000), ((1, 287), 288)])
+def test_equal_differences_of_32_bits_have_an_interval_of_one_point(
+    made_up_sweep: Sweep, tmp_path: Path, right: tuple[int, int], of: int
+) -> None:
+    """Accuracies in 32 bits whose pairs differ by the same number of pictures, and by rounding."""
+
+    def accuracy(values: dict[str, str], seed: int) -> list[float]:
+        return [float(np.float32(right[values["optimizer"] == "sgd"] + seed * 7 % 5) / np.float32(of))]
+
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy, seeds=(0, 1, 2))
+    found = by_name(compare(aggregate([one])), one)["sgd" if right[0] > right[1] else "adam"]
+    assert found
+    assert found.low == found.high == found.mean == pytest.approx(-abs(right[0] - right[1]) / of, rel=1e-3)
+
+
 def test_differences_beyond_floats_have_no_interval() -> None:
     found = Difference.of([1e200, 3e200])
     assert found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.figures.words import describe_values, metric_words
+from atelier.figures.words import ROUNDING, describe_values, metric_words
 from atelier.runs.setting import REPEATS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
@@ -31,14 +31,19 @@ class Difference:
     pairs: int
 
     @classmethod
-    def of(cls, values: Sequence[float], folds: int = 1) -> "Difference | None":
-        """The difference of pairs that differ by `values`, on so many folds of the samples; None without a pair."""
+    def of(cls, values: Sequence[float], folds: int = 1, rounding: float = 0.0) -> "Difference | None":
+        """The difference of pairs that differ by `values`, on so many folds of the samples; None without a pair.
+
+        An interval of a half-width up to `rounding` is a point.
+        """
         found = Statistic.of(values)
         if found.mean is None:
             return None
         low, high = found.interval(folds) if found.n > 1 else (math.nan, math.nan)
         if not math.isfinite(high - low):  # also of values whose squares are beyond floats
             return cls(found.mean, None, None, found.n)
+        if high - found.mean <= rounding:
+            low = high = found.mean
         return cls(found.mean, low, high, found.n)
 
     @property
@@ -56,8 +61,7 @@ class Difference:
         if self.low is None or self.high is None:
             return f"{self.mean:+.3g}".replace("-", "−")
         half = (self.high - self.low) / 2
-        exact = half <= 1e-9 * abs(self.mean)  # but for rounding
-        digits = 4 if exact else min(max(1 - math.floor(math.log10(half)), 0), 9)
+        digits = 4 if half == 0 else min(max(1 - math.floor(math.log10(half)), 0), 9)
         mean, low, high = (f"{one:+,.{digits}f}".replace("-", "−") for one in (self.mean, self.low, self.high))
         return f"{'' if self.real else '≈ 0: '}{mean} ({low} to {high})"
 
@@ -121,7 +125,9 @@ def compare(results: Results, baseline: Mapping[str, Any] | str | None = None) -
 def difference(setting: Setting, baseline: Mapping[Any, float], metric: str) -> Difference | None:
     own = bests(setting, metric)
     pairs = [repeat for repeat in own if repeat in baseline]
-    return Difference.of([own[repeat] - baseline[repeat] for repeat in pairs], folds_of(pairs, [setting]))
+    rounding = ROUNDING * max((abs(found[repeat]) for found in (own, baseline) for repeat in pairs), default=0.0)
+    differences = [own[repeat] - baseline[repeat] for repeat in pairs]
+    return Difference.of(differences, folds_of(pairs, [setting]), rounding)
 
 
 def bests(setting: Setting, metric: str) -> dict[tuple[str, ...], float]:
