@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from atelier.compare.marks import listed
-from atelier.figures.words import key_titles, metric_words, number
+from atelier.figures.words import key_titles, metric_words, number, whole_number
 from atelier.project import command
 from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import cautions, texts, title
@@ -80,7 +80,7 @@ def runs_table(results: Results, output: Path) -> Table:
             Column("seed", [Cell("–" if seed is None else str(seed), seed) for seed in seeds]),
             Column(
                 f"best {metric_words(results.metric or 'objective')}",
-                [Cell(number(best), best if best is not None and math.isfinite(best) else None) for best in bests],
+                [Cell(whole_number(one), one if one is not None and math.isfinite(one) else None) for one in bests],
             ),
             Column(f"at {unit}", [Cell("–" if place is None else f"{place + 1:,}", place) for place in places]),
             Column("training time", [Cell(duration(seconds), seconds) for seconds in times]),
