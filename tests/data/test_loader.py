@@ -1,5 +1,6 @@
 """Every sample arrives as often as it should, in an order that can be repeated and resumed."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,6 +83,13 @@ def test_the_order_depends_on_the_seed_and_the_epoch_alone() -> None:
     assert order(again, epoch=2) == first
     assert order(training(100, seed=1), epoch=3) != first
     assert order(training(100, seed=2), epoch=2) != first
+
+
+@pytest.mark.parametrize("seed", [20_261_128_120_000, 1_764_331_234_567_890_123, 2**64 - 1])
+def test_a_seed_may_be_a_date_a_time_in_nanoseconds_or_of_64_bits(seed: int) -> None:
+    orders = [order(training(100, seed=seed + more), epoch) for more in (0, -1) for epoch in (0, 1)]
+    assert [sorted(one) for one in orders] == [list(range(100))] * 4
+    assert len(set(map(tuple, orders))) == 4
 
 
 def test_without_shuffling_every_epoch_is_in_the_given_order() -> None:

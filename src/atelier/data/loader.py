@@ -73,7 +73,8 @@ class BatchSampler(SequentialSampler):
 
     def __iter__(self) -> Iterator[Tensor]:  # type: ignore[override]
         start, self.start = self.first(self.epoch), 0
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + (self.epoch if self.shuffle else 0))
+        stream = self.seed * 1_000_003 + (self.epoch if self.shuffle else 0)
+        generator = torch.Generator().manual_seed(stream % 2**64)  # a seed may be the time in nanoseconds
         if self.weights is not None:
             order = torch.multinomial(self.weights, self.count, replacement=True, generator=generator)
         elif self.shuffle:
