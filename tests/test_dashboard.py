@@ -33,7 +33,7 @@ def make_sweep(folder: Path, mode: str = "min", logger: str = "wandb") -> Path:
         "study": "clock_study",
         "experiment": "clock_multihead",
         "budget": "quick",
-        "presentation": {"question": "Which optimizer?", "claim": "Adam."},
+        "presentation": {"question": "Which optimizer?", "claims": [{"says": "Adam."}]},
         "quick": {"trainer.max_epochs": 4},
         "swept": ["optimizer"],
         "created": "2026-11-21T12:00:00",
