@@ -26,7 +26,10 @@ def main(options: DictConfig) -> None:
     load_weights(task, path)
     data.evaluate_on(options.split)
     output = Path(options.output or folder.path / "evaluation" / options.split)
-    metrics = build_trainer(config, task.network, output=output).test(task, data, verbose=False)
+    trainer = build_trainer(config, task.network, output=output)
+    metrics = trainer.test(task, data, verbose=False)
+    if not trainer.is_global_zero:
+        return
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)
     print_if_fake(config)

@@ -53,6 +53,17 @@ def test_two_processes_measure_what_one_does(run_verb: Run, twofold: Any) -> Non
     assert found == pytest.approx(twofold.manifest["test"], abs=1e-4)
 
 
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("split", ["test", pytest.param("val", marks=pytest.mark.slow)])
+def test_several_processes_test_again_and_tell_it_once(
+    run_process: Run, twofold: Any, processes: int, split: str
+) -> None:
+    several = "trainer=ddp_cpu", f"trainer.devices={processes}", f"split={split}"
+    again = run_process("eval", f"run={twofold.folder}", *several)
+    assert (again.code, again.err) == (0, "")
+    assert again.out.count(f"on the {split} set") == again.out.count(f"{split}/loss") == 1
+
+
 def test_every_test_sample_counts_once(twofold: Any) -> None:
     """The share within 5 minutes is a whole number of samples, of exactly those that there are."""
     hits = twofold.manifest["test"]["within_5_minutes"] * TEST_SAMPLES
