@@ -34,3 +34,9 @@ def test_a_relative_file_of_a_data_set_of_ones_own_is_made_full(compose: Compose
     in_full(config)
     assert config.data.file == str(Path.cwd() / "tables" / "a.csv")
     assert with_places(["+data.file=tables/a.csv"], config) == [f"+data.file='{Path.cwd() / 'tables' / 'a.csv'}'"]
+
+
+def test_a_tilde_in_an_option_file_is_the_users_home(compose: Compose) -> None:
+    config = compose("experiment=cats_gan", "data.images='~/pets'")
+    in_full(config)
+    assert config.data.images == str(Path.home() / "pets")

@@ -98,7 +98,7 @@ def groups(conf: Path) -> list[str]:
 def options(group: str, conf: Path, key: str = "") -> list[str]:
     """The options of a group; if some of them have the `key`, only these."""
     files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
-    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text(), re.MULTILINE)]
+    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text("utf-8"), re.MULTILINE)]
     return [file.stem for file in (having if key and having else files)]
 
 

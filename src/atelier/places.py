@@ -1,4 +1,5 @@
-"""The keys of a user's files and folders: a relative one is meant from the folder in which the command is typed.
+"""The keys of a user's files and folders: a relative one is meant from the folder in which the command is typed, `~`
+from the user's home.
 
 A run stores them in full, so that it can be evaluated and resumed from any folder.
 """
@@ -24,7 +25,7 @@ def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container
         value = None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key)
         if isinstance(value, str) and not os.path.isabs(value):
             known = None if stored is None or key in new else OmegaConf.select(stored, key)
-            OmegaConf.update(config, key, known or os.path.abspath(value))
+            OmegaConf.update(config, key, known or os.path.abspath(os.path.expanduser(value)))
 
 
 def with_places(overrides: Iterable[str], config: DictConfig) -> list[str]:

@@ -23,6 +23,23 @@ def test_the_flag_of_a_sweep_may_stand_anywhere(typed: list[str], ordered: list[
     assert in_order(typed) == ordered
 
 
+@pytest.mark.parametrize(
+    ("typed", "full"),
+    [
+        ("data.images=~/pets", "data.images=HOME/pets"),
+        ("run='~/a run'", "run='HOME/a run'"),
+        ("inputs=[~/a.png,~/b.png]", "inputs=[HOME/a.png,HOME/b.png]"),
+        ("data.images=~/a,~/b", "data.images=HOME/a,HOME/b"),
+        ("note=~/pets are new", "note='~/pets are new'"),
+        ("data.images=/a/~/b~/c", "data.images=/a/~/b~/c"),
+        ("~callbacks.ema", "~callbacks.ema"),
+    ],
+)
+def test_a_tilde_is_the_users_home(typed: str, full: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert in_order([typed]) == [full.replace("HOME", "/home/ann")]
+
+
 @pytest.mark.parametrize("key", SET_BY_THE_RUN)
 def test_what_the_run_sets_itself_is_refused(key: str, conf: Path) -> None:
     for typed in (f"{key}=1", f"+{key}=1", f"++{key}=1"):

@@ -1,5 +1,7 @@
 """Prepares the command line for Hydra: orders the flags, and refuses arguments without effect."""
 
+import os
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -11,6 +13,7 @@ from atelier.runs.overrides import bare, quoted
 SWEEP = ("-m", "--multirun")
 SEVERAL = ("callbacks", "logger")  # groups that take any number of options
 SENTENCES = ("where", "note")  # keys whose values are sentences
+AT_HOME = re.compile(r"(?<=[=,\[{'\"])~(?=/)")  # a shell expands no ~ behind a =, and Hydra takes none
 # {key of Hydra or Lightning that a run sets itself: the key to use instead}
 SET_BY_THE_RUN = {
     "hydra.run.dir": "paths.run=FOLDER",
@@ -28,7 +31,7 @@ SET_BY_THE_RUN = {
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:
-    """Put -m first, since Hydra's parser accepts no override behind an override and -m, and quote sentences."""
+    """Put -m first, since Hydra's parser accepts no override behind an override and -m; and see `as_text`."""
     flags = [argument for argument in arguments if argument in SWEEP]
     resumed = any(argument.startswith("sweep.resume=") for argument in arguments)
     others = [as_text(argument) for argument in arguments if argument not in SWEEP]
@@ -36,13 +39,15 @@ def in_order(arguments: Sequence[str]) -> list[str]:
 
 
 def as_text(argument: str) -> str:
-    """An argument that takes a sentence, in Hydra's quotes if it has none.
+    """An argument that takes a sentence, in Hydra's quotes if it has none; any other, with the home of each `~/`.
 
     >>> as_text("where=seed=1 and status=failed"), as_text("note=null"), as_text("seed=1")
     ("where='seed=1 and status=failed'", 'note=null', 'seed=1')
     """
     key, _, text = argument.partition("=")
-    plain = bare(key) not in SENTENCES or text in ("", "null") or text[0] + text[-1] in ("''", '""')
+    if bare(key) not in SENTENCES:
+        return AT_HOME.sub(os.path.expanduser("~"), argument)
+    plain = text in ("", "null") or text[0] + text[-1] in ("''", '""')
     return argument if plain else f"{key}={quoted(text)}"
 
 

@@ -38,6 +38,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         folder = to_resume(config)
         config, changed = resumed_config(folder, overrides, str(config.paths.data))
     check_run(config, experiment, overrides)
+    in_full(config)
     if rank() > 0:
         if FOLDER_OF_RANKS not in os.environ:
             told = f"this is process {rank()} of several that torchrun, srun or a set RANK has begun"
@@ -58,7 +59,6 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
         by_launcher = ("sweep.",) if config.sweep.folder is None else ("sweep.", "paths.run=")
         typed = [override for override in overrides if not override.startswith(by_launcher)]
-        in_full(config)
         run = Run.start(folder, plain(config), names, with_places(typed, config), setting_hash(config))
     os.environ[FOLDER_OF_RANKS] = str(run.folder.path)
     return run, OmegaConf.create(run.config)

@@ -53,7 +53,7 @@ class MetricsFile(RunLogger):
         self.path = path
         self.rows = read_rows(path)
         self.columns = list(self.rows[0]) if self.rows else []
-        if path.exists() and not path.read_text().endswith("\n"):  # cut off by a crash
+        if path.exists() and not path.read_text("utf-8").endswith("\n"):  # cut off by a crash
             self.write()
 
     @rank_zero_only
@@ -61,7 +61,7 @@ class MetricsFile(RunLogger):
         row = {"epoch": metrics.get("epoch", ""), "step": step, **metrics}
         self.rows.append(row)
         if set(row) <= set(self.columns):
-            with self.path.open("a", newline="") as file:
+            with self.path.open("a", encoding="utf-8", newline="") as file:
                 csv.DictWriter(file, self.columns, restval="").writerow(row)
         else:
             self.columns += [name for name in row if name not in self.columns]

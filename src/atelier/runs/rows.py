@@ -15,7 +15,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file as text, without a last line that a crash cut off."""
     if not path.is_file():
         return []
-    text = path.read_text()
+    text = path.read_text("utf-8")
     return list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
 
 
