@@ -128,7 +128,7 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
     folders = [path for path in shown_in(images) if path.is_dir()]
     named: dict[str, Path] = {}
     for split, names in SPLITS.items():
-        found = [path for path in folders if path.name.lower() in names]
+        found = [path for path in folders if path.name.lower().removesuffix("_set") in names]
         if len(found) > 1:
             both = " and ".join(readable(path.name) for path in found)
             raise InputError(f"data.images={readable(images)} has {both}: one folder of the two is expected")

@@ -83,8 +83,8 @@ def split_into(pets: Path, paint: Paint, *splits: str) -> None:
                 paint(pets / split / ("cat", "dog")[kind] / f"{number}.png", 1000 * place + 100 * kind + number)
 
 
-@pytest.mark.parametrize("train", ["train", "Training", "TRAIN"])
-@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+@pytest.mark.parametrize("train", ["train", "Training", "TRAIN", "training_set"])
+@pytest.mark.parametrize("val", ["val", "valid", "Validation", "val_set"])
 def test_a_folder_that_validates_is_used(own: Own, pets: Path, paint: Paint, train: str, val: str) -> None:
     split_into(pets, paint, train, val, "test")
     data = own(pets)
@@ -95,7 +95,9 @@ def test_a_folder_that_validates_is_used(own: Own, pets: Path, paint: Paint, tra
     assert {names[row].split("/")[0] for row in data.sets["train"].rows} == {train}
 
 
-@pytest.mark.parametrize("splits", [["train", "val"], ["Train"], ["train", "test"], ["training", "Testing"]])
+@pytest.mark.parametrize(
+    "splits", [["train", "val"], ["Train"], ["train", "test"], ["training", "Testing"], ["Training_Set", "test_set"]]
+)
 def test_what_has_no_folder_is_taken_of_the_training_images(
     own: Own, pets: Path, paint: Paint, splits: list[str]
 ) -> None:
