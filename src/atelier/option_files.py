@@ -98,7 +98,8 @@ def groups(conf: Path) -> list[str]:
 def options(group: str, conf: Path, key: str = "") -> list[str]:
     """The options of a group; if some of them have the `key`, only these."""
     files = sorted({file.name: file for layer in layers(conf) for file in (layer / group).glob("*.yaml")}.values())
-    having = [file for file in files if re.search(rf"^{key.rpartition('.')[2]}:", file.read_text("utf-8"), re.MULTILINE)]
+    line = re.compile(rf"^{key.rpartition('.')[2]}:", re.MULTILINE)
+    having = [file for file in files if line.search(file.read_text("utf-8"))]
     return [file.stem for file in (having if key and having else files)]
 
 

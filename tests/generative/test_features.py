@@ -128,6 +128,13 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
             trained_classifier(run=str(run), **GIVEN)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"status": 3}'])
+def test_a_damaged_run_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run.json is damaged: "):
+        trained_classifier(run=str(tmp_path), **GIVEN)
+
+
 def test_a_checkpoint_that_holds_more_than_tensors_is_not_opened(copied: Callable[..., Path], tmp_path: Path) -> None:
     folder = copied(lambda _, checkpoint: checkpoint.update(path=Path("x")))
     with pytest.raises(InputError, match="holds more than tensors and plain data"):

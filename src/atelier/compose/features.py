@@ -16,7 +16,7 @@ from atelier.errors import InputError
 from atelier.metrics.features import Classifier
 from atelier.project import command
 from atelier.runs.checkpoint import open_checkpoint
-from atelier.runs.folder import RunFolder
+from atelier.runs.folder import RunFolder, attach
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import typed
 from atelier.start.weights import checksum
@@ -56,7 +56,7 @@ def trained_classifier(
     folder = RunFolder(Path(str(run)))
     if not folder.manifest.is_file():
         raise InputError(f"features.run={run}: there is no run in this folder")
-    manifest = Manifest.read(folder.manifest).content
+    manifest = Manifest.read(attach(folder.path).manifest).content
     if manifest["status"] != "completed":
         how = f"go on with it: {command('train')} {typed('resume', run)}"
         raise InputError(f"features.run={run}: this run is {manifest['status']}, not completed; {how}")
@@ -100,7 +100,7 @@ def how_to_make(experiment: str | None, logs: Path) -> list[str]:
     path = logs / "runs" / experiment / "scores"
     folder = RunFolder(Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path)
     begun = folder.manifest.is_file()
-    if not (begun and Manifest.read(folder.manifest)["status"] == "completed"):
+    if not (begun and Manifest.read(attach(path).manifest)["status"] == "completed"):
         new = f"experiment={experiment} {typed('paths.run', folder.path)}"
         lines.append(f"  {command('train')} {typed('resume', folder.path) if begun else new}")
     return [*lines, f"  {command('train')} {shlex.join(sys.argv[1:])} {typed('features.run', folder.path)}"]
