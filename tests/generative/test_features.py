@@ -128,7 +128,7 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
             trained_classifier(run=str(run), **GIVEN)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"status": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"objective": 3}'])
 def test_a_damaged_run_is_told(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"run.json is damaged: "):
