@@ -106,6 +106,15 @@ def test_equal_differences_of_32_bits_have_an_interval_of_one_point(
     assert found.low == found.high == found.mean == pytest.approx(-abs(right[0] - right[1]) / of, rel=1e-3)
 
 
+def test_settings_that_differ_by_rounding_alone_do_not_differ(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def loss(values: dict[str, str], seed: int) -> list[float]:
+        return [2.0 + 1e-8 * (values["optimizer"] == "sgd" and seed == 0)]
+
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, loss, seeds=(0, 1, 2))
+    found = [difference for difference in by_name(compare(aggregate([one])), one).values() if difference]
+    assert [str(difference) for difference in found] == ["≈ 0: +0.0000 (+0.0000 to +0.0000)"]
+
+
 def test_differences_beyond_floats_have_no_interval() -> None:
     found = Difference.of([1e200, 3e200])
     assert found

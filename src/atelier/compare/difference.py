@@ -34,7 +34,7 @@ class Difference:
     def of(cls, values: Sequence[float], folds: int = 1, rounding: float = 0.0) -> "Difference | None":
         """The difference of pairs that differ by `values`, on so many folds of the samples; None without a pair.
 
-        An interval of a half-width up to `rounding` is a point.
+        An interval of a half-width up to `rounding` is a point, and a mean up to it is 0.
         """
         found = Statistic.of(values)
         if found.mean is None:
@@ -43,7 +43,8 @@ class Difference:
         if not math.isfinite(high - low):  # also of values whose squares are beyond floats
             return cls(found.mean, None, None, found.n)
         if high - found.mean <= rounding:
-            low = high = found.mean
+            mean = found.mean if abs(found.mean) > rounding else 0.0
+            return cls(mean, mean, mean, found.n)
         return cls(found.mean, low, high, found.n)
 
     @property
