@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from atelier.compose.build import check_run
 from atelier.compose.features import how_to_make, trained_classifier
 from atelier.compose.preflight import check_job
 from atelier.errors import InputError
@@ -126,6 +127,16 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
     for run in (tmp_path, tmp_path / "nothing", "latest"):
         with pytest.raises(InputError, match=r"features.run=.*: there is no run in this folder"):
             trained_classifier(run=str(run), **GIVEN)
+
+
+def test_a_tilde_in_an_option_file_names_a_run_at_home(
+    compose: Callable[..., Any], classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(classifier.parent))
+    config = compose("experiment=digits_gan", "features=digits", f"features.run='~/{classifier.name}'")
+    check_run(config)
+    assert config.features.run == str(classifier)
+    assert config.features.crc32
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"objective": 3}'])

@@ -23,6 +23,7 @@ from atelier.errors import InputError
 from atelier.figures.words import better
 from atelier.internals import NoProfiler, ask_no_driver
 from atelier.option_files import check_keys
+from atelier.places import in_full
 from atelier.project import command, conf_of, project_root
 from atelier.runs.checkpoint import Straight
 from atelier.runs.generators import seed_generators
@@ -53,7 +54,7 @@ class Options:
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
-    """Check the configuration of a run before anything is built.
+    """Check the configuration of a run before anything is built, and make its places full.
 
     Args:
         experiment: name of the experiment, and the `overrides` that were typed: the message says which of the two sets
@@ -80,6 +81,7 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
         raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
     check_measuring(config, overrides)
+    in_full(config)
     check_features(config)
     settle(config)
     if not config.train and config.resume is None and config.checkpoint is None:

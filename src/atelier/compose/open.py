@@ -38,7 +38,6 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
         folder = to_resume(config)
         config, changed = resumed_config(folder, overrides, str(config.paths.data))
     check_run(config, experiment, overrides)
-    in_full(config)
     if rank() > 0:
         if FOLDER_OF_RANKS not in os.environ:
             told = f"this is process {rank()} of several that torchrun, srun or a set RANK has begun"

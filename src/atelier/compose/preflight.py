@@ -16,7 +16,6 @@ from atelier.compose.command_line import check_typed
 from atelier.compose.explain import explain
 from atelier.compose.verb import about_settings, register_resolvers
 from atelier.errors import InputError
-from atelier.places import in_full
 from atelier.project import conf_of
 from atelier.runs.setting import setting_hash
 from atelier.runs.terminal import quieten_lightning
@@ -58,7 +57,6 @@ def check_job(
             OmegaConf.set_struct(config, True)
             config.sweep.swept = list(swept)  # as in the job itself
             check_run(config, experiment, overrides)
-            in_full(config)
             if config.lr_find:
                 raise InputError("lr_find=true looks for the learning rate of one configuration: without -m")
             if OmegaConf.is_list(listed := config.trainer.devices):
