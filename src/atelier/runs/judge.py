@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
@@ -30,10 +30,10 @@ class Judge:
     Args:
         folder: the sweep's folder.
         trial: the trial's number.
-        build: builds the pruner from its node in sweep.json.
+        build: builds the pruner from its node in sweep.json, None without one.
     """
 
-    def __init__(self, folder: Path, trial: int, build: Callable[[Any], BasePruner]) -> None:
+    def __init__(self, folder: Path, trial: int, build: Callable[[Any], BasePruner | None]) -> None:
         self.folder, self.trial, self.build = folder, trial, build
 
     def hopeless(self, step: int, value: float) -> bool:
@@ -61,7 +61,8 @@ class Judge:
     @cached_property
     def study(self) -> optuna.Study:
         node = json.loads((self.folder / "sweep.json").read_text(encoding="utf-8"))["search"]["pruner"]
-        return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=self.build(node))
+        pruner = self.build(node) or NopPruner()  # pruner=null when it goes on; Optuna's default is the median
+        return optuna.load_study(study_name=STUDY, storage=self.storage, pruner=pruner)
 
 
 def open_journal(folder: Path) -> JournalStorage:

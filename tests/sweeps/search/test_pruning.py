@@ -58,6 +58,17 @@ def test_a_run_that_goes_on_after_its_search_is_not_judged(judged: Callable[[int
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_search_that_goes_on_without_a_pruner_prunes_no_trial(search: Make, end: Any) -> None:
+    one = search(trials=6, pruner="median")
+    for job, value in zip(one.jobs(), [1.0] * 5 + [99.0], strict=True):
+        if value == 99.0:
+            assert judge_of(one.sweep.path, job.number).hopeless(0, value)
+            search(trials=6, pruner=None)  # hydra.sweeper.pruner=null
+        assert not judge_of(one.sweep.path, job.number).hopeless(0, value)
+        if value == 1.0:
+            end(one, job, value)
+
+
 def test_a_job_is_told_its_trial_only_if_the_search_prunes(tmp_path: Path, search_in: Make) -> None:
     for pruner, told in ((None, False), ("median", True)):
         one = search_in(tmp_path / str(told), trials=1, pruner=pruner)
