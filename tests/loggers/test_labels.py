@@ -99,3 +99,10 @@ def test_a_long_experiment_is_cut_in_the_job_type(tmp_path: Path) -> None:
 def test_typed_tags_are_cut_alike_and_an_empty_one_is_left_out(tmp_path: Path) -> None:
     tags = Wandb(str(tmp_path), "atelier-tests", tags=["mine", "", "7" * 200]).tags
     assert wandb.Settings(run_tags=tags).run_tags == ("mine", "7" * TAG_LENGTH)
+
+
+def test_a_single_run_in_a_folder_of_a_long_name_is_told_by_the_end_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / ("e" * 90) / ("7" * 90 + "_a_stamp")
+    found = labels(folder, None, []).name
+    assert len(found) == NAME_LENGTH
+    assert found.endswith("7_a_stamp")

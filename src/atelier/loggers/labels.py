@@ -38,7 +38,8 @@ def read_labels(folder: Path) -> Labels:
     config, run = read_yaml(folder / "config.yaml"), Manifest.read(folder / "run.json")
     sweep, known = config.get("sweep") or {}, run["config_hash"]
     if not sweep.get("folder"):
-        return Labels(last_two(folder), None, cut(str(run["experiment"]), f" ({known})", TYPE_LENGTH), known, ())
+        setting = cut(str(run["experiment"]), f" ({known})", TYPE_LENGTH)
+        return Labels(last_two(folder)[-NAME_LENGTH:], None, setting, known, ())
     typed = {key_of(override): value_of(override) for override in run["overrides"]}
     keys = map(bare, sweep.get("swept") or ())
     words = tuple(f"{key}={typed[key]}" for key in keys if key in typed)
