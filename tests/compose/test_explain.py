@@ -168,7 +168,23 @@ def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool
     assert ("data.KEY=VALUE" in told) == advised
 
 
-@pytest.mark.parametrize(("typed", "written"), [("tags=[ä,b]", "tags=['ä', …]"), ("tags=(half", "tags='(half'")])
+@pytest.mark.parametrize(
+    ("override", "written"),
+    [
+        ("lr=0.1", "optimizer.lr=VALUE"),
+        ("max_epochs=3", "trainer.max_epochs=VALUE"),
+        ("hidden=4", "network.hidden=VALUE"),
+    ],
+)
+def test_a_key_without_its_group_is_told_with_it(told: Told, override: str, written: str) -> None:
+    assert told(override) == f"{override.split('=')[0]}: no such key here; write {written}"
+
+
+def test_a_bracket_that_is_not_closed_is_told(told: Told) -> None:
+    assert told("network.hidden=[64,32").startswith("network.hidden=[64,32: a [ without its ]; ")
+
+
+@pytest.mark.parametrize(("typed", "written"), [("tags=[ä,b]", "tags=['ä', …]"), ("tags=half)", "tags='half)'")])
 def test_a_value_that_hydra_cannot_read_is_told_without_hydras_words(told: Told, typed: str, written: str) -> None:
     line = "text with such characters stands in quotes, Hydra's and the shell's:"
     assert told(typed) == f'{typed}: {line}\n  "{written}"'

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from atelier.arguments import optional
@@ -95,11 +95,13 @@ def unparsed(override: str) -> str:
     key, _, value = override.partition("=")
     if (name := readable(override)) != override:
         return f"{name}: Hydra reads no name that is not UTF-8, or with such a letter; give the folder that it lies in"
+    opened = next((pair for pair in ("[]", "()", "{}") if value.count(pair[0]) > value.count(pair[1])), "")
     if value.startswith("["):
         written = f"\"{key}=['{value[1:].rstrip(']').split(',')[0]}', …]\""
     else:
         written = typed(key, value) if re.search(r"""["'$`\\!]""", value) else f"\"{key}='{value}'\""
-    return f"{override}: text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
+    told = f"a {opened[0]} without its {opened[1]}; " if opened else ""
+    return f"{override}: {told}text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
 
 
 def missing_key(key: str, conf: Path) -> str:
@@ -124,6 +126,9 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     if key in groups(conf):
         return absent_group(key, conf, of_a_run="run" in known)
     if "." not in key:
+        places = [place for place in sorted(known) if has_key(parent, place, key)]
+        if places:
+            return f"{key}: no such key here; write {' or '.join(f'{place}.{key}=VALUE' for place in places)}"
         known.update(groups(conf))
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
     owner = str(target or "").rpartition(".")[2]  # the class that the configuration builds at that place
@@ -141,6 +146,14 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
         return f"{told}; choose {place}={' or '.join(options(place, conf, key))}"
     group = place.rpartition(".")[2]  # `task.network` is the chosen `network`
     return f"{told}; write {group}.{name}=VALUE" if group in groups(conf) else told
+
+
+def has_key(parent: Container | None, place: str, key: str) -> bool:
+    """Whether the part `place` of a configuration has the key itself, as `optimizer` has `lr`."""
+    if not isinstance(parent, DictConfig) or OmegaConf.is_interpolation(parent, place):
+        return False
+    part = None if OmegaConf.is_missing(parent, place) else parent[place]
+    return isinstance(part, DictConfig) and key in part
 
 
 def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
