@@ -104,3 +104,9 @@ def test_a_sweep_reads_no_other_configuration(conf: Path) -> None:
     check_typed(["--config-dir=/mine", "seed=1"], conf)
     with pytest.raises(InputError, match="--config-dir=/mine"):
         check_typed(["-m", "--config-dir=/mine", "seed=1"], conf)
+
+
+@pytest.mark.parametrize("typed", [["--epochs", "3"], ["-m", "--lr=0.1"], ["seed=1", "-x"]], ids=" ".join)
+def test_a_flag_that_hydra_lacks_is_told_in_a_line(typed: list[str], conf: Path) -> None:
+    with pytest.raises(InputError, match=r"^-.*: there is no such flag; a setting is KEY=VALUE, without -; --help"):
+        check_typed(typed, conf)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
+
 from atelier.errors import InputError
 from atelier.option_files import groups, is_read
 from atelier.runs.overrides import bare, quoted
@@ -58,6 +60,8 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
     """
     sweep = any(argument in SWEEP for argument in arguments)
     known = groups(conf)
+    if flags := [one for one in get_args_parser().parse_known_args(arguments)[1] if one.startswith("-")]:
+        raise InputError(f"{flags[0]}: there is no such flag; a setting is KEY=VALUE, without -; --help lists the keys")
     for place, argument in enumerate(arguments):
         rest = "".join(takewhile(lambda one: "=" not in one[1:], arguments[place + 1 :]))
         if argument.endswith((",", "[", "{", ":")) or (rest and argument[-1] == "=") or rest[:1] == "=":
