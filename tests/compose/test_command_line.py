@@ -110,3 +110,15 @@ def test_a_sweep_reads_no_other_configuration(conf: Path) -> None:
 def test_a_flag_that_hydra_lacks_is_told_in_a_line(typed: list[str], conf: Path) -> None:
     with pytest.raises(InputError, match=r"^-.*: there is no such flag; a setting is KEY=VALUE, without -; --help"):
         check_typed(typed, conf)
+
+
+def test_a_study_without_m_is_refused_and_its_jobs_are_not(conf: Path) -> None:
+    """One run of the study's experiment, of full length, would begin in its place."""
+    with pytest.raises(InputError, match=r"^study=clock_best: a study is a sweep; write -m study=clock_best, or exp"):
+        check_typed(["study=clock_best", "seed=1"], conf)
+    for typed in (
+        ["-m", "study=clock_best"],
+        ["study=clock_best", "sweep.folder='/s'"],
+        ["study=clock_best", "--help"],
+    ):
+        check_typed(typed, conf)

@@ -81,5 +81,12 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         unknown = verb == "train" and key == f"+{name}" and name.isidentifier()
         if unknown and name not in known and not is_read(conf, name, arguments):
             raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as group, is logger.NAME.{name}")
+        if name == "study" and verb == "train" and not sweep and not told_only(arguments):
+            raise InputError(f"{argument}: a study is a sweep; write -m {argument}, or experiment=NAME for one run")
         if sweep and argument.startswith("--config-dir"):
             raise InputError(f"{argument}: a sweep's jobs read conf/ alone; copy the files there")
+
+
+def told_only(arguments: Sequence[str]) -> bool:
+    """Whether a command only tells of its configuration, or is a job of a sweep."""
+    return any(one.startswith(("-", "sweep.folder=", "+sweep.folder=")) for one in arguments)
