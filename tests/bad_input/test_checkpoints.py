@@ -66,5 +66,8 @@ def test_a_run_cannot_go_on_with_another_network(told: Callable[..., str], run_c
 
 def test_a_run_without_a_checkpoint_cannot_be_evaluated(told: Callable[..., str], run_copy: Path) -> None:
     shutil.rmtree(run_copy / "checkpoints")
-    last = run_copy / "checkpoints" / "last.ckpt"
-    assert told("eval", f"run={run_copy}").startswith(f"checkpoint=last: there is no file {last}")
+    message = told("eval", f"run={run_copy}").strip()
+    assert message.startswith(
+        f"checkpoint=best: there is no file {run_copy / 'checkpoints' / 'best.ckpt'}, nor last.ckpt"
+    )
+    assert message.endswith("give a folder that python src/report.py lists, or latest")

@@ -13,6 +13,7 @@ from typing import Any, Literal, TextIO
 import yaml
 
 from atelier.errors import InputError
+from atelier.project import command
 from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.overrides import typed
 from atelier.runs.trust import check_files
@@ -35,6 +36,9 @@ class RunFolder:
     def checkpoint(self, name: str) -> Path:
         """The path of `best` (else `last`), `last` or another checkpoint; an InputError if there is no such file."""
         if name == "best" and not self.best.exists():
+            if not self.last.exists():
+                told = f"nor last.ckpt: the run stopped before its first; {elsewhere()}"
+                raise InputError(f"checkpoint=best: there is no file {self.best}, {told}")
             name = "last"
         path = {"best": self.best, "last": self.last}.get(name, Path(name))
         if not path.is_file():
@@ -115,7 +119,7 @@ def attach(path: Path) -> RunFolder:
     folder = RunFolder(path)
     if not folder.manifest.is_file():
         remedy = "; resume= also takes its checkpoints/last.ckpt, and checkpoint= any other" * (path.suffix == ".ckpt")
-        raise InputError(f"{path} is no run folder: it has no run.json{remedy}")
+        raise InputError(f"{path} is no run folder: it has no run.json{remedy or f'; {elsewhere()}'}")
     try:
         Manifest.read(folder.manifest)
     except ValueError as error:
@@ -153,8 +157,14 @@ def named(where: str, logs: Path, kind: Literal["run", "sweep"]) -> Path:
         return Path(where)
     place = logs / f"{kind}s"
     if not (manifests := last_changed(place, f"{kind}.json")):
-        raise InputError(f"there is no {kind} under {place} yet")
+        of_sweeps = "; a run of a sweep is named by its folder" * (kind == "run")
+        raise InputError(f"there is no {kind} under {place} yet{of_sweeps}")
     return manifests[-1].parent
+
+
+def elsewhere() -> str:
+    """What to type in the place of a folder that is none."""
+    return f"give a folder that {command('report')} lists, or latest"
 
 
 def write_yaml(path: Path, content: object) -> None:

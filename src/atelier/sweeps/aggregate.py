@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.folder import holding
+from atelier.runs.folder import elsewhere, holding
 from atelier.runs.overrides import bare
 from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
@@ -80,7 +80,7 @@ def aggregate(folders: Sequence[Path], keep: Callable[[list[Record]], list[Recor
     places: dict[Path, Path] = {}  # by resolved path: a folder that is named twice counts once
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"sweep={folder}: there is no such folder")
+            raise InputError(f"sweep={folder}: there is no such folder; {elsewhere()}")
         found = recorded(folder)
         if not found:
             raise InputError(f"sweep={folder}: no run (run.json) and no sweep (sweep.json) in it")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
-from atelier.runs.folder import RunFolder, claimed, named
+from atelier.runs.folder import RunFolder, claimed, elsewhere, named
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, typed
 from atelier.runs.setting import REPEATS
@@ -68,7 +68,7 @@ class Sweep:
         """The sweep that a user names, by its folder or `latest`; an InputError if it is none, or a job is refused."""
         path = named(where, logs, "sweep")
         if not (path / "sweep.json").is_file():
-            raise InputError(f"{path} is no sweep's folder: it has no sweep.json")
+            raise InputError(f"{path} is no sweep's folder: it has no sweep.json; {elsewhere()}")
         sweep = cls.read(path)
         sweep.jobs  # noqa: B018 - each is checked before the sweep is locked
         return sweep
