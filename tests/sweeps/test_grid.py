@@ -210,7 +210,7 @@ def test_a_budget_that_means_nothing_is_refused(budget: str, message: str) -> No
 
 def test_what_two_grids_do_not_share_is_shown() -> None:
     told = differences([["a=1"], ["a=2"]], [["a=2"], ["a=3"]])
-    assert told == "1 jobs are gone: a=1\n1 are new: a=3"
+    assert told == "1 job is gone: a=1\n1 job is new: a=3"
     assert differences([["a=1"], ["a=2"]], [["a=2"], ["a=1"]]) == "the order of the jobs differs"
     assert differences([["a=1"]], [["a=1"]]) == ""
 

@@ -265,6 +265,7 @@ def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any)
     assert outcome.code == 2
     lines = outcome.err.splitlines()
     assert lines[0].startswith("the grid is not that of ")
+    assert lines[0].endswith(" alone, or leave it out and begin another sweep:")
     assert lines[1].startswith("2 jobs are gone: ")
     assert "optimizer=adam seed=0" in lines[1]
     assert "optimizer=adamw seed=0" in lines[2]

@@ -13,7 +13,7 @@ from atelier.compose.preflight import check_job
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.folder import claim, named
-from atelier.runs.overrides import bare, key_of
+from atelier.runs.overrides import bare, key_of, typed
 from atelier.sweeps.grid import OF_THE_SWEEP, Grid, differences, expand
 from atelier.sweeps.local import Limits
 from atelier.sweeps.preflight import Check, check_all, preflight
@@ -99,7 +99,8 @@ def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any],
     if any(not argument.startswith(OF_THE_SWEEP) for argument in arguments):
         grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
-            raise InputError(f"the grid is not that of {sweep.path}, so it is not resumed:\n{different}")
+            alone = f"give {typed('sweep.resume', sweep.path)} alone, or leave it out and begin another sweep"
+            raise InputError(f"the grid is not that of {sweep.path}; {alone}:\n{different}")
     take_up(sweep, config, check)
     print(f"{sweep.path}: {len(sweep.unfinished())} of {len(sweep.jobs)} jobs are to be done", flush=True)
     return sweep
