@@ -268,9 +268,11 @@ def draw(importance: Importance) -> Figure:
 
 def percent(share: float) -> str:
     """
-    >>> percent(0.5231), percent(0.004), percent(0)
-    ('52 %', '0.4 %', '0 %')
+    >>> percent(0.5231), percent(0.004), percent(0.00007), percent(0)
+    ('52 %', '0.4 %', '<0.1 %', '0 %')
     """
+    if 0 < share < 0.001:
+        return "<0.1 %"
     return f"{100 * share:.2g} %" if share < 0.095 else f"{100 * share:.0f} %"
 
 
