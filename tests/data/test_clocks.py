@@ -144,5 +144,5 @@ def test_a_wrong_shape_is_told(tmp_path: Path, renderings: list[int]) -> None:
 
 
 def test_a_wrong_mean_is_told(tmp_path: Path, renderings: list[int]) -> None:
-    with pytest.warns(UserWarning, match=r"data.mean=0.9 .* 0.5"):
+    with pytest.warns(UserWarning, match=r"data.mean=0.9 .* data.mean=0.5"):
         rendered(tmp_path, mean=0.9)

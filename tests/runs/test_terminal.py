@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from atelier.runs.terminal import Tee, print_plan, recording
+from atelier.project import PACKAGE
+from atelier.runs.terminal import Tee, print_plan, recording, told_in_a_line
 
 
 def test_what_is_printed_is_shown_and_kept_without_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +44,9 @@ def test_a_terminal_is_shown_the_configuration_and_the_layers_and_a_file_is_not(
     assert [line.split("│")[1:-1] for line in shown.splitlines() if "Linear" in line] == [
         [" 1     ", " Linear  ", " 8          "]
     ]
+
+
+def test_a_warning_of_atelier_names_no_place_in_the_code() -> None:
+    told = told_in_a_line("data.mean=0.5, but it is 0.4", UserWarning, str(PACKAGE / "data" / "images.py"), 3)
+    assert told == "Beware: data.mean=0.5, but it is 0.4\n"
+    assert "/elsewhere.py:3: UserWarning: other" in told_in_a_line("other", UserWarning, "/elsewhere.py", 3)

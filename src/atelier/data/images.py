@@ -190,8 +190,10 @@ class ImageData(TensorData):
             std = std.square().mean(0, keepdim=True).sqrt()
         pairs = (mean, self.mean), (std, self.std)
         if any(bool(((found - torch.as_tensor(given).flatten()).abs() > 0.05).any()) for found, given in pairs):
-            words = " and ".join(", ".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs)
-            warnings.warn(f"{self.stated}, but the images of {self.cache_name} have {words}", stacklevel=2)
+            numbers = [",".join(f"{value:.3f}" for value in found.tolist()) for found, _ in pairs]
+            fitting = [f"[{number}]" if "," in number else number for number in numbers]
+            found_there = f"data.mean={fitting[0]} data.std={fitting[1]}"
+            warnings.warn(f"{self.stated}, but the training images have {found_there}", stacklevel=2)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Normalise uint8 images (…, C, H, W) to zero mean and unit variance; in a single operation, where `mean` and

@@ -15,10 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from atelier.project import PACKAGE
+
 if TYPE_CHECKING:  # a report needs no torch
     from torch import nn
 
 FAKE = "data.source=fake: noise in the place of the data, so that the numbers mean nothing"
+PYTHONS = warnings.formatwarning
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\r")
 # Warnings that do not apply to Atelier, as regular expressions.
 NOT_OURS = (
@@ -94,11 +97,21 @@ def table_console() -> Console:
 
 
 def quieten_lightning() -> None:
-    """Silence Lightning's information messages, and the warnings in NOT_OURS."""
+    """Silence Lightning's information messages and the warnings in NOT_OURS; print each of ours in a line."""
+    warnings.formatwarning = told_in_a_line
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in NOT_OURS:
         warnings.filterwarnings("ignore", message)
+
+
+def told_in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """The text of a warning: Atelier's own names no place in the code."""
+    if Path(filename).is_relative_to(PACKAGE):
+        return f"Beware: {message}\n"
+    return PYTHONS(message, category, filename, lineno, line)
 
 
 def print_if_fake(config: Mapping[str, Any], file: TextIO | None = None) -> None:

@@ -70,7 +70,7 @@ def test_each_channel_is_compared_with_the_data(data: Any, wrong: int | None) ->
     assert len(told) == (wrong is not None)
     if told:
         assert str(told[0].message).startswith(
-            "data.mean=[0.25, 0.5, 0.75] data.std=[0.1, 0.1, 0.1], but the images of"
+            "data.mean=[0.25, 0.5, 0.75] data.std=[0.1, 0.1, 0.1], but the training images have data.mean="
         )
 
 
@@ -79,9 +79,9 @@ def test_each_channel_is_compared_with_the_data(data: Any, wrong: int | None) ->
     [
         (["data.mean=[0.25,0.5,0.75]", "data.std=0.1"], None),
         (["data.mean=0.5", "data.std=[0.1,0.1,0.1]"], None),
-        (["data.mean=[0.25,0.5,0.25]", "data.std=0.1"], "0.249, 0.500, 0.751 and 0.100"),
-        (["data.mean=[0.25,0.5,0.75]", "data.std=0.2"], "0.249, 0.500, 0.751 and 0.100"),
-        (["data.mean=0.25", "data.std=[0.1,0.1,0.1]"], "0.500 and 0.100, 0.100, 0.100"),
+        (["data.mean=[0.25,0.5,0.25]", "data.std=0.1"], "data.mean=[0.249,0.500,0.751] data.std=0.100"),
+        (["data.mean=[0.25,0.5,0.75]", "data.std=0.2"], "data.mean=[0.249,0.500,0.751] data.std=0.100"),
+        (["data.mean=0.25", "data.std=[0.1,0.1,0.1]"], "data.mean=0.500 data.std=[0.100,0.100,0.100]"),
         (["data.mean=[0,0,0]", "data.std=[1,1,1]"], None),  # as with 0 and 1, nothing is stated
         (["data.mean=[0,0,0]", "data.std=1"], None),
     ],

@@ -36,7 +36,7 @@ def test_mean_0_and_deviation_1_leave_values_divided_by_255_without_a_word(
 
 
 def test_another_mean_than_the_datas_is_told(make: Make, ready: Make) -> None:
-    with pytest.warns(UserWarning, match="data.mean=0 data.std=0.5, but the images of"):
+    with pytest.warns(UserWarning, match="data.mean=0 data.std=0.5, but the training images have data.mean="):
         ready(make("digits", "data.mean=0", "data.std=0.5"))
 
 
