@@ -96,6 +96,20 @@ def test_runs_are_listed_with_the_keys_of_the_condition_in_the_order_asked(
     assert "4 of 8 runs, 3 shown" in told
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("status=complete", "status is completed, failed"),
+        ("test/accuracy>high", "test.accuracy is 0.5, 0.59, 0.6, 0.69, 0.75 …"),
+    ],
+)
+def test_a_condition_that_no_run_meets_is_answered_with_the_values_that_there_are(
+    logs: Path, capsys: pytest.CaptureFixture[str], where: str, told: str
+) -> None:
+    print_matching(logs, where, None, 3)
+    assert capsys.readouterr().out.splitlines()[-2:] == ["0 of 8 runs", told]
+
+
 @pytest.mark.parametrize("key", ["test/accuracy", "test.accuracy"])
 def test_a_metric_sorts_under_the_name_with_which_a_condition_and_a_table_name_it(
     logs: Path, capsys: pytest.CaptureFixture[str], key: str

@@ -21,6 +21,7 @@ from atelier.sweeps.aggregate import aggregate, recorded
 from atelier.sweeps.records import Record, read_run
 from atelier.sweeps.sweep import Sweep
 
+NAMED = 5  # values of a key that a line names
 ALWAYS = ("experiment", "seed", "status", "objective.metric", "objective.best")
 
 
@@ -65,6 +66,14 @@ def print_matching(logs: Path, where: str | None, sort: str | None, limit: Annot
         shown.add_row(*(Text(cell(record, key)) for key in columns))
     table_console().print(shown)
     print(f"{len(found)} of {len(records)} runs{f', {limit} shown (limit=)' if len(found) > limit else ''}")
+    if records and not found and where is not None:
+        print("\n".join(values_told(records, key) for key in Condition(where).keys))
+
+
+def values_told(records: Sequence[Record], key: str) -> str:
+    """The values that the runs have of a key, in a line."""
+    values = sorted({cell(record, key) for record in records} - {""})
+    return f"{key} is {', '.join(values[:NAMED]) or 'nowhere set'}{' …' * (len(values) > NAMED)}"
 
 
 def cell(record: Record, key: str) -> str:
