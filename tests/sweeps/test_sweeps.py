@@ -272,26 +272,6 @@ def test_another_grid_is_not_resumed(run_verb: Run, fast: list[str], swept: Any)
 
 
 @pytest.mark.slow
-def test_two_sweeps_of_one_second_do_not_meet(
-    start_verb: Run, ended: Run, fast: list[str], tmp_path: Path, conf: Path
-) -> None:
-    script = tmp_path / "frozen.py"
-    script.write_text(
-        "import time\n"
-        "time.strftime = lambda *given: '2026-11-21_14-03-22-'\n"
-        f"verb = {str(conf.parent / 'src' / 'train.py')!r}\n"
-        "exec(compile(open(verb).read(), verb, 'exec'))\n"
-    )
-    both = [start_verb(str(script), "-m", *fast, "trainer.max_epochs=1", "seed=3", logs=tmp_path) for _ in range(2)]
-    for process in both:
-        code, out, err = ended(process)
-        assert code == 0, out + err
-    found = list(tmp_path.glob("sweeps/*/2026-11-21_14-03-22-*/sweep.json"))
-    assert len(found) == 2
-    assert [json.loads(path.read_text())["status"] for path in found] == ["completed", "completed"]
-
-
-@pytest.mark.slow
 def test_a_sweep_is_run_by_one_process_at_a_time(held_sweep: Run, ended: Run, run_verb: Run, tmp_path: Path) -> None:
     process = held_sweep("0@7")
     outcome = run_verb("train", "-m", "sweep.resume=latest", logs=tmp_path)

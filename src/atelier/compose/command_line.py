@@ -48,7 +48,7 @@ def as_text(argument: str) -> str:
     """
     key, _, text = argument.partition("=")
     if bare(key) not in SENTENCES:
-        return AT_HOME.sub(os.path.expanduser("~"), argument)
+        return AT_HOME.sub(lambda _: os.path.expanduser("~"), argument)
     plain = text in ("", "null") or text[0] + text[-1] in ("''", '""')
     return argument if plain else f"{key}={quoted(text)}"
 
@@ -89,4 +89,4 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
 
 def told_only(arguments: Sequence[str]) -> bool:
     """Whether a command only tells of its configuration, or is a job of a sweep."""
-    return any(one.startswith(("-", "sweep.folder=", "+sweep.folder=")) for one in arguments)
+    return any(one.startswith(("-", "sweep.folder=")) for one in arguments)

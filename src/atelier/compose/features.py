@@ -100,7 +100,7 @@ def how_to_make(experiment: str | None, logs: Path) -> list[str]:
     path = logs / "runs" / experiment / "scores"
     folder = RunFolder(Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path)
     begun = folder.manifest.is_file()
-    if not (begun and Manifest.read(attach(path).manifest)["status"] == "completed"):
+    if not (begun and Manifest.read(attach(folder.path).manifest)["status"] == "completed"):
         new = f"experiment={experiment} {typed('paths.run', folder.path)}"
         lines.append(f"  {command('train')} {typed('resume', folder.path) if begun else new}")
     return [*lines, f"  {command('train')} {shlex.join(sys.argv[1:])} {typed('features.run', folder.path)}"]

@@ -66,9 +66,8 @@ class Run:
         self.precision_reason: str | None = None  # for the precision that trainer.precision=auto has chosen
         self.pruned = False
         self.before = self.manifest.content  # of run.json, when this command began
-        self.tests_alone = (
-            not config["train"] and read_yaml(folder.config, "train")["train"]
-        )  # whether it only tests a run that trains
+        # whether it only tests a run that trains
+        self.tests_alone = not config["train"] and read_yaml(folder.config, "train")["train"]
         if resumed is not None and (threads := self.manifest.get("threads")):
             torch.set_num_threads(threads)
             os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes that this one starts

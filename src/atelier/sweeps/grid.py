@@ -197,9 +197,9 @@ def differences(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
     """The differences between two lists of jobs, in one or two lines; "" if they are equal."""
     gone = [" ".join(job) for job in before if job not in after]
     new = [" ".join(job) for job in after if job not in before]
-    both = [(jobs, told) for jobs, told in ((gone, "gone"), (new, "new")) if jobs]
     lines = []
-    for jobs, told in both:
-        count = "1 job is" if len(jobs) == 1 else f"{len(jobs)} jobs are"
-        lines.append(f"{count} {told}: {'; '.join(jobs[:3])}{' …' * (len(jobs) > 3)}")
+    for jobs, told in ((gone, "gone"), (new, "new")):
+        if jobs:
+            count = "1 job is" if len(jobs) == 1 else f"{len(jobs)} jobs are"
+            lines.append(f"{count} {told}: {'; '.join(jobs[:3])}{' …' * (len(jobs) > 3)}")
     return "\n".join(lines) or ("the order of the jobs differs" if list(before) != list(after) else "")

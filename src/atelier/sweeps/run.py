@@ -148,11 +148,8 @@ class Loop:
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
         status, attempt = self.sweep.status(job), self.executor.attempts[job.number]
-        more = (
-            attempt <= self.executor.retries + end.lost
-            if status == "failed"
-            else attempt == 0 and status != "completed"
-        )
+        allowed = self.executor.retries + end.lost
+        more = attempt <= allowed if status == "failed" else attempt == 0 and status != "completed"
         again = more and not self.stopping
         if status != "waiting" or not end.cancelled:
             self.watcher.ended(job, status, self.sweep.record(job), again)
