@@ -117,6 +117,16 @@ def test_what_stands_by_itself_has_no_owner() -> None:
         check_arguments("", Thing, {"size": None})
 
 
+def test_a_list_in_the_place_of_one_value_is_told_how_to_sweep() -> None:
+    swept = "; for one run of each, leave out the brackets: -m …="
+    for given, told in (({"size": [1, 2]}, f"{swept}1,2"), ({"share": [0.5, 1]}, f"{swept}0.5,1")):
+        with pytest.raises(WrongValue, match=rf"{re.escape(told)}$"):
+            check_arguments("data", Thing, given)
+    for value in ([], [1, 0], ["a"]):
+        with pytest.raises(WrongValue, match=r"Thing takes a whole number of 1 or more$"):
+            check_arguments("data", Thing, {"size": value})
+
+
 def test_an_annotation_stated_elsewhere_counts() -> None:
     check_arguments("a", Thing, {"size": 0}, stated={"size": int})
     with pytest.raises(WrongValue):

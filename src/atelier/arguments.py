@@ -73,7 +73,10 @@ def check_arguments(
             raise UnknownArgument(dotted, owner, not_among(str(key), [*parameters, *added]))
         hint = hints.get(key, kind_of_default(parameters[key]) if key in parameters else Any)
         if value != MISSING and not fits(value, hint):
-            raise WrongValue(dotted, value, f"{f'{owner} takes' if owner else 'give'} {describe(hint)}")
+            told = f"{f'{owner} takes' if owner else 'give'} {describe(hint)}"
+            if isinstance(value, list) and value and all(fits(one, hint) for one in value):
+                told += f"; for one run of each, leave out the brackets: -m …={','.join(map(typed, value))}"
+            raise WrongValue(dotted, value, told)
 
 
 def check_complete(path: str, target: Callable[..., Any], arguments: Any) -> None:
