@@ -131,15 +131,30 @@ def test_in_16_bits_small_steps_are_not_lost() -> None:
     torch.testing.assert_close(average.means["weight"], expected.detach())
 
 
-def test_weights_in_two_places_are_one_weight_also_in_a_checkpoint(tmp_path: Path) -> None:
+def shared() -> nn.Sequential:
+    """A network with one weight in two places."""
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 1))
     network[1].weight = network[0].weight
-    task = Line(network)
+    return network
+
+
+def test_weights_in_two_places_are_one_weight_also_in_a_checkpoint(tmp_path: Path) -> None:
+    task = Line(shared())
     trainer = train(task, epochs=1)
     trainer.save_checkpoint(tmp_path / "saved.ckpt")
     state = torch.load(tmp_path / "saved.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(state["network.0.weight"], state["network.1.weight"])
     assert torch.equal(state["network.0.weight"], task.first)
+
+
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": 2}, {"check_val_every_n_epoch": 2}])
+def test_training_goes_on_from_weights_in_two_places(options: dict[str, Any]) -> None:
+    """Of the second place, the average would be taken for the weight."""
+    with_average, without = Line(shared()), Line(shared(), average=None)
+    for task in (with_average, without):
+        train(task, epochs=3, **options)
+    assert torch.equal(torch.stack(with_average.seen), torch.stack(without.seen))
 
 
 def test_divided_weights_are_refused() -> None:

@@ -86,8 +86,8 @@ class Average(Checkpoint):
     def take(self) -> None:
         if self.raw:
             return
+        self.raw = {name: self.weights[name].clone() for name in self.means}  # first: two names may be of one weight
         for name, mean in self.means.items():
-            self.raw[name] = self.weights[name].clone()
             self.weights[name].copy_(mean)
 
     @torch.no_grad()
