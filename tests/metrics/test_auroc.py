@@ -27,6 +27,33 @@ def test_a_class_without_samples_does_not_count() -> None:
     assert metric.compute() == 1
 
 
+@pytest.mark.parametrize("scale", [1, 15, 100])
+def test_the_scores_of_a_sure_network_have_an_order(scale: int) -> None:
+    """Logits 17 apart and more have a probability of 1 in 32 bits, and a network that is sure has many of them."""
+    generator = torch.Generator().manual_seed(0)
+    classes = torch.randint(2, (400,), generator=generator)
+    margin = scale * (torch.randn(400, generator=generator) + 0.5 * classes)
+    metric = Auroc()
+    metric.update(torch.stack([-margin / 2, margin / 2], 1), classes)
+    assert metric.compute().item() == pytest.approx(roc_auc_score(classes, margin), rel=1e-12)
+
+
+def test_the_scores_of_several_classes_have_the_order_of_their_probabilities() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, classes = torch.randn(300, 5, generator=generator), torch.randint(5, (300,), generator=generator)
+    metric = Auroc()
+    metric.update(logits, classes)
+    expected = roc_auc_score(classes, logits.double().softmax(1), multi_class="ovr")
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("row", [[torch.nan, 0.0], [torch.inf, 0.0], [-torch.inf, -torch.inf]], ids=str)
+def test_logits_without_a_softmax_have_no_area(row: list[float]) -> None:
+    metric = Auroc()
+    metric.update(torch.tensor([row, [0.0, 1.0], [1.0, 0.0]]), torch.tensor([0, 1, 0]))
+    assert metric.compute().isnan()
+
+
 @pytest.mark.parametrize("absent", [0, 2])
 def test_macro_f1_is_that_of_scikit_learn(absent: int) -> None:
     generator = torch.Generator().manual_seed(absent)

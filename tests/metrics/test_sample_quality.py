@@ -138,6 +138,20 @@ def test_precision_and_recall_are_the_shares_within_the_balls() -> None:
     assert 0 < precision < 1
 
 
+@pytest.mark.parametrize("width", [3, 8])
+def test_a_point_at_the_radius_of_a_ball_is_in_it(width: int) -> None:
+    """Distances of whole numbers are often equal, and the products by which they are computed are rounded."""
+    generator = torch.Generator().manual_seed(0)
+    real, made = (torch.randint(-2, 3, (60, width), generator=generator) for _ in range(2))
+
+    def share(points: Tensor, manifold: Tensor) -> float:
+        apart = [(one[:, None] - manifold).square().sum(2) for one in (manifold, points)]
+        return (apart[1] <= apart[0].kthvalue(4, dim=1).values).any(1).double().mean().item()
+
+    found = [value.item() for value in precision_and_recall(real.float(), made.float())]
+    assert found == pytest.approx([share(made, real), share(real, made)])
+
+
 @pytest.mark.parametrize("offset", [0, 100, 300, 3000])
 def test_precision_and_recall_are_the_same_far_from_the_origin(offset: int) -> None:
     """Against distances taken one difference at a time; in 32 bits both are 1 at the largest offset."""

@@ -41,6 +41,9 @@ class Auroc(Metric):
     """The mean over classes of `auroc` on all samples, over all processes; NaN if there are samples of one
     class only, or logits without a softmax.
 
+    The scores are log(p / (1 − p)) of the probabilities p, which have the same order: in 32 bits, the probabilities of
+    logits more than 17 apart are all 1, and equal.
+
     Args:
         **options: those of torchmetrics.Metric, such as sync_on_compute.
     """
@@ -48,18 +51,31 @@ class Auroc(Metric):
     is_differentiable = False
     higher_is_better = True
     full_state_update = False
-    scores: list[Tensor]
+    logits: list[Tensor]
     classes: list[Tensor]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.add_state("scores", default=[], dist_reduce_fx="cat")
+        self.add_state("logits", default=[], dist_reduce_fx="cat")
         self.add_state("classes", default=[], dist_reduce_fx="cat")
 
     def update(self, logits: Tensor, classes: Tensor) -> None:
         """Add a batch: logits (N, C) and true classes (N,)."""
-        self.scores.append(logits.float().softmax(1))
+        self.logits.append(logits)
         self.classes.append(classes)
 
     def compute(self) -> Tensor:
-        return auroc(joined(self.scores), joined(self.classes)).nanmean()
+        return auroc(log_odds(joined(self.logits).double()), joined(self.classes)).nanmean()
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """log(p / (1 − p)) of the softmax p of logits, (N, C) both, exact also where p is rounded to 1.
+
+    >>> log_odds(torch.tensor([[50.0, 0.0], [90.0, 0.0]]))
+    tensor([[ 50., -50.],
+            [ 90., -90.]])
+    """
+    top = logits.argmax(1, keepdim=True)
+    others = logits.scatter(1, top, -torch.inf).logsumexp(1, keepdim=True)
+    log_p = logits.log_softmax(1)
+    return (log_p - torch.log1p(-log_p.exp())).scatter(1, top, logits.gather(1, top) - others)
