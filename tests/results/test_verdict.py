@@ -192,6 +192,15 @@ def test_equal_values_are_on_no_side(results: Callable[..., Results]) -> None:
     assert outcome(flat, metric="seconds", below=2.1).verdict == "confirmed"
 
 
+@pytest.mark.parametrize(("apart", "verdict"), [(2e-7, "undecided"), (2e-5, "confirmed")])
+def test_a_difference_by_rounding_alone_is_none(results: Callable[..., Results], apart: float, verdict: str) -> None:
+    more = {"sgd": 0.0, "adam": apart}
+    found = results(change=lambda values, seed: {"seconds": {"fit": 2.0 + seed + more[values["optimizer"]]}})
+    sides = {"metric": "seconds", "of": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    assert outcome(found, **sides, above=0).verdict == verdict
+    assert outcome(found, **sides, below=0).verdict == {"confirmed": "contradicted"}.get(verdict, verdict)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "whole"),
     [

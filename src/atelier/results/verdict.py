@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import sub
 from typing import Any
 
 from atelier.compare.difference import folds_of
+from atelier.figures.words import ROUNDING
 from atelier.report.groups import best_place, scores_of, unit_of
 from atelier.results.claims import Check, Claim, Side
 from atelier.results.selection import Repeat, selects
@@ -63,11 +65,13 @@ def together(verdicts: Sequence[str]) -> str:
 
 def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome:
     measured = by_repeat(check.side, results)
+    exact = all(side.metric in EXACT for side in (check.side, check.than) if side is not None)
     if check.than is not None:
         other = by_repeat(check.than, results)
-        measured = {repeat: measured[repeat] - other[repeat] for repeat in measured if repeat in other}
+        pairs = {repeat: (one, other[repeat]) for repeat, one in measured.items() if repeat in other}
+        equal = 0.0 if exact else ROUNDING  # what differs by rounding alone does not differ
+        measured = {repeat: 0.0 if math.isclose(*pair, rel_tol=equal) else sub(*pair) for repeat, pair in pairs.items()}
     quantity = Statistic.of(measured.values())
-    exact = all(side.metric in EXACT for side in (check.side, check.than) if side is not None)
     settings = results[check.side.study].settings if measured else ()
     found = verdict(quantity, check, exact, folds_of(measured, settings))
     lost = len(measured) - quantity.n
