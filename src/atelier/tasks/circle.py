@@ -15,14 +15,14 @@ def sine_and_cosine(turns: Tensor) -> Tensor:
 
 
 def turn_of(sine_cosine: Tensor) -> Tensor:
-    """Sine and cosine (…, 2), multiplied by any positive factor, to turns (…) in [0, 1)."""
+    """Sine and cosine (…, 2), multiplied by any positive factor, to turns (…) in [0, 1]; 1 is -1e-9, rounded."""
     sine, cosine = sine_cosine.unbind(-1)
     turns = torch.atan2(sine, cosine) / (2 * math.pi)
     return turns - turns.floor().clamp(max=0)
 
 
 def mean_turn(turns: Tensor) -> Tensor:
-    """The mean on the circle, over the first dimension, of turns (K, …): (…) in [0, 1).
+    """The mean on the circle, over the first dimension, of turns (K, …): (…) in [0, 1], see `turn_of`.
 
     >>> mean_turn(torch.tensor([0.875, 0.25, 0.5625]))
     tensor(0.5625)
