@@ -19,7 +19,7 @@ from torch import Tensor
 from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.data.loader import BatchSampler
 from atelier.errors import InputError
-from atelier.metrics.predicted import accuracy
+from atelier.metrics.predicted import correct
 from atelier.runs.terminal import quieten_lightning
 
 Compose = Callable[..., DictConfig]
@@ -162,7 +162,7 @@ def test_mixed_samples_carry_shares_of_the_classes(compose: Compose, data_dir: P
 
 def test_the_accuracy_of_mixed_samples_counts_the_largest_share() -> None:
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    assert accuracy(logits, torch.tensor([[0.7, 0.3], [0.2, 0.8]])) == 0.5
+    assert correct(logits, torch.tensor([[0.7, 0.3], [0.2, 0.8]])).tolist() == [True, False]
 
 
 def test_random_operations_change_training_images_only(compose: Compose, data_dir: Path) -> None:

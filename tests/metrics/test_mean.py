@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atelier.metrics import sums
-from atelier.metrics.mean import Mean
+from atelier.metrics.mean import Mean, Share
 
 BATCHES = st.lists(st.lists(st.floats(-100, 100), min_size=1, max_size=8), min_size=1, max_size=6)
 
@@ -29,6 +29,15 @@ def test_merging_two_means_gives_that_of_all_samples(first: list[list[float]], s
     merged, second_half = filled(first), filled(second)
     merged.merge_state(second_half)
     assert merged.compute().item() == pytest.approx(filled(first + second).compute().item(), abs=1e-3)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=300), st.integers(1, 50))
+def test_a_share_is_a_whole_number_of_samples_whatever_the_batches(samples: list[bool], size: int) -> None:
+    """Equal accuracies are equal numbers, of which the first is the best; a mean of shares in 32 bits is close only."""
+    share = Share()
+    for batch in torch.tensor(samples).split(size):
+        share.update(batch)
+    assert share.compute().item() == sum(samples) / len(samples)
 
 
 def test_a_mean_keeps_no_graph() -> None:

@@ -10,7 +10,7 @@ from atelier.callbacks.dropout_schemes import errors
 from atelier.metrics.auroc import auroc
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
 from atelier.metrics.features import Classifier
-from atelier.metrics.predicted import NO_CLASS, accuracy, most_probable, predicted
+from atelier.metrics.predicted import NO_CLASS, correct, most_probable, predicted
 from atelier.metrics.sample_quality import ClassCounts
 
 BROKEN = [[math.nan] * 3, [math.nan, 5, 0], [5, 0, math.nan], [math.inf, 0, 0], [-math.inf] * 3]
@@ -20,8 +20,8 @@ BROKEN = [[math.nan] * 3, [math.nan, 5, 0], [5, 0, math.nan], [math.inf, 0, 0], 
 def test_a_row_without_a_softmax_is_right_about_no_class(row: list[float]) -> None:
     logits = torch.tensor([row, [5.0, 0.0, 0.0]])
     assert predicted(logits).tolist() == [NO_CLASS, 0]
-    assert [accuracy(logits, torch.tensor([label, 0])).item() for label in range(3)] == [0.5] * 3
-    assert accuracy(logits, torch.eye(3)[:1].expand(2, 3)) == 0.5
+    assert [correct(logits, torch.tensor([label, 0])).tolist() for label in range(3)] == [[False, True]] * 3
+    assert correct(logits, torch.eye(3)[:1].expand(2, 3)).tolist() == [False, True]
     assert most_probable(logits)[0] == (None, None)
     assert most_probable(logits)[1][0] == 0
 

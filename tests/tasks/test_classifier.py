@@ -52,6 +52,17 @@ def test_the_loss_is_that_of_scikit_learn() -> None:
     assert classifier().training_step((LOGITS, CLASSES), 0).item() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("sizes", [[49], [1] * 49, [7, 19, 23]])
+def test_an_accuracy_is_exact_whatever_the_batches(sizes: list[int]) -> None:
+    """19 of 49, which a mean of the batches' accuracies in 32 bits is not."""
+    logits, classes = torch.eye(3)[torch.zeros(49, dtype=torch.long)], (torch.arange(49) >= 19).long()
+    task = classifier()
+    for rows in torch.arange(49).split(sizes):
+        task.validation_step((logits[rows], classes[rows]), 0)
+        task.test_step((logits[rows], classes[rows]), 0)
+    assert task.val_accuracy.compute().item() == task.test_accuracy.compute().item() == 19 / 49
+
+
 def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
     """The cross-entropy of targets 0.7 + 0.1, 0.1 and 0.1."""
     targets = 0.7 * torch.eye(3)[CLASSES] + 0.1

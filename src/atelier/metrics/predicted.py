@@ -18,17 +18,17 @@ def predicted(logits: Tensor) -> Tensor:
     return classes.masked_fill_(largest - largest != 0, NO_CLASS)  # ~isfinite, in fewer operations
 
 
-def accuracy(logits: Tensor, classes: Tensor) -> Tensor:
-    """The share of rows of logits (N, C) whose `predicted` class is the class (N,), a scalar.
+def correct(logits: Tensor, classes: Tensor) -> Tensor:
+    """Whether the `predicted` class of each row of logits (N, C) is the class (N,): (N,).
 
     Of mixed samples, `classes` are shares (N, C), of which the largest counts.
 
-    >>> accuracy(torch.tensor([[2.0, 0.0], [torch.nan, torch.nan]]), torch.tensor([0, 0]))
-    tensor(0.5000)
+    >>> correct(torch.tensor([[2.0, 0.0], [torch.nan, torch.nan]]), torch.tensor([0, 0]))
+    tensor([ True, False])
     """
     if classes.dim() == 2:
         classes = classes.argmax(1)
-    return (predicted(logits) == classes).float().mean()
+    return predicted(logits) == classes
 
 
 def most_probable(logits: Tensor) -> list[tuple[int | None, float | None]]:

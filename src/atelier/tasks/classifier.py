@@ -13,8 +13,8 @@ from atelier.errors import InputError
 from atelier.metrics.auroc import Auroc
 from atelier.metrics.calibration import CalibrationError
 from atelier.metrics.confusion import ConfusionMatrix, class_accuracies, macro_f1
-from atelier.metrics.mean import Mean
-from atelier.metrics.predicted import accuracy, most_probable, predicted
+from atelier.metrics.mean import Mean, Share
+from atelier.metrics.predicted import correct, most_probable, predicted
 from atelier.tasks.classes import one_class_each
 from atelier.tasks.task import Task
 
@@ -68,9 +68,9 @@ class Classifier(Task):
         self.mirrored = mirrored
         self.clean_train_accuracy = clean_train_accuracy
         self.classes: list[str] | None = None  # the names of the classes, if the data set has any
-        self.train_loss, self.train_accuracy = Mean(), Mean()
-        self.val_loss, self.val_accuracy = Mean(), Mean()
-        self.test_loss, self.test_accuracy = Mean(), Mean()
+        self.train_loss, self.train_accuracy = Mean(), Share()
+        self.val_loss, self.val_accuracy = Mean(), Share()
+        self.test_loss, self.test_accuracy = Mean(), Share()
         self.test_calibration: CalibrationError | None = CalibrationError()  # None: the outputs are no logits
         self.test_confusion, self.test_auroc = ConfusionMatrix(num_classes), Auroc()
 
@@ -105,7 +105,7 @@ class Classifier(Task):
         logits = self.network(inputs)
         loss = self.training_loss(logits, classes)
         self.train_loss.update(loss, len(classes))
-        self.train_accuracy.update(accuracy(logits, classes), len(classes))
+        self.train_accuracy.update(correct(logits, classes))
         return loss + self.penalty(self.network)
 
     def training_loss(self, logits: Tensor, classes: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class Classifier(Task):
         inputs, classes = batch
         logits = self(inputs)
         self.val_loss.update(self.evaluation_loss(logits, classes), len(classes))
-        self.val_accuracy.update(accuracy(logits, classes), len(classes))
+        self.val_accuracy.update(correct(logits, classes))
 
     def on_validation_epoch_end(self) -> None:
         self.log_metrics("val", {"loss": self.val_loss, "accuracy": self.val_accuracy})
@@ -140,7 +140,7 @@ class Classifier(Task):
         inputs, classes = batch
         logits = self(inputs)
         self.test_loss.update(self.evaluation_loss(logits, classes), len(classes))
-        self.test_accuracy.update(accuracy(logits, classes), len(classes))
+        self.test_accuracy.update(correct(logits, classes))
         if self.test_calibration is not None:
             self.test_calibration.update(logits, classes)
         self.test_auroc.update(logits, classes)

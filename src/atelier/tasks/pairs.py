@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from atelier.metrics.mean import Mean
-from atelier.metrics.predicted import NO_CLASS, accuracy, most_probable, predicted
+from atelier.metrics.mean import Mean, Share
+from atelier.metrics.predicted import NO_CLASS, correct, most_probable, predicted
 from atelier.tasks.classes import classes_told_apart
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # pairs (N, 2, H, W), labels (N, 3): first ≤ second (0 or 1), class of each digit
 STAGES = ("train", "val", "test")
-METRICS = ("loss", "accuracy", "auxiliary_loss", "digit_accuracy")
+METRICS = {"loss": Mean, "accuracy": Share, "auxiliary_loss": Mean, "digit_accuracy": Share}
 
 
 class Compared(NamedTuple):
@@ -58,8 +58,8 @@ class PairComparer(Task):
         self.auxiliary_weight = auxiliary_weight
         self.penalty = penalty
         for stage in STAGES:
-            for name in METRICS:
-                setattr(self, f"{stage}_{name}", Mean())
+            for name, kind in METRICS.items():
+                setattr(self, f"{stage}_{name}", kind())
 
     def outputs(self) -> tuple[int, str] | None:
         count = classes_told_apart(self)
@@ -97,14 +97,14 @@ class PairComparer(Task):
         """Add losses and accuracies to the metrics of a stage; return the loss and the auxiliary loss."""
         loss = F.cross_entropy(result.comparison, result.answers)
         auxiliary_loss = 2 * F.cross_entropy(result.digits, result.classes)  # the first digit's and the second's
-        right = accuracy(result.comparison, result.answers)
-        read = accuracy(result.digits, result.classes)
-        values = (loss, right, auxiliary_loss, read)
-        for metric, value in zip(self.metrics_of(stage).values(), values, strict=True):
-            metric.update(value, len(result.answers))
+        metrics = self.metrics_of(stage)
+        for name, value in (("loss", loss), ("auxiliary_loss", auxiliary_loss)):
+            metrics[name].update(value, len(result.answers))
+        metrics["accuracy"].update(correct(result.comparison, result.answers))
+        metrics["digit_accuracy"].update(correct(result.digits, result.classes))
         return loss, auxiliary_loss
 
-    def metrics_of(self, stage: str) -> dict[str, Mean]:
+    def metrics_of(self, stage: str) -> dict[str, Any]:
         return {name: getattr(self, f"{stage}_{name}") for name in METRICS}
 
     def captions(self, labels: Tensor) -> list[str]:

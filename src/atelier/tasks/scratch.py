@@ -8,7 +8,7 @@ from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.losses.penalty import none
-from atelier.metrics.predicted import accuracy
+from atelier.metrics.predicted import correct
 from atelier.scratch.losses import MSE, CrossEntropy, Loss, one_hot
 from atelier.scratch.module import Module
 from atelier.tasks.classifier import Batch, Classifier
@@ -88,7 +88,7 @@ class Scratch(ManualTask, Classifier):
         self.average_gradients()
         self.optimizers().step()  # type: ignore[union-attr]
         self.train_loss.update(loss, len(classes))
-        self.train_accuracy.update(accuracy(outputs, classes), len(classes))
+        self.train_accuracy.update(correct(outputs, classes))
         self.step_schedulers()
         return loss
 

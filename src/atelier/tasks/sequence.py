@@ -9,8 +9,8 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
 from atelier.losses.precision import full
-from atelier.metrics.mean import Mean
-from atelier.metrics.predicted import accuracy, most_probable
+from atelier.metrics.mean import Mean, Share
+from atelier.metrics.predicted import correct, most_probable
 from atelier.tasks.classes import one_class_each
 from atelier.tasks.clipping import are_true
 from atelier.tasks.task import Task
@@ -35,9 +35,9 @@ class SequencePredictor(Task):
     def __init__(self, penalty: Callable[[nn.Module], Tensor | float], **options: Any) -> None:
         super().__init__(**options)
         self.penalty = penalty
-        self.train_loss, self.train_accuracy, self.train_gradient_norm = Mean(), Mean(), Mean()
-        self.val_loss, self.val_accuracy = Mean(), Mean()
-        self.test_loss, self.test_accuracy = Mean(), Mean()
+        self.train_loss, self.train_accuracy, self.train_gradient_norm = Mean(), Share(), Mean()
+        self.val_loss, self.val_accuracy = Mean(), Share()
+        self.test_loss, self.test_accuracy = Mean(), Share()
 
     def outputs(self) -> tuple[int, str] | None:
         count = one_class_each(self)
@@ -51,7 +51,7 @@ class SequencePredictor(Task):
         logits = self.network(sequences)
         loss = F.cross_entropy(logits, classes)
         self.train_loss.update(loss, len(classes))
-        self.train_accuracy.update(accuracy(logits, classes), len(classes))
+        self.train_accuracy.update(correct(logits, classes))
         return loss + self.penalty(self.network)
 
     def configure_gradient_clipping(
@@ -79,7 +79,7 @@ class SequencePredictor(Task):
         sequences, classes = batch
         logits = self.network(sequences)
         self.val_loss.update(F.cross_entropy(logits, classes), len(classes))
-        self.val_accuracy.update(accuracy(logits, classes), len(classes))
+        self.val_accuracy.update(correct(logits, classes))
 
     def on_validation_epoch_end(self) -> None:
         self.log_metrics("val", {"loss": self.val_loss, "accuracy": self.val_accuracy})
@@ -88,7 +88,7 @@ class SequencePredictor(Task):
         sequences, classes = batch
         logits = self.network(sequences)
         self.test_loss.update(F.cross_entropy(logits, classes), len(classes))
-        self.test_accuracy.update(accuracy(logits, classes), len(classes))
+        self.test_accuracy.update(correct(logits, classes))
 
     def on_test_epoch_end(self) -> None:
         self.log_metrics("test", {"loss": self.test_loss, "accuracy": self.test_accuracy})
