@@ -103,3 +103,13 @@ def test_data_that_are_not_there_are_told_before_a_run_folder_is_made(
     message = told("train", *words, f"paths.data={tmp_path}", logs=tmp_path / "logs")
     assert message.startswith("data")
     assert not list((tmp_path / "logs").glob("runs/*/*"))
+
+
+@pytest.mark.parametrize("words", [["start.freeze=[featurs]"], ["network=vit", "network.heads=7"]], ids=str)
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=0,1"]], ids=["a run", "a sweep"])
+def test_what_a_network_refuses_is_told_before_a_run_folder_is_made(
+    told: Callable[..., str], tmp_path: Path, words: list[str], sweep: list[str]
+) -> None:
+    message = told("train", *sweep, *words, logs=tmp_path / "logs")
+    assert words[-1].partition("=")[0] in message
+    assert not list((tmp_path / "logs").rglob("run.json"))

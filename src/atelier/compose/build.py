@@ -30,6 +30,7 @@ from atelier.runs.generators import seed_generators
 from atelier.runs.overrides import key_of
 from atelier.runs.run import Run
 from atelier.start.begin import settle
+from atelier.start.freeze import freeze
 from atelier.tasks.manual import leave_to_the_task
 from atelier.tasks.precision import choose_precision
 from atelier.tasks.task import Task
@@ -115,7 +116,7 @@ def check_targets(config: DictConfig) -> None:
 
 
 def check_networks(config: DictConfig) -> None:
-    """Build the task's networks on the meta device, without memory: an InputError if a constructor refuses a value."""
+    """Build the networks on the meta device, without memory: an InputError for a refused value or `start.freeze`."""
     for key in config.task:
         node = OmegaConf.select(config, f"task.{key}", throw_on_resolution_failure=False)
         if key == "features" or not OmegaConf.is_dict(node) or "_target_" not in node or "_partial_" in node:
@@ -126,9 +127,11 @@ def check_networks(config: DictConfig) -> None:
             continue
         try:
             with torch.device("meta"):
-                make(path, plain(node))
+                made = make(path, plain(node))
         except (InputError, RuntimeError):
-            make(path, plain(node))  # some constructors read their weights, which the meta device does not hold
+            made = make(path, plain(node))  # some constructors read their weights, which the meta device does not hold
+        if key == "network" and config.start.freeze:
+            freeze(made, config.start.freeze)
 
 
 def build_task(config: DictConfig) -> Task:

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.compose.build import ALL, build_data, check_run, check_targets, decide_devices
+from atelier.compose.build import ALL, build_data, check_networks, check_run, check_targets, decide_devices
 from atelier.compose.explain import CHANGEABLE, absent_group
 from atelier.compose.targets import locate, plain
 from atelier.errors import InputError
@@ -52,6 +52,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
     else:
         if config.sweep.folder is None:  # a sweep has checked its jobs
             build_data(config).check_source()
+            check_networks(config)
         decide_devices(config.trainer)
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
