@@ -44,16 +44,16 @@ def task_of(kind: str, fused: bool, clip: float | None) -> Any:
     return task
 
 
-def train(task: Any, clip: float | None) -> lightning.Trainer:
-    """A step in 16-mixed, which scales the loss also on a processor if its plugin is given."""
+def train(task: Any, clip: float | None, **scaler: float) -> lightning.Trainer:
+    """Two steps in 16-mixed, which scales the loss also on a processor if its plugin is given."""
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     given = {"gradient_clip_val": clip if task.automatic_optimization else None, "accelerator": "cpu", "max_epochs": 1}
     rows = TensorDataset(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), torch.tensor([0, 1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about workers and logging, which are the run's affair
-        plugin = MixedPrecision("16-mixed", "cpu")
+        plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", **scaler))  # type: ignore[arg-type]
         trainer = lightning.Trainer(plugins=plugin, enable_model_summary=False, **quiet, **given)
-        trainer.fit(task, DataLoader(rows, batch_size=2))
+        trainer.fit(task, DataLoader(rows, batch_size=1))
     return trainer
 
 
@@ -74,3 +74,16 @@ def test_the_norm_of_scaled_gradients_is_not_logged() -> None:
     assert 0 < trainer.callback_metrics["train/gradient_norm"] < 10
     trainer = train(task_of("sequence", fused=True, clip=None), clip=None)
     assert "train/gradient_norm" not in trainer.callback_metrics, "it would be 65536 times as large"
+
+
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_a_step_that_the_scaler_leaves_out_has_no_norm(clip: float | None) -> None:
+    """The first gradient overflows, the second is of the same weights."""
+    alone = train(task_of("sequence", fused=False, clip=None), clip=clip, init_scale=2.0**40, backoff_factor=2.0**-30)
+    both = train(task_of("sequence", fused=False, clip=None), clip=clip, init_scale=2.0**10)
+    one, mean = (trainer.callback_metrics["train/gradient_norm"].item() for trainer in (alone, both))
+    network = task_of("sequence", fused=False, clip=None).network
+    nn.functional.cross_entropy(network(torch.tensor([[3.0, -1.0]])), torch.tensor([1])).backward()
+    expected = nn.utils.get_total_norm([weight.grad for weight in network.parameters()]).item()  # type: ignore[misc]
+    assert one == pytest.approx(expected, rel=1e-2)
+    assert mean != pytest.approx(one, rel=1e-2)

@@ -22,7 +22,8 @@ class SequencePredictor(Task):
     """A network trained with cross-entropy on its prediction for the whole sequence.
 
     `train/gradient_norm` is the mean over the optimizer steps of the gradient's Euclidean norm, before clipping by
-    trainer.gradient_clip_val; it shows exploding gradients. With trainer=fsdp it is not measured, nor with a fused
+    trainer.gradient_clip_val; it shows exploding gradients. Steps that trainer.precision=16-mixed leaves out, while it
+    looks for the scale of the gradients, do not count. With trainer=fsdp it is not measured, nor with a fused
     optimizer and trainer.precision=16-mixed, which scales the gradients.
 
     Args:
@@ -69,7 +70,9 @@ class SequencePredictor(Task):
             clip_grads_with_norm_(parameters, gradient_clip_val, norm)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        self.train_gradient_norm.update(norm, 1)
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if not scaled or norm.isfinite():  # a scaler leaves out the step of a gradient that has overflowed
+            self.train_gradient_norm.update(norm, 1)
 
     def log_training(self) -> None:
         norm = {"gradient_norm": self.train_gradient_norm} if are_true(self.trainer) else {}
