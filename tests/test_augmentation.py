@@ -1,6 +1,8 @@
 """Augmentation changes training batches, and no others."""
 
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
 
 SETS = {
@@ -67,3 +70,19 @@ def test_overfitting_changes_no_batch(
         inputs, given = data.on_after_batch_transfer((stored, labels), 0)
         assert (not torch.equal(inputs, data.normalise(stored))) == changed
         assert (given.shape != labels.shape or not torch.equal(given, labels)) == changed
+
+
+@pytest.mark.parametrize("label", [(8, 8), (1, 8, 8), (2,), ()], ids=str)
+@pytest.mark.parametrize("typed", ["data.operations=2", "data.augment=true"])
+def test_images_do_not_move_without_labels_that_are_pictures(
+    compose: Callable[..., DictConfig], label: tuple[int, ...], typed: str
+) -> None:
+    data: Any = build_data(compose(typed))
+    images = torch.full((4, 1, 8, 8), 78, dtype=torch.uint8)
+    given = images, torch.full((4, *label), 9)
+    with warnings.catch_warnings(), pytest.raises(InputError) if len(label) > 1 else nullcontext() as told:
+        warnings.simplefilter("ignore")  # of the deviation
+        data.check_facts(*given)
+    if told:
+        words = f"{typed.partition('=')[0]}: labels {list(label)} would not move with their images"
+        assert str(told.value).startswith(words)

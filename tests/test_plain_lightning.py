@@ -9,6 +9,7 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 from torch.utils.data import DataLoader
 from torchmetrics import Metric
 
@@ -53,6 +54,21 @@ def test_a_task_that_makes_pictures_serves_a_plain_trainer(compose: Compose, dat
     trainer = plain()
     trainer.fit(build_task(config), build_data(config))
     assert trainer.global_step == 1
+
+
+@pytest.mark.parametrize("part", ["teacher", "network.layers.1", "val_loss.features"])
+def test_a_frozen_part_of_a_task_is_no_warning(compose: Compose, data_dir: Path, part: str) -> None:
+    """A teacher beside the network, a part of the network, and one within a metric."""
+    quieten_lightning()
+    config = compose("network.hidden=[4]", f"paths.data={data_dir}")
+    module = build_task(config)
+    where, _, name = part.rpartition(".")
+    frozen = nn.Sequential(nn.Linear(64, 4), nn.ReLU())
+    module.get_submodule(where).add_module(name, frozen.requires_grad_(False).eval())
+    before = frozen[0].weight.clone()
+    plain().fit(module, build_data(config))
+    assert not frozen.training
+    assert torch.equal(frozen[0].weight, before)
 
 
 def test_overfitting_a_few_batches_trains_on_the_same_ones_in_each_epoch(compose: Compose, data_dir: Path) -> None:

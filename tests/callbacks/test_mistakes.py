@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.mistakes import Mistakes
+from atelier.errors import InputError
 
 
 def test_the_file_lists_the_surest_mistakes_of_the_test_set(trained_digits: Any) -> None:
@@ -33,8 +35,23 @@ def test_images_without_a_predicted_class_take_no_others_place() -> None:
     assert callback.found[:, 1:][callback.found[:, 0] >= 0].tolist() == [[3, 0, 1]]
 
 
-@pytest.mark.parametrize("outputs", [None, {"error": [1.0]}])
-def test_a_task_that_is_no_classifier_is_left_alone(outputs: Any) -> None:
+def outputs(logits: tuple[int, ...], classes: tuple[int, ...]) -> dict[str, torch.Tensor]:
+    return {"logits": torch.zeros(logits), "classes": torch.zeros(classes).long()}
+
+
+OTHERS = {
+    "nothing": None,
+    "an error": {"error": [1.0]},
+    "a class for each pixel": outputs((4, 3, 2, 2), (4, 2, 2)),
+    "several labels": outputs((4, 3), (4, 3)),
+    "a class for each step": outputs((4, 3, 7), (4, 7)),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_task_that_is_no_classifier_is_left_alone(kind: str) -> None:
     callback = Mistakes(count=3)
-    callback.on_test_batch_end(None, None, outputs, None, 0)  # type: ignore[arg-type]
+    callback.on_test_batch_end(None, None, OTHERS[kind], (torch.zeros(4, 1, 2, 2), None), 0)  # type: ignore[arg-type]
     assert callback.found is None
+    with pytest.raises(InputError, match=r"^callbacks\.asker: only for classifiers"):
+        need_logits(OTHERS[kind], "asker")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from atelier.figures.sheet import draw_sheet
+from atelier.figures.sheet import CELL, draw_sheet
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -40,3 +40,20 @@ def test_wide_captions_are_small_enough_to_stand_side_by_side(tmp_path: Path) ->
     draw_sheet(torch.ones(2, 1, 8, 8), ["W" * 60] * 2, tmp_path / "two.png", columns=2)
     columns = np.flatnonzero((pixels(tmp_path / "two.png") < 200).any(axis=0))
     assert (np.diff(columns) > 2).any()
+
+
+LONG = {
+    "a mask as a label": str(torch.zeros(32, 32).long().tolist()),
+    "a class with a long name": "W" * 400,
+    "labels of many tags": str([0, 1] * 40),
+    "two long lines": "W" * 400 + "\n" + "W" * 400,
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_captions_of_any_length_are_drawn(tmp_path: Path, kind: str) -> None:
+    draw_sheet(torch.ones(2, 1, 8, 8), [LONG[kind], "short"], tmp_path / "two.png", columns=2)
+    columns = np.flatnonzero((pixels(tmp_path / "two.png") < 200).any(axis=0))
+    assert columns.min() < CELL / 10, "the long one is as wide as its picture"
+    assert columns.max() > CELL, "the short one is there"
+    assert (np.diff(columns) > 2).any(), "they stand side by side"

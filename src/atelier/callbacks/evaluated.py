@@ -12,9 +12,11 @@ from atelier.errors import InputError
 
 def logits_of(outputs: Any) -> tuple[Tensor, Tensor] | None:
     """Logits (N, C) and classes (N,) as a classifier's `test_step` returns them; None for another task."""
-    if isinstance(outputs, dict) and {"logits", "classes"} <= outputs.keys():
-        return outputs["logits"].float(), outputs["classes"]
-    return None
+    if not isinstance(outputs, dict) or not {"logits", "classes"} <= outputs.keys():
+        return None
+    logits, classes = outputs["logits"], outputs["classes"]
+    one_each = (logits.dim(), classes.dim()) == (2, 1)  # not of each pixel, and not several of an input
+    return (logits.float(), classes) if one_each else None
 
 
 def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
@@ -24,7 +26,8 @@ def need_logits(outputs: Any, asker: str) -> tuple[Tensor, Tensor]:
     """
     found = logits_of(outputs)
     if found is None:
-        raise InputError(f"callbacks.{asker}: only for classifiers; this task's test_step gives no logits and classes")
+        told = "only for classifiers; this task's test_step gives no logits (N, C) and classes (N,)"
+        raise InputError(f"callbacks.{asker}: {told}")
     return found
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
 from atelier.data.account import checksum_of, mean_and_std, told_changed
-from atelier.data.augment import CropFlipCutout
+from atelier.data.augment import CropFlipCutout, PhotoJitter
 from atelier.data.cache import read_about, read_cache, write_cache
 from atelier.data.class_folders import readable
 from atelier.data.reading import Fit, UnreadableImage, load_image
@@ -180,6 +180,10 @@ class ImageData(TensorData):
         if self.num_classes is not None and (few or count > self.num_classes):
             named = f", {', '.join(classes)}" if classes else ""
             raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
+        moved = isinstance(self.augmentation, (CropFlipCutout, PhotoJitter))
+        if labels.dim() > 2 and (moved or self.rand_augment):
+            told = f"labels {list(labels.shape[1:])} would not move with their images"
+            raise InputError(f"data.{'augment' if moved else 'operations'}: {told}; leave it out")
         each = [isinstance(one, Tensor) for one in (self.mean, self.std)]
         if not torch.as_tensor(self.mean).any() and bool((torch.as_tensor(self.std) == 1).all()):
             return

@@ -12,6 +12,7 @@ from torch import Tensor
 CELL = 192  # pixels, width of an image with its gaps
 GAP = 8  # pixels on each side of an image
 POINT = 120 / 72  # pixels of a point, at 120 dots per inch
+LONGEST = 60  # characters of a line of a caption that can be read
 
 
 def draw_sheet(
@@ -26,8 +27,9 @@ def draw_sheet(
     """Draw images (N, C, H, W), values 0 to 1, in rows of `columns`, each above its caption, into a PNG file.
 
     If C is neither 1 nor 3, the channels are drawn side by side. `font` is the size of the captions in points; it is
-    reduced if a caption is too wide.
+    reduced if a caption is too wide, and a line of more than `LONGEST` characters is cut off.
     """
+    captions = ["\n".join(cut_off(line) for line in caption.split("\n")) for caption in captions]
     if images.shape[1] not in (1, 3):
         images = torch.cat(list(F.pad(images, (0, 1), value=1.0).split(1, dim=1)), dim=3)
     width = CELL - 2 * GAP
@@ -53,6 +55,14 @@ def draw_sheet(
         ink = colors[index] if colors else "black"
         draw.multiline_text(place, caption, ink, small, anchor="ma", spacing=small.size / 4, align="center")
     sheet.save(path)
+
+
+def cut_off(line: str) -> str:
+    """
+    >>> cut_off("W" * 60) == "W" * 60, cut_off("W" * 61) == "W" * 59 + "…"
+    (True, True)
+    """
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def letters(size: float, texts: Sequence[str] = (), room: float = 0) -> ImageFont.FreeTypeFont:

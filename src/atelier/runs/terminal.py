@@ -29,6 +29,7 @@ NOT_OURS = (
     r".*is smaller than the logging interval",  # metrics are logged at the end of an epoch
     r".*It is recommended to use `self.log\(.*sync_dist=True",  # metrics are reduced over ranks before they are logged
     r".*The `srun` command is available",  # runs may start on the login node of a cluster, too
+    ".*in eval mode at the start of training",  # of a frozen part, such as a teacher
     r".*isinstance\(treespec, LeafSpec\)",  # a deprecated call inside Lightning
 )
 
@@ -79,9 +80,8 @@ def recording(path: Path) -> Iterator[None]:
         yield
         return
     with path.open("a", encoding="utf-8") as log:
-        out: Any = Tee(sys.stdout, log)
-        err: Any = Tee(sys.stderr, log)
-        with redirect_stdout(out), redirect_stderr(err):
+        both: list[Any] = [Tee(sys.stdout, log), Tee(sys.stderr, log)]
+        with redirect_stdout(both[0]), redirect_stderr(both[1]):
             yield
 
 

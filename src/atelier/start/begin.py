@@ -1,7 +1,6 @@
 """Begins a training with other weights and with frozen parts, as the keys `start` of conf/train.yaml say."""
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +100,6 @@ def prepare(network: Any, config: Mapping[str, Any], new: bool = True) -> tuple[
         lines += [*taken.lines(path), *beware(path, config["data"])]
         record = {"file": str(path), "checksum": start["checksum"], **taken.record()}
     if start.get("freeze"):
-        warnings.filterwarnings("ignore", ".*in eval mode at the start of training")  # Lightning's, of frozen parts
         frozen = freeze(network, start["freeze"])
         total = sum(parameter.numel() for parameter in network.parameters())
         lines.append(f"start.freeze: {total - frozen:,} of {total:,} parameters are trained")
