@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
 from atelier.project import PACKAGE
@@ -44,6 +45,27 @@ def test_a_terminal_is_shown_the_configuration_and_the_layers_and_a_file_is_not(
     assert [line.split("│")[1:-1] for line in shown.splitlines() if "Linear" in line] == [
         [" 1     ", " Linear  ", " 8          "]
     ]
+
+
+@pytest.mark.parametrize("kind", ["attention", "parametrised", "own"])
+def test_the_layers_have_all_parameters(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those of a layer with layers below it, and of the network itself, too."""
+    network: nn.Module = nn.TransformerEncoderLayer(8, 2, 16)
+    if kind == "parametrised":
+        network = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    if kind == "own":
+        network = nn.Sequential(nn.Linear(3, 2))
+        network.register_parameter("token", nn.Parameter(torch.zeros(1234)))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    print_plan({"task": {}}, network)
+    cells = [
+        line.split("│")[3].strip().replace(",", "") for line in capsys.readouterr().out.splitlines() if "│" in line
+    ]
+    total = sum(parameter.numel() for parameter in network.parameters())
+    assert sum(int(cell) for cell in cells if cell) == total
 
 
 def test_a_warning_of_atelier_names_no_place_in_the_code() -> None:

@@ -140,8 +140,8 @@ def print_plan(config: dict[str, Any], network: "nn.Module") -> None:
     console.print(Syntax(told, "yaml", background_color="default"))
     table = Table("layer", "kind", "parameters", title=type(network).__name__, title_justify="left")
     for name, module in network.named_modules():
-        if name and not list(module.children()):
-            count = sum(parameter.numel() for parameter in module.parameters())
+        count = sum(parameter.numel() for parameter in module.parameters(recurse=False))  # all rows make the total
+        if count or (name and not list(module.children())):
             table.add_row(name, type(module).__name__, f"{count:,}" if count else "")
     console.print(table)
 
