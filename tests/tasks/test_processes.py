@@ -1,15 +1,19 @@
-"""The metrics of an unfinished epoch, saved and loaded by several processes: each goes on with its own sums."""
+"""Several processes: each goes on with its own sums of an unfinished epoch, and all measure the first one's network."""
 
+import csv
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+import atelier
 from atelier.compose.build import build_task
 
 Compose = Callable[..., Any]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -61,3 +65,41 @@ def test_the_sums_of_all_processes_that_an_earlier_version_saved_go_on_in_the_fi
     task.on_load_checkpoint({"metrics": earlier, "classes": None})
     assert task.train_loss.count.item() == count
     assert task.train_loss.update_called
+
+
+# ---------------------------------------------------------------------- running statistics of batch norm
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_is_measured_is_the_first_processs_network(
+    compose: Compose, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    def broadcast(buffer: torch.Tensor, src: int) -> None:
+        assert src == 0
+        buffer.fill_(7)
+
+    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
+    task = build_task(compose("network.hidden=[4]", "network.batch_norm=true"))
+    state = SimpleNamespace(fn="fit")
+    task._trainer = SimpleNamespace(world_size=processes, state=state, check_val_every_n_epoch=1)
+    task.on_validation_epoch_start()
+    assert {buffer.unique().tolist() == [7] for buffer in task.network.buffers()} == {processes == 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["scratch", "classifier"])
+def test_two_processes_log_what_one_measures_of_the_checkpoint(run_process: Run, kind: str) -> None:
+    """DDP shares no running statistics after steps of manual optimization, nor before a pass over the training set."""
+    network = ["network=scratch_mlp", "network.batch_norm=true", f"task={kind}", "optimizer=sgd", "optimizer.lr=0.1"]
+    steps = ["trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=3", "trainer.max_steps=6"]
+    more = ["task.clean_train_accuracy=true", "task.keep=last", "callbacks=none", "test=false", "trainer=ddp_cpu"]
+    both = run_process("train", *network, *steps, *more)
+    assert (both.code, both.err) == (0, "")
+    rows = list(csv.DictReader(both.metrics.splitlines()))
+    run = atelier.load(both.folder)
+    for split, name in (("val", "val/loss"), ("train", "train/clean_loss")):
+        logged = float([row[name] for row in rows if row[name]][-1])
+        inputs, classes = run.data.sets[split][torch.arange(len(run.data.sets[split]))]
+        with torch.no_grad():
+            measured = F.cross_entropy(run.task(run.data.normalise(inputs)), classes).item()
+        assert logged == pytest.approx(measured, rel=1e-5), name

@@ -214,10 +214,20 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
             self.measure_training()
 
     def on_validation_epoch_start(self) -> None:
+        self.share_buffers()
         if self.counts_steps and self.trainer.state.fn == "fit":
             if self.trainer.global_step > self.logged:
                 self.log_training()
             self.measure_training()
+
+    def share_buffers(self) -> None:
+        """Give all processes the first one's running statistics of batch norm, which checkpoints hold.
+
+        DDP shares them before some steps of automatic optimization, and never after those of manual optimization.
+        """
+        if self.trainer.world_size > 1:
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def log_metrics(self, stage: str, metrics: Mapping[str, Metric]) -> None:
         """Log the metrics as `<stage>/<name>` and reset them; a metric's dictionary is logged under its keys."""
@@ -247,6 +257,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         Python are restored afterwards.
         """
         data = self.own_data(f"measuring the {split} split apart")
+        self.share_buffers()
         others = random.getstate(), np.random.get_state()  # a user's data set may draw from them
         with self.evaluating(), torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             for index, batch in enumerate(data.loader(split)):
