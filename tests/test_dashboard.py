@@ -78,6 +78,18 @@ def test_each_metric_has_curves_by_setting_with_a_band_the_objective_first(defin
         assert curve["limit"] == 4
 
 
+def test_runs_that_count_steps_have_curves_over_steps(sweep: Path) -> None:
+    """Their validations may all be in one epoch."""
+    for number in range(3):
+        (sweep / str(number) / "run.json").write_text(json.dumps({"status": "completed", "counts": "steps"}))
+    publish(workspace(sweep), sweep)
+    definition = json.loads((sweep / "dashboard.json").read_text())
+    assert definition["spec"]["section"]["settings"]["xAxis"] == "_step"
+    assert {curve.get("xAxis", "_step") for curve in panels(definition)["Run History Line Plot"]} == {"_step"}
+    (runs,) = definition["spec"]["section"]["runSets"]
+    assert runs["runFeed"]["columnOrder"][1:3] == ["summary:best", "summary:best_step"]
+
+
 def test_the_best_and_the_test_values_are_bars_by_setting(definition: dict[str, Any]) -> None:
     bars = panels(definition)["Bar Chart"]
     assert [bar["metrics"] for bar in bars] == [["best"], ["test/error"]]

@@ -1,5 +1,6 @@
 """A finished run in Python: what its folder says, its figures; what opening it leaves alone."""
 
+import json
 import random
 import subprocess
 import sys
@@ -193,3 +194,7 @@ def test_the_losses_of_a_gan(left: Left) -> None:
     (folder / "metrics.csv").write_text(rows)
     lines = atelier.load(folder).figure("losses").axes[0].get_lines()
     assert [list(line.get_ydata()) for line in lines] == [[1.5, 1.0], [1.25, 1.5]]
+    manifest = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**manifest, "counts": "steps"}))  # all of which may be one epoch's
+    (axes,) = atelier.load(folder).figure("losses").axes
+    assert (axes.get_xlabel(), list(axes.get_lines()[0].get_xdata())) == ("step", [10, 20])

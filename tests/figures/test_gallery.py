@@ -42,17 +42,18 @@ def test_small_images_are_enlarged_without_smoothing_and_values_beyond_are_cut()
     assert (picture[SIDE // 2 :] == 255).all()
 
 
-def test_both_training_losses_are_drawn_over_the_epochs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("unit", "places"), [("epoch", [1, 2]), ("step", [5, 10])])
+def test_both_training_losses_are_drawn_over_the_epochs_or_steps(tmp_path: Path, unit: str, places: list[int]) -> None:
     (tmp_path / "metrics.csv").write_text(
         "step,epoch,train/generator_loss,train/discriminator_loss,val/discriminator_loss\n"
         "4,0,2.0,1.0,9.0\n9,1,3.0,0.5,9.0\n"
     )
-    figure = losses_figure(tmp_path)
+    figure = losses_figure(tmp_path, unit)
     assert figure is not None
     (axes,) = figure.axes
     drawn = {str(line.get_label()): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
-    assert drawn == {"generator": ([1, 2], [2.0, 3.0]), "discriminator": ([1, 2], [1.0, 0.5])}
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "training loss")
+    assert drawn == {"generator": (places, [2.0, 3.0]), "discriminator": (places, [1.0, 0.5])}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (unit, "training loss")
     assert len({line.get_linestyle() for line in axes.lines}) == 2, "also told apart in grey"
 
 

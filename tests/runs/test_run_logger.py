@@ -17,12 +17,14 @@ class Heard(RunLogger):
         super().__init__()
         self.rows: list[tuple[int | None, Any]] = []
         self.ended: list[int] = []
+        self.summary: dict[str, Any] = {}
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         self.rows.append((step, dict(metrics)))
 
     def finish(self, exit_status: int, summary: Any) -> None:
         self.ended.append(exit_status)
+        self.summary = dict(summary)
 
 
 class Broken(Heard):
@@ -52,3 +54,10 @@ def test_a_logger_that_cannot_be_closed_does_not_keep_the_others_from_it(tmp_pat
     with pytest.raises(OSError, match="no space left"):
         finish_loggers([first, Broken(), last], manifest, 1)
     assert first.ended == last.ended == [1]
+
+
+def test_the_summary_has_what_is_known_of_the_best_and_the_test(tmp_path: Path) -> None:
+    logger, known = Heard(), {"best": 0.25, "best_epoch": 0, "best_step": 500}
+    manifest = Manifest(tmp_path / "run.json", {"objective": {**known, "validation_gap": None}, "test": {"loss": 0.5}})
+    finish_loggers([logger], manifest, 0)
+    assert logger.summary == {**known, "test/loss": 0.5}

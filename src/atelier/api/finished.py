@@ -4,7 +4,7 @@ import html
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -207,12 +207,11 @@ class FinishedRun:
         from atelier.figures.losses import losses_figure
 
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
-        curves = partial(curves_figure, unit=unit)
-        drawings: dict[str, Callable[[Path], Figure | None]] = {"curves": curves, "losses": losses_figure}
+        drawings: dict[str, Callable[[Path, str], Figure | None]] = {"curves": curves_figure, "losses": losses_figure}
         if name not in drawings:
             drawn = f"the pictures that the run drew are in {RunFolder(self.folder).figures}"
             raise InputError(f"figure={name}: {not_among(name, drawings)}; {drawn}")
-        if (figure := drawings[name](self.folder)) is None:
+        if (figure := drawings[name](self.folder, unit)) is None:
             raise InputError(f"figure={name}: {self.folder / 'metrics.csv'} has no values for it")
         return figure
 

@@ -14,4 +14,4 @@ class AdversarialLosses(Watcher):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.is_global_zero:
-            draw_losses(Path(trainer.default_root_dir))
+            draw_losses(Path(trainer.default_root_dir), "step" if task.counts_steps else "epoch")

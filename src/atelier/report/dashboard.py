@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from atelier.errors import InputError
+from atelier.report.groups import unit_of
 from atelier.report.notes import asked, quick
 from atelier.runs.folder import last_two, read_yaml
+from atelier.sweeps.sweep import Sweep
 
 BY_SETTING = "JobType"  # runs of a setting share their W&B job type
-FILE = "dashboard.json"  # in the sweep's folder
 
 
 def workspace(folder: Path, entity: str | None = None) -> Any:
@@ -21,13 +22,13 @@ def workspace(folder: Path, entity: str | None = None) -> Any:
     Raises:
         InputError: if no run of the sweep was logged to W&B, or wandb-workspaces is not installed.
     """
-    sweep = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    sweep, unit = (found := Sweep.read(folder)).content, unit_of(found.records())
+    x = "Step" if unit == "step" else unit  # as W&B names it
     jobs, metric, mode = len(sweep["jobs"]), sweep["objective"]["metric"], sweep["objective"]["mode"]
     project, group = project_and_group(folder)
     logged = {name for file in folder.glob("*/metrics.csv") for name in columns(file)} - {metric, "epoch", "step"}
     tested = sorted(name for name in logged if name.startswith("test/") and name.count("/") == 1)  # no single classes
-    others = sorted(name for name in logged if not name.startswith("test/"))
-    others.sort(key=lambda name: not name.startswith("val/"))
+    others = sorted((one for one in logged if one[:5] != "test/"), key=lambda one: (one[:4] != "val/", one))
     drawn = sorted({file.stem for file in folder.glob("*/figures/*.png")})
 
     try:
@@ -42,7 +43,7 @@ def workspace(folder: Path, entity: str | None = None) -> Any:
     mean: dict[str, Any] = {"groupby": wr.Metric(BY_SETTING), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
 
     def curve(name: str) -> Any:
-        return wr.LinePlot(title=name, x="epoch", y=[name], max_runs_to_show=jobs, **mean)
+        return wr.LinePlot(title=name, x=x, y=[name], max_runs_to_show=jobs, **mean)
 
     def bars(title: str, name: str) -> Any:
         return wr.BarPlot(title=title, metrics=[name], max_bars_to_show=jobs, **mean)
@@ -54,11 +55,10 @@ def workspace(folder: Path, entity: str | None = None) -> Any:
         curve(metric),
         *(bars(f"{name} (mean over seeds)", name) for name in tested),
     ]
-    pictures = [wr.MediaBrowser(title=name, media_keys=[f"figures/{name}"], num_columns=2) for name in drawn]
     sections = {
         "Results": results,
         "Curves": [curve(name) for name in others],
-        "Pictures": pictures,
+        "Pictures": [wr.MediaBrowser(title=name, media_keys=[f"figures/{name}"], num_columns=2) for name in drawn],
         "Runs": [wr.RunComparer(diff_only="split")],
     }
     return ws.Workspace(
@@ -66,12 +66,12 @@ def workspace(folder: Path, entity: str | None = None) -> Any:
         project=project,
         name=group,
         sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in sections.items() if panels],
-        settings=ws.WorkspaceSettings(x_axis="epoch", max_runs=max(jobs, 1)),
+        settings=ws.WorkspaceSettings(x_axis=x, max_runs=max(jobs, 1)),
         runset_settings=ws.RunsetSettings(
             filters=expr.And(expr.Metric("Group") == group),
             groupby=[expr.Metric(BY_SETTING)],
             order=[expr.Ordering(expr.Summary("best"), ascending=mode == "min")],
-            pinned_columns=["run:displayName", "summary:best", "summary:best_epoch", *(f"summary:{t}" for t in tested)],
+            pinned_columns=["run:displayName", *(f"summary:{name}" for name in ("best", f"best_{unit}", *tested))],
         ),
     )
 
@@ -111,6 +111,6 @@ def publish(workspace: Any, folder: Path) -> str:
     except Exception as error:  # W&B and the network raise many kinds
         why = f"W&B failed ({error})"
     definition = workspace._to_model().model_dump(mode="json", by_alias=True, exclude_none=True)
-    file = folder / FILE
+    file = folder / "dashboard.json"
     file.write_text(json.dumps(definition, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return f"Not saved on W&B, since {why}. The workspace's definition is in {file}; with a login, run this again."

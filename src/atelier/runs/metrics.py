@@ -37,7 +37,7 @@ class RunLogger(Logger):
 def finish_loggers(loggers: Iterable[Any], manifest: Manifest, exit_status: int) -> None:
     """Close the loggers of a run with its exit status, its best value and its test metrics."""
     objective = manifest["objective"]
-    best = {key: objective[key] for key in ("best", "best_epoch") if objective[key] is not None}
+    best = {key: at for key in ("best", "best_epoch", "best_step") if (at := objective.get(key)) is not None}
     tested = {f"test/{name}": value for name, value in manifest["test"].items()}
     with ExitStack() as closing:  # an error of one logger does not keep the others from closing
         for logger in loggers:
