@@ -196,6 +196,17 @@ def test_every_number_is_within_the_axes(group: Make) -> None:
     assert high > 900.0
 
 
+@pytest.mark.parametrize("others", [1, 2])
+def test_the_highest_run_is_within_a_logarithmic_axis(group: Make, others: int) -> None:
+    """Thin lines of two runs, and the band of three: the mean of one that diverged for an epoch is far below it."""
+    runs = [{"val/loss": {0: 90.0, 1: 2.0}}, *[{"val/loss": {0: 2.0, 1: 1.0}}] * others]
+    figure = draw(gather([group({}, curves=runs)], "loss"))
+    assert figure.axes[0].get_yscale() == "log"
+    low, high = figure.axes[0].get_ylim()
+    assert low < 1.0
+    assert high > 90.0
+
+
 def test_a_metric_that_no_run_logged_is_told_with_the_choices(group: Make) -> None:
     with pytest.raises(InputError, match="metric=los: no run logged it; choose from: test/loss, train/loss, val/loss"):
         gather([group({}, curves=[{"train/loss": {0: 1.0}, "val/loss": {0: 1.0}, "test/loss": {1: 1.0}}])], "los")

@@ -114,6 +114,14 @@ def test_further_keys_make_panels(group: Make) -> None:
     assert len(draw(heatmap).axes) == 3, "two panels and the scale of colours"
 
 
+def test_the_caption_tells_of_panels_that_are_left_out(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": b, "c.c": str(c)}, [1.0]) for a in "12" for b in "34" for c in range(14)]
+    heatmap = gather(groups, "val/loss")
+    assert (len(heatmap.panels), heatmap.left_out) == (12, 2)
+    assert caption(heatmap).endswith(" The first 12 panels; 2 are left out.")
+    assert "left out" not in caption(gather(groups[:12], "val/loss"))
+
+
 def test_a_wide_range_has_a_logarithmic_scale_of_colours(group: Make) -> None:
     groups = [group({"a.a": str(a), "b.b": str(b)}, [10.0 ** -(a + b)]) for a in range(2) for b in range(2)]
     figure = draw(gather(groups, "val/loss"))

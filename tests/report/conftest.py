@@ -125,3 +125,17 @@ def accuracy() -> Callable[[dict[str, str], int], list[float]]:
         return [0.1, 0.5 + better + float(values.get("optimizer.lr", 0)) + seed / 10]
 
     return curve
+
+
+@pytest.fixture
+def logs(made_up_sweep: Callable[..., Path], accuracy: Callable[..., list[float]], tmp_path: Path) -> Path:
+    """Eight runs: 0.5 of accuracy, 0.25 more with adam, the rate more, 0.1 more with seed 1; one has failed."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        tags = {"tags": ["good", "small-one"]} if seed == 0 else {}
+        return {**tags, **({"status": "failed"} if values == {"optimizer": "sgd", "optimizer.lr": "0.1"} else {})}
+
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
+    config = {"network": {"hidden": [8, 8], "bias": True}, "paths": {"run": "somewhere"}, "logger": None}
+    made_up_sweep(tmp_path / "sweeps" / "a" / "s", grid, accuracy, seeds=(0, 1), change=change, config=config)
+    return tmp_path

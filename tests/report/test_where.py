@@ -1,4 +1,4 @@
-"""Conditions on runs, lists of those that meet them, differences of two runs, and marks."""
+"""Conditions on runs, lists of those that meet them, and marks."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from atelier.compare.diff import check_pair, print_diff
+from atelier.compare.diff import print_diff
 from atelier.compare.listing import in_order, print_listing, print_matching, records_in
 from atelier.compare.marks import listed, mark
 from atelier.compare.where import Condition, matching
@@ -21,20 +21,6 @@ from atelier.sweeps.records import Record
 
 Sweep = Callable[..., Path]
 Accuracy = Callable[[dict[str, str], int], list[float]]
-GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
-
-
-@pytest.fixture
-def logs(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> Path:
-    """Eight runs: 0.5 of accuracy, 0.25 more with adam, the rate more, 0.1 more with seed 1; one has failed."""
-
-    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
-        tags = {"tags": ["good", "small-one"]} if seed == 0 else {}
-        return {**tags, **({"status": "failed"} if values == {"optimizer": "sgd", "optimizer.lr": "0.1"} else {})}
-
-    config = {"network": {"hidden": [8, 8], "bias": True}, "paths": {"run": "somewhere"}, "logger": None}
-    made_up_sweep(tmp_path / "sweeps" / "a" / "s", GRID, accuracy, seeds=(0, 1), change=change, config=config)
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -139,71 +125,6 @@ def test_a_report_of_a_part_of_a_sweep(logs: Path, tmp_path: Path) -> None:
     for name in ("summary.md", "report.html", "summary.tex"):
         assert "Only runs with optimizer=adam and seed=1." in (tmp_path / "r" / name).read_text(), name
     assert not (tmp_path / "none").exists()
-
-
-def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = (logs / "sweeps" / "a" / "s" / name for name in ("0", "1"))
-    changed = json.loads((second / "run.json").read_text())
-    changed["git"]["commit"], changed["versions"]["torch"] = "fedcba", "2.16.0"
-    (second / "run.json").write_text(json.dumps(changed))
-    (second / "config.yaml").write_text("{seed: 1, network: {hidden: [9], bias: true}, paths: {run: elsewhere}}\n")
-    print_diff(str(first), str(second), logs)
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    told = {row[-3]: row[-2:] for row in rows if len(row) > 2}
-    assert told["seed"] == ["0", "1"]
-    assert told["commit" if "commit" in told else "git.commit"] == ["0123456789abcdef", "fedcba"]
-    assert told["versions.torch"] == ["2.15.0", "2.16.0"]
-    assert told["objective.best"] == ["0.51", "0.61"]
-    assert "network.hidden" in " ".join(map(str, rows))
-    assert not {"network.bias", "versions.python", "paths.run", "pid"} & told.keys()
-
-
-@pytest.mark.parametrize(
-    ("changed", "told"),
-    [
-        ({"changes": {"101": {"optimizer.lr": [0.1, 0.01]}}}, "changes.101.optimizer.lr – [0.1, 0.01]"),
-        ({"resumed": [{"device": "cuda"}]}, "resumed – [{'device': 'cuda'}]"),
-        ({"git": {"resumed": [{"commit": "2"}]}}, "git.resumed – [{'commit': '2'}]"),
-    ],
-    ids=["setting", "machine", "code"],
-)
-def test_what_a_run_was_resumed_with_is_a_difference(
-    logs: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], told: str
-) -> None:
-    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
-    content = json.loads((folders[1] / "run.json").read_text())
-    changed = {key: {**content[key], **value} if key == "git" else value for key, value in changed.items()}
-    (folders[1] / "run.json").write_text(json.dumps({**content, **changed}))
-    print_diff(*map(str, folders), logs)
-    assert told in " ".join(capsys.readouterr().out.split())
-
-
-@pytest.mark.parametrize(("setting", "told"), [("a1", True), (None, False)])
-def test_only_runs_of_a_known_setting_are_told_as_runs_of_one(
-    logs: Path, capsys: pytest.CaptureFixture[str], setting: str | None, told: bool
-) -> None:
-    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "2")]
-    for file in (folder / "run.json" for folder in folders):
-        file.write_text(json.dumps({**json.loads(file.read_text()), "config_hash": setting}))
-    print_diff(*map(str, folders), logs)
-    assert ("runs of one setting" in capsys.readouterr().out) is told
-
-
-def test_what_follows_from_the_seed_is_no_setting(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
-    for seed, folder in enumerate(folders):
-        (folder / "config.yaml").write_text(f"{{seed: {seed}, data: {{seed: {seed}, split_seed: {seed + 1}}}}}\n")
-    print_diff(*map(str, folders), logs)
-    shown = capsys.readouterr().out
-    assert ("data.split_seed" in shown, "data.seed" in shown) == (True, False)
-
-
-def test_a_pair_is_two_runs(logs: Path) -> None:
-    for wrong in ("latest", ["a"], ["a", "b", "c"]):
-        with pytest.raises(InputError, match="name two runs"):
-            check_pair(wrong)
-    with pytest.raises(InputError, match="nowhere"):
-        print_diff("nowhere", str(logs / "sweeps" / "a" / "s" / "0"), logs)
 
 
 def test_marks_are_set_after_a_run_and_the_rest_of_its_record_stays(logs: Path) -> None:

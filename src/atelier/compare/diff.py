@@ -53,7 +53,7 @@ def print_diff(first: str, second: str, logs: Path) -> None:
         column.overflow = "fold"
     for part, rows in parts.items():
         for index, (key, *values) in enumerate(rows):
-            shown.add_row(Text(part if index == 0 else ""), Text(key), *(Text(told(value)) for value in values))
+            shown.add_row(Text(part if index == 0 else ""), Text(key), *map(Text, told_apart(*values)))
     table_console().print(shown)
     if (setting := runs[0].get("config_hash")) and setting == runs[1].get("config_hash"):
         print("The two are runs of one setting.")
@@ -65,7 +65,7 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ..
     for wanted in keys:
         for key in dict.fromkeys(key for side in flat for key in side if within(key, wanted) and "/" not in key):
             before, after = (side.get(key) for side in flat)
-            if before != after:
+            if before != after and (before == before or after == after):  # NaN is not equal to itself
                 yield key, before, after
 
 
@@ -73,6 +73,16 @@ def told(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return "–" if value is None else str(value)
+
+
+def told_apart(one: Any, other: Any) -> tuple[str, str]:
+    """Two different values as texts: numbers with as many digits as tell them apart.
+
+    >>> told_apart(0.98501, 0.98502), told_apart(0.5, None)
+    (('0.98501', '0.98502'), ('0.5', '–'))
+    """
+    short = told(one), told(other)
+    return short if short[0] != short[1] else (str(one), str(other))
 
 
 def check_pair(named: Any) -> tuple[str, str]:

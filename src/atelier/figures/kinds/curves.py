@@ -203,10 +203,12 @@ def draw(curves: Curves) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6))
     values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
-        lowest = max(min(low for line in lines for low, _ in line.range), min(values) / 10)
+        lows, highs = zip(*(both for line in lines for both in line.range), strict=True)
+        lowest = max(min(lows), min(values) / 10)
         shown = [lowest, *values, *(value for value in curves.reference.values() if value > 0)]
         room = (max(shown) / min(shown)) ** 0.05  # for the ring of a best at an edge
-        axes[0].set_ylim(min(0.75, 1 / room) * min(shown), max(1.35, room) * max(shown))
+        highest = max(max(1.35, room) * max(shown), 1.05 * max(highs))
+        axes[0].set_ylim(min(0.75, 1 / room) * min(shown), highest)
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
     for split in splits:

@@ -71,6 +71,7 @@ class Heatmap:
     row_values: list[str]
     column_values: list[str]
     panels: list[Panel]
+    left_out: int = 0  # number of panels that are not drawn
 
 
 def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, columns: str | None = None) -> Heatmap:
@@ -104,7 +105,8 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
     at = [cell for cells in found.values() for cell in cells]
     row_values, column_values = in_order(row for row, _ in at), in_order(column for _, column in at)
     mode = better_than(metric, *groups[0].objective)
-    return Heatmap(metric, mode, rows, columns, row_values, column_values, pages)
+    left_out = max(0, len(found) - MOST_PANELS)
+    return Heatmap(metric, mode, rows, columns, row_values, column_values, pages, left_out)
 
 
 def draw(heatmap: Heatmap) -> Figure:
@@ -181,7 +183,8 @@ def caption(heatmap: Heatmap) -> str:
     if any(len({one.n for one in panel.cells.values()}) > 1 for panel in framed):
         best += f", of {'its' if several else 'the'} cells with the most runs,"
     best = f" {best} is framed." if framed else ""
-    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}"
+    rest = f" The first {MOST_PANELS} panels; {heatmap.left_out} are left out." if heatmap.left_out else ""
+    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}{rest}"
 
 
 def describe(heatmap: Heatmap) -> str:
