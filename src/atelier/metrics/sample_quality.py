@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import CatMetric, Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from atelier.metrics.features import Features
 from atelier.metrics.manifold import precision_and_recall
@@ -110,9 +111,9 @@ class SampleQuality:
         The result is empty if there are too few images.
         """
         scores: dict[str, Tensor] = {}
-        if self.made.fake_features_num_samples > 1:
+        if enough(self.made):
             scores["frechet_distance"] = self.made.compute()
-        if self.real.fake_features_num_samples > 1:
+        if enough(self.real):
             scores["frechet_floor"] = self.real.compute()
             made, real = (
                 drawn(torch.as_tensor(metric.compute()).view(-1, self.features.num_features), MOST)
@@ -127,6 +128,12 @@ class SampleQuality:
         for metric in self.metrics():
             metric.reset()
         return scores
+
+
+def enough(distance: FrechetInceptionDistance) -> bool:
+    """Whether there are images to compare, over all processes: one that computed alone would wait for the others."""
+    own = distance.fake_features_num_samples
+    return int(sum(gather_all_tensors(own) if distance.distributed_available_fn() else [own])) > 1
 
 
 def drawn(rows: Tensor, most: int) -> Tensor:
