@@ -1,13 +1,15 @@
-"""After which epochs a figure is due, in trainings of a number of epochs, of steps, or of neither."""
+"""After which epochs a figure is due, in trainings of a number of epochs, of steps, or of neither; and their GIF."""
 
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
+from PIL import Image, ImageSequence
 
-from atelier.callbacks.frames import is_due
+from atelier.callbacks.frames import animate_folder, frame_path, is_due
 from atelier.runs.terminal import quieten_lightning
 
 BATCHES = 10  # of an epoch
@@ -53,3 +55,14 @@ def test_figures_are_spread_over_the_training(
     )
     trainer.fit(Trained())
     assert noting.due == due
+
+
+@pytest.mark.parametrize("epochs", [[1, 2, 10], [999, 1000, 9999, 10000], [9999, 99999, 100000]], ids=str)
+def test_the_frames_of_a_gif_are_in_the_order_of_their_epochs(tmp_path: Path, epochs: list[int]) -> None:
+    for shade, epoch in enumerate(epochs):
+        Image.new("L", (8, 8), 60 * shade).save(frame_path(tmp_path / "made", epoch))
+    animate_folder(tmp_path / "made")
+    with Image.open(tmp_path / "made.gif") as gif:
+        shades = [frame.convert("L").getpixel((0, 0)) for frame in ImageSequence.Iterator(gif)]
+    assert shades == sorted(shades)
+    assert len(set(shades)) == len(epochs)

@@ -45,7 +45,7 @@ def frame_path(folder: Path, epochs: int) -> Path:
 
 
 def animate_folder(folder: Path) -> None:
-    """Write all figures of a folder, in order, as a GIF beside the folder."""
-    files = sorted(folder.glob("epoch_*.png"))
+    """Write all figures of a folder, in the order of their epochs, as a GIF beside the folder."""
+    files = sorted(folder.glob("epoch_*.png"), key=lambda file: (len(file.name), file.name))  # 10,000 has five digits
     if len(files) > 1:
         animate([read(file) for file in files], folder.with_suffix(".gif"))
