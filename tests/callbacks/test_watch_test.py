@@ -87,7 +87,7 @@ def test_random_numbers_go_on_as_without_it(compose: Callable[..., DictConfig], 
 
     data.normalise = normalise
     plugin = SimpleNamespace(val_step_context=nullcontext)
-    task._trainer = SimpleNamespace(datamodule=data, precision_plugin=plugin)
+    task._trainer = SimpleNamespace(datamodule=data, precision_plugin=plugin, world_size=1)
     task.log_dict = lambda values: None
     seed_generators(0)
     expected = [draw() for draw in draws.values()]
