@@ -4,9 +4,10 @@ import errno
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import MissingConfigException, OverrideParseException
-from omegaconf import Container, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException
 
 from atelier.arguments import optional
@@ -126,8 +127,8 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     if key in groups(conf):
         return absent_group(key, conf, of_a_run="run" in known)
     if "." not in key:
-        places = [place for place in sorted(known) if has_key(parent, place, key)]
-        if places:
+        parts: Any = OmegaConf.to_container(parent) if isinstance(parent, DictConfig) else {}
+        if places := [place for place in sorted(known) if isinstance(parts.get(place), dict) and key in parts[place]]:
             return f"{key}: no such key here; write {' or '.join(f'{place}.{key}=VALUE' for place in places)}"
         known.update(groups(conf))
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
@@ -146,14 +147,6 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
         return f"{told}; choose {place}={' or '.join(options(place, conf, key))}"
     group = place.rpartition(".")[2]  # `task.network` is the chosen `network`
     return f"{told}; write {group}.{name}=VALUE" if group in groups(conf) else told
-
-
-def has_key(parent: Container | None, place: str, key: str) -> bool:
-    """Whether the part `place` of a configuration has the key itself, as `optimizer` has `lr`."""
-    if not isinstance(parent, DictConfig) or OmegaConf.is_interpolation(parent, place):
-        return False
-    part = None if OmegaConf.is_missing(parent, place) else parent[place]
-    return isinstance(part, DictConfig) and key in part
 
 
 def absent_group(group: str, conf: Path, of_a_run: bool) -> str:

@@ -172,7 +172,7 @@ class ImageData(TensorData):
         return torch.randint(self.num_classes or 1, (count,), generator=generator)
 
     def check_facts(self, images: Tensor, labels: Tensor, classes: list[str] | None = None) -> None:
-        """Raise InputError for a wrong `shape` or `num_classes`; warn about a wrong `mean` or `std`."""
+        """Check `shape`, `num_classes` and that augmentation fits the labels; warn about a wrong `mean` or `std`."""
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
         count = max(len(classes or ()), int(labels.max()) + 1)

@@ -22,13 +22,15 @@ def workspace(folder: Path, entity: str | None = None) -> Any:
     Raises:
         InputError: if no run of the sweep was logged to W&B, or wandb-workspaces is not installed.
     """
-    sweep, unit = (found := Sweep.read(folder)).content, unit_of(found.records())
+    found = Sweep.read(folder)
+    sweep, unit = found.content, unit_of(found.records())
     x = "Step" if unit == "step" else unit  # as W&B names it
     jobs, metric, mode = len(sweep["jobs"]), sweep["objective"]["metric"], sweep["objective"]["mode"]
     project, group = project_and_group(folder)
     logged = {name for file in folder.glob("*/metrics.csv") for name in columns(file)} - {metric, "epoch", "step"}
     tested = sorted(name for name in logged if name.startswith("test/") and name.count("/") == 1)  # no single classes
-    others = sorted((one for one in logged if one[:5] != "test/"), key=lambda one: (one[:4] != "val/", one))
+    others = [name for name in logged if not name.startswith("test/")]
+    others.sort(key=lambda name: (not name.startswith("val/"), name))
     drawn = sorted({file.stem for file in folder.glob("*/figures/*.png")})
 
     try:

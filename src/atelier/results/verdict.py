@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import sub
 from typing import Any
 
 from atelier.compare.difference import folds_of
@@ -68,9 +67,12 @@ def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome
     exact = all(side.metric in EXACT for side in (check.side, check.than) if side is not None)
     if check.than is not None:
         other = by_repeat(check.than, results)
-        pairs = {repeat: (one, other[repeat]) for repeat, one in measured.items() if repeat in other}
         equal = 0.0 if exact else ROUNDING  # what differs by rounding alone does not differ
-        measured = {repeat: 0.0 if math.isclose(*pair, rel_tol=equal) else sub(*pair) for repeat, pair in pairs.items()}
+        measured = {
+            repeat: 0.0 if math.isclose(one, other[repeat], rel_tol=equal) else one - other[repeat]
+            for repeat, one in measured.items()
+            if repeat in other
+        }
     quantity = Statistic.of(measured.values())
     settings = results[check.side.study].settings if measured else ()
     found = verdict(quantity, check, exact, folds_of(measured, settings))

@@ -80,8 +80,9 @@ def recording(path: Path) -> Iterator[None]:
         yield
         return
     with path.open("a", encoding="utf-8") as log:
-        both: list[Any] = [Tee(sys.stdout, log), Tee(sys.stderr, log)]
-        with redirect_stdout(both[0]), redirect_stderr(both[1]):
+        out: Any = Tee(sys.stdout, log)
+        err: Any = Tee(sys.stderr, log)
+        with redirect_stdout(out), redirect_stderr(err):
             yield
 
 
