@@ -100,9 +100,10 @@ class GridSweeper(Sweeper):
     """hydra/sweeper=grid: every combination of the values given on the command line and by the study."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from atelier.claims.selection import check_claims
         from atelier.compose.targets import plain
+        from atelier.results.figures import check_figures
         from atelier.results.logged import unlogged
-        from atelier.results.selection import check_claims, check_figures
         from atelier.sweeps.start import launcher_words
 
         self.config = config

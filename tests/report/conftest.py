@@ -83,8 +83,8 @@ def write_sweep(
         jobs.append({"number": number, "overrides": overrides, "values": values, "seed": seed, "config_hash": setting})
         changed = change(values, seed)
         if changed.get("status") != "waiting":
-            told = {"overrides": overrides, "seed": seed, "config_hash": setting, **changed}
-            write_run(folder / str(number), told, curve(values, seed), config)
+            about = {"study": sweep.get("study"), "overrides": overrides, "seed": seed, "config_hash": setting}
+            write_run(folder / str(number), {**about, **changed}, curve(values, seed), config)
     content = {
         "study": None,
         "experiment": "made_up",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atelier.report.notes import asked, caption, cautions, texts
+from atelier.report.notes import caption, cautions, questions
 from atelier.report.write import write_report
 from atelier.sweeps.aggregate import aggregate
 
@@ -34,13 +34,13 @@ def test_a_full_sweep_of_sound_runs_has_nothing_to_say(
     )
 
 
-def test_each_claim_is_told_by_itself(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
-    """One without a text, in a study's file that is being written, is left out."""
-    study = {"question": "Which? ", "claims": [{"says": "Adam wins"}, {"where": "figure 1"}, {"says": "lr matters "}]}
-    sweep = made_up_sweep(tmp_path / "s", {}, accuracy, study="s", presentation=study)
-    told = [("Question", "Which?"), ("Claim", "Adam wins"), ("Claim", "lr matters")]
-    assert texts(aggregate([sweep])) == told
-    assert asked({}) == []
+def test_the_question_of_each_study_is_told(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    """Once, also of several sweeps of a study; and none of a sweep without."""
+    study = {"study": "s", "presentation": {"question": "Which? "}}
+    sweeps = [
+        made_up_sweep(tmp_path / name, {}, accuracy, **about) for name, about in (("a", study), ("b", study), ("c", {}))
+    ]
+    assert questions(aggregate(sweeps)) == ["Which?"]
 
 
 def test_doubtful_origins_are_said(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ def test_no_text_of_a_study_or_a_run_is_html_in_the_page(
 
 
 def test_no_text_of_a_study_is_markup_in_the_summary(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
-    told = {"title": "*All* | <b>", "question": "a * b < c?", "claims": [{"says": "_target_ `*kept*` of a_b"}]}
+    claim = {"says": "_target_ `*kept*` of a_b", "where": "*|*", "seen": "<i>", "verdict": "confirmed"}
+    told = {"title": "*All* | <b>", "question": "a * b < c?", "claims": [claim]}
     grid = {"optimizer": ["sgd", "[*a*|b]"]}
     write_report([made_up_sweep(tmp_path / "s", grid, accuracy, study="a_study", presentation=told)])
     text = (tmp_path / "s" / "summary.md").read_text()
-    assert text.startswith(
-        "# a_study: \\*All\\* | &lt;b>\n\nQuestion: a \\* b < c?\n\nClaim: \\_target\\_ `*kept*` of a_b\n"
-    )
+    assert text.startswith("# a_study: \\*All\\* | &lt;b>\n\na \\* b < c?\n\n| where |")
+    assert "\n| \\*\\|\\* | \\_target\\_ `*kept*` of a_b | by eye | &lt;i> |  | **confirmed** |\n" in text
     assert "| [\\*a\\*\\|b] |" in text

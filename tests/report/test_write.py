@@ -21,6 +21,7 @@ from atelier.sweeps.aggregate import aggregate
 Sweep = Callable[..., Path]
 Accuracy = Callable[[dict[str, str], int], list[float]]
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.01", "0.1"]}
+CLAIM = {"says": "Adam | of course.", "where": "in theory", "seen": "it is", "verdict": "confirmed"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def sweep(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path_factory: pytest.Tem
         study="the_study",
         budget="quick",
         quick={"trainer.max_epochs": 2, "seed": [0, 1]},
-        presentation={"title": "A study", "question": "Which one?", "claims": [{"says": "Adam | of course."}]},
+        presentation={"title": "A study", "question": "Which one?", "claims": [CLAIM]},
     )
 
 
@@ -133,9 +134,10 @@ def test_summary_csv_has_every_run_with_all_keys(sweep: Path) -> None:
 @pytest.mark.usefixtures("told")
 def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
     text = (sweep / "summary.md").read_text()
-    assert text.startswith("# the_study: A study\n\nQuestion: Which one?\n\nClaim: Adam | of course.\n")
+    assert text.startswith("# the_study: A study\n\nWhich one?\n\n| where |")
+    assert "| in theory | Adam \\| of course. | by eye | it is |  | **confirmed** |\n\n4 settings" in text
     assert "budget=quick" in text
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [line for line in text.partition("4 settings")[2].splitlines() if line.startswith("|")]
     apart = "difference to the best"
     columns = (
         f"| optimizer | learning rate | best validation accuracy | at epoch | {apart} | test accuracy | test loss |"

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from atelier.results.claims import Side
+from atelier.claims.claim import Side
+from atelier.claims.verdict import at_place
 from atelier.results.thin import MOST, Wanted, chosen, thinned, wanted_of
-from atelier.results.verdict import at_place
 
 
 @pytest.mark.parametrize("count", [1, 5, 59, 60, 61, 1000])

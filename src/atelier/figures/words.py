@@ -181,3 +181,8 @@ def as_markdown(text: str) -> str:
         shown = re.sub(r"\*|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", parts[index])
         parts[index] = re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", shown)
     return "".join(parts)
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """The line of a row of a Markdown table, of cells in Markdown."""
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

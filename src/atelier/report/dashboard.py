@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from atelier.compare.scores import unit_of
 from atelier.errors import InputError
-from atelier.report.groups import unit_of
-from atelier.report.notes import asked, quick
+from atelier.report.notes import quick
 from atelier.runs.folder import last_two, read_yaml
 from atelier.sweeps.sweep import Sweep
 
@@ -95,7 +95,9 @@ def columns(metrics: Path) -> list[str]:
 
 def paragraphs(sweep: dict[str, Any]) -> Iterator[str]:
     yield f"**{sweep['study'] or sweep['experiment']}**, {sweep['created']}, {len(sweep['jobs'])} runs"
-    yield from (text for _, text in asked(sweep["presentation"] or {}))
+    study = sweep["presentation"] or {}
+    texts = [study.get("question"), *(claim["says"] for claim in study.get("claims") or [])]
+    yield from (text.strip() for text in texts if text)
     if changes := quick(sweep):
         yield f"Budget quick: {changes}"
 

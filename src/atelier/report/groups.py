@@ -1,10 +1,8 @@
 """Converts aggregated settings into the groups that the figures draw."""
 
-from collections.abc import Sequence
-
+from atelier.compare.scores import scores_of, unit_of
 from atelier.figures.group import Group, Run
 from atelier.figures.words import describe_values, key_words
-from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record
@@ -27,12 +25,6 @@ def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
     return {key: value for key, value in setting.values.items() if value != base.values[key]}
 
 
-def unit_of(records: Sequence[Record]) -> str:
-    """The x-axis of curves: "step" if all runs count steps, else "epoch"."""
-    counts = {record.get("counts") for record in records if record.status != "waiting"}
-    return "step" if counts == {"steps"} else "epoch"
-
-
 def label(setting: Setting, base: Setting | None) -> str:
     """The setting's values in words; with a base, only the changed values; if nothing varies, the experiment."""
     if base is None:
@@ -42,12 +34,6 @@ def label(setting: Setting, base: Setting | None) -> str:
     if setting.completed:
         return told
     return f"{told} ({'pruned' if setting.counts.get('pruned') else 'unfinished'})"
-
-
-def best_place(record: Record, unit: str) -> int | None:
-    """The epoch or step of a run's best value, counted from 0 as in metrics.csv; None if there is none."""
-    best = record.get("objective", f"best_{unit}")
-    return best - 1 if unit == "step" and best is not None else best
 
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
@@ -68,19 +54,3 @@ def group(name: str, setting: Setting, unit: str, base: Setting | None, objectiv
 
 def repeat_words(record: Record) -> str:
     return ", ".join(f"{key_words(key)} {value}" for key, value in zip(REPEATS, record.repeat, strict=True) if value)
-
-
-def scores_of(record: Record, unit: str) -> dict[str, float | None]:
-    """The scores of a run: the objective's best value, the other metrics at that epoch or step, and test metrics."""
-    best = best_place(record, unit)
-    scores: dict[str, float | None] = {}
-    for name, values in record.curves(unit).items():
-        at = [place for place in values if best is None or place <= best]
-        if at and not name.startswith("test/"):
-            scores[name] = values[max(at)]
-    scores |= record.get("at_best") or {}  # only in records whose curves were thinned
-    scores |= {f"test/{name}": value for name, value in (record.get("test") or {}).items()}
-    if metric := record.get("objective", "metric"):
-        scores[metric] = record.get("objective", "best")
-    facts = {"seconds": record.get("seconds", "fit"), "parameters": record.get("parameters")}
-    return {**scores, **{gap: record.get("objective", gap) for gap in GAPS}, **facts}

@@ -24,16 +24,10 @@ def title(results: Results) -> str:
     return ", ".join(dict.fromkeys(name(one) for one in [*(sweep.content for sweep in results.sweeps), *alone]))
 
 
-def texts(results: Results) -> list[tuple[str, str]]:
-    """The questions and the claims of the studies, each with its heading."""
-    studies = {sweep.content.get("study"): sweep.content for sweep in results.sweeps if sweep.content.get("study")}
-    return [told for content in studies.values() for told in asked(content.get("presentation") or {})]
-
-
-def asked(study: dict[str, Any]) -> list[tuple[str, str]]:
-    """The question and the claims of a study, each with its heading."""
-    told = [("Question", study.get("question")), *(("Claim", one.get("says")) for one in study.get("claims") or [])]
-    return [(word, str(text).strip()) for word, text in told if text]
+def questions(results: Results) -> list[str]:
+    """The questions of the studies."""
+    studies = [sweep.content.get("presentation") or {} for sweep in results.sweeps if sweep.content.get("study")]
+    return list(dict.fromkeys(question.strip() for one in studies if (question := one.get("question"))))
 
 
 def name(content: dict[str, Any]) -> str:
@@ -57,7 +51,7 @@ def caption(results: Results) -> str:
     text += "".join(f" {told}." for told in mixed(results))
     for changes in {str(sweep.content.get("quick")): quick(sweep.content) for sweep in results.sweeps}.values():
         if changes:
-            text += f" budget=quick instead of the full setting: {changes}."
+            text += f" budget=quick instead of the full setting: {changes}; it decides no claim."
     return text
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from atelier.claims.verdict import Decided
+from atelier.claims.words import check_rows, verdict_told
 from atelier.compare.marks import listed
+from atelier.compare.scores import best_place, unit_of
 from atelier.figures.words import key_titles, metric_words, number, whole_number
 from atelier.project import command
-from atelier.report.groups import best_place, unit_of
-from atelier.report.notes import cautions, texts, title
+from atelier.report.notes import cautions, questions, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
 from atelier.report.table import Cell, Column, Table, duration, value_cell
@@ -30,11 +32,19 @@ TEMPLATES = Environment(
 )
 
 
-def page(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str], output: Path) -> str:
+def page(
+    results: Results,
+    decided: Sequence[Decided],
+    table: Table,
+    pictures: Sequence[Picture],
+    problems: Sequence[str],
+    output: Path,
+) -> str:
     """The HTML text of the page; links are relative to `output`."""
     return TEMPLATES.get_template("page.html").render(
         title=title(results),
-        texts=texts(results),
+        questions=questions(results),
+        claims=[(verdict_told(one), one.claim, check_rows(one)) for one in decided],
         program=command("train"),
         commands=[shlex.join(words) for sweep in results.sweeps if (words := sweep.content.get("command"))],
         notes=[*cautions(results), *problems],

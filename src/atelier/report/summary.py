@@ -3,13 +3,15 @@
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from atelier.claims.verdict import Decided
+from atelier.claims.words import claims_table
 from atelier.compare.difference import Comparison, Difference
-from atelier.figures.words import as_markdown, as_number
-from atelier.report.notes import cautions, texts, title
+from atelier.figures.words import as_markdown, as_number, markdown_row
+from atelier.report.notes import cautions, questions, title
 from atelier.report.pictures import Picture
 from atelier.report.table import Cell, Column, Table
 from atelier.runs.setting import leaves
@@ -72,9 +74,12 @@ def relative(folder: Path | None, output: Path) -> str | None:
     return None if folder is None else Path(os.path.relpath(folder.resolve(), output.resolve())).as_posix()
 
 
-def summary_md(results: Results, table: Table, pictures: Sequence[Picture], problems: Sequence[str]) -> str:
+def summary_md(
+    results: Results, decided: Sequence[Decided], table: Table, pictures: Sequence[Picture], problems: Sequence[str]
+) -> str:
     lines = [as_markdown(f"# {title(results)}"), ""]
-    lines += [as_markdown(f"{word}: {text}\n") for word, text in texts(results)]
+    lines += [as_markdown(f"{question}\n") for question in questions(results)]
+    lines += [*claims_table(decided), ""] if decided else []
     lines += [as_markdown(table.caption), ""]
     lines += [as_markdown(f"- {note}") for note in [*cautions(results), *problems]]
     lines += ["", *table_lines(table.columns, table.rows)]
@@ -86,10 +91,6 @@ def summary_md(results: Results, table: Table, pictures: Sequence[Picture], prob
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
     """The lines of a Markdown table, with numbers aligned to the right."""
-    yield line(as_markdown(column.title) for column in columns)
-    yield line("--:" if column.numeric else "---" for column in columns)
-    yield from (line(as_markdown(cell.text) for cell in row) for row in rows)
-
-
-def line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    yield markdown_row(as_markdown(column.title) for column in columns)
+    yield markdown_row("--:" if column.numeric else "---" for column in columns)
+    yield from (markdown_row(as_markdown(cell.text) for cell in row) for row in rows)

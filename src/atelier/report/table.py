@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from atelier.compare.difference import Comparison
+from atelier.compare.scores import best_place, unit_of
 from atelier.figures.words import as_number, key_titles, metric_words, number, whole_number
-from atelier.report.groups import best_place, unit_of
 from atelier.report.notes import caption
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic

@@ -10,6 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as Shown
 from rich.text import Text
 
+from atelier.claims.judge import judge
+from atelier.claims.verdict import Decided
+from atelier.claims.words import verdict_told
 from atelier.compare.difference import Comparison, compare
 from atelier.compare.latex import latex
 from atelier.compare.where import matching
@@ -84,16 +87,17 @@ def write(
 ) -> None:
     table = settings_table(results, comparison)
     table = replace(table, caption=only + table.caption)
+    decided, wrong = judge(results)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
     write_atomically(output / "summary.tex", f"% {' '.join(only.split())}\n" * bool(only) + tex)
-    print_table(results, table)  # first, since drawing takes its time
+    print_table(results, decided, table)  # first, since drawing takes its time
     figures = output / "figures"
     all_drawn = [draw_pictures(results, wanted(results), figures / part, look) for part, look in drawn_for.items()]
     pictures = all_drawn[0][0]
-    problems = list(dict.fromkeys(problem for _, found in all_drawn for problem in found))
-    write_atomically(output / "summary.md", summary_md(results, table, pictures, problems))
-    write_atomically(output / "report.html", page(results, table, pictures, problems, output))
+    problems = list(dict.fromkeys([*wrong, *(problem for _, found in all_drawn for problem in found)]))
+    write_atomically(output / "summary.md", summary_md(results, decided, table, pictures, problems))
+    write_atomically(output / "report.html", page(results, decided, table, pictures, problems, output))
     for problem in problems:
         print(problem)
     print(f"{output}: report.html, summary.md, summary.tex, summary.csv, settings.csv, figures/")
@@ -107,13 +111,14 @@ def wanted(results: Results) -> list[dict[str, object]]:
     return [one for index, one in enumerate(asked) if one not in asked[:index]]
 
 
-def print_table(results: Results, table: Table) -> None:
+def print_table(results: Results, decided: Sequence[Decided], table: Table) -> None:
     console = table_console()
     shown = drawn(table.up_to(1), title(results), narrow=console.is_terminal)
     if console.measure(shown, options=console.options.update(max_width=500)).maximum > console.width:
         shown = drawn(table.up_to(0), title(results), narrow=True)
     console.print(shown)
-    for line in [table.caption, *cautions(results)]:
+    verdicts = [f"Claim, {verdict_told(one)}: {one.claim.says} ({one.claim.where})" for one in decided]
+    for line in [table.caption, *cautions(results), *verdicts]:
         console.print(Text(line), soft_wrap=not console.is_terminal)
 
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 from annotated_types import Gt, MinLen
 
 from atelier.arguments import check_complete
+from atelier.claims.claim import Words
 from atelier.errors import InputError
-from atelier.figures.words import number
-from atelier.report.summary import line
-from atelier.results.claims import Words
+from atelier.figures.words import markdown_row, number
 from atelier.results.plan import read_keys
 from atelier.results.record import read_record
 from atelier.results.studies import load
@@ -79,14 +78,15 @@ def table(conf: Path, docs: Path) -> list[str]:
     """
     file = conf / "bests.yaml"
     content = read_keys(file, Bests)
-    lines = [line(["task", "report", "ours, its recipe", "ours, at its best", "training"]), line(["---"] * 5)]
+    titles = ["task", "report", "ours, its recipe", "ours, at its best", "training"]
+    lines = [markdown_row(titles), markdown_row(["---"] * len(titles))]
     for index, node in enumerate(content["rows"]):
         where = f"{file.name}: rows[{index}]"
         check_complete(where, Row, node)
         row = Row(**node)
         recipe, best = (runs_from(f"{where}.{key}", getattr(row, key), conf, docs) for key in ("recipe", "best"))
         numbers = [told(where, row, recipe), told(where, row, best)]
-        lines.append(line([row.task, row.report, *numbers, training(recipe if best is None else best)]))
+        lines.append(markdown_row([row.task, row.report, *numbers, training(recipe if best is None else best)]))
     return lines
 
 
@@ -96,7 +96,7 @@ def runs_from(where: str, node: Mapping[str, Any] | None, conf: Path, docs: Path
         return None
     check_complete(where, Source, node)
     source = Source(**node)
-    matching = [setting for setting in load(conf, source.study).settings if has(setting, source.of)]
+    matching = [setting for setting in load(conf, source.study).grid.settings if has(setting, source.of)]
     if len(matching) != 1:
         raise InputError(
             f"{where}.of={dict(source.of)}: {len(matching)} settings of study={source.study} have it; give 1"

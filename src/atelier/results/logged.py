@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from atelier.claims.claim import FACTS, SPLITS, read_claims
+from atelier.claims.selection import sides
 from atelier.errors import nearest_first
 from atelier.project import PACKAGE, VARIABLE, trusted
-from atelier.results.claims import FACTS, SPLITS, read_claims
-from atelier.results.selection import sides
 
 ROOMS = ("tasks", "metrics", "callbacks")  # of the library
 

@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from atelier.figures.words import as_markdown, whole_number
+from atelier.claims.judge import decide_all, results_of
+from atelier.claims.verdict import VERDICTS, Decided
+from atelier.claims.words import claims_table
+from atelier.figures.words import as_markdown, markdown_row
 from atelier.report.notes import count
-from atelier.report.summary import line as row
 from atelier.report.summary import table_lines
 from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
-from atelier.results.runs import decide_all, hours, results_of
+from atelier.results.runs import hours
 from atelier.results.studies import Study, read_study, study_names
-from atelier.results.told import condition, hours_told
-from atelier.results.verdict import NOT_RUN, VERDICTS, Decided, Outcome
+from atelier.results.told import hours_told
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
 
@@ -28,7 +29,6 @@ REPORTS = {
 }
 OURS = "Ours"
 MOST = 24  # settings of a table
-DASH = "–"
 
 Decisions = Mapping[str, Sequence[Decided]]
 
@@ -37,8 +37,9 @@ def page(conf: Path, docs: Path) -> str:
     """The text of results.md in the folder `docs`."""
     studies = {name: read_study(conf, name) for name in study_names(conf)}
     runs = {name: read_record(docs / "results" / name) for name in studies}
-    decided = decide_all(studies, runs)
-    results = {name: results_of(study, runs[name]) for name, study in studies.items() if runs[name]}
+    nodes = {name: study.node for name, study in studies.items()}
+    decided = decide_all(nodes, runs)
+    results = {name: results_of(name, nodes[name], runs[name]) for name in studies if runs[name]}
     lines = ["# Results", "", INTRODUCTION, *counts(decided)]
     for report in [*REPORTS.values(), OURS]:
         lines += ["", f"## {report}"]
@@ -56,8 +57,8 @@ A claim is decided by what its checks measure: a number for each run, or a diffe
 seed. *Confirmed* and *contradicted*: the whole 95 % interval of its mean (Student's, from three seeds on) is on one
 side of the bound; *undecided*: it holds the bound, or a run has no number; *leans*: one or two seeds, by their mean. A
 claim is confirmed if all of its checks are, and contradicted if one of them is; of many checks, some are contradicted
-by chance, for which nothing is corrected. Ours is mean ± standard deviation, n the number of seeds, folds or draws.
-What is about pictures is decided by a person who looked.
+by chance, for which nothing is corrected. What is measured is told as mean ± standard deviation, n the number of seeds,
+folds or draws. What is about pictures is decided by a person who looked.
 """
 
 
@@ -71,14 +72,14 @@ def counts(decided: Decisions) -> Iterator[str]:
     for name, several in decided.items():
         found[report_of(name)].update(one.verdict for one in several)
     reports = sum((found[report] for report in REPORTS.values()), Counter())
-    yield row(["claims of", *VERDICTS, "all"])
-    yield row(["---", *["--:"] * (len(VERDICTS) + 1)])
+    yield markdown_row(["claims of", *VERDICTS, "all"])
+    yield markdown_row(["---", *["--:"] * (len(VERDICTS) + 1)])
     for report, verdicts in [
         *((r, found[r]) for r in REPORTS.values()),
         ("**the reports**", reports),
         (OURS, found[OURS]),
     ]:
-        yield row([report, *(str(verdicts[verdict]) for verdict in VERDICTS), str(verdicts.total())])
+        yield markdown_row([report, *(str(verdicts[verdict]) for verdict in VERDICTS), str(verdicts.total())])
 
 
 # ---------------------------------------------------------------------- a study
@@ -93,12 +94,7 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
     yield f"[`study={study.name}`](../conf/study/{file}). {as_markdown(header(conf / 'study' / file))}"
     yield ""
     yield of_what(results) if results else "Not run yet."
-    if decided:
-        yield ""
-        yield row(["where", "the report says", "checked", "ours", "report's", "verdict"])
-        yield row(["---", "---", "---", "---", "--:", "---"])
-    for one in decided:
-        yield from claim_rows(one)
+    yield from ["", *claims_table(decided)] if decided else []
     reasons = [f"{one.claim.where}, {one.verdict}: {one.claim.reason}" for one in decided if one.claim.reason]
     for reason in dict.fromkeys(reasons):  # several claims may share a reason
         yield ""
@@ -148,37 +144,6 @@ def counted(values: Iterable[str], runs: int) -> str:
     """
     found = sorted(Counter(values).items())
     return ", ".join(value if n == runs else f"{value} ({count(n, 'run')})" for value, n in found)
-
-
-def claim_rows(one: Decided) -> Iterator[str]:
-    """A row for the claim, and, if it has several checks, a row for each check."""
-    claim = one.claim
-    where, says = as_markdown(claim.where), as_markdown(claim.says)
-    if not claim.checks:
-        yield row([where, says, "by eye", as_markdown(claim.seen or DASH), "", in_bold(one.verdict)])
-        return
-    told, reasons = [], [""]
-    for check, outcome in zip(claim.checks, one.outcomes, strict=True):
-        reason = f" ({check.because})" * (check.because not in ("", reasons[-1]))
-        reported = "" if check.reported is None else f"{check.reported:g}"
-        told.append((as_markdown(condition(check) + reason), measured(outcome), reported, outcome.verdict))
-        reasons.append(check.because)
-    if len(told) == 1:
-        yield row([where, says, *told[0][:3], in_bold(one.verdict)])
-        return
-    yield row([where, says, "all of these:", "", "", in_bold(one.verdict)])
-    for cells in told:
-        yield row(["", "", *cells])
-
-
-def measured(outcome: Outcome) -> str:
-    quantity = outcome.quantity
-    of = f" of {quantity.n + outcome.lost}" if outcome.lost else ""
-    return f"{whole_number(quantity.mean, quantity.std)}, n = {quantity.n}{of}" if quantity.n or of else DASH
-
-
-def in_bold(verdict: str) -> str:
-    return verdict if verdict == NOT_RUN else f"**{verdict}**"
 
 
 def table(study: Study, results: Results) -> Iterator[str]:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from atelier.compare.scores import best_place, scores_of
 from atelier.errors import InputError
-from atelier.report.groups import best_place, scores_of
 from atelier.results.thin import Wanted, thinned
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.records import Record

@@ -8,11 +8,13 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from atelier.claims.judge import decide_all
+from atelier.claims.verdict import VERDICTS, Decided
+from atelier.claims.words import condition
 from atelier.results.plan import Part, given, repeat, whole_repeats
-from atelier.results.runs import decide_all, hours, runs_of
+from atelier.results.runs import hours, runs_of
 from atelier.results.studies import read_study
-from atelier.results.told import condition, hours_told
-from atelier.results.verdict import VERDICTS, Decided
+from atelier.results.told import hours_told
 from atelier.runs.terminal import plain_console
 from atelier.sweeps.records import Record
 
@@ -45,7 +47,7 @@ def lines(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> list[Lin
     names = list(dict.fromkeys(part.study for part in parts))
     studies = {name: read_study(conf, name) for name in names}
     runs = {name: runs_of(studies[name], logs, docs).kept for name in names}
-    found = decide_all(studies, runs)
+    found = decide_all({name: study.node for name, study in studies.items()}, runs)
     return [line(name, [part for part in parts if part.study == name], runs[name], found[name]) for name in names]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 
 from atelier.arguments import typed
+from atelier.claims.claim import Claim, Side
+from atelier.claims.selection import base_of, check_claims, check_side, sides
 from atelier.compose.preflight import composed_value
 from atelier.errors import InputError, not_among
-from atelier.results.claims import Claim, Side
-from atelier.results.selection import base_of, check_claims, check_side, sides
 from atelier.runs.setting import leaves
 from atelier.sweeps.grid import Grid, expand
 from atelier.sweeps.study import written
@@ -34,11 +34,6 @@ class Study:
     claims: list[Claim]
     grid: Grid
     own: frozenset[str]
-
-    @property
-    def settings(self) -> list[dict[str, str]]:
-        """{swept key: value as text} of each setting, in the order of the grid; "" for a key that it does not set."""
-        return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.grid.values)))
 
     def composed(self, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
         """The settings, with composed values for those of `keys` that they do not set; needs registered resolvers."""
@@ -72,7 +67,7 @@ def read_study(conf: Path, name: str) -> Study:
                     raise InputError(f"{where}_study={side.study}: {not_among(side.study, names)}")
             other = load(conf, side.study)
             with in_file(conf, name):
-                check_side(side.of, other.settings, base_of(other.node, other.settings), where)
+                check_side(side.of, other.grid.settings, base_of(other.node, other.grid.settings), where)
     return study
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from atelier.results.claims import Side
+from atelier.claims.claim import Side
 
 MOST = 60  # places of a metric: epochs or steps
 MOST_OF_ALL = 40_000  # places of a metric over all runs, so that the file of a large grid stays below a megabyte

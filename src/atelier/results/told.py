@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from atelier.claims.claim import BASE, Side
+from atelier.claims.selection import Known, base_of, selects, sides
+from atelier.claims.words import condition, parts
 from atelier.errors import InputError
 from atelier.figures.words import describe_values
-from atelier.results.claims import BASE, Check, Side
-from atelier.results.selection import Known, base_of, selects, sides
 from atelier.results.studies import Study, load, read_study, study_names
-from atelier.sweeps.grid import text_of
 
 
 def print_claims(conf: Path) -> bool:
@@ -61,35 +61,9 @@ def settings_told(side: Side, settings: Sequence[Known], base: Known | None) -> 
     return f"{said}: {len(chosen)} of {len(settings)} settings: {named}"
 
 
-def condition(check: Check) -> str:
-    """A check in words: the common parts of both sides, their differences, and the bound."""
-    ours = parts(check.side)
-    if check.than is None:
-        what = ", ".join(filter(None, ours))
-    else:
-        other = parts(check.than)
-        pairs = list(zip(ours, other, ("", "best", "all settings", "this study"), strict=True))
-        shared = ", ".join(one for one, two, _ in pairs if one == two and one)
-        first, second = (", ".join(pair[n] or pair[2] for pair in pairs if pair[0] != pair[1]) for n in (0, 1))
-        what = f"{shared}: {first} − {second}" if shared else f"{first} − {second}"
-    bound = {"above": ">", "below": "<", "near": "="}[check.relation]
-    return f"{what} {bound} {check.bound:g}" + (f" ± {check.within:g}" if check.relation == "near" else "")
-
-
-def parts(side: Side) -> tuple[str, str, str, str]:
-    """Metric, place, settings and study of a side in words, each "" if it is not given."""
-    at = side.at if isinstance(side.at, str) else "".join(PLACES[word].format(n) for word, n in (side.at or {}).items())
-    values = {} if isinstance(side.of, str) else {key: text_of(value) for key, value in side.of.items()}
-    of = side.of if isinstance(side.of, str) else describe_values(values)
-    return side.metric, at, of, side.study or ""
-
-
 def hours_told(hours: float) -> str:
     """
     >>> hours_told(0.0321), hours_told(1.5), hours_told(123.4)
     ('0.03', '1.50', '123')
     """
     return f"{hours:.2f}" if hours < 10 else f"{hours:.0f}"
-
-
-PLACES = {"first": "mean of the first {}", "epoch": "epoch {}", "step": "step {}"}

@@ -28,7 +28,7 @@ class Study:
     settings: Sequence[Values] | None = None  # values that vary together; a first {} is the base of the others
     quick: Values | None = None  # {key: value or values} that budget=quick changes
     figures: Sequence[Values] | None = None  # each {kind, …}; see `atelier.report.pictures.check_figure`
-    claims: Sequence[Values] | None = None  # of the report; see `atelier.results.claims`
+    claims: Sequence[Values] | None = None  # of the report; see `atelier.claims.claim`
     tables: Values | None = None  # {name: table} for lookups in the study's own configuration
 
 

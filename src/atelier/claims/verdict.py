@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from atelier.claims.claim import Check, Claim, Side
+from atelier.claims.selection import Repeat, selects
 from atelier.compare.difference import folds_of
+from atelier.compare.scores import best_place, scores_of, unit_of
 from atelier.figures.words import ROUNDING
-from atelier.report.groups import best_place, scores_of, unit_of
-from atelier.results.claims import Check, Claim, Side
-from atelier.results.selection import Repeat, selects
 from atelier.runs.statistic import ENOUGH, Statistic
 from atelier.sweeps.aggregate import Results, Setting
 from atelier.sweeps.records import Record

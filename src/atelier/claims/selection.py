@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atelier.arguments import WrongValue, check_complete
+from atelier.arguments import check_complete
+from atelier.claims.claim import BASE, Claim, Side, Values, read_claims
 from atelier.errors import InputError
-from atelier.results.claims import BASE, Claim, Side, Values, metric, read_claims
-from atelier.runs.overrides import bare
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
 from atelier.sweeps.study import Study
 
 Repeat = tuple[str, ...]
 Known = Mapping[str, str | None]  # {swept key: value as text; None or "" if it has none}
-AXES = ("x", "rows", "columns", "apart")  # options of figures that name a swept key
-PANELS = ("setting", "split")  # values of `apart` that are no keys
 
 
 def selects(of: Values | str, setting: Known, base: Known | None) -> bool:
@@ -44,33 +41,6 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
         if side.study is None:
             check_side(side.of, grid.values, base_of(study, grid.values), where)
     return claims
-
-
-def check_figures(study: Mapping[str, Any], arguments: Sequence[str] = ()) -> None:
-    """
-    Args:
-        arguments: the overrides that were typed after -m, whose keys vary as well; a key that they give one value is
-            still one of the study's.
-
-    Raises:
-        InputError: for a figure of a `study` node that no kind can draw, of a metric without its split, of a key that
-            does not vary, or of settings that are not in its grid.
-    """
-    from atelier.report.pictures import check_figure  # imports Matplotlib
-
-    settings = expand([], study)[0].values if study.get("grid") or study.get("settings") else []
-    varied = [expand(given, study)[0].swept for given in ([], arguments)] if settings else []
-    swept = list(dict.fromkeys(key for keys in varied for key in keys))
-    for number, one in enumerate(study.get("figures") or []):
-        check_figure(one, where := f"study.figures[{number}]")
-        if "metric" in one and (one["kind"] != "curves" or "/" in one["metric"]):  # curves draw it for several splits
-            metric(one, "metric", where)
-        for axis in AXES if swept else ():
-            if (key := one.get(axis)) is not None and bare(key) not in (*swept, *PANELS):
-                raise WrongValue(f"{where}.{axis}", key, f"the study does not vary it; choose from: {', '.join(swept)}")
-        of = one.get("of") or {} if settings else []
-        for wanted in [of] if isinstance(of, Mapping) else of:
-            check_side(wanted, settings, None, f"{where}.of")
 
 
 def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:

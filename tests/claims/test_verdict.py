@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from atelier.results.claims import read_claims
-from atelier.results.page import measured
+from atelier.claims.claim import read_claims
+from atelier.claims.verdict import Outcome, decide, together
+from atelier.claims.words import measured
 from atelier.results.status import line, print_status
-from atelier.results.verdict import Outcome, decide, together
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, aggregate
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from atelier.claims.claim import Check, Side, read_claims
+from atelier.claims.selection import check_claims
+from atelier.claims.words import condition
 from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
-from atelier.results.claims import Check, Side, read_claims
+from atelier.results.figures import check_figures
 from atelier.results.logged import unlogged
-from atelier.results.selection import check_claims, check_figures
 from atelier.results.studies import read_study, study_names
-from atelier.results.told import condition, told
+from atelier.results.told import told
 from atelier.sweeps.grid import value_meant
 from atelier.sweeps.study import written
 

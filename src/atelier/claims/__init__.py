@@ -1,0 +1,1 @@
+"""The claims of studies, and the verdicts of runs on them."""

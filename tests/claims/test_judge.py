@@ -1,0 +1,115 @@
+"""What the report of a sweep says of its study's claims."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.claims.judge import judge
+from atelier.report.write import write_report
+from atelier.sweeps.aggregate import aggregate
+
+Sweep = Callable[..., Path]
+GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+ADAM = {"metric": "val/accuracy", "of": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}, "above": 0}
+ALL = {"metric": "val/accuracy", "above": 0.4, "because": "so"}
+
+
+def node(*checks: dict[str, Any]) -> dict[str, Any]:
+    grid = {**GRID, "seed": [0, 1, 2]}
+    claims = [{"says": f"claim {n} <b>", "where": f"figure {n}", "checks": [one]} for n, one in enumerate(checks)]
+    return {"grid": grid, "question": "Which?", "claims": claims}
+
+
+def curve(values: dict[str, str], seed: int) -> list[float]:
+    return [0.1, {"sgd": 0.5, "adam": 0.7}[values["optimizer"]] + float(values["optimizer.lr"]) + seed / 100]
+
+
+@pytest.fixture
+def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Callable[..., Path]:
+    def make(name: str = "s", grid: dict[str, list[str]] | None = None, study: str = "a", **more: Any) -> Path:
+        about = {"study": study, "presentation": node(ADAM, ALL), **more}
+        return made_up_sweep(tmp_path / name, grid or GRID, curve, **about)
+
+    return make
+
+
+def verdicts(*sweeps: Path) -> list[str]:
+    decided, wrong = judge(aggregate(sweeps))
+    assert not wrong
+    return [one.verdict for one in decided]
+
+
+def test_the_terminal_the_summary_and_the_page_tell_the_verdicts(
+    sweep: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = {"says": "blurred", "where": "figure 9", "seen": "grey clouds", "verdict": "undecided"}
+    near = {"metric": "parameters", "near": 57060, "within": 1, "because": "so", "reported": 57000}
+    presentation = node({**ADAM, "below": 0, "above": None}, near)
+    folder = sweep(presentation={**presentation, "claims": [*presentation["claims"], seen]})
+    write_report([folder])
+    told = capsys.readouterr().out
+    assert "\nClaim, contradicted: claim 0 <b> (figure 0)\n" in told
+    assert "\nClaim, undecided by eye: blurred (figure 9)\n" in told
+    text = (folder / "summary.md").read_text()
+    assert (
+        "\n| figure 0 | claim 0 &lt;b> | val/accuracy: adam − sgd < 0 | 0.2 ± 0, n = 3 |  | **contradicted** |\n"
+        in text
+    )
+    assert "| parameters = 57060 ± 1 (so) | 57,060 ± 0, n = 3 | 57000 | **confirmed** |" in text
+    assert "| figure 9 | blurred | by eye | grey clouds |  | **undecided** |" in text
+    page = (folder / "report.html").read_text()
+    assert "<strong>contradicted</strong>: claim 0 &lt;b&gt; (figure 0)" in page
+    assert "<li>by eye: grey clouds; undecided</li>" in page
+    assert "57,060 ± 0, n = 3; reported: 57000; confirmed</li>" in page
+
+
+def test_sweeps_of_a_study_count_together(sweep: Callable[..., Path]) -> None:
+    two, third = sweep("two", seeds=(0, 1)), sweep("third", seeds=(2,))
+    assert verdicts(two) == verdicts(third) == ["leans to confirmed", "leans to confirmed"]
+    assert verdicts(two, third) == ["confirmed", "confirmed"]
+
+
+def test_a_claim_about_another_study_needs_its_sweep_beside(sweep: Callable[..., Path]) -> None:
+    other = sweep("other", study="b", presentation=node())
+    more = {**ADAM, "than_study": "b"}
+    own = sweep("own", presentation=node(more, {**more, "above": 0.3, "because": "so"}))
+    assert verdicts(own) == ["not run", "not run"]
+    assert verdicts(own, other) == verdicts(other, own) == ["confirmed", "contradicted"]
+
+
+@pytest.mark.parametrize("grid", [{"optimizer": ["adam"]}, {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1"]}])
+def test_a_part_of_a_study_decides_nothing_about_the_rest(
+    sweep: Callable[..., Path], grid: dict[str, list[str]]
+) -> None:
+    """What was typed in the place of the study's values is not what the claim is about."""
+    assert verdicts(sweep(grid={**GRID, **grid})) == ["not run", "not run"]
+
+
+def test_a_quick_budget_decides_nothing(sweep: Callable[..., Path]) -> None:
+    assert verdicts(sweep(budget="quick", quick={"seed": [0]})) == ["not run", "not run"]
+
+
+def test_a_sweep_without_a_study_has_no_claims(sweep: Callable[..., Path]) -> None:
+    assert verdicts(sweep(study=None, presentation={})) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ({"says": "so"}, "study.claims[0].where is missing"),
+        ({"says": "so", "where": "figure 1"}, "study.claims[0]: give `checks`"),
+        ({"says": "so", "where": "x", "checks": [{**ADAM, "above": "b"}]}, "study.claims[0].checks[0].above=b"),
+    ],
+)
+def test_claims_that_are_being_written_take_no_report_along(
+    sweep: Callable[..., Path], capsys: pytest.CaptureFixture[str], claim: dict[str, Any], words: str
+) -> None:
+    broken = sweep("broken", presentation={**node(), "claims": [claim]})
+    whole = sweep("whole", study="b")
+    write_report([broken, whole], output=broken)
+    told = capsys.readouterr().out
+    assert f"\nstudy=a: {words}" in told
+    assert told.count("Claim, confirmed: ") == 2
+    assert f"study=a: {words}" in (broken / "summary.md").read_text()
