@@ -9,8 +9,8 @@ import torch
 import yaml
 from omegaconf import DictConfig
 
+from atelier.claims.claim import read_claims
 from atelier.compose.targets import build
-from atelier.report.notes import asked
 from atelier.runs.folder import LOADER
 
 Compose = Callable[..., DictConfig]
@@ -103,6 +103,6 @@ def test_a_study_watches_the_test_set_if_it_draws_it(name: str) -> None:
 
 
 def test_no_two_studies_have_one_claim() -> None:
-    told = [tuple(text for word, text in asked(one["study"]) if word == "Claim") for one in STUDIES.values()]
+    told = [tuple(claim.says for claim in read_claims(one["study"])) for one in STUDIES.values()]
     claims = [one for one in told if one]
     assert len(set(claims)) == len(claims)

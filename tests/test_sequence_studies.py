@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from atelier.report.notes import asked
+from atelier.claims.claim import read_claims
 
 Run = Callable[..., Any]
 SMALL = ["trainer=cpu", "trainer.max_steps=4", "trainer.val_check_interval=2", "network.hidden=8", "callbacks=none"]
@@ -28,10 +28,9 @@ def test_a_quick_study_draws_curves_over_steps(run_verb: Run, conf: Path) -> Non
     page = (folder / "report.html").read_text()
     assert "over the steps" in page
     assert "at step" in page
-    told = asked(yaml.safe_load((conf / "study" / "asci_palindrome_rnn.yaml").read_text())["study"])
-    claims = [text for word, text in told if word == "Claim"]
+    claims = read_claims(yaml.safe_load((conf / "study" / "asci_palindrome_rnn.yaml").read_text())["study"])
     assert claims
-    assert [claim for claim in claims if claim not in html.unescape(page)] == []
+    assert [claim for claim in claims if claim.says not in html.unescape(page)] == []
 
 
 @pytest.mark.slow
