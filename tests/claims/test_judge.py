@@ -71,11 +71,15 @@ def test_sweeps_of_a_study_count_together(sweep: Callable[..., Path]) -> None:
     assert verdicts(two, third) == ["confirmed", "confirmed"]
 
 
-def test_a_claim_about_another_study_needs_its_sweep_beside(sweep: Callable[..., Path]) -> None:
+def test_a_claim_about_another_study_needs_its_sweep_beside(
+    sweep: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     other = sweep("other", study="b", presentation=node())
     more = {**ADAM, "than_study": "b"}
     own = sweep("own", presentation=node(more, {**more, "above": 0.3, "because": "so"}))
     assert verdicts(own) == ["not run", "not run"]
+    write_report([own])
+    assert "\nClaim, not run without a sweep of study=b beside it: claim 0" in capsys.readouterr().out
     assert verdicts(own, other) == verdicts(other, own) == ["confirmed", "contradicted"]
 
 

@@ -20,6 +20,7 @@ pytestmark = [
     ),
 ]
 EVIL = "<img src=x onerror=alert(1)> & \"'"
+CLAIM = {"says": f"The middle one. {EVIL}", "where": "ours", "seen": EVIL, "verdict": "confirmed"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def report(made_up_sweep: Callable[..., Path], tmp_path_factory: pytest.TempPath
         seeds=(0, 1),
         change=change,
         study="a_study",
-        presentation={"question": f"Which? {EVIL}", "claims": [{"says": "The middle one."}]},
+        presentation={"question": f"Which? {EVIL}", "claims": [CLAIM]},
     )
     write_report([sweep])
     return sweep / "report.html"

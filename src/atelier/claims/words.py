@@ -70,7 +70,12 @@ def check_rows(one: Decided) -> list[tuple[str, str, str, str]]:
 
 
 def verdict_told(one: Decided) -> str:
-    return f"{one.verdict} by eye" if one.claim.verdict else one.verdict
+    """The verdict, and what it is owed to: a person who looked, or that the runs of another study are missing."""
+    if one.claim.verdict:
+        return f"{one.verdict} by eye"
+    others = {check.than.study for check in one.claim.checks if check.than is not None and check.than.study}
+    beside = f" without a sweep of study={' and study='.join(sorted(others))} beside it"
+    return one.verdict + beside * (one.verdict == NOT_RUN and bool(others))
 
 
 def measured(outcome: Outcome) -> str:
