@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, median
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,7 +50,11 @@ def test_every_kind_of_sample_is_drawn_with_its_numbers(
     check = {
         "grid": lambda: sum(numbers["classes"].values()) == 4,
         "interpolation": lambda: len(numbers["spherical"]["change_of_each_step"]) == 4,
-        "neighbours": lambda: len(numbers["training_rows"]) == 4 and min(numbers["distances"]) > 0,
+        "neighbours": lambda: (
+            len(numbers["training_rows"]) == 4
+            and min(numbers["distances"]) > 0
+            and numbers["median_distance"] == pytest.approx(median(numbers["distances"]))
+        ),
         "reconstructions": lambda: len(set(numbers["test_rows"])) == 4 and max(numbers["mean_squared_errors"]) < 0.3,
         "walk": lambda: frames_of(tmp_path / "walk.gif") == 4 * numbers["steps"],
     }

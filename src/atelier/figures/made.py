@@ -95,8 +95,8 @@ def neighbours(sampler: Sampler) -> dict[str, Any]:
     return {
         "distances": distances.tolist(),
         "training_rows": sampler.data.sets["train"].rows.cpu()[rows].tolist(),
-        "median_distance": distances.median().item(),
-        "median_distance_of_test_images": typical.median().item(),
+        "median_distance": median(distances),
+        "median_distance_of_test_images": median(typical),
     }
 
 
@@ -209,6 +209,15 @@ def nearest(sampler: Sampler, pictures: Tensor) -> tuple[Tensor, Tensor]:
         found = torch.where(value < best, rows[place], found)
         best = torch.minimum(best, value)
     return best, found
+
+
+def median(values: Tensor) -> float:
+    """The median of values (N,), NaN of none; torch's own is the lower of the two in the middle of an even number.
+
+    >>> median(torch.tensor([1.0, 2.0, 4.0, 8.0]))
+    3.0
+    """
+    return values.quantile(0.5).item() if len(values) else math.nan
 
 
 def train_pictures(sampler: Sampler, rows: Tensor) -> Tensor:
