@@ -136,6 +136,18 @@ def test_a_setting_that_breaks_in_one_seed_is_not_better(results: Callable[..., 
     assert (found.quantity.n, found.lost, found.verdict) == (3, 1, "undecided")
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("relation", [{"above": -1}, {"below": 1}, {"near": 0, "within": 0.1}], ids=str)
+def test_two_sides_without_a_finite_number_are_not_alike(
+    results: Callable[..., Results], value: float, relation: dict[str, float]
+) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"objective": {"metric": "val/accuracy", "mode": "max", "best": value}}
+
+    found = outcome(results(change=change), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, **relation)
+    assert (found.quantity.n, found.lost, found.verdict) == (0, 4, "undecided")
+
+
 @pytest.mark.parametrize(
     ("asked", "value"),
     [

@@ -133,7 +133,8 @@ def numbers(setting: Setting, side: Side, unit: str) -> dict[Repeat, float]:
     """{repeat: number} of the runs of a setting that have ended; NaN for a failed one, and without a finite number."""
     found = {record.repeat: number(record, side, unit) for record in setting.completed}
     failed = {record.repeat: None for record in setting.records if record.status == "failed"}
-    return {repeat: math.nan if value is None else value for repeat, value in {**failed, **found}.items()}
+    ended = {**failed, **found}.items()
+    return {repeat: math.nan if value is None or math.isinf(value) else value for repeat, value in ended}
 
 
 def number(record: Record, side: Side, unit: str) -> float | None:
