@@ -253,6 +253,9 @@ def test_paper_has_the_tables_with_what_went_wrong_and_no_controls(page: Any) ->
     shown = page.find_element("tag name", "body").text
     assert f"RuntimeError: {EVIL}" in shown
     assert len(column(page, "runs", 0)) == 10
-    for control in page.find_elements("css selector", "input, details"):
+    for control in page.find_elements("css selector", "input, td details"):
         assert not control.is_displayed()
+    checks = page.find_element("css selector", ".claim li")  # folded on the screen
+    assert page.execute_script("return arguments[0].checkVisibility({contentVisibilityAuto: true})", checks)
+    assert page.find_element("css selector", ".claim summary").value_of_css_property("list-style-type") == "none"
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
