@@ -121,7 +121,7 @@ def test_the_files_scaled_weights_are_the_tested_network(trained_digits: Any) ->
     rows = trained_digits.numbers("dropout_schemes")
     assert [row["masks"] for row in rows] == ["1", "2", "5"]
     for row in rows:
-        assert float(row["scaled weights"]) == pytest.approx(1 - trained_digits.manifest["test"]["accuracy"], abs=1e-6)
+        assert float(row["scaled weights"]) == pytest.approx(1 - trained_digits.manifest["test"]["accuracy"], abs=1e-14)
 
 
 def test_the_file_is_the_schemes_over_all_batches(trained_digits: Any) -> None:
@@ -133,15 +133,15 @@ def test_the_file_is_the_schemes_over_all_batches(trained_digits: Any) -> None:
         with torch.no_grad():
             wrong += errors(made, part, true, [1, 2, 5])
     for row, (_, before, after) in zip(trained_digits.numbers("dropout_schemes"), wrong.tolist(), strict=True):
-        assert float(row["mean before softmax"]) == pytest.approx(before / len(classes), abs=1e-6)
-        assert float(row["mean after softmax"]) == pytest.approx(after / len(classes), abs=1e-6)
+        assert float(row["mean before softmax"]) == pytest.approx(before / len(classes), abs=1e-14)
+        assert float(row["mean after softmax"]) == pytest.approx(after / len(classes), abs=1e-14)
 
 
 def test_the_accuracies_of_the_schemes_are_test_metrics(trained_digits: Any) -> None:
     tested = trained_digits.manifest["test"]
     for row in trained_digits.numbers("dropout_schemes"):
         for scheme, name in (("mean before softmax", "before_softmax"), ("mean after softmax", "after_softmax")):
-            assert tested[f"{name}/{row['masks']}"] == pytest.approx(1 - float(row[scheme]), abs=1e-6)
+            assert tested[f"{name}/{row['masks']}"] == pytest.approx(1 - float(row[scheme]), abs=1e-14)
 
 
 def test_a_network_without_dropout_is_told_before_the_training(run_verb: Run) -> None:

@@ -76,16 +76,16 @@ class DropoutSchemes(Watcher):
     def on_test_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         assert self.wrong is not None
         counts = torch.cat([self.wrong.flatten(), self.wrong.new_tensor([self.samples])])
-        counts = trainer.strategy.reduce(counts, reduce_op="sum").cpu()
-        shares = (counts[:-1].view(-1, len(SCHEMES)) / counts[-1]).tolist()
+        counts = trainer.strategy.reduce(counts, reduce_op="sum").cpu().double()
+        shares = counts[:-1].view(-1, len(SCHEMES)) / counts[-1]
         self.wrong, self.samples = None, 0
-        for masks, (_, before, after) in zip(self.masks, shares, strict=True):
-            task.log_dict({f"test/before_softmax/{masks}": 1 - before, f"test/after_softmax/{masks}": 1 - after})
+        for masks, (_, before, after) in zip(self.masks, 1 - shares, strict=True):
+            task.log_dict({f"test/before_softmax/{masks}": before, f"test/after_softmax/{masks}": after})
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "figures" / "dropout_schemes.png"
-            rows = [[masks, *row] for masks, row in zip(self.masks, shares, strict=True)]
+            rows = [[masks, *row] for masks, row in zip(self.masks, shares.tolist(), strict=True)]
             write_numbers(path.with_suffix(".csv"), ["masks", *SCHEMES], rows)
-            draw(self.masks, shares, path)
+            draw(self.masks, shares.tolist(), path)
 
 
 def dropouts(network: nn.Module) -> list[nn.Module]:

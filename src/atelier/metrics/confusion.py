@@ -52,19 +52,19 @@ class ConfusionMatrix(Metric):
 
 
 def class_accuracies(counts: Tensor) -> Tensor:
-    """The accuracy on the samples of each class, (C,); NaN for a class without samples.
+    """The accuracy on the samples of each class, (C,) in 64 bits; NaN for a class without samples.
 
     Args:
         counts: (C, C + 1) from `ConfusionMatrix`.
 
     >>> class_accuracies(torch.tensor([[3, 0, 1], [0, 0, 0]]))
-    tensor([0.7500,    nan])
+    tensor([0.7500,    nan], dtype=torch.float64)
     """
-    return counts.diagonal() / counts.sum(1)
+    return counts.diagonal() / counts.sum(1).double()
 
 
 def macro_f1(counts: Tensor) -> Tensor:
-    """The mean over classes of F1 = 2 · hits / (samples of the class + predictions of it), a scalar.
+    """The mean over classes of F1 = 2 · hits / (samples of the class + predictions of it), a scalar in 64 bits.
 
     A class without samples and without predictions does not count.
 
@@ -72,7 +72,7 @@ def macro_f1(counts: Tensor) -> Tensor:
         counts: (C, C + 1) from `ConfusionMatrix`.
 
     >>> macro_f1(torch.tensor([[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]))
-    tensor(0.8286)
+    tensor(0.8286, dtype=torch.float64)
     """
-    sizes = counts[:, :-1].sum(0) + counts.sum(1)
+    sizes = (counts[:, :-1].sum(0) + counts.sum(1)).double()
     return (2 * counts.diagonal() / sizes)[sizes > 0].mean()

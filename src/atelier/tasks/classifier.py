@@ -148,8 +148,8 @@ class Classifier(Task):
         return {"logits": logits, "classes": classes}
 
     def on_test_epoch_end(self) -> None:
-        counts = self.test_confusion.compute()
-        shares = class_accuracies(counts).tolist()
+        counts = self.test_confusion.compute().cpu()  # MPS has no 64-bit numbers
+        shares = class_accuracies(counts)  # stay tensors: Lightning logs a float in 32 bits
         names = metric_names(self.classes or [str(number) for number in range(len(shares))])
         known = zip(names, shares, strict=True)
         self.log_dict({f"test/accuracy/{name}": share for name, share in known if share == share})
