@@ -56,6 +56,29 @@ def test_pairs_tell_a_difference_that_the_spread_over_seeds_hides(sweep: Path) -
     assert unpaired.pvalue > 0.5
 
 
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        ((), "the best"),
+        (("sgd",), "the best complete setting"),
+        (("adam",), "the best complete setting"),
+        (("sgd", "adam", "rmsprop"), "the best"),
+    ],
+)
+def test_the_best_is_one_of_the_complete_settings_where_others_lost_a_run(
+    made_up_sweep: Sweep, tmp_path: Path, lost: tuple[str, ...], named: str
+) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"status": "failed"} if seed == 3 and values["optimizer"] in lost else {}
+
+    one = made_up_sweep(
+        tmp_path / "s", {"optimizer": ["sgd", "adam", "rmsprop"]}, curve, seeds=(0, 1, 2, 3), change=change
+    )
+    found = compare(aggregate([one]))
+    assert found
+    assert found.title == f"difference to {named}"
+
+
 def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, tmp_path: Path) -> None:
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
         return {"status": "failed"} if (values["optimizer"], seed) == ("sgd", 1) else {}

@@ -119,7 +119,9 @@ def compare(results: Results, baseline: Mapping[str, Any] | str | None = None) -
     if baseline is None and most < 2:
         return None
     at = results.settings.index(chosen)
-    named = "the best" if baseline is None else describe_values(chosen.values) or told(baseline)
+    partly = chosen.complete and any(one.objective.n and not one.complete for one in results.settings)
+    best = "the best complete setting" if partly else "the best"  # an incomplete one may be better
+    named = best if baseline is None else describe_values(chosen.values) or told(baseline)
     return Comparison(results.metric, chosen, named, baseline is None, [*found[:at], None, *found[at:]])
 
 
