@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from atelier.compose.build import build_data, build_task
 from atelier.compose.targets import plain
 from atelier.errors import InputError
-from atelier.runs.changes import check_changes, check_length, differences
+from atelier.runs.changes import check_changes, check_length, differences, has_ended
 from atelier.runs.folder import RunFolder
 from atelier.runs.interrupt import StopRequest
 from atelier.runs.keeper import Keeper
@@ -111,7 +111,7 @@ def test_a_plateau_keeps_its_rate_and_its_patience_unless_a_rate_is_typed(
     plateau = [*BEFORE, "scheduler=plateau", "scheduler.scheduler.patience=0", "task.mode=min"]  # accuracy is no loss:
     first = fit("run", *plateau, epochs=4)  # each epoch that is better counts as worse, and lowers the rate
     assert first[-1]["lr"] < first[0]["lr"]
-    longer = fit("run", *plateau, "scheduler.scheduler.factor=0.5", epochs=5)
+    longer = fit("run", *plateau, "scheduler.scheduler.factor=0.5", "+scheduler.scheduler.min_lr=1e-9", epochs=5)
     assert longer[0]["lr"] in (first[-1]["lr"], pytest.approx(0.1 * first[-1]["lr"]))
     typed = fit("run", *plateau[:3], *plateau[4:], "optimizer.lr=0.7", epochs=6)
     assert typed[0]["lr"] == 0.7
@@ -183,3 +183,18 @@ def test_a_run_of_epochs_keeps_what_could_end_it_within_one(key: str, old: Any, 
         check_changes({key: (old, new)}, {**DONE, "counts": "epochs"}, 0)
     if key != "trainer.check_val_every_n_epoch":
         check_changes({key: (old, new)}, {**DONE, "counts": "steps"}, 0)
+
+
+@pytest.mark.parametrize(
+    ("done", "ended"),
+    [
+        ({"status": "completed"}, True),
+        ({"status": "failed", "epochs": 3, "steps": 30}, True),  # in its test
+        ({"status": "interrupted", "epochs": 2, "steps": 25}, True),
+        ({"status": "failed", "epochs": 2, "stopped_early": 2}, True),
+        ({"status": "interrupted", "epochs": 2, "steps": 24}, False),
+    ],
+    ids=str,
+)
+def test_a_training_has_ended_that_has_nothing_left_to_do(done: dict[str, Any], ended: bool) -> None:
+    assert has_ended({"max_epochs": 3, "max_steps": 25}, {"epochs": 0, "steps": 0, **done}) is ended

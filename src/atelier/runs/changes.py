@@ -141,9 +141,9 @@ class Takeover:
         for config, made in zip(trainer.lr_scheduler_configs, self.schedulers, strict=True):
             scheduler = config.scheduler
             if isinstance(scheduler, ReduceLROnPlateau):
-                so_far = scheduler.state_dict()
-                scheduler.load_state_dict({**made, **{key: so_far[key] for key in PROGRESS}})
-                if not self.rescheduled and not any(key.endswith("lr") for key in self.changes):
+                scheduler.load_state_dict({**made, **{key: getattr(scheduler, key) for key in PROGRESS}})
+                typed = [k for k in self.changes if k.endswith("lr") and not within(k, "scheduler")]  # no min_lr
+                if not self.rescheduled and not typed:
                     for group, lr in zip(live, before, strict=True):
                         group["lr"] = lr
                 continue
