@@ -1,6 +1,8 @@
 """A run that is stopped after any of its steps and resumed is the run that nothing stopped: Keeper with a toy task."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -12,7 +14,7 @@ from torch.nn.utils import parameters_to_vector
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 
 from atelier.data.loader import BatchSampler, ResumableLoader, TensorSet
-from atelier.runs.folder import create
+from atelier.runs.folder import RunFolder, create
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.keeper import Keeper
 from atelier.runs.manifest import Manifest
@@ -134,6 +136,43 @@ def test_a_run_stopped_after_any_step_goes_on_as_if_nothing_had_been(
     assert [number for kind, number, _ in whole["seen"] if kind == "step"] == list(range(1, steps + 1))
     for step in range(1, steps + 1):
         assert trained(tmp_path, schedule, step, **options) == whole, f"stopped in step {step}"
+
+
+@pytest.mark.parametrize(("save_every", "saved"), [(0, [0, 3, 5, 6, 8]), (25, [0, 3, 6, 8])])
+def test_the_last_checkpoint_is_as_old_as_asked_whenever_the_best_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_every: int, saved: list[int]
+) -> None:
+    """A step takes ten seconds, an epoch has three; a validation follows each second one, and shows the progress."""
+    quieten_lightning()
+    folder, save = create(tmp_path, "toy", tmp_path / "run"), Keeper.save
+    manifest, found, shown = Manifest(folder.manifest, {}), list[int](), list[int]()
+
+    def noting(keeper: Keeper, trainer: Any, path: Path) -> None:
+        found.extend([trainer.global_step] * (path == folder.last))
+        save(keeper, trainer, path)
+
+    class Looking(Callback):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            shown.append(manifest["steps"])
+
+    monkeypatch.setattr(Keeper, "save", noting)
+    keeper = Keeper(folder, manifest, {"save_every": save_every, "train": True}, StopRequest())
+    settings = {**QUIET, **COUNTING, "default_root_dir": tmp_path, "callbacks": [keeper, Looking()]}
+    trainer = lightning.Trainer(**settings)
+    clock = SimpleNamespace(monotonic=lambda: 10 * trainer.global_step, perf_counter=time.perf_counter)
+    monkeypatch.setattr("atelier.runs.keeper.time", clock)
+    trainer.fit(Toy("step", counts_steps=True), Data())
+    keeper.stop.release()
+    assert (found, shown) == (saved, [0, 0, 2, 3, 4, 4, 6, 6])
+
+
+def test_the_speed_of_a_resumed_run_is_of_the_steps_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Keeper(RunFolder(tmp_path), Manifest(tmp_path / "run.json", {}), {}, StopRequest())
+    keeper.started = (10.0, 100)
+    monkeypatch.setattr("atelier.runs.keeper.time", SimpleNamespace(perf_counter=lambda: 14.0))
+    trainer: Any = SimpleNamespace(is_global_zero=True, current_epoch=5, global_step=120)
+    keeper.report(trainer)
+    assert keeper.manifest["steps_per_second"] == 5
 
 
 @pytest.mark.parametrize(("level", "named"), [(float("nan"), None), (1.0, "last"), (1.0, None)])

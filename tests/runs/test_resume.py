@@ -190,8 +190,10 @@ def test_a_finished_run_goes_on_when_it_is_given_more_epochs(run_verb: Run) -> N
     """With a constant learning rate, two epochs and one more are three."""
     constant = [*SMALL, *SHORT, "network.dropout=0.3", "scheduler=constant", "test=false"]
     run = run_verb("train", *constant)
+    took = run.manifest["seconds"]["fit"]
     assert run_verb("train", f"resume={run.folder}", "trainer.max_epochs=3").code == 0
     assert run.manifest["epochs"] == 3
+    assert run.manifest["seconds"]["fit"] > took, "that of all epochs"
     assert run.metrics == run_verb("train", *constant, "trainer.max_epochs=3").metrics
 
 

@@ -116,7 +116,7 @@ class Keeper(Checkpoint):
                 self.watch_loss(trainer)
             if task.counts_steps or not task.metric.startswith("train/"):  # training metrics: `on_train_epoch_end`
                 self.judge(trainer, task)
-            self.unsaved = not trainer.is_last_batch and self.due(trainer)
+            self.unsaved = self.due(trainer)
             if task.counts_steps:
                 self.report(trainer)
 
