@@ -4,6 +4,8 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from atelier.runs.folder import RunFolder
 from atelier.runs.generators import random_state, seed_generators, set_random_state
+from atelier.runs.interrupt import StopRequest
+from atelier.runs.keeper import Keeper
+from atelier.runs.manifest import Manifest
 
 Run = Callable[..., Any]
 CPU = torch.device("cpu")
@@ -74,6 +80,21 @@ def test_workers_draw_what_the_seed_says() -> None:
     assert torch.equal(found[0], found[1])
     assert (found[0] != found[2]).all()
     assert len(found[0].unique()) == found[0].numel(), "no worker repeats another"
+
+
+def test_each_process_of_a_run_draws_numbers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atelier.runs.keeper.resume_exactly", lambda trainer: None)
+    found = []
+    for rank in range(3):
+        keeper = Keeper(RunFolder(tmp_path), Manifest(tmp_path / "run.json", {}), {}, StopRequest())
+        trainer: Any = SimpleNamespace(global_step=0, is_global_zero=False, global_rank=rank)
+        seed_generators(3)
+        keeper.on_train_start(trainer, None)
+        keeper.stop.release()
+        found.append(draws())
+    seed_generators(3)
+    assert found[0] == draws()
+    assert len({number for numbers in found for number in numbers}) == 3 * len(found[0])
 
 
 @pytest.fixture

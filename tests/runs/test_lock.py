@@ -1,6 +1,7 @@
 """A run's folder is written by one process at a time, whatever numbers processes have."""
 
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -33,6 +34,18 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is being written by another process"):
             claim(tmp_path)
     assert not claimed(tmp_path)
+
+
+def test_one_who_looks_for_a_writer_is_taken_for_none_and_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(tmp_path).close()
+    with (tmp_path / ".lock").open() as looking, monkeypatch.context() as patch:
+        fcntl.flock(looking, fcntl.LOCK_SH)  # for a moment, as `claimed` does
+        assert not claimed(tmp_path)
+        patch.setattr("time.sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+        with claim(tmp_path):
+            assert claimed(tmp_path)
 
 
 def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,15 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from atelier.runs.folder import RunFolder
+from atelier.runs.interrupt import Interrupted
 from atelier.runs.manifest import Manifest, write_atomically
+from atelier.runs.run import Run
 
 
 @pytest.fixture
@@ -106,3 +111,15 @@ def test_writing_replaces_the_text(tmp_path: Path) -> None:
     write_atomically(file, "long text\n")
     write_atomically(file, "ü\n")
     assert file.read_text(encoding="utf-8") == "ü\n"
+
+
+def test_of_several_processes_that_end_the_first_error_is_kept(manifest: Manifest) -> None:
+    """Others are stopped for it, or fail because of it."""
+    run: Any = SimpleNamespace(folder=RunFolder(manifest.path.parent), manifest=manifest, begun=True, main=True)
+    run.trainer, run.exit_status = None, lambda error: error.exit_status
+    for error in (ValueError("first"), OSError("connection closed")):
+        Run.record_failure(run, error)
+    with pytest.raises(SystemExit):
+        Run.end(run, Interrupted(15))
+    found = Manifest.read(manifest.path)
+    assert (found["status"], found["error"]) == ("failed", {"type": "ValueError", "message": "first"})

@@ -156,6 +156,9 @@ def test_a_run_does_not_go_on_between_two_steps(run_verb: Run, batch: int) -> No
     assert resumed.err == (
         "trainer.accumulate_grad_batches=3: the run goes on after 4 batches of an epoch; give a divisor of 4\n"
     )
+    resized = run_verb("train", f"resume={stopped.folder}", "data.batch_size=8")
+    assert resized.code == 2
+    assert resized.err.startswith("data.batch_size=8: it was 16 in the 4 batches of epoch ")
 
 
 STEPS = ["trainer=cpu", "trainer.max_epochs=-1", "trainer.max_steps=15", "trainer.check_val_every_n_epoch=null"]
