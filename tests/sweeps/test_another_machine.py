@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from atelier.runs.folder import claim
 from atelier.runs.manifest import Manifest
 from atelier.sweeps import preflight, start
 from atelier.sweeps.local import Local
@@ -64,6 +65,19 @@ def test_a_run_that_has_begun_keeps_its_number_of_devices(make_sweep: Make, take
     Manifest(sweep.folder(sweep.jobs[0]).manifest, {}).update(status="interrupted")
     take_up(sweep, accelerator="cuda", gpus=4, devices=4)
     assert [(job.facts["gpus"], job.facts["devices"]) for job in sweep.jobs] == [(4, 2), (4, 4)]
+
+
+def test_a_job_that_slurm_still_runs_is_left_to_the_launcher(
+    make_sweep: Make, take_up: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may run for days; without Slurm, only one that a killed sweep has left is waited for."""
+    monkeypatch.setattr("atelier.sweeps.slurm_queue.ask_squeue", lambda names: {"7": ("RUNNING", "None")})
+    sweep = make_sweep("do=well")
+    sweep.manifest.update(slurm={"7": 0})
+    (folder := sweep.folder(sweep.jobs[0]).path).mkdir()
+    with claim(folder):
+        take_up(sweep)
+    assert sweep.content["status"] == "running"
 
 
 def test_a_job_that_cannot_run_here_tells_it_by_itself(make_sweep: Make, take_up: Callable[..., None]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,23 +117,23 @@ def test_a_requeued_job_goes_on(
     write: Any,
     run: Any,
 ) -> None:
-    monkeypatch.setattr(slurm_module, "SETTLE", float("inf"))
+    """Each time, though it is 3 seconds from an answer to the next, and a job has 5 to come back."""
     sweep = make_sweep("do=a")
 
     def happens(number: int) -> None:
-        write(sweep, 0, "completed" if number == 5 else "interrupted" if number > 0 else "running")
+        write(sweep, 0, "completed" if number == 9 else "interrupted" if number > 0 else "running")
 
-    answers = ["1 RUNNING None", "1 PREEMPTED None", "1 PENDING BeginTime", "1 PENDING BeginTime", "1 RUNNING None", ""]
-    queue = fake_queue(*answers, happens=happens)
+    preempted = ["1 PREEMPTED None", "1 PENDING BeginTime", "1 PENDING BeginTime", "1 RUNNING None"]
+    queue = fake_queue("1 RUNNING None", *preempted, *preempted, "", happens=happens)
+    monkeypatch.setattr(slurm_module, "SETTLE", 5)
+    clock = SimpleNamespace(monotonic=lambda: 3.0 * queue.asked, sleep=lambda seconds: None)
+    monkeypatch.setattr(slurm_module, "time", clock)
     assert run(sweep, queue)[1] == [(0, "completed")]
     assert len(queue.arrays) == 1
     told = capsys.readouterr().out.splitlines()
-    assert told[:4] == [
-        "job 0 started: do=a",
-        "job 0 is in Slurm's queue again and will go on: do=a",
-        "in Slurm's queue: BeginTime",
-        "job 0 started: do=a",
-    ]
+    again = "job 0 is in Slurm's queue again and will go on: do=a"
+    started = "job 0 started: do=a"
+    assert told[:7] == [started, *[again, "in Slurm's queue: BeginTime", started] * 2]
 
 
 def test_a_job_that_came_back_too_often_stays_interrupted(

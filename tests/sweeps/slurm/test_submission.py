@@ -115,6 +115,14 @@ def test_what_sbatch_says_is_told(make_sweep: Make, told: Callable[[], dict[str,
         submitted(make_sweep("do=well"), Needs(1, 1, 0))
 
 
+def test_a_ctrl_c_at_the_terminal_does_not_end_sbatch(
+    make_sweep: Make, told: Callable[[], dict[str, str]], tmp_path: Path
+) -> None:
+    """Or jobs would be in the queue of which no sweep knows."""
+    (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\nkill -INT $$\nkill -TERM $$\necho Submitted batch job 7\n")
+    assert submitted(make_sweep("do=well"), Needs(1, 1, 0)) == ["7"]
+
+
 def test_jobs_are_cancelled_by_their_arrays(make_sweep: Make, told: Callable[[], dict[str, str]]) -> None:
     Queue(make_sweep("do=well"), Path("train.py"), SlurmSettings()).cancel(["7_0", "7_2", "9"])
     assert told()["scancel.told"] == "7 9\n"
