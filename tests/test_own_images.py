@@ -52,14 +52,17 @@ def test_a_run_is_neither_tested_nor_gone_on_with_on_changed_data(train: Run, ru
     assert outcome.code == 0, outcome.err
     paint(pets / "[cat]" / "20.png", 77)
     before = (outcome.folder / "run.json").read_text()
-    for verb, given in (("eval", f"run={outcome.folder}"), ("train", f"resume={outcome.folder}")):
-        more = ["trainer.max_epochs=2"] * (verb == "train")
-        refused = run_verb(verb, given, *more)
+    for verb, *given in (
+        ("eval", f"run={outcome.folder}"),
+        ("predict", f"run={outcome.folder}", "split=test"),
+        ("train", f"resume={outcome.folder}", "trainer.max_epochs=2"),
+    ):
+        refused = run_verb(verb, *given)
         assert refused.code == 2
         assert refused.err.startswith("the data have changed since the training: ")
         assert refused.err.splitlines()[1] == "data.changed=accept goes on with them as they are now"
         assert (outcome.folder / "run.json").read_text() == before
-        accepted = run_verb(verb, given, *more, "data.changed=accept")
+        accepted = run_verb(verb, *given, "data.changed=accept")
         assert accepted.code == 0, accepted.err
     recorded = json.loads((outcome.folder / "run.json").read_text())
     assert recorded["data"]["checksum"] != json.loads(before)["data"]["checksum"]

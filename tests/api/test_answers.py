@@ -126,6 +126,16 @@ def test_a_task_that_defines_no_answers_says_so(run: FinishedRun, monkeypatch: p
         run(DIGIT)
 
 
+def test_data_that_have_changed_are_told(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(data: Any, recorded: Any) -> None:
+        raise atelier.InputError(f"the data have changed: {recorded}")
+
+    run = atelier.load(left("run", data={"checksum": "aa"}))
+    monkeypatch.setattr(type(run.stated), "check_same", changed)
+    with refused("the data have changed: {'checksum': 'aa'}"):
+        run.data  # noqa: B018
+
+
 def test_data_that_are_not_here_are_told(untrained: Left, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network and its answers need none."""
     shape = ["data.images=pictures", "data.classes=[a,b]", "data.shape=[1,8,8]", "network.hidden=[4]"]
