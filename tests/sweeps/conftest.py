@@ -57,12 +57,15 @@ if do == "once" and not resumed:
 if do == "children":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100000)"])
     write(child=child.pid)
-if do in ("wait", "deaf"):
+if do in ("wait", "deaf", "late"):
     def stop(number, frame):
         (folder / "asked").touch()
         if do == "wait":
             write(status="interrupted")
             sys.exit(143)
+        if do == "late":
+            write(status="completed")
+            sys.exit()
     signal.signal(signal.SIGTERM, stop)
     (folder / "waiting").touch()
     if not resumed:

@@ -101,6 +101,15 @@ def test_a_job_that_takes_too_long_is_stopped(make_sweep: Make, run_local: RunLo
     assert (sweep.path / "1" / "asked").exists(), "it was not killed"
 
 
+def test_a_job_that_ends_well_as_its_time_is_over_has_not_failed(
+    make_sweep: Make, run_local: RunLocal, clock: Any
+) -> None:
+    sweep = make_sweep("do=late")
+    clock(sweep.path / "0" / "waiting")
+    run_local(sweep, timeout=1)
+    assert (states(sweep), error(sweep, 0)) == (["completed"], None)
+
+
 def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_local: RunLocal, clock: Any) -> None:
     """It is asked when it has taken too long, and killed 100 seconds after it has heard that."""
     assert local_module.GRACE < 100

@@ -30,11 +30,12 @@ def test_jobs_run_side_by_side_but_never_too_many(make_sweep: Make, make_local: 
     assert (running[:2], len(running), max(running)) == ([1, 2], 5, 2)
 
 
-def test_each_job_gets_the_threads_that_are_its_share(
-    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("jobs", "processes"), [(2, 1), (1, 2)])
+def test_each_process_gets_the_threads_that_are_its_share(
+    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch, jobs: int, processes: int
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
-    sweep = make_sweep("do=well", "do=well")
+    sweep = make_sweep(*["do=well"] * jobs, devices=processes)
     run_local(sweep, cores=6)
     assert sweep.record(sweep.jobs[0])["environment"]["OMP_NUM_THREADS"] == "3"
 
@@ -94,3 +95,10 @@ def test_a_job_with_a_gpu_sees_no_other(on_gpus: RunLocal, monkeypatch: pytest.M
 def test_two_processes_of_a_job_take_two_places(make_sweep: Make, make_local: RunLocal) -> None:
     sweep = make_sweep("do=well", "do=well", devices=2)
     assert taken(make_local(sweep, cores=3)) == [["", ""], None]
+
+
+def test_a_job_that_waits_for_its_places_has_made_no_attempt(make_sweep: Make, run_local: RunLocal) -> None:
+    sweep = make_sweep("do=well", "do=well")
+    sweep.jobs[1].facts["devices"] = 2
+    assert run_local(sweep, cores=2).attempts == {0: 1, 1: 1}
+    assert [sweep.status(job) for job in sweep.jobs] == ["completed"] * 2

@@ -116,7 +116,7 @@ class Local(Executor):
             kind = job.facts.get("accelerator", "cpu")
             at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
             asked = self.limits.threads_per_job or int(os.environ.get("OMP_NUM_THREADS") or 0)
-            self.sweep.manifest.update(threads=asked or max(1, self.cores // max(1, at_once)))
+            self.sweep.manifest.update(threads=asked or max(1, self.cores // at_once))
         return self.sweep.threads or 1
 
     # ------------------------------------------------------------------ jobs
