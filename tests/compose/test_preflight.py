@@ -23,6 +23,16 @@ def test_keys_that_a_job_does_not_set_have_the_value_that_it_composes_to(data_di
     assert known["network.hidden"].startswith("[")
 
 
+@pytest.mark.parametrize(("swept", "settings"), [([], 1), (["trainer.precision"], 2)])
+def test_what_a_sweep_varies_counts_in_the_settings_of_its_jobs(
+    data_dir: Path, swept: list[str], settings: int
+) -> None:
+    """As in the runs' own, or a job that has not begun would stand in a row of its own."""
+    jobs = (["network=mlp", "trainer=cpu", f"trainer.precision={bits}"] for bits in ("32-true", "64-true"))
+    facts = (check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, swept, job) for job in jobs)
+    assert len({one["config_hash"] for one in facts}) == settings
+
+
 @pytest.fixture
 def of_devices(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The facts of a job with these overrides, where `here` are so many GPUs, or on a cluster's node with `gpus`."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from atelier.sweeps.local import cause
-from atelier.sweeps.process import kill_group, lead_session, start_process
+from atelier.sweeps.process import kill_group, lead_session, run_job, start_process
 
 
 def lead_and_sleep(leads: bool) -> None:
@@ -27,6 +28,20 @@ def test_a_job_is_killed_wherever_it_is(leads: bool) -> None:
     kill_group(job)
     job.join(10)
     assert job.exitcode == -signal.SIGKILL
+
+
+def test_a_job_has_the_threads_and_the_environment_that_it_is_given_and_no_others(tmp_path: Path) -> None:
+    """The server has imported torch, with the threads of its own environment."""
+    script, many = tmp_path / "job.py", torch.get_num_threads() + 1
+    script.write_text(
+        "import os, sys, torch\nprint(sys.argv[1:], torch.get_num_threads(), sorted(os.environ.items()))\n"
+    )
+    given = (script, ["seed=1"], tmp_path / "run.log", {"A": "b"}, many)
+    job = multiprocessing.get_context("fork").Process(target=run_job, args=given)
+    job.start()
+    job.join(60)
+    expected = f"['seed=1'] {many} {[('A', 'b'), ('OMP_NUM_THREADS', str(many))]}\n"
+    assert (job.exitcode, (tmp_path / "run.log").read_text()) == (0, expected)
 
 
 def test_a_fork_server_that_dies_as_a_job_starts_is_started_again() -> None:

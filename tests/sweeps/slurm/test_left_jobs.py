@@ -104,7 +104,7 @@ def test_jobs_in_the_queue_are_not_done_here_too(make_sweep: Make, in_queue: Any
     assert left_in_queue(sweep) == {1: ("70_1", "PENDING")}
     with pytest.raises(InputError, match="still in Slurm's queue: 1\n"):
         Loop(Local(sweep, program, Limits())).run(iter(sweep.jobs))
-    assert states(sweep) == ["waiting", "waiting"]
+    assert (states(sweep), sweep.content["status"]) == (["waiting", "waiting"], "interrupted")
 
 
 def test_jobs_stay_when_slurm_takes_no_more(make_sweep: Make, fake_queue: Any, run: Any) -> None:

@@ -93,7 +93,8 @@ def inside(make_sweep: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wr
 def test_a_job_begins_with_its_own_arguments(inside: Inside) -> None:
     assert inside.run() is None
     assert inside.note["arguments"] == ["lr=0.1", *inside.sweep.arguments(inside.sweep.jobs[0])[1:]]
-    assert f"paths.run='{inside.folder}'" in inside.note["arguments"]
+    own = {f"paths.run='{inside.folder}'", f"sweep.folder='{inside.sweep.path}'", "sweep.swept=['do']"}
+    assert own <= {*inside.note["arguments"]}
     assert inside.note["found"] == []
 
 
@@ -246,7 +247,15 @@ def test_further_processes_do_as_the_first_one_does(inside: Inside) -> None:
     assert first[0] == "lr=0.1"
 
 
-def test_further_processes_do_not_wait_for_ever(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("now", [{}, {"SLURM_RESTART_COUNT": 1}, {"SLURM_JOB_ID": 13}], ids=str)
+def test_further_processes_do_not_wait_for_ever(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, now: dict[str, int]
+) -> None:
+    """Nor do they begin as an earlier start of the job did, or another job."""
     monkeypatch.setattr(slurm_task, "PATIENCE", 0.0)
-    inside.environment(SLURM_NTASKS=2, SLURM_PROCID=1)
+    inside.environment(SLURM_NTASKS=2)
+    if now:
+        inside.run()
+        inside.as_run("running")
+    inside.environment(SLURM_PROCID=1, **now)
     assert str(inside.run()).startswith("rank 0 of this job has not written ")
