@@ -159,6 +159,15 @@ def test_a_training_step_without_a_loss_is_told() -> None:
         Ramp().on_train_batch_end(trainer, object(), {}, None, 0)
 
 
+def test_a_training_ends_where_it_diverges() -> None:
+    ramp, strategy = Ramp(), SimpleNamespace(reduce=lambda loss, reduce_op: loss)
+    trainer: Any = SimpleNamespace(accumulate_grad_batches=1, strategy=strategy, is_global_zero=False)
+    for step, loss in enumerate((1.0, float("nan")), start=1):
+        trainer.global_step = step
+        ramp.on_train_batch_end(trainer, None, {"loss": torch.tensor(loss)}, None, 0)
+        assert trainer.should_stop is (step == 2)
+
+
 # ---------------------------------------------------------------------- refused
 
 REFUSED = [

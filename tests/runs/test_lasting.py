@@ -1,12 +1,14 @@
 """Standard output outlasts whoever reads it."""
 
 import io
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from atelier.runs.interrupt import StopRequest
 from atelier.runs.lasting import Lasting
 
 SRC = Path(__file__).parents[2] / "src"
@@ -44,3 +46,15 @@ def test_what_can_be_shown_is(capsys: pytest.CaptureFixture[str]) -> None:
     lasting.write("four")
     lasting.flush()
     assert not lasting.isatty()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_run_that_nohup_began_outlasts_its_terminal(handler: signal.Handlers) -> None:
+    stop, before = StopRequest(), signal.signal(signal.SIGHUP, handler)
+    try:
+        stop.listen()
+        assert (signal.getsignal(signal.SIGHUP) == handler) is (handler == signal.SIG_IGN)
+        stop.release()
+        assert signal.getsignal(signal.SIGHUP) == handler
+    finally:
+        signal.signal(signal.SIGHUP, before)

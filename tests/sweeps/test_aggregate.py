@@ -125,6 +125,14 @@ def test_only_completed_runs_count(tmp_path: Path) -> None:
     assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 2}, "its process was killed"
 
 
+def test_a_value_of_another_objective_is_in_no_mean(tmp_path: Path) -> None:
+    write_run(tmp_path / "0", "optimizer=sgd", 0, 1.0)
+    other = {"metric": "val/accuracy", "mode": "max", "best": 0.5, "best_epoch": 0}
+    write_run(tmp_path / "1", "optimizer=adam", 0, None, objective=other)
+    results = aggregate([tmp_path])
+    assert (results.metric, [setting.objective.n for setting in results.settings]) == ("val/loss", [1, 0])
+
+
 # ---------------------------------------------------------------------- what is one setting
 
 
