@@ -118,6 +118,8 @@ def test_it_ends_after_so_many_validations_without_a_better_value(
     line = capsys.readouterr().out
     assert line.startswith(f"Stopped early after epoch {done}: {patience} validation") is early
     assert not early or (f"at epoch {best};" if best else "never a number;") in line
+    fit(folder, Told(values, False), patience, **EPOCHS)
+    assert told(folder) == found, "nothing is left to do"
 
 
 @pytest.mark.parametrize(("values", "done"), [([1, 2, 2, 1, 3, 4], 4), ([NAN, NAN, 3, 4, 5, 6], 2)])

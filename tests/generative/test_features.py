@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from atelier.compose.build import check_run
+from atelier.compose.build import build_task, check_run
 from atelier.compose.features import how_to_make, trained_classifier
 from atelier.compose.preflight import check_job
 from atelier.errors import InputError
@@ -162,6 +162,15 @@ def test_the_command_line_refuses_it_before_anything_is_made(
     assert len(outcome.err.splitlines()) == 1
     assert f"features.run={folder}: this run is interrupted" in outcome.err
     assert not (tmp_path / "logs").exists()
+
+
+def test_scores_change_no_number_of_the_training(compose: Callable[..., Any], classifier: Path) -> None:
+    drawn = []
+    for features in (["features=pixels"], ["features=digits", f"features.run={classifier}"]):
+        task = build_task(compose("experiment=digits_gan", *features))
+        drawn.append((task.latents, torch.rand(3)))
+    for one, other in zip(*drawn, strict=True):
+        assert torch.equal(one, other)
 
 
 # ---------------------------------------------------------------------- a run keeps its classifier
