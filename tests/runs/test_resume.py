@@ -6,6 +6,7 @@ the killed ones are processes of their own; the resuming happens here. Here are 
 """
 
 import csv
+import json
 import os
 import re
 import signal
@@ -54,6 +55,11 @@ def validations(folder: Path) -> int:
     return sum(bool(row.get("val/loss")) for row in rows)
 
 
+def seconds(folder: Path) -> float:
+    """How long the run has trained."""
+    return float(json.loads((folder / "run.json").read_text())["seconds"]["fit"])
+
+
 @pytest.fixture
 def caught(start_verb: Run, hold: Any, wait_until: Run, tmp_path: Path) -> Run:
     """`caught(40, "adamw one_cycle")`: the process of a run, and its folder, that waits after so many steps."""
@@ -85,9 +91,12 @@ def test_a_killed_run_resumes_to_the_same_metrics(
     assert validations(folder) == (0 if isinstance(place, str) else place // STEPS)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    before = seconds(folder)
+    assert (before > 0) is (place != "start"), "the time until last.ckpt"
     resumed = run_verb("train", f"resume={folder}")
     assert resumed.code == 0, resumed.err
     assert (folder / "metrics.csv").read_text() == whole(setting)
+    assert seconds(folder) > before
     assert '"status": "completed"' in (folder / "run.json").read_text()
 
 

@@ -45,6 +45,7 @@ class Keeper(Checkpoint):
         self.best: dict[str, Any] = dict.fromkeys(("best", "best_epoch", "best_step"))  # best_step: steps done
         self.random: list[State] = []  # the loaded checkpoint's random states, by rank
         self.saved = -math.inf  # clock when last.ckpt was written
+        self.spent: Any = dict  # a function that returns `seconds` of run.json by now
         self.writes_best = False  # best.ckpt, which is tested and used, holds no optimizer's state
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
@@ -198,6 +199,8 @@ class Keeper(Checkpoint):
             if tested and trainer.global_step > self.started[1] and self.manifest.get("test"):
                 self.manifest.update(**UNTESTED)  # first: never stands a test beside other weights
             os.replace(part, path)
+            if not self.writes_best:  # all that a run that is killed later tells of the time before
+                self.manifest.update(seconds=self.spent())
         trainer.strategy.barrier("checkpoint")
 
     def set_newer_best_aside(self, trainer: lightning.Trainer) -> None:

@@ -154,13 +154,13 @@ class Run:
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:
         """Add the seconds of the block to the manifest's `seconds`, also if the block raises."""
-        began = time.perf_counter()
+        before, began = self.manifest["seconds"][part], time.perf_counter()
+        self.keeper.spent = lambda: {part: round(before + time.perf_counter() - began, 3)}
         try:
             yield
         finally:
             if self.main and self.begun:
-                seconds = self.manifest["seconds"][part] + time.perf_counter() - began
-                self.manifest.update(seconds={part: round(seconds, 3)})
+                self.manifest.update(seconds=self.keeper.spent())
 
     def describe(self, task: Any, trainer: lightning.Trainer) -> None:
         """Print and record the run's network, device and precision."""
