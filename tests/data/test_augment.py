@@ -1,5 +1,6 @@
 """Augmentation changes pictures by what it says, and nothing else."""
 
+import itertools
 import math
 
 import pytest
@@ -148,3 +149,38 @@ def test_a_crop_moves_by_less_than_the_smaller_side() -> None:
     assert crop(torch.zeros(2, 1, 8, 9)).shape == (2, 1, 8, 9)
     with pytest.raises(InputError, match=r"data\.augmentation\.shift=7: give 0 to 6, less than a side"):
         crop.check((1, 9, 7))
+
+
+def found(changed: Tensor, known: list[Tensor]) -> Tensor:
+    """How many of the changed images (N, C, H, W) each of the known ones (C, H, W) is."""
+    return (changed[:, None] == torch.stack(known)).flatten(2).all(2).sum(0)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(6, 9), (9, 6)])
+def test_a_crop_is_any_window_of_the_padded_picture_and_every_second_one_is_mirrored(
+    height: int, width: int, flip: bool
+) -> None:
+    torch.manual_seed(0)
+    image = torch.arange(2.0 * height * width).view(2, height, width)
+    padded = F.pad(image, [2] * 4, mode="reflect")
+    windows = [padded[:, down : down + height, right : right + width] for down in range(5) for right in range(5)]
+    mirrored = [window.flip(2) for window in windows] if flip else []
+    counts = found(CropFlipCutout(shift=2, flip=flip)(image.expand(1000, -1, -1, -1)), windows + mirrored)
+    assert counts.sum() == 1000
+    assert counts.min() > 0
+    assert counts[25:].sum().item() == pytest.approx(500 * flip, abs=60)
+
+
+@pytest.mark.parametrize("side", [3, 4])
+def test_a_cutout_is_a_square_around_any_pixel(side: int) -> None:
+    torch.manual_seed(0)
+    squares = []
+    for row, column in itertools.product(range(6), range(9)):
+        top, left = row - side // 2, column - side // 2
+        image = torch.ones(2, 6, 9)
+        image[:, max(top, 0) : top + side, max(left, 0) : left + side] = 0
+        squares.append(image)
+    counts = found(CropFlipCutout(cutout=side)(torch.ones(1000, 2, 6, 9)), squares)
+    assert counts.sum() == 1000
+    assert counts.min() > 0
