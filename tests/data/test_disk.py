@@ -92,16 +92,17 @@ def test_a_run_asks_for_the_files_of_a_set_before_it_loads_them(compose: Callabl
 
 
 def test_a_file_that_has_changed_since_the_training_is_refused(compose: Callable[..., Any], tmp_path: Path) -> None:
-    file = tmp_path / "points.csv"
+    file, other = tmp_path / "points.csv", tmp_path / "more.csv"
     file.write_text("0.3,0.6")
+    other.write_text("0.5,0.5")
     data = build(compose("data=disk").data)
-    data.own_files = (file,)
+    data.own_files = (file, other)
     data.setup()
     recorded, _ = data.account()
     file.write_text("0.3,0.6")  # as it was, at another time
     data.check_same(recorded)
     file.write_text("0.3,0.7")
-    with pytest.raises(InputError, match=r"changed since the training: .*points\.csv;\ndata\.changed=accept"):
+    with pytest.raises(InputError, match=r"changed since the training: .*points\.csv, .*more\.csv;\ndata\.changed"):
         data.check_same(recorded)
     data.changed = "accept"
     data.check_same(recorded)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from atelier.data.split import stratified_fold, stratified_split, with_test_part
+from atelier.data.split import lot, named_fold, named_split, stratified_fold, stratified_split, with_test_part
 from atelier.errors import InputError
 
 CLOCKS = torch.stack([torch.arange(18_000) % 720 // 60, torch.arange(18_000) % 60], 1)  # each time 25 times
@@ -88,6 +88,19 @@ def test_rows_of_labels_are_one_class_each() -> None:
     labels = torch.tensor([[0, 1]] * 10 + [[1, 0]] * 10)
     _, small = stratified_split(labels, 0.2, seed=0)
     assert labels[small].tolist() == [[0, 1]] * 2 + [[1, 0]] * 2
+
+
+def test_names_that_are_not_tested_are_divided_as_all_would_be() -> None:
+    names = [f"{number}.png" for number in range(2000)]
+    rest = [names[row] for row in named_split(names, 0.3, seed=0, purpose="test")[0]]
+    for part, share in (
+        (named_split(rest, 0.3, seed=0), 0.3),
+        *((named_fold(rest, 4, n, seed=0), 0.25) for n in range(4)),
+    ):
+        assert len(part[1]) / len(rest) == pytest.approx(share, abs=0.05)
+        assert sorted(torch.cat(part).tolist()) == list(range(len(rest)))
+    lowest = min(range(5), key=lambda row: lot(names[row], 0, "validate"))
+    assert named_split(names[:5], 1e-9, seed=0)[1].tolist() == [lowest]
 
 
 VALUES = torch.cat([torch.arange(30.0).repeat(3), torch.arange(100.0, 110.0)])  # each thrice, and ten rare ones

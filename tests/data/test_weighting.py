@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 
 from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.data.images import GROUP
 from atelier.data.loader import BatchSampler
 from atelier.errors import InputError
 from atelier.metrics.predicted import correct
@@ -67,10 +68,12 @@ def fitted(compose: Compose, data_dir: Path, *overrides: str) -> tuple[Any, list
 def test_balanced_batches_hold_each_class_equally_often(digits: Any) -> None:
     counts = []
     for balanced in ("true", "false"):
-        loader = digits("data.batch_size=16", f"data.balanced={balanced}").loader("train", train=True)
+        data = digits("data.batch_size=16", f"data.balanced={balanced}")
+        loader, val = data.loader("train", train=True), data.sets["val"]
         labels = torch.cat([labels for _, labels in loader])
         assert len(labels) == len(loader.dataset)
         counts.append((labels == 1).double().mean().item())
+        assert torch.equal(torch.cat([labels for _, labels in data.val_dataloader()]), val.labels[val.rows])
     assert counts[0] == pytest.approx(0.5, abs=0.15)
     assert counts[1] < 0.15
 
@@ -176,6 +179,14 @@ def test_random_operations_change_training_images_only(compose: Compose, data_di
     batches = [next(iter(task.trainer.datamodule.val_dataloader()))[0] for task in first]
     assert torch.equal(*(task.trainer.datamodule.on_after_batch_transfer((batch, batch[:, 0, 0, 0]), 0)[0]
                          for task, batch in zip(first, batches, strict=True)))  # fmt: skip
+
+
+def test_a_few_images_of_a_batch_share_their_random_operations(digits: Any) -> None:
+    torch.manual_seed(0)
+    data = digits("data.operations=2")
+    changed = data.augmented_pixels(data.sets["train"].inputs[:1].expand(20 * GROUP, -1, -1, -1))
+    assert all(len(part.unique(dim=0)) == 1 for part in changed.split(GROUP))
+    assert len(changed.unique(dim=0)) > 5
 
 
 def test_random_operations_on_other_channels_are_refused(compose: Compose) -> None:

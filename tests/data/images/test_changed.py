@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from atelier.compose.targets import build
 from atelier.data.account import checksum_of
@@ -50,6 +51,15 @@ def test_an_image_that_goes_moves_no_other(own: Own, pets: Path) -> None:
     (pets / "dog" / "3.png").unlink()
     after = parts(opened(own(pets, test_share=0.3, validation_share=0.3)))
     assert after == {name: part for name, part in before.items() if name != "dog/3.png"}
+
+
+@pytest.mark.parametrize("how", [{"validation_share": 0.5}, {"folds": 2}])
+def test_what_validates_follows_the_seed_of_the_split_and_what_tests_does_not(
+    own: Own, pets: Path, how: dict[str, Any]
+) -> None:
+    first, other = (parts(opened(own(pets, test_share=0.3, split_seed=seed, **how))) for seed in (0, 1))
+    assert first != other
+    assert [first[name] == "test" for name in first] == [other[name] == "test" for name in first]
 
 
 def test_folders_of_one_name_are_two_data_sets(own: Own, tmp_path: Path, paint: Paint) -> None:
@@ -141,6 +151,14 @@ def test_the_same_data_elsewhere_are_the_same(own: Own, pets: Path) -> None:
     copy = own(pets.parent / "copy" / "pets")
     copy.check_same(recorded)
     assert copy.stamp != recorded["stamp"]
+
+
+def test_the_same_files_read_in_another_way_are_other_data(own: Own, pets: Path) -> None:
+    Image.fromarray(np.full((8, 8), 100, np.uint16)).save(pets / "dog" / "deep.tif")
+    recorded, _ = opened(own(pets, white=255)).account()
+    own(pets, white=255).check_same(recorded)
+    with pytest.raises(InputError, match=r"^the data have changed since the training: as many images, but others"):
+        own(pets, white=4095).check_same(recorded)
 
 
 def clocks(compose: Callable[..., Any], place: Path) -> Any:

@@ -1,6 +1,8 @@
 """The bundled digits, and with them the options that all sets share: folds, subsets, the validation share."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +76,33 @@ def test_a_subset_keeps_the_shares_of_the_classes_and_the_validation_set(make: M
 def test_a_subset_larger_than_the_set_is_told(make: Make, ready: Make) -> None:
     with pytest.raises(InputError, match=r"data\.train_size=5000: give 1 to 1150"):
         ready(make("digits", "data.train_size=5000"))
+
+
+@pytest.mark.parametrize(
+    "part", [[], ["data.folds=3"], ["data.validation_share=0", "data.train_size=100"]], ids=["share", "folds", "size"]
+)
+def test_the_parts_follow_their_own_seed_and_not_the_runs(make: Make, ready: Make, part: list[str]) -> None:
+    given = ([], ["seed=1"], ["data.split_seed=1"])
+    first, again, other = (ready(make("digits", *part, *one)).sets["train"].rows for one in given)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_training_and_evaluation_have_batches_of_their_own_size(make: Make, ready: Make) -> None:
+    data = ready(make("digits", "data.batch_size=30", "data.eval_batch_size=70"))
+    loaders = data.train_dataloader(), data.val_dataloader(), data.test_dataloader()
+    assert [len(next(iter(loader))[1]) for loader in loaders] == [30, 70, 70]
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_lightnings_overfit_batches_are_the_same_in_each_epoch(make: Make, ready: Make, batches: int) -> None:
+    data: Any = ready(make("digits"))
+    data.trainer = SimpleNamespace(overfit_batches=batches, world_size=1, global_rank=0)
+    loader, epochs = data.train_dataloader(), []
+    for epoch in (0, 1):
+        loader.batches.set_epoch(epoch)
+        epochs.append(torch.cat([labels for _, labels in loader]))
+    assert torch.equal(*epochs) == bool(batches)
 
 
 def test_without_a_share_the_whole_set_trains(make: Make, ready: Make) -> None:

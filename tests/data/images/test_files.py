@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier.data.reading import UnknownRange, load_image
+from atelier.data.reading import UnknownRange, aspect, load_image
 
 ORIENTATION = 0x0112  # in EXIF
 
@@ -19,6 +19,9 @@ def test_a_picture_is_turned_as_the_camera_was_held(tmp_path: Path) -> None:
     exif[ORIENTATION] = 6  # to be turned clockwise
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     assert load_image(tmp_path / "turned.png", (1, 2, 2))[0].tolist() == np.rot90(pixels, -1).tolist()
+    for name, given, ratio in (("wide", {}, 3), ("high", {"exif": exif}, 1 / 3)):
+        Image.new("L", (30, 10)).save(tmp_path / f"{name}.png", **given)
+        assert aspect(tmp_path / f"{name}.png") == ratio
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
