@@ -32,6 +32,7 @@ def write_run(folder: Path, manifest: dict[str, Any], curve: list[float], config
             "mode": "max",
             "best": best,
             "best_epoch": None if best is None else curve.index(best),
+            "best_step": None if best is None else 10 * (curve.index(best) + 1),
         },
         "test": {"loss": 0.5, "accuracy": None if best is None else best - 0.01},
         "parameters": 57060,

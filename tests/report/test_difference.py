@@ -81,9 +81,10 @@ def test_the_best_is_one_of_the_complete_settings_where_others_lost_a_run(
 
 def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, tmp_path: Path) -> None:
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
-        return {"status": "failed"} if (values["optimizer"], seed) == ("sgd", 1) else {}
+        other = {"objective": {"metric": "val/loss", "mode": "min", "best": 9.0}}  # of another objective
+        return {("sgd", 1): {"status": "failed"}, ("sgd", 3): other}.get((values["optimizer"], seed), {})
 
-    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change)
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, seeds=(0, 1, 2, 3), change=change)
     found = by_name(compare(aggregate([one])), one)["sgd"]
     assert found
     assert found.pairs == 2
@@ -185,6 +186,20 @@ def test_a_baseline_that_is_no_setting_is_refused(
         write_report([sweep], tmp_path / "r", asked=Asked(baseline=baseline))
     assert all(word in str(error.value) for word in told), error.value
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ("sgd", "none of its runs has a value of val/accuracy yet"),
+        ("adam", "no other setting has a run of equal seed, fold and draw"),
+    ],
+)
+def test_a_baseline_without_a_pair_is_refused(made_up_sweep: Sweep, tmp_path: Path, failed: str, told: str) -> None:
+    change = lambda values, seed: {"status": "failed"} if values["optimizer"] == failed else {}  # noqa: E731
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change)
+    with pytest.raises(InputError, match=f"^baseline={{optimizer: sgd}}: {told}$"):
+        compare(aggregate([one]), {"optimizer": "sgd"})
 
 
 def test_the_base_of_a_study_may_be_the_baseline(made_up_sweep: Sweep, tmp_path: Path) -> None:

@@ -65,6 +65,36 @@ def test_a_completed_run_without_a_value_is_said(made_up_sweep: Sweep, tmp_path:
     assert "incomplete: 3, 2 without a value" in (sweep / "summary.md").read_text()
 
 
+LEFT_OUT = "it is left out of every mean."
+OTHER = {"objective": {"metric": "val/loss", "mode": "min", "best": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"status": "failed"}, [f"1 of 3 runs failed; {LEFT_OUT}"]),
+        ({"pruned": True}, [f"1 of 3 runs pruned, ended early since others were better; {LEFT_OUT}"]),
+        ({"status": "interrupted"}, [f"1 of 3 runs interrupted; {LEFT_OUT}"]),
+        ({"status": "waiting"}, ["1 of 3 runs not begun."]),
+        ({"overrides": ["debug=fast"]}, ["debug=fast: a trial of the code, not a full training."]),
+        ({"overrides": ["debug=null"]}, []),
+        (
+            OTHER,
+            [
+                "1 completed run without a value of val/accuracy; left out of its mean.",
+                "Runs with another objective are left out: val/loss.",
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_a_run_that_is_no_repeat_of_the_others_is_told(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, changed: dict[str, Any], told: list[str]
+) -> None:
+    change = lambda values, seed: changed if seed == 1 else {}  # noqa: E731
+    assert cautions(aggregate([made_up_sweep(tmp_path / "s", {}, accuracy, change=change)])) == told
+
+
 def test_a_job_that_is_named_beside_its_sweep_counts_once(
     made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
 ) -> None:

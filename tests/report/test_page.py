@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from atelier.project import VARIABLE
+from atelier.report.page import runs_table
 from atelier.report.write import write_report
+from atelier.sweeps.aggregate import aggregate
 
 Sweep = Callable[..., Path]
 Accuracy = Callable[..., list[float]]
@@ -27,6 +29,12 @@ def test_the_page_has_the_command_of_the_program_in_use(
     swept = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, accuracy)
     write_report([swept])
     assert f"Made by <code>{program} -m optimizer=sgd,adam" in (swept / "report.html").read_text()
+
+
+def test_the_table_of_runs_counts_epochs_from_1(made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path) -> None:
+    results = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, seeds=(0, 1))])
+    columns = {one.title: [cell.text for cell in one.cells] for one in runs_table(results, tmp_path).columns}
+    assert (columns["run"], columns["seed"], columns["at epoch"]) == (["s/0", "s/1"], ["0", "1"], ["2", "2"])
 
 
 EVIL = "<script>alert(1)</script> & more"

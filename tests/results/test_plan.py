@@ -7,6 +7,10 @@ import pytest
 
 from atelier.errors import InputError
 from atelier.results.plan import read_plan
+from atelier.results.queue import Queue
+from atelier.results.runs import Runs
+from atelier.results.status import line, print_status
+from atelier.sweeps.records import Record
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,41 @@ def test_what_is_wrong_with_the_list_is_told(project: Any, text: str, told: str)
     with pytest.raises(InputError) as error:
         project.parts()
     assert told in str(error.value)
+
+
+def test_what_is_left_takes_as_long_as_what_is_done_of_the_same_setting(
+    project: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = project.parts()
+    jobs = [list(job) for part in parts for job in part.grid.jobs]  # sgd and adam, with seed 0 and with seed 1
+
+    def run(job: int, hours: float, status: str = "completed") -> Record:
+        seconds = {"setup": 360.0, "fit": 3600 * hours - 360}
+        return Record(None, {"status": status, "seconds": seconds}, {"overrides": jobs[job]})
+
+    told = line("tiny", parts, [run(0, 1.0), run(1, 4.0), run(2, 0.5, "failed")], [])
+    assert (told.done, told.planned, told.seeds, told.spent, told.left) == (2, 4, (1, 2), 5.5, 5.0)
+    assert line("tiny", parts, [run(0, 1.0), run(2, 2.0)], []).left == 3.0, "of another setting, their mean"
+    assert line("tiny", parts, [run(2, 0.5, "failed")], []).left is None
+    print_status([told], cores=2)
+    assert "Left: 5.00, on 2 cores at once about 2.50 by the clock." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("extra", "cores", "lanes", "jobs"),
+    [
+        ([], 4, 2, 2),
+        ([], 3, 2, 2),
+        ([], 1, 1, 1),
+        (["hydra.launcher.jobs=1"], 4, 1, 1),
+        (["hydra/launcher=x"], 4, 1, 4),
+    ],
+)
+def test_sweeps_at_once_share_the_cores_unless_a_launcher_is_typed(
+    project: Any, extra: list[str], cores: int, lanes: int, jobs: int
+) -> None:
+    queue = Queue(project.root, [], lambda name: Runs([], []), extra, cores, lanes=2)
+    assert (queue.lanes, sorted(queue.launcher)) == (lanes, sorted({f"hydra.launcher.jobs={jobs}", *extra}))
 
 
 def test_the_projects_own_list_can_be_read(conf: Path, tmp_path: Path) -> None:

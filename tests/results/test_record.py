@@ -102,6 +102,8 @@ def test_a_seed_is_added_when_its_logs_come_and_stays_when_they_go(
     assert sorted({record.get("seed") for record in runs}) == [0, 1, 2]
     assert len(runs) == 12
     assert "**confirmed**" in (tmp_path / "docs" / "results.md").read_text()
+    told = exported(0, change=lambda values, seed: {"status": "failed", "config_hash": "new"})
+    assert told[0].startswith("asci_made: 12 runs, 3 of 3 repeats whole, "), "failed ones take no place"
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -185,25 +187,29 @@ def test_runs_on_made_up_data_are_left_out(exported: Callable[..., list[str]], t
     assert sorted(content(tmp_path / "docs")) == ["results.md"]
 
 
-def test_pictures_of_runs_whose_logs_are_gone_stay(
+def test_pictures_of_runs_are_the_newest_and_stay_when_their_logs_are_gone(
     exported: Callable[..., list[str]], tmp_path: Path, logged: Callable[..., Path]
 ) -> None:
     from PIL import Image
 
     file = tmp_path / "conf" / "study" / "asci_made.yaml"
-    file.write_text(file.read_text() + "    - {kind: pictures, name: filters}\n")
+    file.write_text(file.read_text().partition("  figures:")[0] + "  figures: [{kind: pictures, name: filters}]\n")
     logged(0)
-    for run in tmp_path.glob("logs/results/asci_made/seed-0/*/run.json"):
-        (run.parent / "figures").mkdir()
-        Image.effect_noise((40, 30), 80).save(run.parent / "figures" / "filters.png")
-    exported()
-    picture = tmp_path / "docs" / "results" / "asci_made" / "figures" / "3_pictures.png"
-    first = picture.read_bytes()
+    figures, made = tmp_path / "docs" / "results" / "asci_made" / "figures", []
+    for spread in (80, 20):
+        for run in tmp_path.glob("logs/results/asci_made/seed-0/*/run.json"):
+            (run.parent / "figures").mkdir(exist_ok=True)
+            Image.effect_noise((40, 30), spread).save(run.parent / "figures" / "filters.png")
+        exported()
+        assert [one.name for one in figures.iterdir()] == ["1_pictures.png"]
+        made.append((figures / "1_pictures.png").read_bytes())
+        (figures / "2_bars.svg").touch()  # of a figure that the study had
+    assert made[0] != made[1]
     shutil.rmtree(tmp_path / "logs")
     told = exported(1)
-    assert picture.read_bytes() == first
+    assert (figures / "1_pictures.png").read_bytes() == made[1]
     assert not any("not drawn" in line for line in told)
-    assert "3_pictures.png" in (tmp_path / "docs" / "results.md").read_text()
+    assert "1_pictures.png" in (tmp_path / "docs" / "results.md").read_text()
 
 
 def test_a_large_picture_is_made_small(tmp_path: Path) -> None:
