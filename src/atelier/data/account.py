@@ -14,7 +14,7 @@ from atelier.data.class_folders import some, words_of
 if TYPE_CHECKING:
     from atelier.data.tensors import TensorData
 
-LOOKED_AT = 2000  # maximum number of training images whose brightness is measured
+LOOKED_AT = 2000  # maximum number of training images that are measured
 READ_AT_ONCE = 2**20  # bytes of a file whose checksum is computed
 MOST_TOLD = 12  # maximum number of classes in a line
 ACCEPT = "data.changed=accept goes on with them as they are now"
@@ -119,8 +119,7 @@ def brightness_of(data: "TensorData") -> dict[str, list[float]]:
     images = data.sets["train"].inputs if hasattr(data.sets["train"], "inputs") else torch.zeros(0)
     if images.dim() != 4 or images.dtype != torch.uint8:
         return {}
-    # Drawn, not every n-th: where classes or writers take turns, these would be alike.
-    rows = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
+    rows = looked_at(images)
     measured = torch.empty(2, len(rows))  # made before the pieces: small tensors between them would keep their memory
     for place in in_pieces(torch.arange(len(rows)), images[0]):
         measured[:, place] = torch.stack(brightness_and_contrast(images[rows[place].to(images.device)].cpu()))
@@ -141,7 +140,8 @@ def mean_and_std(images: Tensor, by_channel: bool) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the values, scaled to 0 to 1, of uint8 images (N, C, H, W): of each channel (C,),
     or of all (1,)."""
     counts = torch.zeros((images.shape[1] if by_channel else 1, 256), dtype=torch.float64)
-    for piece in in_pieces(images, images[0]):
+    for rows in in_pieces(looked_at(images), images[0]):
+        piece = images[rows]
         for row, values in zip(counts, piece.transpose(0, 1) if by_channel else [piece], strict=True):
             row += torch.bincount(values.flatten(), minlength=256)
     values, shares = torch.arange(256) / 255, counts / counts.sum(1, keepdim=True)
@@ -149,9 +149,14 @@ def mean_and_std(images: Tensor, by_channel: bool) -> tuple[Tensor, Tensor]:
     return mean, (shares * (values - mean[:, None]) ** 2).sum(1).sqrt()
 
 
-def in_pieces(many: Tensor, image: Tensor) -> Sequence[Tensor]:
-    """Parts of some images, or of their rows, that have about PIECE values together; `image` is one of them."""
-    return many.split(max(1, PIECE // image.numel()))
+def looked_at(images: Tensor) -> Tensor:
+    """The rows of at most LOOKED_AT images, drawn: where classes or writers take turns, every n-th would be alike."""
+    return torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
+
+
+def in_pieces(rows: Tensor, image: Tensor) -> Sequence[Tensor]:
+    """Parts of the rows whose images have about PIECE values together; `image` is one of them."""
+    return rows.split(max(1, PIECE // image.numel()))
 
 
 def checksum_of(about: Mapping[str, Any]) -> str:

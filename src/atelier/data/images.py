@@ -126,7 +126,6 @@ class ImageData(TensorData):
             return
         stamp = self.stamp  # looks at each file, before `make` does: a change while it reads shows at the next start
         if self.rebuild or not self.path.exists() or self.outdated(stamp):
-            self.about = {}
             tensors, classes = self.make()
             write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
             self.rebuild = False
@@ -187,7 +186,7 @@ class ImageData(TensorData):
         each = [isinstance(one, Tensor) for one in (self.mean, self.std)]
         if not torch.as_tensor(self.mean).any() and bool((torch.as_tensor(self.std) == 1).all()):
             return
-        mean, std = mean_and_std(images[:: max(1, len(images) // 2000)], by_channel=any(each))
+        mean, std = mean_and_std(images, by_channel=any(each))
         if not each[0]:  # one number is for all channels
             mean = mean.mean(0, keepdim=True)
         if not each[1]:

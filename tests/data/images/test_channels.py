@@ -32,6 +32,7 @@ def test_each_channel_has_its_own(data: Any) -> None:
     torch.testing.assert_close(normalised, (images / 255 - mean) / std)
     torch.testing.assert_close(made.normalise(images[0]), normalised[0])
     torch.testing.assert_close(made.picture(normalised), images / 255)
+    torch.testing.assert_close(made.picture(2 * normalised), (2 * (images / 255) - mean).clamp(0, 1))
 
 
 def test_equal_numbers_for_each_channel_are_one_for_all(data: Any) -> None:
@@ -94,6 +95,14 @@ def test_numbers_of_channels_stand_beside_one_for_all(data: Any, stated: list[st
         warnings.simplefilter("always")
         data(*stated, "data.num_classes=2").check_facts((images * 255).round().byte(), torch.arange(2))
     assert [str(one.message).rpartition(" have ")[2] for one in found] == [told] * (told is not None)
+
+
+def test_images_of_every_class_are_measured_where_classes_take_turns(data: Any) -> None:
+    """Every second one of these would be black."""
+    dark_and_bright = (torch.arange(4000) % 2 * 255).byte().view(-1, 1, 1, 1).expand(-1, 3, 4, 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data("data.mean=0.5", "data.std=0.5", "data.num_classes=2").check_facts(dark_and_bright, torch.arange(4000) % 2)
 
 
 def test_a_list_with_a_wrong_number_is_refused_on_the_command_line(run_verb: Any) -> None:
