@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
-from atelier.metrics import sample_quality
+from atelier.metrics import manifold, sample_quality
 from atelier.metrics.features import Classifier, Pixels
 from atelier.metrics.manifold import precision_and_recall
 from atelier.metrics.sample_quality import ClassCounts, SampleQuality, drawn
@@ -70,19 +70,25 @@ def test_too_few_pictures_have_no_distance() -> None:
     quality.add_reference(points(50, (0, 0), (1, 1), seed=0))
     quality.add(torch.zeros(1, 2))
     assert quality.compute() == {}
+    for count, more in ((3, set()), (4, {"precision", "recall"})):  # which need three neighbours
+        quality.add(*torch.randn(2, count, 2))
+        scores = {"frechet_distance", "frechet_floor", "classes_found", "smallest_share"}
+        assert quality.compute().keys() == scores | more
 
 
-def test_classes_are_counted_and_a_rare_one_is_not_found() -> None:
-    """Of 100 made points 4 are of the second class: a tenth of the even share would be 5."""
+@pytest.mark.parametrize(("rare", "classes"), [(4, 1), (5, 2)])
+def test_classes_are_counted_and_a_rare_one_is_not_found(rare: int, classes: int) -> None:
+    """Of 100 made points so many are of the second class: a tenth of the even share would be 5."""
     made = torch.ones(100, 2)
-    made[4:, 0] = -1.0
+    made[rare:, 0] = -1.0
     quality = SampleQuality(Plain())
     quality.add_reference(points(50, (0, 0), (1, 1), seed=0))
     quality.add(made + 0.01 * torch.randn(100, 2), points(50, (0, 0), (1, 1), seed=1))
     scores = quality.compute()
-    assert scores["smallest_share"].item() == pytest.approx(0.04)
-    assert scores["classes_found"] == 1
-    assert quality.class_shares.tolist() == pytest.approx([0.96, 0.04])
+    assert scores["smallest_share"].item() == pytest.approx(rare / 100)
+    assert scores["classes_found"] == classes
+    assert quality.class_shares.tolist() == pytest.approx([1 - rare / 100, rare / 100])
+    assert quality.class_counts(made).tolist() == [100 - rare, rare]
 
 
 def test_counts_of_classes_go_on_where_32_bits_stop() -> None:
@@ -117,7 +123,8 @@ def test_under_autocast_every_score_is_as_without(kind: torch.dtype) -> None:
     assert expected["smallest_share"] > 0
 
 
-def test_precision_and_recall_are_the_shares_within_the_balls() -> None:
+def test_precision_and_recall_are_the_shares_within_the_balls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifold, "ROWS", 8)  # in several parts
     generator = torch.Generator().manual_seed(0)
     real, made = torch.randn(25, 3, generator=generator), torch.randn(20, 3, generator=generator) * 1.5 + 0.3
 
@@ -200,6 +207,7 @@ def test_a_set_that_is_not_too_large_counts_row_by_row() -> None:
     rows = torch.randn(50, 3)
     assert torch.equal(drawn(rows, most=50), rows)
     assert len({tuple(row) for row in drawn(rows, most=49).tolist()}) == 49
+    assert torch.equal(drawn(rows, most=49), drawn(rows, most=49)), "a test again gives the same numbers"
 
 
 # ---------------------------------------------------------------------- features

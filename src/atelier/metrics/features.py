@@ -76,14 +76,15 @@ class Classifier(nn.Module):
             raise InputError(f"features.run={identity.get('run')}: its network has no linear layer before its logits")
         self.last = linear[-1]
         self.num_features, self.num_classes = self.last.in_features, self.last.out_features
-        self.last.register_forward_pre_hook(lambda layer, inputs: self.seen.append(inputs[0]))
-        self.seen: list[Tensor] = []
+        self.last.register_forward_pre_hook(self.keep)
+
+    def keep(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.kept = inputs[0]
 
     def forward(self, pictures: Tensor) -> Tensor:
-        self.seen.clear()
         mean, std = (one.to(pictures) if isinstance(one, Tensor) else one for one in (self.mean, self.std))
         self.network((pictures - mean) / std)
-        return self.seen.pop()
+        return self.kept
 
     def classes(self, features: Tensor) -> Tensor:
         return predicted(self.last(features))

@@ -33,7 +33,7 @@ class Mean(Summed):
 
     def update(self, mean: Tensor, count: int) -> None:
         """Add a batch: its mean, and its number of samples."""
-        self.total.add_(mean.detach(), alpha=count)
+        self.total.add_(mean, alpha=count)  # torchmetrics updates without a gradient
         self.count.add_(count)
 
     def compute(self) -> Tensor:
