@@ -52,12 +52,12 @@ def test_what_is_left_takes_as_long_as_what_is_done_of_the_same_setting(
         seconds = {"setup": 360.0, "fit": 3600 * hours - 360}
         return Record(None, {"status": status, "seconds": seconds}, {"overrides": jobs[job]})
 
-    told = line("tiny", parts, [run(0, 1.0), run(1, 4.0), run(2, 0.5, "failed")], [])
-    assert (told.done, told.planned, told.seeds, told.spent, told.left) == (2, 4, (1, 2), 5.5, 5.0)
+    told = line("tiny", parts, [run(0, 1.0), run(1, 4.0), run(2, 2.0), run(3, 0.5, "failed")], [])
+    assert (told.done, told.planned, told.seeds, told.spent, told.left) == (3, 4, (1, 2), 7.5, 4.0)
     assert line("tiny", parts, [run(0, 1.0), run(2, 2.0)], []).left == 3.0, "of another setting, their mean"
     assert line("tiny", parts, [run(2, 0.5, "failed")], []).left is None
     print_status([told], cores=2)
-    assert "Left: 5.00, on 2 cores at once about 2.50 by the clock." in capsys.readouterr().out
+    assert "Left: 4.00, on 2 cores at once about 2.00 by the clock." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

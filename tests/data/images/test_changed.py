@@ -76,6 +76,7 @@ def changes(pets: Path, paint: Paint) -> dict[str, Callable[[], Any]]:
         "added": lambda: paint(pets / "train" / "dog" / "new.png", 77),
         "gone": lambda: (pets / "train" / "dog" / "3.png").unlink(),
         "other": lambda: paint(pets / "train" / "dog" / "3.png", 78),
+        "another name": lambda: (pets / "train" / "dog" / "3.png").rename(pets / "train" / "dog" / "33.png"),
         "tested": lambda: (pets / "train" / "dog" / "3.png").rename(pets / "test" / "dog" / "3.png"),
         "validates": lambda: (pets / "train" / "dog" / "9.png").rename(pets / "val" / "dog" / "00.png"),
         "another class": lambda: (pets / "train" / "dog" / "3.png").rename(pets / "train" / "cat" / "33.png"),
@@ -129,7 +130,7 @@ def divided(divide: Callable[[int], Path]) -> Path:
     return divide(1)
 
 
-@pytest.mark.parametrize("name", ["added", "gone", "other", "tested", "validates", "another class"])
+@pytest.mark.parametrize("name", ["added", "gone", "other", "another name", "tested", "validates", "another class"])
 def test_changed_data_are_read_anew_and_refused(own: Own, divided: Path, paint: Paint, name: str) -> None:
     """Whatever was moved, with its size and its time."""
     recorded, _ = opened(own(divided)).account()
