@@ -138,7 +138,7 @@ def test_summary_md_is_a_table_with_its_caption(sweep: Path) -> None:
     assert "| in theory | Adam \\| of course. | by eye | it is |  | **confirmed** |\n\n4 settings" in text
     assert "budget=quick" in text
     rows = [line for line in text.partition("4 settings")[2].splitlines() if line.startswith("|")]
-    apart = "difference to the best"
+    apart = "difference to the best complete setting"
     columns = (
         f"| optimizer | learning rate | best validation accuracy | at epoch | {apart} | test accuracy | test loss |"
     )
