@@ -79,8 +79,6 @@ class Run:
         cls, folder: RunFolder, config: dict[str, Any], names: dict[str, str | None], overrides: list[str], setting: str
     ) -> "Run":
         """Start a new run in a new folder; `names`: {experiment, study}; `setting`: its config_hash."""
-        write_yaml(folder.config, config)
-        write_yaml(folder.overrides, overrides)
         Manifest(folder.manifest, {}).update(
             status="running",
             **names,
@@ -96,6 +94,8 @@ class Run:
             pid=os.getpid(),
             error=None,
         )
+        write_yaml(folder.overrides, overrides)
+        write_yaml(folder.config, config)  # last: a run that has it can be resumed
         return cls(folder, config)
 
     def begin_again(self, task: lightning.LightningModule) -> None:
