@@ -95,6 +95,33 @@ def test_a_quick_budget_decides_nothing(sweep: Callable[..., Path]) -> None:
     assert verdicts(sweep(budget="quick", quick={"seed": [0]})) == ["not run", "not run"]
 
 
+def test_a_quick_sweep_beside_a_full_one_is_left_out(sweep: Callable[..., Path]) -> None:
+    def shorter(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"objective": {"metric": "val/accuracy", "mode": "max", "best": 0.1}}
+
+    full, quick = sweep("full"), sweep("quick", budget="quick", change=shorter)
+    assert verdicts(full, quick) == verdicts(quick, full) == ["confirmed", "confirmed"]
+
+
+def test_the_base_is_the_run_that_sets_none_of_the_keys_not_the_first_of_a_search(
+    made_up_sweep: Sweep, tmp_path: Path
+) -> None:
+    """Nor is it lost where `where=` leaves out the first job."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"overrides": [f"seed={seed}"] + ["optimizer=adam"] * (values["optimizer"] == "adam")}
+
+    settings = {"settings": [{}, {"optimizer": "adam"}], "grid": {"seed": [0, 1, 2]}}
+    about = {"study": "a", "presentation": {**node({**ADAM, "than": "base"}), **settings}, "change": change}
+    grid = {"optimizer": ["adam", "sgd"], "optimizer.lr": ["0.1"]}
+    folder = made_up_sweep(tmp_path / "s", grid, curve, **about)
+    assert verdicts(folder) == ["confirmed"]
+    decided, _ = judge(aggregate([folder], lambda records: [one for one in records if one.get("seed")]))
+    assert [one.verdict for one in decided] == ["leans to confirmed"]
+    typed = made_up_sweep(tmp_path / "t", {**grid, "optimizer": ["adam"]}, curve, **about)
+    assert verdicts(typed) == ["not run"], "adam was typed for all settings: none is the base"
+
+
 def test_a_sweep_without_a_study_has_no_claims(sweep: Callable[..., Path]) -> None:
     assert verdicts(sweep(study=None, presentation={})) == []
 

@@ -248,6 +248,11 @@ def test_a_person_decides_about_pictures() -> None:
 
 def test_base_is_the_setting_that_the_others_change(made_up_sweep: Sweep, tmp_path: Path) -> None:
     presentation = {"settings": [{}, {"optimizer": "adam"}]}
-    folder = made_up_sweep(tmp_path / "s", GRID, curve, seeds=(0,), presentation=presentation)
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        """The base does not set what the settings set."""
+        return {"overrides": [f"{key}={value}" for key, value in values.items() if value != "sgd"]}
+
+    folder = made_up_sweep(tmp_path / "s", GRID, curve, seeds=(0,), change=change, presentation=presentation)
     found = outcome(aggregate([folder]), of="base", above=0)
     assert found.quantity.values == pytest.approx((0.60,)), "the first job's: sgd, 0.1"

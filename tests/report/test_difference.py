@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,7 +205,11 @@ def test_a_baseline_without_a_pair_is_refused(made_up_sweep: Sweep, tmp_path: Pa
 
 def test_the_base_of_a_study_may_be_the_baseline(made_up_sweep: Sweep, tmp_path: Path) -> None:
     study = {"settings": [{}, {"optimizer": "adam"}]}
-    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, presentation=study)
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"overrides": [f"seed={seed}"] + ["optimizer=adam"] * (values["optimizer"] == "adam")}
+
+    one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change, presentation=study)
     found = by_name(compare(aggregate([one]), "base"), one)
     assert found["sgd"] is None
     assert found["adam"]

@@ -224,7 +224,11 @@ def test_settings_are_called_by_what_they_change_of_their_studys_base(
 ) -> None:
     grid = {"initializer": ["glorot", "he"], "network.dropout": ["0.2", "0.0"]}
     study = {"settings": [{}, {"network.dropout": 0.0}]}
-    folder = made_up_sweep(tmp_path / "s", grid, lambda values, seed: [0.5], presentation=study)
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"overrides": [f"{key}={value}" for key, value in values.items() if value != "0.2"]}
+
+    folder = made_up_sweep(tmp_path / "s", grid, lambda values, seed: [0.5], change=change, presentation=study)
     found = groups(aggregate([folder]))
     assert sorted((one.label, list(one.changed or ())) for one in found) == [
         ("base", []),

@@ -26,6 +26,8 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
     studies: dict[str, Node] = {}
     runs: dict[str, list[Record]] = {}
     wrong = []
+    of_quick = (sweep.content for sweep in results.sweeps if sweep.content.get("budget") == "quick")
+    quick = {id(job) for content in of_quick for job in content.get("jobs") or []}  # a record's job is one of them
     for content in (sweep.content for sweep in results.sweeps if sweep.content.get("study")):
         name, node = str(content["study"]), content.get("presentation") or {}
         try:
@@ -34,8 +36,8 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
             wrong.append(f"study={name}: {error}")
             continue
         studies[name] = node
-        of_study = (record for record in results.records if record.get("study") == name)
-        runs[name] = [] if content.get("budget") == "quick" else list(of_study)
+        of_study = [record for record in results.records if record.get("study") == name]
+        runs[name] = [record for record in of_study if id(record.job) not in quick]
     return [one for decided in decide_all(studies, runs).values() for one in decided], wrong
 
 

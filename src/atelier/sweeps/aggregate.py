@@ -59,9 +59,10 @@ class Results:
     @property
     def base(self) -> Setting | None:
         """The base setting of a study's `settings`, from which the others differ; None if there is none."""
-        if len(self.sweeps) != 1 or not begins_with_base(self.sweeps[0].content.get("presentation") or {}):
-            return None
-        return next((s for s in self.settings if any(record.job.get("number") == 0 for record in s.records)), None)
+        study = self.sweeps[0].content.get("presentation") or {} if len(self.sweeps) == 1 else {}
+        varied = {bare(key) for one in study.get("settings") or [] for key in one} & {*self.keys}
+        runs = [(r.job.get("number", 0), s) for s in self.settings for r in s.records if not varied & {*r.overrides}]
+        return min(runs, key=lambda run: run[0])[1] if runs and begins_with_base(study) else None
 
     @property
     def tests(self) -> list[str]:
