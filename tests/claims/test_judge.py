@@ -36,8 +36,8 @@ def sweep(made_up_sweep: Sweep, tmp_path: Path) -> Callable[..., Path]:
 
 
 def verdicts(*sweeps: Path) -> list[str]:
-    decided, wrong = judge(aggregate(sweeps))
-    assert not wrong
+    decided, messages = judge(aggregate(sweeps))
+    assert not messages
     return [one.verdict for one in decided]
 
 
@@ -101,6 +101,20 @@ def test_a_quick_sweep_beside_a_full_one_is_left_out(sweep: Callable[..., Path])
 
     full, quick = sweep("full"), sweep("quick", budget="quick", change=shorter)
     assert verdicts(full, quick) == verdicts(quick, full) == ["confirmed", "confirmed"]
+
+
+def test_a_message_names_what_was_typed_beside_the_grid(
+    sweep: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def typed(values: dict[str, str], seed: int) -> dict[str, Any]:
+        grid = [f"{key}={value}" for key, value in values.items()]
+        return {"overrides": ["study=a", "trainer.max_epochs=1", "trainer.accelerator=cpu", *grid, f"seed={seed}"]}
+
+    folder = sweep(change=typed)
+    write_report([folder])
+    message = "study=a: its verdicts are of runs with trainer.max_epochs=1, which were typed."
+    assert f"\n{message}\n" in capsys.readouterr().out
+    assert f"\n- {message}\n" in (folder / "summary.md").read_text()
 
 
 def test_the_base_is_the_run_that_sets_none_of_the_keys_not_the_first_of_a_search(

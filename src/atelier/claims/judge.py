@@ -9,8 +9,9 @@ from atelier.claims.claim import read_claims
 from atelier.claims.verdict import Decided, decide
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
+from atelier.runs.overrides import key_of
 from atelier.runs.statistic import Statistic
-from atelier.sweeps.aggregate import Results, Setting, group
+from atelier.sweeps.aggregate import Results, Setting, group, typed
 from atelier.sweeps.grid import expand, value_meant
 from atelier.sweeps.records import Record
 from atelier.sweeps.sweep import Sweep
@@ -21,11 +22,12 @@ Node = Mapping[str, Any]  # the `study` node of a file in conf/study/
 def judge(results: Results) -> tuple[list[Decided], list[str]]:
     """The claims of the studies of a report, decided by its runs, but by none of a quick budget.
 
-    And a message for each study whose claims have a wrong form, such as one whose file is being written.
+    And messages: for a study whose claims have a wrong form, such as one whose file is being written, and for one whose
+    runs have values that a user typed beside those of its grid.
     """
     studies: dict[str, Node] = {}
     runs: dict[str, list[Record]] = {}
-    wrong = []
+    messages = []
     of_quick = (sweep.content for sweep in results.sweeps if sweep.content.get("budget") == "quick")
     quick = {id(job) for content in of_quick for job in content.get("jobs") or []}  # a record's job is one of them
     for content in (sweep.content for sweep in results.sweeps if sweep.content.get("study")):
@@ -33,12 +35,22 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
         try:
             read_claims(node)
         except InputError as error:
-            wrong.append(f"study={name}: {error}")
+            messages.append(f"study={name}: {error}")
             continue
         studies[name] = node
         of_study = [record for record in results.records if record.get("study") == name]
         runs[name] = [record for record in of_study if id(record.job) not in quick]
-    return [one for decided in decide_all(studies, runs).values() for one in decided], wrong
+    for name, node in studies.items():
+        if node.get("claims") and (values := typed_beside(node, runs[name])):
+            messages.append(f"study={name}: its verdicts are of runs with {' '.join(values)}, which were typed.")
+    return [one for decided in decide_all(studies, runs).values() for one in decided], messages
+
+
+def typed_beside(node: Node, records: Iterable[Record]) -> list[str]:
+    """The overrides of runs, key=value, that change their setting and are not of the study's grid."""
+    own = {"study", *(key_of(override) for job in expand([], node)[0].jobs for override in job)}
+    found = (f"{key}={value}" for record in records for key, value in typed(record).items() if key not in own)
+    return list(dict.fromkeys(found))
 
 
 def decide_all(studies: Mapping[str, Node], runs: Mapping[str, Sequence[Record]]) -> dict[str, list[Decided]]:

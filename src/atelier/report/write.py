@@ -87,7 +87,7 @@ def write(
 ) -> None:
     table = settings_table(results, comparison)
     table = replace(table, caption=only + table.caption)
-    decided, wrong = judge(results)
+    decided, messages = judge(results)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
     write_atomically(output / "summary.tex", f"% {' '.join(only.split())}\n" * bool(only) + tex)
@@ -95,7 +95,7 @@ def write(
     figures = output / "figures"
     all_drawn = [draw_pictures(results, wanted(results), figures / part, look) for part, look in drawn_for.items()]
     pictures = all_drawn[0][0]
-    problems = list(dict.fromkeys([*wrong, *(problem for _, found in all_drawn for problem in found)]))
+    problems = list(dict.fromkeys([*messages, *(problem for _, found in all_drawn for problem in found)]))
     write_atomically(output / "summary.md", summary_md(results, decided, table, pictures, problems))
     write_atomically(output / "report.html", page(results, decided, table, pictures, problems, output))
     for problem in problems:
