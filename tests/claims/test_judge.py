@@ -80,6 +80,8 @@ def test_a_claim_about_another_study_needs_its_sweep_beside(
     assert verdicts(own) == ["not run", "not run"]
     write_report([own])
     assert "\nClaim, not run without a sweep of study=b beside it: claim 0" in capsys.readouterr().out
+    own_claims, _ = judge(aggregate([own, sweep("third", study="c")]))
+    assert [one.claim.where for one in own_claims] == ["a, figure 0", "a, figure 1", "c, figure 0", "c, figure 1"]
     assert verdicts(own, other) == verdicts(other, own) == ["confirmed", "contradicted"]
 
 

@@ -22,6 +22,7 @@ Node = Mapping[str, Any]  # the `study` node of a file in conf/study/
 def judge(results: Results) -> tuple[list[Decided], list[str]]:
     """The claims of the studies of a report, decided by its runs, but by none of a quick budget.
 
+    Where a claim stands begins with its study, if there are several.
     And messages: for a study whose claims have a wrong form, such as one whose file is being written, and for one whose
     runs have values that a user typed beside those of its grid.
     """
@@ -43,7 +44,10 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
     for name, node in studies.items():
         if node.get("claims") and (values := typed_beside(node, runs[name])):
             messages.append(f"study={name}: its verdicts are of runs with {' '.join(values)}, which were typed.")
-    return [one for decided in decide_all(studies, runs).values() for one in decided], messages
+    decided = [(name, one) for name, several in decide_all(studies, runs).items() for one in several]
+    if len(studies) > 1:
+        decided = [(n, replace(one, claim=replace(one.claim, where=f"{n}, {one.claim.where}"))) for n, one in decided]
+    return [one for _, one in decided], messages
 
 
 def typed_beside(node: Node, records: Iterable[Record]) -> list[str]:
