@@ -129,7 +129,8 @@ class Local(Executor):
         if places[0]:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(places)
         what = (self.script, self.sweep.arguments(job), self.sweep.folder(job).log, environment, self.threads(job))
-        self.running.append(Running(job, start_process(self.context, run_job, what), places, time.monotonic()))
+        began = time.monotonic()
+        self.running.append(Running(job, start_process(self.context, run_job, what), places, began))
         self.watcher.started(job, self.attempts[job.number])
         return True
 
