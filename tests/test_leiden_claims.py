@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from atelier.results.studies import read_study
+from atelier.results.studies import composed_settings, read_study
 from atelier.runs.folder import LOADER
 from atelier.sweeps.grid import has
 
@@ -44,6 +44,8 @@ def test_under_our_recipe_the_claims_are_ours_and_not_the_reports(name: str, our
 def test_a_figure_names_only_settings_that_its_study_has(conf: Path, name: str) -> None:
     ofs = [figure.get("of", []) for figure in STUDIES[name]["figures"]]
     wanted = [values for of in ofs for values in ([of] if isinstance(of, dict) else of)]
-    settings = read_study(conf, name).composed(conf, dict.fromkeys(key for values in wanted for key in values))
+    settings = composed_settings(
+        read_study(conf, name), conf, dict.fromkeys(key for values in wanted for key in values)
+    )
     for values in wanted:
         assert any(has(setting, values) for setting in settings), values

@@ -52,8 +52,8 @@ def test_what_is_read_back_is_what_the_logs_say(exported: Callable[..., list[str
 
     exported(0, 1, 2)
     study = read_study(tmp_path / "conf", "asci_made")
-    logs = results_of(study.name, study.node, runs_of(study, tmp_path / "logs", tmp_path / "nowhere").kept)
-    kept = results_of(study.name, study.node, read_record(tmp_path / "docs" / "results" / "asci_made"))
+    logs = results_of(study, runs_of(study, tmp_path / "logs", tmp_path / "nowhere").kept)
+    kept = results_of(study, read_record(tmp_path / "docs" / "results" / "asci_made"))
     assert len(kept.records) == len(logs.records) == 12
     assert [(one.values, one.config_hash) for one in kept.settings] == [
         (o.values, o.config_hash) for o in logs.settings

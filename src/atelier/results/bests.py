@@ -96,7 +96,7 @@ def runs_from(where: str, node: Mapping[str, Any] | None, conf: Path, docs: Path
         return None
     check_complete(where, Source, node)
     source = Source(**node)
-    matching = [setting for setting in load(conf, source.study).grid.settings if has(setting, source.of)]
+    matching = [setting for setting in load(conf, source.study).settings if has(setting, source.of)]
     if len(matching) != 1:
         raise InputError(
             f"{where}.of={dict(source.of)}: {len(matching)} settings of study={source.study} have it; give 1"

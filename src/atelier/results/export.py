@@ -14,6 +14,7 @@ from PIL import Image
 
 from atelier.claims.claim import Side
 from atelier.claims.judge import results_of
+from atelier.claims.study import Study
 from atelier.report.pictures import Picture, draw_pictures
 from atelier.results.bests import with_bests
 from atelier.results.page import page
@@ -31,7 +32,7 @@ from atelier.results.record import (
     runs_csv,
 )
 from atelier.results.runs import Runs, runs_of
-from atelier.results.studies import Study, measured_on, read_study, study_names
+from atelier.results.studies import measured_on, read_study, study_names
 from atelier.results.thin import wanted_of
 from atelier.runs.manifest import write_atomically
 from atelier.sweeps.grid import value_meant
@@ -91,7 +92,7 @@ def numbered(done: Sequence[Record], study: Study, named: Sequence[Side]) -> lis
     """
     swept, objective = study.grid.swept, next(filter(None, (one.get("objective", "metric") for one in done)), None)
     wanted = wanted_of(study.node, named, objective, len(done))
-    settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.grid.settings]
+    settings = [{key: value_meant(value) for key, value in one.items() if value} for one in study.settings]
 
     def place(record: Record) -> tuple[Any, ...]:
         """The sort key of a run: the index of its setting in the grid, then its repeat."""
@@ -114,8 +115,8 @@ def is_base(record: Record, swept: Sequence[str]) -> bool:
 def draw(study: Study, done: Sequence[Record], folder: Path) -> list[str]:
     """Draw the study's figures into `folder`/figures; return messages for figures that could not be drawn."""
     wanted: list[Mapping[str, Any]] = list(study.node.get("figures") or [])
-    kept = results_of(study.name, study.node, read_record(folder))
-    there = results_of(study.name, study.node, [record for record in done if record.folder is not None])
+    kept = results_of(study, read_record(folder))
+    there = results_of(study, [record for record in done if record.folder is not None])
     problems, rows, files = [], [["file", "caption"]], folder / "figures"
     before = dict(read_figures(folder))
     files.mkdir(exist_ok=True)

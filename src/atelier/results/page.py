@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier.claims.judge import decide_all, results_of
+from atelier.claims.study import Study
 from atelier.claims.verdict import VERDICTS, Decided
 from atelier.claims.words import claims_table
 from atelier.figures.words import as_markdown, markdown_row
@@ -14,7 +15,7 @@ from atelier.report.summary import table_lines
 from atelier.report.table import settings_table
 from atelier.results.record import read_figures, read_record
 from atelier.results.runs import hours
-from atelier.results.studies import Study, read_study, study_names
+from atelier.results.studies import read_study, study_names
 from atelier.results.told import hours_told
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import Results
@@ -37,9 +38,8 @@ def page(conf: Path, docs: Path) -> str:
     """The text of results.md in the folder `docs`."""
     studies = {name: read_study(conf, name) for name in study_names(conf)}
     runs = {name: read_record(docs / "results" / name) for name in studies}
-    nodes = {name: study.node for name, study in studies.items()}
-    decided = decide_all(nodes, runs)
-    results = {name: results_of(name, nodes[name], runs[name]) for name in studies if runs[name]}
+    decided = decide_all(studies, runs)
+    results = {name: results_of(study, runs[name]) for name, study in studies.items() if runs[name]}
     lines = ["# Results", "", INTRODUCTION, *counts(decided)]
     for report in [*REPORTS.values(), OURS]:
         lines += ["", f"## {report}"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from atelier.claims.judge import setting_of
+from atelier.claims.study import Study
 from atelier.results.record import finished, read_record
-from atelier.results.studies import Study
 from atelier.sweeps.records import Record
 from atelier.sweeps.sweep import Sweep
 

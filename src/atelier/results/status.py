@@ -47,7 +47,7 @@ def lines(parts: Sequence[Part], conf: Path, logs: Path, docs: Path) -> list[Lin
     names = list(dict.fromkeys(part.study for part in parts))
     studies = {name: read_study(conf, name) for name in names}
     runs = {name: runs_of(studies[name], logs, docs).kept for name in names}
-    found = decide_all({name: study.node for name, study in studies.items()}, runs)
+    found = decide_all(studies, runs)
     return [line(name, [part for part in parts if part.study == name], runs[name], found[name]) for name in names]
 
 

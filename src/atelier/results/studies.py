@@ -1,53 +1,20 @@
 """Reads the studies of conf/study/ with their grids and claims."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 
 from atelier.arguments import typed
-from atelier.claims.claim import Claim, Side
+from atelier.claims.claim import Side
 from atelier.claims.selection import base_of, check_claims, check_side, sides
+from atelier.claims.study import Study
 from atelier.compose.preflight import composed_value
 from atelier.errors import InputError, not_among
 from atelier.runs.setting import leaves
-from atelier.sweeps.grid import Grid, expand
+from atelier.sweeps.grid import expand
 from atelier.sweeps.study import written
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study.
-
-    Args:
-        name: name of its file in conf/study/.
-        node: the file's `study:` node, with the `claims`.
-        grid: all jobs of the study.
-        own: what else the file sets, as overrides, such as trainer.max_epochs=200.
-    """
-
-    name: str
-    node: Mapping[str, Any]
-    claims: list[Claim]
-    grid: Grid
-    own: frozenset[str]
-
-    def composed(self, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
-        """The settings, with composed values for those of `keys` that they do not set; needs registered resolvers."""
-        known: list[dict[str, str]] = []
-        jobs = {tuple(values.items()): job for job, values in zip(self.grid.jobs, self.grid.values, strict=True)}
-        with initialize_config_dir(str(conf), version_base="1.3"):
-            for values, job in jobs.items():
-                setting = dict(values)
-                if missing := [key for key in keys if not setting.get(key, "?")]:
-                    config = compose("train", [f"study={self.name}", *job], return_hydra_config=True)
-                    choices = config.hydra.runtime.choices
-                    setting |= {key: composed_value(config, choices, key) for key in missing}
-                known.append(setting)
-        return known
 
 
 def study_names(conf: Path) -> list[str]:
@@ -67,7 +34,7 @@ def read_study(conf: Path, name: str) -> Study:
                     raise InputError(f"{where}_study={side.study}: {not_among(side.study, names)}")
             other = load(conf, side.study)
             with in_file(conf, name):
-                check_side(side.of, other.grid.settings, base_of(other.node, other.grid.settings), where)
+                check_side(side.of, other.settings, base_of(other.node, other.settings), where)
     return study
 
 
@@ -93,3 +60,18 @@ def in_file(conf: Path, name: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{conf / 'study' / name}.yaml: {error}") from error
+
+
+def composed_settings(study: Study, conf: Path, keys: Iterable[str]) -> list[dict[str, str]]:
+    """The settings, with composed values for those of `keys` that they do not set; needs registered resolvers."""
+    known: list[dict[str, str]] = []
+    jobs = {tuple(values.items()): job for job, values in zip(study.grid.jobs, study.grid.values, strict=True)}
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        for values, job in jobs.items():
+            setting = dict(values)
+            if missing := [key for key in keys if not setting.get(key, "?")]:
+                config = compose("train", [f"study={study.name}", *job], return_hydra_config=True)
+                choices = config.hydra.runtime.choices
+                setting |= {key: composed_value(config, choices, key) for key in missing}
+            known.append(setting)
+    return known

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from atelier.claims.claim import BASE, Side
 from atelier.claims.selection import Known, base_of, selects, sides
+from atelier.claims.study import Study
 from atelier.claims.words import condition, parts
 from atelier.errors import InputError
 from atelier.figures.words import describe_values
-from atelier.results.studies import Study, load, read_study, study_names
+from atelier.results.studies import composed_settings, load, read_study, study_names
 
 
 def print_claims(conf: Path) -> bool:
@@ -46,7 +47,7 @@ def told(study: Study, conf: Path) -> Iterator[str]:
 def composed(study: Study, claiming: Study, conf: Path) -> tuple[list[dict[str, str]], Known | None]:
     """The settings of a study with composed values of the keys that the claims of `claiming` name; and its base."""
     named = [side.of for _, side in sides(claiming.claims) if not isinstance(side.of, str)]
-    settings = study.composed(conf, dict.fromkeys(key for of in named for key in of))
+    settings = composed_settings(study, conf, dict.fromkeys(key for of in named for key in of))
     return settings, base_of(study.node, settings)
 
 

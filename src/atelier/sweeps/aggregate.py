@@ -59,10 +59,12 @@ class Results:
     @property
     def base(self) -> Setting | None:
         """The base setting of a study's `settings`, from which the others differ; None if there is none."""
-        study = self.sweeps[0].content.get("presentation") or {} if len(self.sweeps) == 1 else {}
-        varied = {bare(key) for one in study.get("settings") or [] for key in one} & {*self.keys}
+        study = (len(self.sweeps) == 1 and self.sweeps[0].content.get("presentation")) or {}
+        if not begins_with_base(study):
+            return None
+        varied = {bare(key) for one in study["settings"] for key in one} & {*self.keys}
         runs = [(r.job.get("number", 0), s) for s in self.settings for r in s.records if not varied & {*r.overrides}]
-        return min(runs, key=lambda run: run[0])[1] if runs and begins_with_base(study) else None
+        return min(runs, key=lambda run: run[0], default=(0, None))[1]
 
     @property
     def tests(self) -> list[str]:

@@ -42,11 +42,6 @@ class Grid:
         # {swept key: value as text} of each job, "" if the job does not set the key.
         self.values = [{key: job.get(key, "") for key in self.swept} for job in set_by_jobs]
 
-    @property
-    def settings(self) -> list[dict[str, str]]:
-        """The different ones among `values`, in the order of the grid."""
-        return list(map(dict, dict.fromkeys(tuple(values.items()) for values in self.values)))
-
 
 def expand(
     arguments: Sequence[str], study: Mapping[str, Any] | None = None, budget: Budget = "full"
