@@ -10,10 +10,13 @@ import json
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval
 
 from atelier.errors import InputError, not_among
 
+Seed = Annotated[int, Interval(ge=0, lt=2**64)]  # what torch's generators take
 MISSING = "???"  # OmegaConf's mark of a missing value, which is reported elsewhere
 WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "null"}
 BOUNDS = {

@@ -22,6 +22,12 @@ Run = Callable[..., Any]
             "trainer.devices=0,1: Trainer takes a whole number of 1 or more or -1 or one of: auto, -1 or a list, "
             "each item a whole number of 0 or more",
         ),
+        (["seed=18446744073709551616"], f"seed={2**64}: give a whole number from 0 to below {2**64}"),
+        (["data.split_seed=-1"], f"data.split_seed=-1: Digits takes a whole number from 0 to below {2**64}"),
+        (
+            ["experiment=disk_mlp", f"data.draw={10**20}"],
+            f"data.draw={10**20}: Disk takes a whole number from 0 to below {2**64}",
+        ),
         (["save_every=-1"], "save_every=-1: give a number of 0 or more"),
         (
             ["optimizer=sgd", "+optimizer.nesterov=true"],

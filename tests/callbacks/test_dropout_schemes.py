@@ -64,9 +64,10 @@ class Mirrored(nn.Module):
         return (self.network(inputs) + self.network(inputs.flip(-1))) / 2
 
 
-def test_the_schemes_read_an_image_as_the_test_does() -> None:
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_the_schemes_read_an_image_as_the_test_does(seed: int) -> None:
     task, (inputs, classes) = Mirrored().eval(), samples(200)
-    callback, trainer = DropoutSchemes([1, 3], seed=0), SimpleNamespace(world_size=1, global_rank=0)
+    callback, trainer = DropoutSchemes([1, 3], seed=seed), SimpleNamespace(world_size=1, global_rank=0)
     with torch.no_grad():
         outputs = {"logits": task(inputs), "classes": classes}
         callback.on_test_batch_end(trainer, task, outputs, (inputs, classes), 0)  # type: ignore[arg-type]

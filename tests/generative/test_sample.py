@@ -119,7 +119,7 @@ def test_a_training_image_is_found_as_its_own_neighbour() -> None:
     [
         (["what=gird"], "what=gird: give one of: grid, interpolation, neighbours, plane, reconstructions, walk"),
         (["n=0"], "n=0: give a whole number of 1 or more or null"),
-        (["seed=-1"], "seed=-1: give a whole number of 0 or more"),
+        (["seed=-1"], "seed=-1: give a whole number from 0 to below 18446744073709551616"),
     ],
 )
 def test_wrong_options_are_told(run_verb: Run, tmp_path: Path, options: list[str], message: str) -> None:

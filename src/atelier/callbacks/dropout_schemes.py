@@ -13,6 +13,7 @@ import torch
 from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
+from atelier.arguments import Seed
 from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
@@ -42,7 +43,7 @@ class DropoutSchemes(Watcher):
         InputError: if the network has no dropout of torch's, or the task is no classifier.
     """
 
-    def __init__(self, masks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)], seed: int) -> None:
+    def __init__(self, masks: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)], seed: Seed) -> None:
         self.masks, self.seed = sorted(set(masks)), seed
         self.wrong: Tensor | None = None  # (len(masks), schemes): errors so far
         self.samples = 0
@@ -66,7 +67,7 @@ class DropoutSchemes(Watcher):
         dataloader_idx: int = 0,
     ) -> None:
         logits, classes = need_logits(outputs, "dropout_schemes")
-        seed = (self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank
+        seed = ((self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank) % 2**64
         with seeded(seed, classes.device):
             wrong = errors(task, batch[0], classes, self.masks)  # reads images as the test does, such as mirrored
         wrong[:, 0] = (predicted(logits) != classes).sum()

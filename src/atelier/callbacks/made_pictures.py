@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import lightning.pytorch as lightning
-from annotated_types import Ge
 
+from atelier.arguments import Seed
 from atelier.callbacks.frames import looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.made import Kind, Sampler, draw
@@ -20,7 +20,7 @@ class MadePictures(Watcher):
         seed: seed of the latents.
     """
 
-    def __init__(self, kinds: Sequence[Kind], seed: Annotated[int, Ge(0)]) -> None:
+    def __init__(self, kinds: Sequence[Kind], seed: Seed) -> None:
         self.kinds, self.seed = kinds, seed
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -12,7 +12,7 @@ from annotated_types import Ge
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from atelier.arguments import MISSING, UnknownArgument, check_arguments, signature_of
+from atelier.arguments import MISSING, Seed, UnknownArgument, check_arguments, signature_of
 from atelier.callbacks.patience import Patience
 from atelier.callbacks.progress import TrainingProgress
 from atelier.callbacks.pruning import Pruning
@@ -42,7 +42,7 @@ ALL = ("auto", -1, "-1")  # values of trainer.devices that mean: every device
 class Options:
     """The options of train.py that build no object; conf/train.yaml describes them."""
 
-    seed: Annotated[int, Ge(0)]
+    seed: Seed
     train: bool
     test: bool
     checkpoint: str | None

@@ -7,6 +7,7 @@ from annotated_types import Ge, Interval, MultipleOf
 from rich.progress import Progress
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.data.clock_photos import photograph_clocks
 from atelier.data.clock_styles import HELD_OUT, TRAINING
 from atelier.data.clocks import TIMES, ClockData, times_of
@@ -42,7 +43,7 @@ class AnyClocks(ClockData):
         styles: Literal["training", "held_out"],
         unmarked: Annotated[float, Interval(ge=0, le=1)],
         test_unmarked: Annotated[float, Interval(ge=0, le=1)],
-        render_seed: int,
+        render_seed: Seed,
         **options: Any,
     ) -> None:
         super().__init__(**options)

@@ -11,6 +11,7 @@ from annotated_types import Ge, MultipleOf
 from rich.progress import Progress
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.data.arrays import load_array
 from atelier.data.cache import checksum_of_places
 from atelier.data.clock_renderer import render
@@ -64,7 +65,7 @@ class Clocks(ClockData):
         self,
         image_size: Annotated[int, Ge(32)],
         num_images: Annotated[int, Ge(3 * TIMES), MultipleOf(TIMES)],
-        render_seed: int,
+        render_seed: Seed,
         **options: Any,
     ) -> None:
         super().__init__(**options)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.data.cache import read_cache
 from atelier.data.digits import Digits
 from atelier.data.images import ImageData
@@ -37,7 +38,7 @@ class DigitPairs(ImageData):
 
     def __init__(
         self,
-        draw: Annotated[int, Ge(0)],
+        draw: Seed,
         train_pairs: Annotated[int, Ge(1)],
         validation_pairs: Annotated[int, Ge(0)],
         test_pairs: Annotated[int, Ge(1)],

@@ -7,6 +7,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
@@ -33,7 +34,7 @@ class Disk(TensorData):
         self,
         train_points: Annotated[int, Ge(1)],
         test_points: Annotated[int, Ge(1)],
-        draw: Annotated[int, Ge(0)],
+        draw: Seed,
         mean: float,
         std: Annotated[float, Gt(0)],
         shape: tuple[Literal[2]],

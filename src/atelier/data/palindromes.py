@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
@@ -62,11 +63,11 @@ class Palindromes(TensorData):
         epoch_size: Annotated[int, Ge(1)],
         eval_size: Annotated[int, Ge(1)],
         held_out: bool,
-        set_seed: int,
+        set_seed: Seed,
         batch_size: Annotated[int, Ge(1)],
         eval_batch_size: Annotated[int, Ge(1)],
         shuffle: bool,
-        seed: int,
+        seed: Seed,
         resident: bool | Literal["auto"],
         plain: bool = False,
     ) -> None:

@@ -12,6 +12,7 @@ from annotated_types import Ge, Interval
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from atelier.arguments import Seed
 from atelier.data.account import ACCEPT, account, checksum_of, crc32_of
 from atelier.data.class_folders import readable
 from atelier.data.fitting import check_tensors
@@ -64,9 +65,9 @@ class TensorData(lightning.LightningDataModule):
         folds: Annotated[int, Ge(2)] | None,
         fold: Annotated[int, Ge(0)],
         train_size: Annotated[int, Ge(1)] | None,
-        split_seed: int,
+        split_seed: Seed,
         shuffle: bool,
-        seed: int,
+        seed: Seed,
         resident: bool | Literal["auto"],
         balanced: bool = False,
         plain: bool = False,

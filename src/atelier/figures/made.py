@@ -11,6 +11,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from atelier.arguments import Seed
 from atelier.errors import InputError
 from atelier.figures.gallery import animate, draw_panels, frame, interleave
 
@@ -35,7 +36,7 @@ class Sampler:
     task: Any
     data: Any
     n: Annotated[int, Ge(1)] | None
-    seed: Annotated[int, Ge(0)]
+    seed: Seed
     path: Path
 
     def latents(self, count: int) -> Tensor:
