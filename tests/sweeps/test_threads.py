@@ -53,6 +53,20 @@ def test_a_sweep_that_goes_on_gives_its_jobs_the_threads_that_it_began_with(
     assert threads_of(resumed) == [begun, begun]
 
 
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [("4,2", "4"), (" 3 ", "3"), ("3, 2", "3"), ("", "8"), ("0", "8"), ("-1", "8"), ("many", "8"), ("2.5", "8")],
+)
+def test_threads_are_asked_for_as_openmp_reads_them(
+    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch, asked: str, given: str
+) -> None:
+    """A list has a number for each level of nesting; what is no number is overlooked."""
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    sweep = make_sweep("do=well")
+    run_local(sweep, cores=8)
+    assert threads_of(sweep) == [given]
+
+
 def test_places_are_as_many_as_those_threads_leave(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep("do=well", "do=well", "do=well")
     sweep.manifest.update(threads=2)

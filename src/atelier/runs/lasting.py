@@ -1,16 +1,10 @@
 """Keeps a program running when its output is closed (`| head`, a closed terminal) or cannot show Unicode."""
 
-import io
 import os
 from contextlib import suppress
 from typing import Any
 
-
-class Nowhere(io.TextIOBase):
-    """A stream that drops everything."""
-
-    def write(self, text: str) -> int:
-        return len(text)
+NOWHERE = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # drops everything
 
 
 class Lasting:
@@ -21,7 +15,7 @@ class Lasting:
     """
 
     def __init__(self, stream: Any) -> None:
-        self.stream = stream or Nowhere()
+        self.stream = stream or NOWHERE
         if hasattr(self.stream, "reconfigure"):  # not a stream in memory
             self.stream.reconfigure(errors="replace")
 
@@ -46,6 +40,6 @@ class Lasting:
 
     def drop(self) -> None:
         """Redirect the stream's file descriptor to /dev/null, so that buffered text is dropped, too."""
-        with suppress(OSError, ValueError), open(os.devnull, "w") as nothing:
-            os.dup2(nothing.fileno(), self.stream.fileno())
-        self.stream = Nowhere()
+        with suppress(OSError, ValueError):
+            os.dup2(NOWHERE.fileno(), self.stream.fileno())
+        self.stream = NOWHERE

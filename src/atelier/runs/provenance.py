@@ -65,6 +65,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def threads_asked() -> int:
+    """The threads that OMP_NUM_THREADS asks for, the first of a list; 0: none, as OpenMP reads what is no number."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
+
+
 def told_if_scarce(threads: int | None, here: int | None = None) -> str:
     """A message if there are more threads than cores, else ""; `here`: number of cores, None: this machine's."""
     here = here or cores()

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 
 from atelier.errors import InputError
-from atelier.runs.provenance import cores, told_if_scarce
+from atelier.runs.provenance import cores, threads_asked, told_if_scarce
 from atelier.sweeps.process import kill_group, run_job, start_process, warm_context
 from atelier.sweeps.run import End, Executor
 from atelier.sweeps.slurm_queue import left_in_queue
@@ -115,7 +115,7 @@ class Local(Executor):
         if self.sweep.threads is None:
             kind = job.facts.get("accelerator", "cpu")
             at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
-            asked = self.limits.threads_per_job or int(os.environ.get("OMP_NUM_THREADS") or 0)
+            asked = self.limits.threads_per_job or threads_asked()
             self.sweep.manifest.update(threads=asked or max(1, self.cores // at_once))
         return self.sweep.threads or 1
 

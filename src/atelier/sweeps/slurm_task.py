@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from atelier.runs.manifest import write_atomically
-from atelier.runs.provenance import told_if_scarce
+from atelier.runs.provenance import threads_asked, told_if_scarce
 from atelier.sweeps.process import redirect
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -34,7 +34,7 @@ def run_task(number: int, script: Path, path: Path, requeues: int) -> None:
     job = next(job for job in sweep.jobs if job.number == number)
     folder = sweep.folder(job)
     os.environ["ATELIER_RUN"] = str(folder.path)  # the run folder, for the other ranks
-    os.environ["OMP_NUM_THREADS"] = str(sweep.decide_threads(int(os.environ.get("OMP_NUM_THREADS") or cores())))
+    os.environ["OMP_NUM_THREADS"] = str(sweep.decide_threads(threads_asked() or cores()))
     if int(os.environ["SLURM_PROCID"]) > 0:
         start = start_file(path)
         wait_for(start)

@@ -143,12 +143,12 @@ def test_a_sweep_keeps_the_threads_that_its_first_jobs_were_given(
     assert inside.note["threads"] == str(asked or 7)
 
 
-@pytest.mark.parametrize("omp", [None, 2])
+@pytest.mark.parametrize("omp", [None, 2, "2,4", "many"])
 def test_where_nothing_is_asked_for_the_first_job_that_begins_decides(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], omp: int | None
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], omp: int | str | None
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS")
-    first = omp or 3
+    first = 2 if str(omp).startswith("2") else 3
     inside.environment(SLURM_CPUS_PER_TASK=3, **({"OMP_NUM_THREADS": omp} if omp else {}))
     inside.run()
     assert (inside.note["threads"], capsys.readouterr().out) == (str(first), "")
