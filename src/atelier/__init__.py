@@ -5,6 +5,7 @@ docs/python.md. They are imported when they are first used.
 """
 
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +23,7 @@ OFFERED = {
 class Runs(ModuleType):
     """The package `atelier.runs`, of what belongs to a run's folder; called, it gives the table of runs."""
 
-    def __call__(self, experiment: str | None = None, where: dict[str, Any] | None = None) -> Any:
+    def __call__(self, experiment: str | None = None, where: Mapping[str, Any] | str | None = None) -> Any:
         """The table of all runs; see `atelier.api.table.runs`."""
         from atelier.api.table import runs
 

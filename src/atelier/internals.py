@@ -78,7 +78,7 @@ class QuickHooks:
     """A base class of tasks, before LightningModule: sets the current hook's name without nn.Module's `__setattr__`.
 
     Lightning sets that name 40 times in a step. Gain: 4 % of the CPU time of a step, for the network and the batches of
-    32 in tests/bench.py.
+    32 in tests/bench.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

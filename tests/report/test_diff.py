@@ -33,10 +33,11 @@ def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsy
         ({"changes": {"101": {"optimizer.lr": [0.1, 0.01]}}}, "changes.101.optimizer.lr – [0.1, 0.01]"),
         ({"resumed": [{"device": "cuda"}]}, "resumed – [{'device': 'cuda'}]"),
         ({"git": {"resumed": [{"commit": "2"}]}}, "git.resumed – [{'commit': '2'}]"),
+        ({"git": {"change": "89abcdef0123"}}, "git.change – 89abcdef0123"),
     ],
-    ids=["setting", "machine", "code"],
+    ids=["setting", "machine", "code", "a change that is not committed"],
 )
-def test_what_a_run_was_resumed_with_is_a_difference(
+def test_what_a_run_was_resumed_with_and_an_uncommitted_change_are_differences(
     logs: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], told: str
 ) -> None:
     folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]

@@ -67,11 +67,20 @@ def test_threads_are_asked_for_as_openmp_reads_them(
     assert threads_of(sweep) == [given]
 
 
-def test_places_are_as_many_as_those_threads_leave(make_sweep: Make, run_local: RunLocal) -> None:
+@pytest.mark.parametrize("by", ["the sweep's start", "OMP_NUM_THREADS", "hydra.launcher.threads_per_job"])
+def test_places_are_as_many_as_those_threads_leave(
+    make_sweep: Make, run_local: RunLocal, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     sweep = make_sweep("do=well", "do=well", "do=well")
-    sweep.manifest.update(threads=2)
-    local = run_local(sweep, cores=4)
-    assert local.total == {"cpu": 2}
+    limits = {}
+    if by == "the sweep's start":
+        sweep.manifest.update(threads=2)
+    elif by == "OMP_NUM_THREADS":
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    else:
+        limits = {"threads_per_job": 2}
+    local = run_local(sweep, cores=4, **limits)
+    assert (local.total, threads_of(sweep)) == ({"cpu": 2}, ["2"] * 3)
 
 
 def test_a_machine_with_fewer_cores_is_told_of_and_other_threads_are_refused(

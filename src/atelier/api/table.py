@@ -18,8 +18,9 @@ ALWAYS = ("folder", "experiment", "status", "seed", "objective", "best", "second
 def runs(experiment: str | None = None, where: Mapping[str, Any] | str | None = None) -> Any:
     """The table of all runs in the folder of runs (`LOG_DIR`), also of those of sweeps, the latest first.
 
-    Columns: `folder`, `experiment`, `status` (running, completed, pruned, failed, interrupted), `seed`; the keys that
-    any of the runs sets; `objective` (a metric) and its `best` value; the test metrics; `seconds` of training.
+    Columns: `folder`, `experiment`, `status` (running, completed, pruned, failed, interrupted; waiting for a job of a
+    sweep that has not begun, whose `folder` is None), `seed`; the keys that any of the runs sets; `objective` (a
+    metric) and its `best` value; the test metrics; `seconds` of training.
 
     Args:
         experiment: only runs of this experiment; of runs without one, the name is "default".

@@ -5,7 +5,7 @@
         where: figure 1                 # of the report
         checks:                         # the claim is confirmed if all hold
           - metric: val/accuracy        # a logged metric with its split, or one of FACTS
-            at: last                    # best (at the run's best epoch; the default) | last | {first: 5} | {epoch: 10}
+            at: last                    # best (the run's; the default) | last | {first: 5} | {epoch: 10} | {step: 500}
             of: {activation: relu}      # the settings with these values, or `base`; by default all settings
             than: {activation: tanh}    # the check is on the difference, repeat by repeat
             above: 0                    # or below: x, or near: x with within: y

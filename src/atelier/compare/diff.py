@@ -17,7 +17,7 @@ from atelier.runs.terminal import table_console
 
 # Keys of run.json, in the order in which they are shown; settings come before them.
 MADE_WITH = (
-    *("git.commit", "git.dirty", "git.resumed", "versions", "data", "device", "precision", "processes", "threads"),
+    *("git", "versions", "data", "device", "precision", "processes", "threads"),
     *("start", "changes", "resumed"),  # the last two: a resumed run's changed settings by the step, and its machines
 )
 RESULTS = ("status", "pruned", "stopped_early", "objective", "test", "parameters", "epochs", "steps", "seconds")

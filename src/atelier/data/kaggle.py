@@ -18,7 +18,7 @@ def from_kaggle(download: Callable[[Any], str], folder: Path) -> Path:
     try:
         import kagglehub
     except ImportError:
-        raise InputError("data.download=true needs kagglehub: pip install -e '.[kaggle]'") from None
+        raise InputError("data.download=true needs kagglehub: pip install 'atelier[kaggle]'") from None
     try:
         fetched = Path(download(kagglehub))
     except Exception as error:  # kagglehub and its network library raise many kinds

@@ -104,7 +104,7 @@ class Local(Executor):
                 gpus = given.split(",") if given else [str(index) for index in range(job.facts["gpus"])]
                 self.places[kind] = [gpu for _ in range(self.limits.jobs_per_gpu) for gpu in gpus]
             else:
-                threads = self.sweep.threads or self.limits.threads_per_job or 1
+                threads = self.sweep.threads or self.limits.threads_per_job or threads_asked() or 1
                 count = self.limits.jobs or max(1, self.cores // threads)
                 self.places[kind] = [""] * (count if kind == "cpu" else 1)
             self.total[kind] = len(self.places[kind])

@@ -155,8 +155,9 @@ class ClockReader(Task):
                 Σencoding.outputs), which do not say how sure they are.
 
         Returns:
-            `time`, such as '10:09', and `minutes` since 12 o'clock, None if the outputs are not finite; of several
-            turns, `spread` in minutes; and if `recorded` has the network's `sureness`, `sure` and `probability`.
+            `time`, such as '10:09', and `minutes` since 12 o'clock, 'no time' and None if the outputs are not finite;
+            of several turns, `spread` in minutes; and if `recorded` has the network's `sureness`, `sure` and
+            `probability`.
         """
         predictions = prediction if prediction.dim() == 3 else prediction[:, None]
         minutes, differences = self.read(predictions)
