@@ -173,6 +173,20 @@ def test_the_key_that_matters_in_a_search_is_found(searched: Any) -> None:
     assert draw(searched).axes[0].get_xlabel() == "importance for the validation loss (%)"
 
 
+@pytest.mark.parametrize("count", [10, 11])
+@pytest.mark.parametrize("other", [lambda n: f"{n / 100}", lambda n: f"{max(n, 2)}"], ids=["floats", "integers"])
+def test_the_key_that_matters_is_found_among_few_trials(count: int, other: Callable[[int], str]) -> None:
+    """Numbers that hardly recur counted as choices: two that differ in each of ten trials mattered equally."""
+    pytest.importorskip("optuna")
+    groups = [
+        replace(one, values={"optimizer.lr": one.values["optimizer.lr"], "optimizer.momentum": other(3 * n % count)})
+        for n, one in enumerate(trials(count))
+    ]
+    first, second = gather(groups, "val/loss", of_search=True, logarithmic=["optimizer.lr"]).bars
+    assert (first.label, second.label) == ("learning rate", "momentum")
+    assert first.share > 5 * second.share
+
+
 def test_where_much_is_good_the_best_are_the_greatest(searched: Any) -> None:
     found = gather(trials(mode="max"), "val/loss", of_search=True, logarithmic=["optimizer.lr"])
     assert found.bars == searched.bars

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LEAST = 10  # completed trials of a search; of fewer, the best are too few to have something in common
 BEST = 5  # trials, at least; Optuna advises as many
-CHOICES = 10  # a number with at most so many different values is a choice, and not drawn from a range
+CHOICES = 10  # a number with at most so many different values, which recur, is a choice, and not drawn from a range
 ANOVA = "share of the variance of the"
 PED = "importance for the"
 CHANCE = "chance alone, on average"
@@ -230,11 +230,16 @@ def ped_anova(
 
 
 def distribution(panel: search.Panel, trials: Sequence[search.Trial]) -> "BaseDistribution":
-    """The choices, or the range, of which the values of a key in these trials may have been drawn."""
+    """The choices, or the range, of which the values of a key in these trials may have been drawn.
+
+    As a choice, a number that is another one in each trial would be as important as any other such number.
+    """
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    texts = in_order(text for one in trials if (text := one.values.get(panel.key)) is not None)
-    if panel.scale == "choices" or len(texts) <= CHOICES:
+    known = [text for one in trials if (text := one.values.get(panel.key)) is not None]
+    texts = in_order(known)
+    recur = 3 * len(texts) <= 2 * len(known)
+    if panel.scale == "choices" or (recur and len(texts) <= CHOICES):
         return CategoricalDistribution(texts)
     return FloatDistribution(float(texts[0]), float(texts[-1]), log=panel.scale == "log")
 
