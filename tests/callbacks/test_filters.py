@@ -1,15 +1,29 @@
 """Filters as grids: every weight in its place."""
 
+import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as lightning
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.optim import SGD
+from torch.utils.data import DataLoader
 
-from atelier.callbacks.filters import grid
+from atelier.callbacks.filters import Filters, grid
 from atelier.figures.tiles import tiles
+from atelier.tasks.schedule import Schedule
+from atelier.tasks.task import Task
 
 Run = Callable[..., Any]
+
+
+class Small(Task):
+    def training_step(self, images: Tensor, index: int) -> Tensor:
+        return self.network(images).square().mean()
 
 
 def test_tiles_stand_row_by_row_with_a_gap_between() -> None:
@@ -41,6 +55,29 @@ def test_deeper_filters_are_rows_of_their_input_channels() -> None:
     assert values.shape == (16 * 3 + 15, 5 * 3 + 4, 1)
     assert torch.equal(values[8:11, 12:15, 0], weights[2, 3])
     assert words == "rows: 16 of 20 filters, columns: 5 of 5 input channels"
+
+
+@pytest.mark.parametrize("average", [None, 0.5])
+def test_when_training_ends_the_weights_that_the_run_keeps_are_drawn(
+    average: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With an average, the picture had the raw weights, and the checkpoint beside it others."""
+    drawn: list[Tensor] = []
+    monkeypatch.setattr("atelier.callbacks.filters.draw", lambda name, weights, *rest: drawn.append(weights.clone()))
+    network = nn.Sequential(nn.Conv2d(1, 2, 3))
+    task = Small(network, partial(SGD, lr=0.1), Schedule(None), "val/loss", "min", average=average)
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    filters = Filters([0], count=64)
+    trainer = lightning.Trainer(
+        accelerator="cpu", max_epochs=1, default_root_dir=tmp_path, callbacks=[filters], **quiet
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about workers, which are the run's affair
+        trainer.fit(task, DataLoader([torch.rand(1, 5, 5) for _ in range(4)], batch_size=1))
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert torch.equal(drawn[0], kept["state_dict"]["network.0.weight"])
+    assert ("raw_weights" in kept) == (average is not None)
 
 
 def test_the_first_and_the_last_convolution_are_drawn(trained_digits: Any) -> None:

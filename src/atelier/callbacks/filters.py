@@ -20,6 +20,8 @@ SLICES = 16  # maximum number of filters, and of their input channels, of a deep
 class Filters(Watcher):
     """Draws `filters_<layer>.png` when training ends, and again after testing, with the tested checkpoint's weights.
 
+    With `task.average`, both are averages, as all that a run keeps for use.
+
     Filters of 1 or 3 input channels are drawn as images. For a deeper layer, a row is a filter, and a column holds its
     weights for an input channel. Zero is white, or mid-grey in colour images.
 
@@ -45,8 +47,9 @@ class Filters(Watcher):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if trainer.is_global_zero:
-            for name, weights in self.chosen(task).items():
-                draw(name, weights, self.count, Path(trainer.default_root_dir) / "figures" / f"filters_{name}.png")
+            with task.averaged():
+                for name, weights in self.chosen(task).items():
+                    draw(name, weights, self.count, Path(trainer.default_root_dir) / "figures" / f"filters_{name}.png")
 
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.on_train_end(trainer, task)
