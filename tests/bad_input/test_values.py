@@ -25,7 +25,7 @@ Run = Callable[..., Any]
         (["seed=18446744073709551616"], f"seed={2**64}: give a whole number from 0 to below {2**64}"),
         (["data.split_seed=-1"], f"data.split_seed=-1: Digits takes a whole number from 0 to below {2**64}"),
         (
-            ["experiment=disk_mlp", f"data.draw={10**20}"],
+            ["data=disk", f"data.draw={10**20}"],
             f"data.draw={10**20}: Disk takes a whole number from 0 to below {2**64}",
         ),
         (["save_every=-1"], "save_every=-1: give a number of 0 or more"),
