@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,15 +12,15 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.optim import SGD
+from torch.utils.data import TensorDataset
 
 from atelier.compose.targets import build
-from atelier.errors import InputError
 from atelier.losses.penalty import l2, none
 from atelier.metrics.common_sense import common_sense_error
 from atelier.tasks.clock import ClockReader, clock_time
-from atelier.tasks.encodings import Angles, Encoding, Regression
+from atelier.tasks.encodings import Angles, Encoding, Multihead, Regression
 from atelier.tasks.schedule import Schedule
-from atelier.tasks.sureness import NOT_SURE, POOR, Sureness
+from atelier.tasks.sureness import NOT_SURE
 
 TIMES = torch.tensor([[0, 0], [0, 5], [10, 9], [11, 59]])
 Compose = Callable[..., DictConfig]
@@ -97,6 +98,12 @@ def test_four_turns_are_averaged_on_the_circle(
     minutes = encoding.decode(task.eval()(picture))
     interval = getattr(encoding, "interval", 10)
     assert common_sense_error(minutes, torch.tensor([float(mean)])).item() <= interval / 2 + 0.51
+
+
+def test_a_mean_minute_that_rounds_up_is_the_first_of_the_next_hour() -> None:
+    encoding = Multihead([12, 1])
+    told = encoding.ideal(torch.tensor([[0, 59], [1, 0], [1, 0], [1, 0]]))[:, None]
+    assert encoding.decode(encoding.mean(told)).item() == 60, "59:45, of which a minute 59 would be the floor"
 
 
 def test_an_answer_a_hair_before_twelve_stays_below_720_minutes() -> None:
@@ -195,6 +202,19 @@ def test_a_run_that_was_not_calibrated_answers_and_says_so(turning, capsys: pyte
     assert "was not calibrated" in line
 
 
+def test_without_quarter_turns_the_answer_is_the_first_reading_and_the_others_say_how_sure_it_is(turning) -> None:
+    task, batch = turning
+    task.quarter_turns, task.recorded = False, CALIBRATED
+    (answer,) = task.eval().answers(task.predict_step(batch, 0))
+    assert (answer["time"], answer["spread"]) == ("3:00", pytest.approx(60, abs=0.05))
+
+
+def test_a_file_may_say_another_minute_on_the_other_side_of_twelve() -> None:
+    task, outputs = reader(nn.Identity(), Regression([1])), torch.tensor([[0.0], [2.0]])
+    found = task.export_differences((outputs, torch.tensor([719.9, 123.0])), (outputs - 0.5, torch.zeros(2)))
+    assert [difference.flatten().tolist() for difference in found] == [[0.5, 0.5], pytest.approx([-0.1, 3], abs=1e-3)]
+
+
 class OfSize(TopLeft):
     """Reads pictures of 2 × 3 pixels alone, unlike a network that flattens them."""
 
@@ -213,31 +233,18 @@ def test_a_picture_that_is_not_square_is_read_once(quarter_turns: bool) -> None:
     assert task.test_step((picture, torch.tensor([[4, 0]])), 0)["error"].item() == pytest.approx(0, abs=1e-3)
 
 
-def test_limits_are_of_the_validation_pictures() -> None:
-    minutes = torch.arange(201.0)
-    sureness = Sureness.calibrated(minutes.flip(0), minutes / 1000, minutes)
-    assert sureness.spread == pytest.approx(195)
-    assert sureness.blur == pytest.approx(0.195)
-    assert len(sureness.doubt) == len(sureness.probability) == 10
-    assert sureness.doubt == sorted(sureness.doubt)
-    assert sureness.doubt[-1] <= 1
-
-
-def test_a_smaller_spread_is_a_higher_probability() -> None:
-    minutes = torch.arange(200.0)
-    sureness = Sureness.calibrated(minutes, minutes / 1000, (minutes > 100) * 60.0)
-    told = sureness.told(torch.tensor([3.0, 190.0, 198.0]), torch.zeros(3))
-    assert [(one["sure"], one["probability"]) for one in told] == [("yes", 1.0), (POOR, 0.0), (NOT_SURE, None)]
-
-
-def test_more_doubt_is_not_more_probable() -> None:
-    """As of dials without marks: their turns are read hours apart, and the answer is right nonetheless."""
-    minutes = torch.arange(200.0)
-    sureness = Sureness.calibrated(minutes, minutes / 1000, ((minutes > 100) & (minutes < 150)) * 60.0)
-    assert sureness.probability == sorted(sureness.probability, reverse=True)
-    assert sureness.told(torch.tensor([190.0]), torch.zeros(1))[0]["sure"] == POOR
-
-
-def test_sureness_of_another_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="its sureness is of another kind"):
-        Sureness.recorded({"spread": 1, "blur": "much", "doubt": [], "probability": []})
+def test_a_run_is_calibrated_on_all_validation_pictures_as_the_network_is_given_them() -> None:
+    task = reader(TopLeft(), Regression([1])).eval()
+    times = torch.arange(7)[:, None] * torch.tensor([1, 0])
+    pictures = times[:, :1].float().view(7, 1, 1, 1).repeat(1, 1, 2, 2)
+    pictures[:, :, 0, 1] += 0.5  # half an hour in one turn of four
+    data = SimpleNamespace(
+        sets={"val": TensorDataset(pictures / 2, times)},
+        eval_batch_size=3,
+        transfer_batch_to_device=lambda batch, device, index: batch,
+        normalise=lambda given: given * 2,
+    )
+    task.calibrate(data)
+    assert task.recorded is not None
+    assert task.recorded["sureness"]["spread"] == pytest.approx(30 / 4, abs=1e-3)
+    assert task.recorded["sureness"]["probability"] == [1.0] * 7
