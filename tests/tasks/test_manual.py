@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 from torch.optim import SGD
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import CatMetric, MeanMetric
 
@@ -79,6 +79,13 @@ def test_what_a_training_step_forgets_is_told(steps: str, message: str) -> None:
             train(Two(steps, schedule))
 
 
+def test_a_plateau_of_what_is_not_measured_is_told() -> None:
+    """As of a validation with trainer.limit_val_batches=0."""
+    told = r"^task\.metric=train/loss: scheduler=plateau needs it, and it is not measured; logged are: nothing$"
+    with pytest.raises(InputError, match=told):
+        train(Two("01s", Schedule(ReduceLROnPlateau)))
+
+
 def test_clipping_is_never_left_out_in_silence() -> None:
     trainer = DictConfig({"gradient_clip_val": 1.0, "accumulate_grad_batches": 1, "strategy": "auto"})
     with pytest.raises(InputError, match=r"^trainer\.gradient_clip_val=1\.0: a\.Task does not clip"):
@@ -88,6 +95,13 @@ def test_clipping_is_never_left_out_in_silence() -> None:
     trainer = DictConfig({"gradient_clip_val": 1.0, "gradient_clip_algorithm": "value", "accumulate_grad_batches": 1})
     with pytest.raises(InputError, match=r"^trainer\.gradient_clip_algorithm=value: this task clips by norm"):
         leave_to_the_task(trainer, DictConfig({"_target_": "a.Task", "gradient_clip_val": 1.0}))
+
+
+@pytest.mark.parametrize(("given", "taken"), [("ddp", "ddp_find_unused_parameters_true"), ("auto", "auto")])
+def test_processes_do_not_wait_for_what_the_other_optimizer_steps(given: str, taken: str) -> None:
+    trainer = DictConfig({"gradient_clip_val": None, "accumulate_grad_batches": 1, "strategy": given})
+    leave_to_the_task(trainer, DictConfig({"_target_": "a.Task"}))
+    assert trainer.strategy == taken
 
 
 @pytest.mark.parametrize("kind", ["manual", "sequence"])
@@ -122,6 +136,19 @@ class Measured(Task):
         return [metric.compute().tolist() for metric in (self.seen, self.all, self.parts["a"])]
 
 
+@pytest.mark.parametrize("stage", ["fit", "validate", "test", None])
+def test_training_alone_goes_on_from_the_weights_beside_an_average(stage: Any) -> None:
+    """All else opens the average, whichever way Lightning is given the checkpoint."""
+    task, average, raw = Measured(), torch.tensor([1.0]), torch.tensor([2.0])
+    task.trainer = lightning.Trainer(accelerator="cpu", logger=False)
+    task.trainer.state.fn = stage
+    metrics = [{"seen": {"mean_value": torch.tensor(5.0), "weight": torch.tensor(2.0)}}]
+    checkpoint = {"state_dict": {"network.bias": average}, "raw_weights": {"network.bias": raw}, "metrics": metrics}
+    task.on_load_checkpoint(checkpoint)
+    assert checkpoint["state_dict"]["network.bias"] is (raw if stage == "fit" else average)
+    assert task.seen.update_called == (stage == "fit")
+
+
 def test_whatever_an_epoch_has_measured_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     task, resumed = Measured(), Measured()
     trainer: Callable[[], Any] = lambda: lightning.Trainer(accelerator="cpu", logger=False)  # noqa: E731
@@ -136,3 +163,6 @@ def test_whatever_an_epoch_has_measured_goes_on(monkeypatch: pytest.MonkeyPatch)
     assert resumed.values == task.values == [1.5, [1.0, 2.0], 1.5]
     resumed.all.update(torch.tensor([3.0]))
     assert resumed.values[1] == [1.0, 2.0, 3.0]
+    sums = kept["metrics"][0]["seen"]["mean_value"]
+    task.seen.update(torch.tensor(9.0))
+    assert sums.item() == 3, "what was kept stays"

@@ -69,12 +69,21 @@ class ManualTask(Task):
             self.advance_schedulers()
 
     def advance_schedulers(self) -> None:
+        """
+        Raises:
+            InputError: if a plateau scheduler's metric is not measured, as with trainer.limit_val_batches=0.
+        """
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             if not isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step()
             elif (self.trainer.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:  # just validated
-                scheduler.step(self.trainer.callback_metrics[self.metric])
+                measured = self.trainer.callback_metrics
+                if self.metric not in measured:
+                    logged = ", ".join(sorted(measured)) or "nothing"
+                    told = f"scheduler=plateau needs it, and it is not measured; logged are: {logged}"
+                    raise InputError(f"task.metric={self.metric}: {told}")
+                scheduler.step(measured[self.metric])
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         self.begun, self.scheduled = self.trainer.global_step, 0
