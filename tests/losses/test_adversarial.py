@@ -81,6 +81,13 @@ def test_the_gradient_penalty_of_a_linear_discriminator_is_that_of_its_slope(
     assert found.item() == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_gradient_penalty_is_of_all_pixels_of_an_image_together() -> None:
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(8, 1))
+    nn.init.constant_(linear[1].weight, 2.0)
+    found = gradient_penalty(linear, torch.randn(5, 2, 2, 2), torch.randn(5, 2, 2, 2))
+    assert found.item() == pytest.approx((2 * math.sqrt(8) - 1) ** 2)
+
+
 def test_the_gradient_penalty_reaches_the_discriminators_weights_and_not_the_made_inputs() -> None:
     linear = nn.Linear(2, 1)
     made = torch.randn(5, 2, requires_grad=True)

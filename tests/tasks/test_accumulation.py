@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +176,19 @@ def test_a_run_that_counts_steps_validates_after_steps_not_batches(run_verb: Run
         assert {k: float(v) for k, v in row.items() if v} == pytest.approx(
             {k: float(v) for k, v in wanted.items() if v}, rel=1e-4
         )
+
+
+def test_training_is_logged_once_a_step_however_many_batches_it_has(compose: Compose) -> None:
+    """Also where the run goes on after a step that was logged."""
+    task, logged = build_task(compose("network.hidden=[4]")), []
+    settings = {"log_every_n_steps": 2, "check_val_every_n_epoch": None, "accumulate_grad_batches": 1}
+    task._trainer = SimpleNamespace(global_step=4, **settings)
+    task.log_training = lambda: logged.append(task.trainer.global_step)
+    task.on_train_start()
+    for step in (4, 5, 5, 6, 6, 7, 7, 8):
+        task.trainer.global_step = step
+        task.on_train_batch_end(None, None, 0)
+    assert logged == [6, 8]
 
 
 def test_steps_that_epochs_would_cut_are_refused_where_a_run_counts_them(run_verb: Run) -> None:

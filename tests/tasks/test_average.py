@@ -53,7 +53,7 @@ class Line(Task):
         return next(self.network.parameters())
 
 
-def train(task: Task, epochs: int = 2, **options: Any) -> lightning.Trainer:
+def train(task: Task, epochs: int = 2, begun: Path | None = None, **options: Any) -> lightning.Trainer:
     """Six batches an epoch."""
     inputs = torch.rand(24, 2, generator=torch.Generator().manual_seed(1))
     data = DataLoader(TensorDataset(inputs, inputs.sum(1, keepdim=True)), batch_size=4)
@@ -63,7 +63,7 @@ def train(task: Task, epochs: int = 2, **options: Any) -> lightning.Trainer:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about workers, which are the run's affair
-        trainer.fit(task, data, data)
+        trainer.fit(task, data, data, ckpt_path=begun, weights_only=True)
     return trainer
 
 
@@ -92,6 +92,25 @@ def test_validations_see_the_average_and_training_goes_on_from_the_weights() -> 
     torch.testing.assert_close(torch.stack(with_average.validated), torch.stack([means[6], means[12]]))
     assert torch.equal(torch.stack(without.validated), torch.stack([without.seen[5], without.seen[11]]))
     torch.testing.assert_close(with_average.first.detach(), means[12]), "what is used after the training"
+
+
+def test_a_second_training_goes_on_from_the_weights_and_averages_anew(tmp_path: Path) -> None:
+    used, fresh, without = Line(), Line(), Line(average=None)
+    train(without, epochs=3)
+    train(used, epochs=1).save_checkpoint(begun := tmp_path / "begun.ckpt")
+    trainer = train(used, epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.validate(used, trainer.val_dataloaders, verbose=False)
+    assert torch.equal(used.first, used.validated[-2]), "it is still in use"
+    for task in (used, fresh):
+        train(task, begun=begun)
+        train(task, epochs=1)
+        assert torch.equal(torch.stack(task.seen[-12:]), torch.stack(without.seen[6:])), "training is the same"
+        mean = without.seen[11]
+        for weight in without.seen[12:]:
+            mean = DECAY * mean + (1 - DECAY) * weight
+        torch.testing.assert_close(task.validated[-1], mean)
 
 
 def test_buffers_are_the_networks_own() -> None:

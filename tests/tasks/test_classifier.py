@@ -119,6 +119,18 @@ def test_the_penalty_is_trained_and_not_reported() -> None:
     assert task.train_loss.compute().item() == pytest.approx(plain.item())
 
 
+def test_each_test_counts_its_own_samples() -> None:
+    task, logged = classifier(), []
+    task.log_dict = logged.append  # type: ignore[method-assign]
+    task.log = lambda name, value: logged.append({name: value})  # type: ignore[assignment, misc]
+    for rows in ([0, 1, 2], [0, 1]):  # the third is wrong
+        logged.clear()
+        task.test_step((LOGITS[rows], CLASSES[rows]), 0)
+        task.on_test_epoch_end()
+    found = {name: value for part in logged for name, value in part.items()}
+    assert [found[f"test/{name}"] for name in ("accuracy", "accuracy/0", "accuracy/2")] == [1, 1, 1]
+
+
 # ---------------------------------------------------------------------- mirror images
 
 
@@ -167,6 +179,15 @@ def test_names_come_from_the_data_set() -> None:
     task = classifier()
     task.trainer = SimpleNamespace(datamodule=SimpleNamespace(classes=NAMES))  # type: ignore[assignment]
     task.setup("fit")
+    assert task.classes == NAMES
+
+
+@pytest.mark.parametrize("data", [None, SimpleNamespace(classes=None)], ids=["loaders", "data without names"])
+def test_names_stay_where_the_data_have_none(data: Any) -> None:
+    task = classifier()
+    task.classes = NAMES
+    task.trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+    task.setup("test")
     assert task.classes == NAMES
 
 

@@ -20,6 +20,7 @@ from atelier.tasks.encodings import (
     Multihead,
     MultiheadAngles,
     Regression,
+    Ticks,
 )
 
 TIMES = torch.cartesian_prod(torch.arange(12), torch.arange(60))  # (720, 2)
@@ -191,6 +192,13 @@ def test_declared_outputs_of_another_encoding_are_refused(compose: Compose, enco
 
 
 # ---------------------------------------------------------------------- one encoding each
+
+
+def test_the_loss_of_known_outputs_is_the_one_by_hand() -> None:
+    for encoding in (Regression([1]), LabelTransformation([4]), Angles([4])):
+        assert encoding.loss(encoding.ideal(TIMES) + 0.5, TIMES).item() == pytest.approx(0.25, rel=1e-5)
+    times = torch.tensor([[0, 0], [0, 6]])  # the second hour hand is half way between two ticks
+    assert Ticks([60, 60]).loss(torch.zeros(2, 120), times).item() == pytest.approx(2 * math.log(60) - math.log(2) / 2)
 
 
 @given(hours=st.floats(-12, 24))

@@ -60,6 +60,13 @@ def test_the_training_loss_is_that_of_the_comparison_and_the_weighted_one_of_eac
     assert loss.item() == pytest.approx(LOSS + weight * FIRST_DIGIT + weight * SECOND_DIGIT, rel=1e-5)
 
 
+def test_the_penalty_is_trained_and_not_reported(task: Callable[..., PairComparer]) -> None:
+    made = task("task.auxiliary_weight=0")
+    made.penalty = lambda network: 5.0
+    assert made.training_step((torch.zeros(2, 2, 4, 4), LABELS), 0).item() == pytest.approx(LOSS + 5)
+    assert made.metrics_of("train")["loss"].compute().item() == pytest.approx(LOSS)
+
+
 @pytest.mark.parametrize("stage", ["train", "val", "test"])
 def test_the_metrics_are_as_computed_by_hand(task: Callable[..., PairComparer], stage: str) -> None:
     made = task()

@@ -282,6 +282,12 @@ def test_auto_takes_bf16_on_a_processor_that_gains_from_it(
     assert (chosen, reason in because) == (expected, True), because
 
 
+@pytest.mark.parametrize(("able", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_auto_takes_bf16_on_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch, able: bool, expected: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: able or including_emulation)
+    assert choose_precision("cuda", nn.Linear(1, 1))[0] == expected
+
+
 def test_auto_takes_32_bits_where_torch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert choose_precision("cpu", WIDE)[0] == choose_precision("mps", WIDE)[0] == "32-true"

@@ -86,6 +86,20 @@ def test_what_is_measured_is_the_first_processs_network(
     assert {buffer.unique().tolist() == [7] for buffer in task.network.buffers()} == {processes == 2}
 
 
+def test_gradients_without_autograd_are_the_mean_of_those_of_the_processes(compose: Compose) -> None:
+    """The other process has a gradient of 0."""
+    task = build_task(compose("experiment=disk_scratch"))
+    summed = {"mean": lambda grad: grad / 2, "sum": lambda grad: grad}
+    strategy = SimpleNamespace(reduce=lambda grad, reduce_op: summed[reduce_op](grad))
+    for processes, expected in ((1, 6.0), (2, 3.0)):
+        task._trainer = SimpleNamespace(world_size=processes, strategy=strategy)
+        parameters = task.layers.parameters().values()
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter.value, 6.0)
+        task.average_gradients()
+        assert {value for parameter in parameters for value in parameter.grad.unique().tolist()} == {expected}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["scratch", "classifier"])
 def test_two_processes_log_what_one_measures_of_the_checkpoint(run_process: Run, kind: str) -> None:

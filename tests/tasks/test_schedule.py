@@ -67,6 +67,17 @@ def test_a_schedule_follows_its_formula(compose: Compose, name: str) -> None:
     assert rates(schedule, count) == pytest.approx([FORMULAS[name](t) for t in range(count)], abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "end"), [("cosine", 0.0), ("cosine", 0.02), ("cosine", LR), ("warmup_cosine", 0.0)], ids=str
+)
+def test_a_cosine_falls_to_its_end_and_stays_there(compose: Compose, name: str, end: float) -> None:
+    lowest = [f"scheduler.scheduler.eta_min={end}"] if name == "cosine" else []
+    found = rates(build(compose(f"scheduler={name}", *lowest, f"optimizer.lr={LR}").scheduler), STEPS + 9)
+    assert found[STEPS:] == pytest.approx([end] * 9, abs=1e-9)
+    if name == "cosine":
+        assert found[:STEPS] == pytest.approx([half_cosine(LR, end, t / STEPS) for t in range(STEPS)], abs=1e-9)
+
+
 def test_every_schedule_attaches_to_a_run(compose: Compose, scheduler_option: str) -> None:
     schedule = build(compose(f"scheduler={scheduler_option}").scheduler)
     sgd = optimizer()

@@ -2,12 +2,14 @@
 
 import csv
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -161,6 +163,31 @@ def test_an_image_and_its_mirror_image_are_averaged(compose: Compose) -> None:
 def test_what_it_cannot_do_is_refused(compose: Compose, override: str, message: str) -> None:
     with pytest.raises(InputError, match=f"^{message}"):
         build(compose("experiment=disk_scratch", override).task)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"strategy": Mock(spec=FSDPStrategy)}, "trainer=fsdp: task=scratch needs all weights in each process"),
+        ({"precision": "16-mixed"}, "trainer.precision=16-mixed scales autograd's gradients"),
+    ],
+    ids=["fsdp", "16-mixed"],
+)
+def test_a_trainer_that_cannot_train_it_is_refused(compose: Compose, trainer: dict[str, Any], message: str) -> None:
+    task = build(compose("experiment=disk_scratch").task)
+    given = {"datamodule": SimpleNamespace(), "strategy": None, "precision": "32-true"}
+    task._trainer = SimpleNamespace(**given)
+    task.setup("fit")
+    task._trainer = SimpleNamespace(**{**given, **trainer})
+    with pytest.raises(InputError, match=f"^{message}"):
+        task.setup("fit")
+
+
+def test_a_frozen_part_is_refused(compose: Compose) -> None:
+    task = build(compose("experiment=disk_scratch").task)
+    next(task.network.parameters()).requires_grad_(False)
+    with pytest.raises(InputError, match=r"^start\.freeze: task=scratch trains the whole network"):
+        task.configure_optimizers()
 
 
 @pytest.mark.slow

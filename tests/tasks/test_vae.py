@@ -123,6 +123,11 @@ def test_gray_inputs_stay_as_they_are() -> None:
     assert vae().as_inputs(images, None).flatten().tolist() == [0, 0.25, 0.5, 1]
 
 
+def test_inputs_that_rounding_moved_out_of_the_range_are_moved_back() -> None:
+    images = torch.tensor([-1.001, 1.001, 0.0, 0.0]).view(1, 1, 2, 2)
+    assert vae().as_inputs(images, None).flatten().tolist() == [0, 1, 0.5, 0.5]
+
+
 def test_binarised_inputs_are_ones_as_often_as_they_are_bright() -> None:
     images = torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(1, 1, 2, 2).expand(20_000, -1, -1, -1)
     drawn = vae(binarise=True).as_inputs(images, None)
@@ -191,6 +196,24 @@ def test_the_elbo_of_validation_is_its_mean_over_many_samples() -> None:
     expected = -0.5 * squares - PIXELS / 2 * math.log(2 * math.pi)
     assert task.val_reconstruction.compute().item() == pytest.approx(expected.item(), abs=0.05)
     assert task.val_elbo.compute().item() == pytest.approx(expected.item() - KL, abs=0.05)
+
+
+def test_the_deviation_of_a_network_of_16_bits_is_used_in_32() -> None:
+    task = vae(likelihood="gaussian")
+    inputs, decoded = torch.rand(3, 1, 2, 2), torch.rand(3, 1, 2, 2)
+    expected = task.log_likelihood(inputs, decoded)
+    torch.testing.assert_close(task.bfloat16().log_likelihood(inputs, decoded), expected)
+
+
+@pytest.mark.parametrize(("likelihood", "more"), [("bernoulli", 0), ("gaussian", 8)])
+def test_bits_of_a_density_on_0_to_1_are_those_of_a_byte(likelihood: str, more: int) -> None:
+    task, logged = vae(likelihood=likelihood), {}
+    task.log = logged.__setitem__  # type: ignore[assignment]
+    task.log_dict = logged.update  # type: ignore[method-assign]
+    task.evaluate("val", IMAGES, 0)
+    task.log_terms("val")
+    bits = -logged["val/elbo"].item() / (PIXELS * math.log(2))
+    assert logged["val/bits_per_dimension"].item() == pytest.approx(bits + more)
 
 
 # ---------------------------------------------------------------------- pictures

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from atelier.export.about import texts
@@ -21,10 +20,7 @@ def write(exported: Exported, inputs: Tensor, about: Mapping[str, Any]) -> bytes
 
 
 def opened(content: bytes, exported: Exported) -> Run:
-    """The run's task with zeros in the place of its weights, into which the file's weights are loaded."""
+    """A copy of the run's task with the file's weights; torch raises an error if one of the network's is not there."""
     task, data = copy.deepcopy(exported.owners[0]), exported.owners[1]
-    with torch.no_grad():
-        for tensor in task.network.state_dict().values():
-            tensor.zero_()
     task.network.load_state_dict(safetensors.torch.load(content))
     return type(exported)(task, data).eval()

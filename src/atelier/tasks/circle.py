@@ -18,7 +18,7 @@ def turn_of(sine_cosine: Tensor) -> Tensor:
     """Sine and cosine (…, 2), multiplied by any positive factor, to turns (…) in [0, 1]; 1 is -1e-9, rounded."""
     sine, cosine = sine_cosine.unbind(-1)
     turns = torch.atan2(sine, cosine) / (2 * math.pi)
-    return turns - turns.floor().clamp(max=0)
+    return turns - turns.floor()
 
 
 def mean_turn(turns: Tensor) -> Tensor:
