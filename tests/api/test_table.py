@@ -1,5 +1,6 @@
 """The table of runs: its rows and columns, and the choice of runs."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -105,6 +106,35 @@ def test_a_sweep_is_the_table_of_its_jobs(left: Left, several: list[Path]) -> No
     assert table["optimizer"].tolist() == ["sgd", "adam"]
     assert table.folder[0] == str(sweep / "0")
     assert len(atelier.runs()) == 5
+
+
+@pytest.mark.parametrize(
+    "varied", [{"data.fold": 0}, {"data.draw": 3}, {"trainer.precision": "64-true"}, {"+trainer.precision": "64-true"}]
+)
+def test_the_jobs_of_a_sweep_are_told_apart_by_what_it_varies(left: Left, varied: dict[str, Any]) -> None:
+    """Also by what makes no setting of its own: a fold or a draw, which is a repeat, and a precision."""
+    sweep = left("sweep")
+    ((key, value),) = varied.items()
+    content = json.loads((sweep / "sweep.json").read_text())
+    for job in content["jobs"]:
+        job["overrides"] = [*job["overrides"][:-1], f"{key}={value}", "tags=[a]"]
+        job["values"] = {key: str(value)}
+    (sweep / "sweep.json").write_text(json.dumps(content))
+    run = sweep / "0" / "run.json"
+    run.write_text(json.dumps(json.loads(run.read_text()) | {"overrides": content["jobs"][0]["overrides"]}))
+    table = atelier.load(sweep)
+    assert table[key.lstrip("+")].tolist() == [value, value]
+    assert "tags" not in table.columns
+
+
+def test_a_job_that_leaves_a_swept_key_alone_has_the_value_that_its_sweep_knows(left: Left) -> None:
+    """As the base of a study's settings, where its option of a group was not typed."""
+    sweep = left("sweep")
+    for file in (sweep / "sweep.json", sweep / "0" / "run.json"):
+        file.write_text(file.read_text().replace('"optimizer=sgd"', '"seed=0"'))
+    table = atelier.load(sweep)
+    assert table["optimizer"].tolist() == ["sgd", "adam"]
+    assert len(atelier.runs(where="optimizer=sgd")) == len(atelier.runs(where={"optimizer": "sgd"})) == 1
 
 
 def test_damaged_folders_do_not_hide_the_others(left: Left, several: list[Path]) -> None:

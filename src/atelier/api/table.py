@@ -9,6 +9,8 @@ from atelier.compare.listing import last_change, records_in
 from atelier.compare.where import check_known, equal, matching, setting_value, value_of
 from atelier.compose.explain import options
 from atelier.errors import InputError, not_among
+from atelier.runs.overrides import bare
+from atelier.runs.setting import REPEATS
 from atelier.sweeps.aggregate import typed
 from atelier.sweeps.records import Record
 
@@ -19,7 +21,7 @@ def runs(experiment: str | None = None, where: Mapping[str, Any] | str | None = 
     """The table of all runs in the folder of runs (`LOG_DIR`), also of those of sweeps, the latest first.
 
     Columns: `folder`, `experiment`, `status` (running, completed, pruned, failed, interrupted; waiting for a job of a
-    sweep that has not begun, whose `folder` is None), `seed`; the keys that any of the runs sets; `objective` (a
+    sweep that has not begun, whose `folder` is None), `seed`; the keys `set_by` any of the runs; `objective` (a
     metric) and its `best` value; the test metrics; `seconds` of training.
 
     Args:
@@ -53,8 +55,14 @@ def runs(experiment: str | None = None, where: Mapping[str, Any] | str | None = 
 def table(records: Iterable[Record]) -> Any:
     """The table with a row for each record, see `runs`."""
     records = list(records)
-    keys = dict.fromkeys(key for record in records for key in typed(record) if key != "experiment")
+    keys = dict.fromkeys(key for record in records for key in set_by(record) if key not in ALWAYS)
     return frame([row(record, list(keys)) for record in records], ALWAYS)
+
+
+def set_by(record: Record) -> list[str]:
+    """The keys that a run sets and that tell it from others: of its setting, of its sweep, and its fold and draw."""
+    telling = {*typed(record), *REPEATS, *map(bare, record.job.get("values") or {})}
+    return [key for key in record.overrides if key in telling]
 
 
 def row(record: Record, keys: Iterable[str]) -> dict[str, Any]:

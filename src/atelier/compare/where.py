@@ -120,9 +120,9 @@ def value_of(record: Record, key: str) -> Any:
 
 
 def setting_value(record: Record, key: str) -> Any:
-    """The value of a dotted key of the configuration; the option of a group is known only where it was typed."""
-    if key in record.overrides:
-        return meant(record.overrides[key])
+    """The value of a dotted key of the configuration; the option of a group is known where it was typed or is swept."""
+    if known := record.overrides.get(key) or (record.job.get("values") or {}).get(key):
+        return meant(str(known))
     try:
         found = inside(record.config(key.partition(".")[0]), key.split("."))
     except InputError:  # a damaged config.yaml
