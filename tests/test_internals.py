@@ -11,6 +11,7 @@ import lightning.pytorch as lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 
@@ -152,6 +153,24 @@ def test_leave_epoch_open(rest_and_resumed: Any, tmp_path: Path) -> None:
     trainer.fit(longer, loader(), loader(), ckpt_path=tmp_path / "saved.ckpt", weights_only=True)
     assert longer.seen == whole
     assert len(whole) == 7, "six steps and a validation"
+
+
+def test_count_on() -> None:
+    logged: list[tuple[float, int]] = []
+
+    class Note(DummyLogger):
+        def log_metrics(self, metrics: Any, step: Any = None) -> None:
+            logged.append((metrics["epoch"], step))
+
+    class Tested(Line):
+        test_step = Line.validation_step
+
+        def on_test_start(self) -> None:
+            internals.count_on(self.trainer, epochs=3, steps=18)
+
+    trainer = lightning.Trainer(**QUIET | {"logger": Note()})
+    trainer.test(Tested("step"), loader(), verbose=False)
+    assert logged == [(3, 18)]
 
 
 def test_end_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,23 @@ def test_what_makes_no_setting_is_no_hparam_but_seeds_folds_and_draws_are(folder
 
 def test_a_resumed_run_replaces_what_it_does_again(folder: Path) -> None:
     log(folder, range(10, 50, 10))  # killed after step 40; its last checkpoint was at step 20
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,10,0.1\n1,20,0.05\n")
     log(folder, range(30, 60, 10)).finish(0, SUMMARY)
     assert [step for step, _ in points(read(folder), "val/loss")] == [10, 20, 30, 40, 50]
+
+
+def test_a_run_that_is_trained_longer_has_neither_the_test_nor_the_final_values_of_before(folder: Path) -> None:
+    """Its first row comes later than the test of the weights of before, which metrics.csv has dropped."""
+    first = log(folder, range(10, 30, 10))
+    first.log_metrics({"test/loss": 2.0}, 21)
+    first.finish(0, {"best": 0.5})
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,10,0.1\n1,20,0.05\n")
+    log(folder, range(30, 40, 10)).finish(0, SUMMARY)
+    events = read(folder)
+    assert not points(events, "test/loss")
+    assert [step for step, _ in points(events, "val/loss")] == [10, 20, 30]
+    assert points(events, "summary/best") == [(30, 0.125)]
+    assert [image.step for image in events.Images("figures/curves")] == [30]
 
 
 def test_a_run_that_logged_nothing_writes_nothing(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,22 @@ import yaml
 
 from atelier.errors import InputError
 from atelier.runs.keeper import Keeper
+from atelier.runs.rows import read_curves, read_metrics
 
 Run = Callable[..., Any]
 SHORT = [
     *("network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"),
     *("callbacks=none", "scheduler=constant", "save_every=0"),
 ]
+
+
+def logged_in(folder: Path, name: str) -> Any:
+    """The points of a metric in the event files of a run, as TensorBoard reads them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        return EventAccumulator(str(folder / "tensorboard")).Reload().Scalars(name)
 
 
 def content(folder: Path) -> dict[str, Any]:
@@ -64,6 +75,37 @@ def test_it_holds_for_one_command(run_verb: Run, ended: Path, tmp_path: Path) ->
     assert yaml.safe_load((folder / "config.yaml").read_text())["train"] is True
     assert run_verb("train", f"resume={folder}", "trainer.max_epochs=2").code == 0
     assert content(folder)["epochs"] == 2
+
+
+@pytest.mark.parametrize("counts", ["epochs", "steps"])
+def test_a_test_alone_is_logged_after_the_training_as_the_training_logs_its_own(run_verb: Run, counts: str) -> None:
+    """At epoch 0 and step 0, it would be a point of the curves, W&B would drop it and TensorBoard all that is later."""
+    by_steps = ["trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=2", "trainer.max_steps=3"]
+    run = run_verb("train", *SHORT, *(by_steps if counts == "steps" else []), "logger=tensorboard")
+    metrics = run.folder / "metrics.csv"
+    before = read_metrics(metrics)
+    assert run_verb("train", f"resume={run.folder}", "train=false").code == 0
+    assert read_metrics(metrics) == [*before, before[-1]]
+    assert not [name for name in read_curves(metrics, counts.removesuffix("s")) if name.startswith("test/")]
+    steps = {row["step"] for row in before if "val/loss" in row}
+    assert {event.step for event in logged_in(run.folder, "val/loss")} == steps
+    assert (
+        run_verb("train", f"resume={run.folder}", "trainer.max_epochs=2", "trainer.max_steps=-1", "test=false").code
+        == 0
+    )
+    assert not [row for row in read_metrics(metrics) if "test/loss" in row]
+
+
+def test_a_test_alone_of_a_killed_run_comes_after_what_it_logged_last(
+    run_verb: Run, ended: Path, tmp_path: Path
+) -> None:
+    """That may be after the steps that run.json tells."""
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    last = read_metrics(folder / "metrics.csv")[-2]
+    (folder / "run.json").write_text(json.dumps({**content(folder), "status": "running"}))
+    (folder / "metrics.csv").write_text(f"epoch,step,train/loss\n0,{int(last['step'])},1.0\n1,40,1.0\n")
+    assert run_verb("train", f"resume={folder}", "train=false").code == 0
+    assert [int(row["step"]) for row in read_metrics(folder / "metrics.csv")][-2:] == [40, 41]
 
 
 def test_it_takes_no_other_setting_which_nothing_would_train(run_verb: Run, ended: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from atelier.errors import InputError
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import RunLogger
+from atelier.runs.rows import read_metrics
 from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
@@ -32,14 +33,15 @@ class TensorBoard(RunLogger):
         self.step = 0
 
     def begin(self, step: int) -> None:
-        """Open the event file; if the run is resumed, TensorBoard ignores earlier events from `step` on."""
+        """Open the event file; of a resumed run, TensorBoard ignores what metrics.csv has dropped."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             package = "the package tensorboard: pip install 'atelier[tensorboard]'"
             raise InputError(f"logger=tensorboard needs {package}") from error
         folder = self.folder / FOLDER
-        self.writer = SummaryWriter(str(folder), purge_step=step if folder.exists() else None)
+        kept = (int(row["step"]) for row in read_metrics(self.folder / "metrics.csv") if row["step"] < step)
+        self.writer = SummaryWriter(str(folder), purge_step=max(kept, default=-1) + 1 if folder.exists() else None)
         config = (self.folder / "config.yaml").read_text(encoding="utf-8")
         self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()), step)
 

@@ -78,8 +78,7 @@ def check_length(trainer: Mapping[str, Any], changes: Changes, done: Mapping[str
         InputError: if the new length is shorter than the finished part, or a run that has finished or stopped early
             has changes but no new steps.
     """
-    by_steps = trainer["check_val_every_n_epoch"] is None
-    key, unit = ("max_steps", "steps") if by_steps else ("max_epochs", "epochs")
+    key, unit = ("max_steps", "steps") if trainer["check_val_every_n_epoch"] is None else ("max_epochs", "epochs")
     asked, count = trainer[key], done[unit]
     if asked not in (None, -1) and asked < count:
         raise InputError(f"trainer.{key}={asked}: the run has {count} {unit} already; give that many or more")

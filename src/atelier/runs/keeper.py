@@ -13,14 +13,14 @@ import torch.distributed
 from lightning.pytorch.callbacks import Checkpoint
 
 from atelier.errors import InputError
-from atelier.internals import leave_epoch_open, resume_exactly, validation_follows
+from atelier.internals import count_on, leave_epoch_open, resume_exactly, validation_follows
 from atelier.runs.changes import Takeover
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.generators import State, random_state, seed_generators, set_random_state
 from atelier.runs.interrupt import Interrupted, StopRequest
 from atelier.runs.manifest import UNTESTED, Manifest
-from atelier.runs.rows import GAPS
+from atelier.runs.rows import GAPS, read_curves
 
 CONSULT_EVERY = 16  # steps between two collective checks of several processes for a signal
 
@@ -135,6 +135,9 @@ class Keeper(Checkpoint):
 
     def on_test_start(self, trainer: lightning.Trainer, task: Any) -> None:
         self.stop.listen()
+        if not self.config["train"]:  # a killed run may have logged more steps than run.json tells
+            logged = (1 + max(curve) for curve in read_curves(self.folder.metrics, "step").values())
+            count_on(trainer, self.manifest["epochs"], max([self.manifest["steps"], *logged]))
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
         if self.stop.received and trainer.world_size == 1:

@@ -104,8 +104,7 @@ class Run:
         if self.main:
             here: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
             here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
-            if self.config["train"]:
-                here |= UNENDED
+            here |= UNENDED if self.config["train"] else {}
             self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
         self.begun = True  # not before: what could not be written once is not tried again as a failure
         if self.main:
