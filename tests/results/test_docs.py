@@ -27,7 +27,7 @@ PAIRS = [
 OURS = {"experiment": "pairs_best"}
 VAE = {"experiment": "mnist_vae_best"}
 GAN, PHOTOGRAPHS = {"experiment": "mnist_gan_best"}, {"experiment": "cifar10_best"}
-CLOCK = {"experiment": "clock_best"}
+CLOCK, HEADS = {"experiment": "clock_best"}, {"experiment": "clock_multihead"}
 CATS = [{"experiment": "cats_gan"}, {"experiment": "cats_vae"}]
 TWO_HEADS = {"encoding": "multihead"}
 CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
@@ -61,6 +61,7 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
         [CHOSEN],
         *SHARE,
     ),
+    ("docs/classifiers.md", "| `mnist_cnn`", "ift6135_batchnorm", [{"network.dropout": 0.5}], *SHARE),
     ("docs/classifiers.md", "| dropout 0.5", "ift6135_batchnorm", [{"network.dropout": 0.5}], *SHARE),
     ("docs/classifiers.md", "| batch norm |", "ift6135_batchnorm", [{"network.batch_norm": True}], *SHARE),
     ("docs/classifiers.md", "| neither |", "ift6135_batchnorm", [PLAIN], *SHARE),
@@ -70,6 +71,7 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
         ("docs/clocks.md", f"| `{one}`", "clock_encodings", [{"experiment": one}], "common_sense_error", 1, 2)
         for one in ENCODINGS
     ),
+    ("docs/clocks.md", "| `clock_multihead`, read", "clock_best", [HEADS], "common_sense_error", 1, 1),
     ("docs/clocks.md", "| `clock_best`", "clock_best", [CLOCK], "common_sense_error", 1, 2),
     ("docs/classifiers.md", "| of the best epoch", "ift6135_weight_decay", DECAYS, *SHARE),
     ("docs/classifiers.md", "| after 100", "ift6135_weight_decay", DECAYS, "test/accuracy", 1, 4),
@@ -91,12 +93,20 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("docs/sequences.md", "| 0.01 ", "asci_lstm_mnist", [{"optimizer.lr": 0.01}], "accuracy", 100, 2),
     ("docs/generative.md", "test, 1", "leiden_gan_vs_vae", CATS, "frechet_distance", 1, 2),
     ("docs/generative.md", "distance of pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
+    ("docs/generative.md", "0.867", "mnist_gan_best", [GAN], "precision", 1, 3),
+    ("docs/generative.md", "0.867", "mnist_gan_best", [GAN], "recall", 1, 3),
     ("docs/pairs.md", "| fully connected, ours |", "ee559_pairs", PAIRS[:4], "accuracy", 100, 1),
     ("docs/pairs.md", "| convolutional, ours |", "ee559_pairs", PAIRS[4:], "accuracy", 100, 1),
     ("docs/pairs.md", "`experiment=pairs_best` learns", "pairs_best", [OURS], "accuracy", 100, 2),
     ("conf/experiment/cifar10_best.yaml", "# more; 58 s", "pictures_best", [PHOTOGRAPHS], "accuracy", 100, 2),
     ("conf/experiment/clock_best.yaml", "# 0.72", "clock_best", [CLOCK], "common_sense_error", 1, 2),
     ("conf/experiment/mnist_gan_best.yaml", "# pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
+    ("conf/experiment/mnist_gan_best.yaml", "# pixels is", "mnist_gan_best", [GAN], "precision", 1, 3),
+    ("conf/experiment/cifar10_vgg.yaml", "# JPEG", "asci_vgg", [{"network": "vgg"}], "accuracy", 100, 1),
+    ("conf/experiment/mnist_cnn.yaml", "# 99.2", "ift6135_batchnorm", [{"network.dropout": 0.5}], "accuracy", 100, 2),
+    ("conf/experiment/mnist_cnn.yaml", "# 99.2", "ift6135_batchnorm", [{"network.dropout": 0.5}], "best", 100, 2),
+    ("conf/experiment/mnist_mlp.yaml", "# test of", "ift6135_weight_decay", DECAYS[1:], "accuracy", 100, 2),
+    ("conf/experiment/clock_multihead.yaml", "# 4.7", "clock_best", [HEADS], "common_sense_error", 1, 1),
     ("conf/experiment/pairs_best.yaml", "# measured", "pairs_best", [OURS], "accuracy", 100, 2),
     ("conf/experiment/mnist_vae_best.yaml", "# test ELBO", "mnist_vae_best", [VAE], "elbo", 1, 2),
 ]
