@@ -109,7 +109,7 @@ def test_every_mistake_is_told_before_anything_runs(run_verb: Run, fast: list[st
     assert lines[0] == "3 of 4 jobs cannot run, so none was started:"
     told = "\n".join(lines)
     assert "jobs 2, 3: optimizer=adamm: no 'adamm'; choose from: adam" in told
-    assert "job 1: seed=x: give a whole number of 0 or more" in told
+    assert f"job 1: seed=x: give a whole number from 0 to below {2**64}" in told
     lines = refused(run_verb("train", "-m", *fast, "note='${oc.env:HOME}'", "seed=0,1"))  # not when it is resumed
     assert "jobs 0, 1: -m: \"note='${oc.env:HOME}'\" is not composed" in lines[1]
 
