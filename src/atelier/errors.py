@@ -57,6 +57,15 @@ def not_among(name: str, choices: Iterable[str]) -> str:
     return f"no {name!r}; choose from: {', '.join(listed)}" if listed else f"no {name!r}, nor any other key"
 
 
+def not_logged(metric: str, why: str, logged: Iterable[str]) -> str:
+    """A message for an objective without a value, with the metrics that have one.
+
+    >>> not_logged("val/los", "no such metric", ["val/loss"])
+    'task.metric=val/los: no such metric; logged are: val/loss'
+    """
+    return f"task.metric={metric}: {why}; logged are: {', '.join(sorted(logged)) or 'nothing'}"
+
+
 def nearest_first(name: str, choices: Iterable[str]) -> list[str]:
     """`choices` sorted by similarity to `name`, the most similar first.
 

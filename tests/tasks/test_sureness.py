@@ -8,7 +8,7 @@ import torch
 
 from atelier.errors import InputError
 from atelier.tasks.encodings import Angles, Regression
-from atelier.tasks.sureness import NOT_SURE, POOR, Sureness, blur
+from atelier.tasks.sureness import NOT_SURE, POOR, Sureness
 
 
 def test_limits_are_of_the_validation_pictures() -> None:
@@ -49,13 +49,13 @@ def test_blur_is_the_mean_loss_of_the_readings_at_the_minutes_that_they_say() ->
     times = torch.tensor([[3, 0], [11, 59]])
     ideal = Angles([4]).ideal(times)
     predictions = torch.stack([ideal, ideal * 0.5], 1)  # (2, K = 2, 4): the second is half way to the middle
-    assert blur(Angles([4]), predictions).tolist() == pytest.approx([0.5 * 0.25 / 2] * 2, rel=1e-4)
+    assert Angles([4]).blur(predictions).tolist() == pytest.approx([0.5 * 0.25 / 2] * 2, rel=1e-4)
 
 
 def test_a_number_of_hours_is_never_blurred() -> None:
     """Any of them is a time, also beyond twelve, where the loss would be that of half a day and more."""
     hours = torch.tensor([[3.0, 3.004], [11.999, 12.05], [-0.05, 0.0], [1.0, math.nan], [1.0, math.inf]])
-    assert blur(Regression([1]), hours[..., None]).nan_to_num(9).tolist() == [0, 0, 0, 9, 9]
+    assert Regression([1]).blur(hours[..., None]).nan_to_num(9).tolist() == [0, 0, 0, 9, 9]
 
 
 def test_more_doubt_than_any_sure_picture_had_is_that_of_the_last_group() -> None:

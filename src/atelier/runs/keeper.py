@@ -12,7 +12,7 @@ import torch
 import torch.distributed
 from lightning.pytorch.callbacks import Checkpoint
 
-from atelier.errors import InputError
+from atelier.errors import InputError, not_logged
 from atelier.internals import count_on, leave_epoch_open, resume_exactly, validation_follows
 from atelier.runs.changes import Takeover
 from atelier.runs.checkpoint import open_checkpoint
@@ -150,8 +150,7 @@ class Keeper(Checkpoint):
     def judge(self, trainer: lightning.Trainer, task: Any) -> None:
         """Save best.ckpt if the objective improves, or if the task keeps the last epoch (`keep: last`)."""
         if task.metric not in trainer.callback_metrics:
-            logged = ", ".join(sorted(trainer.callback_metrics)) or "nothing"
-            raise InputError(f"task.metric={task.metric}: no such metric; logged are: {logged}")
+            raise InputError(not_logged(task.metric, "no such metric", trainer.callback_metrics))
         self.judged = True
         value, best = float(trainer.callback_metrics[task.metric]), self.best["best"]
         if math.isnan(value):

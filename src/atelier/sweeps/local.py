@@ -53,6 +53,7 @@ class Local(Executor):
     def __init__(self, sweep: Sweep, script: Path, limits: Limits) -> None:
         super().__init__(sweep, limits.retries, limits.on_failure)
         self.script, self.limits, self.cores = script, limits, cores()
+        self.threads_per_job = limits.threads_per_job or threads_asked()  # 0: not asked for
         self.context: Any = warm_context()
         self.running: list[Running] = []
         self.places: dict[str, list[str]] = {}  # free places by kind of accelerator
@@ -104,7 +105,7 @@ class Local(Executor):
                 gpus = given.split(",") if given else [str(index) for index in range(job.facts["gpus"])]
                 self.places[kind] = [gpu for _ in range(self.limits.jobs_per_gpu) for gpu in gpus]
             else:
-                threads = self.sweep.threads or self.limits.threads_per_job or threads_asked() or 1
+                threads = self.sweep.threads or self.threads_per_job or 1
                 count = self.limits.jobs or max(1, self.cores // threads)
                 self.places[kind] = [""] * (count if kind == "cpu" else 1)
             self.total[kind] = len(self.places[kind])
@@ -115,8 +116,7 @@ class Local(Executor):
         if self.sweep.threads is None:
             kind = job.facts.get("accelerator", "cpu")
             at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
-            asked = self.limits.threads_per_job or threads_asked()
-            self.sweep.manifest.update(threads=asked or max(1, self.cores // at_once))
+            self.sweep.manifest.update(threads=self.threads_per_job or max(1, self.cores // at_once))
         return self.sweep.threads or 1
 
     # ------------------------------------------------------------------ jobs

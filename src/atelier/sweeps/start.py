@@ -62,7 +62,8 @@ def jobs_of(config: DictConfig, arguments: Sequence[str], study: dict[str, Any])
     """The jobs of a grid, with the best settings of `sweep.settings_from`, and the values that budget=quick changed."""
     grid, quick = expand(arguments, study, config.budget)
     if config.sweep.settings_from is not None:
-        grid = with_settings_from(named(str(config.sweep.settings_from), Path(config.paths.logs), "sweep"), grid)
+        earlier = named(str(config.sweep.settings_from), Path(config.paths.logs), "sweep")
+        grid = with_settings_from(earlier, grid)
     return grid, quick
 
 

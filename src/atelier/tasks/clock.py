@@ -14,7 +14,7 @@ from atelier.metrics.mean import Mean
 from atelier.project import command
 from atelier.tasks.circle import HALF_DAY, minutes_of
 from atelier.tasks.encodings import Encoding
-from atelier.tasks.sureness import Sureness, blur, spread
+from atelier.tasks.sureness import Sureness, spread
 from atelier.tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]  # images (N, 1, H, W), times (N, 2) as hour and minute
@@ -127,7 +127,7 @@ class ClockReader(Task):
         predictions, times = map(torch.cat, zip(*parts, strict=True))
         answer, differences = self.read(predictions)
         errors = common_sense_error(answer, minutes_of(times))
-        sureness = Sureness.calibrated(differences, blur(self.encoding, predictions), errors)
+        sureness = Sureness.calibrated(differences, self.encoding.blur(predictions), errors)
         self.recorded = {"sureness": asdict(sureness)}
 
     def errors(self, prediction: Tensor, times: Tensor) -> Tensor:
@@ -174,7 +174,7 @@ class ClockReader(Task):
             remedy = f"{command('train')} resume=RUN train=false does it"
             print(f"how sure the answers are is not known: the run was not calibrated; {remedy}", file=sys.stderr)
             return answers
-        told = sureness.told(differences, blur(self.encoding, predictions))
+        told = sureness.told(differences, self.encoding.blur(predictions))
         return [answer | sure for answer, sure in zip(answers, told, strict=True)]
 
 

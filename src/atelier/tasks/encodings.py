@@ -32,7 +32,7 @@ LAST = 59 / 60  # hours, the last minute of an hour
 class Encoding:
     """Base class of encodings; an InputError if the configured `outputs` differ from the encoding's `sizes`.
 
-    A subclass defines `read`, `mean` and `ideal`, and may define `loss`.
+    A subclass defines `read`, `mean` and `ideal`, and may define `loss` and `blur`.
     """
 
     sizes: tuple[int, ...]
@@ -54,6 +54,13 @@ class Encoding:
         """The minutes (N,) of a prediction (N, Σoutputs); NaN if the prediction has a NaN or infinite number."""
         minutes = on_face(self.read(*self.branches(prediction)))
         return minutes.where(prediction.isfinite().all(1), math.nan)
+
+    def blur(self, predictions: Tensor) -> Tensor:
+        """The mean loss (N,) of predictions (N, K, Σoutputs), were what each says the true time, to the minute."""
+        count, turns = predictions.shape[:2]
+        minutes = self.decode(predictions.flatten(0, 1)).nan_to_num().round() % HALF_DAY
+        times = torch.stack([minutes // 60, minutes % 60], 1).long().view(count, turns, 2)
+        return torch.stack([self.loss(*one) for one in zip(predictions, times, strict=True)])
 
     def read(self, *branches: Tensor) -> Tensor:
         """The minutes (N,) of the branches of a finite prediction, modulo 720."""
@@ -78,6 +85,13 @@ class Regression(Encoding):
 
     def read(self, hours: Tensor) -> Tensor:  # type: ignore[override]
         return hours[:, 0] * 60
+
+    def blur(self, predictions: Tensor) -> Tensor:
+        """0, since any number of hours is a time; beyond twelve the loss would be that of half a day and more.
+
+        NaN for predictions that are not finite.
+        """
+        return (predictions * 0).mean((1, 2))
 
     def mean(self, predictions: Tensor) -> Tensor:
         turns = full(predictions) / 12

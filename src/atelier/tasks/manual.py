@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from atelier.errors import InputError
+from atelier.errors import InputError, not_logged
 from atelier.tasks.task import Task
 
 
@@ -80,9 +80,8 @@ class ManualTask(Task):
             elif (self.trainer.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1) == 0:  # just validated
                 measured = self.trainer.callback_metrics
                 if self.metric not in measured:
-                    logged = ", ".join(sorted(measured)) or "nothing"
-                    told = f"scheduler=plateau needs it, and it is not measured; logged are: {logged}"
-                    raise InputError(f"task.metric={self.metric}: {told}")
+                    needed = "scheduler=plateau needs it, and it is not measured"
+                    raise InputError(not_logged(self.metric, needed, measured))
                 scheduler.step(measured[self.metric])
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:

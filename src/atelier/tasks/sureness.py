@@ -14,8 +14,6 @@ from torch import Tensor
 
 from atelier.errors import InputError
 from atelier.metrics.common_sense import common_sense_error
-from atelier.tasks.circle import HALF_DAY
-from atelier.tasks.encodings import Encoding, Regression
 
 SHARE = 0.975  # share of the validation pictures within the limit of spread, and within that of blur
 WITHIN = 5  # minutes: `probability` is that of a smaller or equal error
@@ -27,20 +25,6 @@ POOR = "not sure: more likely wrong than right"
 def spread(answer: Tensor, readings: Tensor) -> Tensor:
     """The mean common-sense error (N,), in minutes, of readings (N, K) from the answer (N,)."""
     return common_sense_error(readings, answer[:, None].expand_as(readings)).mean(1)
-
-
-def blur(encoding: Encoding, predictions: Tensor) -> Tensor:
-    """The mean loss (N,) of predictions (N, K, Σoutputs), were what each says the true time, to the minute.
-
-    0 for numbers of hours, of which any is a time: their loss would be that of half a day and more beyond twelve. NaN
-    for predictions that are not finite.
-    """
-    if isinstance(encoding, Regression):
-        return (predictions * 0).mean((1, 2))
-    count, turns = predictions.shape[:2]
-    minutes = encoding.decode(predictions.flatten(0, 1)).nan_to_num().round() % HALF_DAY
-    times = torch.stack([minutes // 60, minutes % 60], 1).long().view(count, turns, 2)
-    return torch.stack([encoding.loss(*one) for one in zip(predictions, times, strict=True)])
 
 
 @dataclass(frozen=True)
