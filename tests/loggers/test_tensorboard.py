@@ -68,12 +68,17 @@ def test_a_figure_that_cannot_be_read_is_left_out(folder: Path, content: bytes) 
     assert points(events, "summary/best") == [(10, 0.125)]
 
 
-def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) -> None:
+def hparams(folder: Path, part: str) -> Any:
+    """What TensorBoard's table of hparams reads: "experiment", "session_start_info" or "session_end_info"."""
     from tensorboard.plugins.hparams import plugin_data_pb2
 
+    content = read(folder).summary_metadata[f"_hparams_/{part}"].plugin_data.content
+    return getattr(plugin_data_pb2.HParamsPluginData.FromString(content), part)
+
+
+def test_the_hparams_are_the_settings_that_runs_are_compared_by(folder: Path) -> None:
     log(folder, range(10, 20, 10)).finish(0, SUMMARY)
-    content = read(folder).summary_metadata["_hparams_/session_start_info"].plugin_data.content
-    settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    settings = hparams(folder, "session_start_info").hparams
     assert settings.pop("config_hash").string_value == "c0ffee"
     assert {name: value.number_value for name, value in settings.items()} == {"seed": 3, "optimizer.lr": 0.25}
 
@@ -86,6 +91,35 @@ def test_what_makes_no_setting_is_no_hparam_but_seeds_folds_and_draws_are(folder
     assert dict(hparams_of(OmegaConf.create(config))) == {
         **{"seed": 3, "data.fold": 2, "trainer.max_epochs": 4, "callbacks.stop.patience": 5}
     }
+
+
+def test_a_path_of_this_machine_is_no_hparam() -> None:
+    places = {"data": "/scratch/data", "logs": "/scratch/logs", "run": None}
+    config = {"data": {"folder": "/scratch/data", "images": "/scratch/data/faces", "labels": "/scratch/database"}}
+    assert hparams_of(OmegaConf.create({**config, "paths": places})) == {"data.labels": "/scratch/database"}
+
+
+def test_a_run_that_is_trained_longer_has_the_hparams_and_final_values_of_then(folder: Path) -> None:
+    """TensorBoard takes the first hparams of a folder."""
+    log(folder, range(10, 20, 10)).finish(130, {"best": 0.5})
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 3, "optimizer": {"lr": 0.5}}))
+    (folder / "run.json").write_text('{"config_hash": "decade"}')
+    (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,10,0.1\n")
+    log(folder, range(20, 30, 10)).finish(0, SUMMARY)
+    settings = hparams(folder, "session_start_info").hparams
+    assert (settings["config_hash"].string_value, settings["optimizer.lr"].number_value) == ("decade", 0.5)
+    told = [metric.name.tag for metric in hparams(folder, "experiment").metric_infos]
+    assert told == ["summary/best", "summary/best_epoch", "summary/test/loss"]
+    assert points(read(folder), "summary/best") == [(20, 0.125)]
+
+
+@pytest.mark.parametrize(("exit_status", "status"), [(0, "SUCCESS"), (1, "FAILURE"), (143, "FAILURE")])
+def test_the_hparams_tell_whether_the_run_succeeded(folder: Path, exit_status: int, status: str) -> None:
+    from tensorboard.plugins.hparams import api_pb2
+
+    log(folder, range(10, 20, 10)).finish(exit_status, SUMMARY)
+    found = hparams(folder, "session_end_info").status
+    assert api_pb2.Status.Name(found) == f"STATUS_{status}"
 
 
 def test_a_resumed_run_replaces_what_it_does_again(folder: Path) -> None:

@@ -17,6 +17,7 @@ from atelier.runs.rows import read_metrics
 from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
+OUTCOME = ".outcome"  # the end of the name of the event file with hparams and final values
 
 
 class TensorBoard(RunLogger):
@@ -33,13 +34,18 @@ class TensorBoard(RunLogger):
         self.step = 0
 
     def begin(self, step: int) -> None:
-        """Open the event file; of a resumed run, TensorBoard ignores what metrics.csv has dropped."""
+        """Open the event file; of a resumed run, TensorBoard ignores what metrics.csv has dropped.
+
+        An earlier outcome is deleted: TensorBoard would show its hparams instead of later ones.
+        """
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             package = "the package tensorboard: pip install 'atelier[tensorboard]'"
             raise InputError(f"logger=tensorboard needs {package}") from error
         folder = self.folder / FOLDER
+        for outcome in folder.glob(f"*{OUTCOME}"):
+            outcome.unlink()
         kept = (int(row["step"]) for row in read_metrics(self.folder / "metrics.csv") if row["step"] < step)
         self.writer = SummaryWriter(str(folder), purge_step=max(kept, default=-1) + 1 if folder.exists() else None)
         config = (self.folder / "config.yaml").read_text(encoding="utf-8")
@@ -66,18 +72,39 @@ class TensorBoard(RunLogger):
                 warnings.warn(f"{figure} cannot be read and is left out of TensorBoard: {error}", stacklevel=2)
                 continue
             self.writer.add_image(f"figures/{figure.stem}", pixels, self.step, dataformats="HWC")
-        known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
-        settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))
-        values = {f"summary/{name}": value for name, value in summary.items() if isinstance(value, (int, float))}
-        self.writer.add_hparams(settings, values, run_name=".", global_step=self.step)  # "." is this folder
         self.writer.close()
         self.writer = None
+        values = {f"summary/{name}": value for name, value in summary.items() if isinstance(value, (int, float))}
+        self.write_outcome(exit_status, values)
+
+    def write_outcome(self, exit_status: int, values: Mapping[str, float]) -> None:
+        """Write an event file of its own: hparams, whether the run succeeded, and the final values."""
+        from tensorboard.plugins.hparams.api_pb2 import Status
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+        from torch.utils.tensorboard import FileWriter
+        from torch.utils.tensorboard.summary import hparams, scalar
+
+        known = {"config_hash": Manifest.read(self.folder / "run.json")["config_hash"]}
+        settings = known | hparams_of(OmegaConf.load(self.folder / "config.yaml"))
+        experiment, start, end = hparams(settings, values)
+        if exit_status:
+            told = end.value[0].metadata.plugin_data
+            ending = HParamsPluginData.FromString(told.content)
+            ending.session_end_info.status = Status.Value("STATUS_FAILURE")
+            told.content = ending.SerializeToString()
+        file = FileWriter(str(self.folder / FOLDER), filename_suffix=OUTCOME)
+        for part in (experiment, start, end, *(scalar(name, value) for name, value in values.items())):
+            file.add_summary(part, self.step)
+        file.close()
 
 
 def hparams_of(config: Any) -> dict[str, bool | int | float | str]:
-    """The hparams of a run: its setting, and its seed, fold and draw."""
+    """The hparams of a run: its setting without paths of this machine, and its seed, fold and draw."""
+    places = [place for place in (config.get("paths") or {}).values() if place]
+    leaves = flat(setting_of(config))
+    setting = {name: value for name, value in leaves if not any(map(Path(str(value)).is_relative_to, places))}
     repeats = {key: OmegaConf.select(config, key) for key in REPEATS}
-    return {**dict(flat(setting_of(config))), **{key: value for key, value in repeats.items() if value is not None}}
+    return setting | {key: value for key, value in repeats.items() if value is not None}
 
 
 def flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, bool | int | float | str]]:
