@@ -132,6 +132,15 @@ def test_the_probability_that_the_first_is_at_most_the_second() -> None:
     assert logarithms.exp().sum(1).tolist() == pytest.approx([1.0] * 20, abs=1e-5)
 
 
+def test_an_unlikely_comparison_has_its_digits() -> None:
+    """Or another order of sums gives another logarithm, and an ONNX file is refused for it."""
+    torch.manual_seed(0)
+    probabilities = torch.cat([(8 * torch.randn(2000, 10)).softmax(1) for _ in range(2)], 1)
+    exact, found = (MostProbable()(probabilities.to(dtype)) for dtype in (torch.float64, torch.float32))
+    assert ((exact < -9) & (exact > -13)).any(0).all(), "both answers are unlikely for some pairs"
+    torch.testing.assert_close(found.double(), exact, atol=2e-6, rtol=0)
+
+
 def test_certain_probabilities_have_finite_losses_and_gradients() -> None:
     logits = torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 1000.0]], requires_grad=True)
     logarithms = MostProbable()(logits.softmax(1).view(1, 6))

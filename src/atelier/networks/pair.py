@@ -79,4 +79,5 @@ class MostProbable(nn.Module):
     def forward(self, probabilities: Tensor) -> Tensor:
         first, second = probabilities.chunk(2, dim=1)
         at_most = (first.cumsum(1) * second).sum(1)
-        return torch.stack([1 - at_most, at_most], 1).clamp_min(1e-6).log()
+        larger = (first[:, 1:] * second.cumsum(1)[:, :-1]).sum(1)  # 1 - at_most would have no digit left near 0
+        return torch.stack([larger, at_most], 1).clamp_min(1e-6).log()
