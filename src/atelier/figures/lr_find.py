@@ -19,29 +19,33 @@ def draw_losses_by_rate(
     means: NDArray[np.float64],
     suggested: float | None,
     present: float,
-) -> None:
+) -> Figure:
     """Draw a picture (PNG) of the losses, one for each of the first `rates`, and of their smoothed `means`.
 
     The axis of losses ends above the first ones, so that a training that diverges leaves the picture.
+
+    Returns:
+        What is drawn.
     """
     with look():
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
         axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.set_xlim(rates[0], rates[-1])
         reached = rates[: len(losses)]
         axes.plot(reached, losses, color=COLORS[4], linewidth=1, label="loss of a step")
         axes.plot(reached, means, color=COLORS[0], label="mean over a factor of ten")
         if suggested is not None:
             axes.axvline(suggested, color=COLORS[1], label=f"suggestion: {suggested:g}")
         axes.axvline(present, color=COLORS[6], linestyle="--", label=f"present: {present:g}")
-        axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-        axes.set_xlim(rates[0], rates[-1])
         finite = np.asarray(losses)[np.isfinite(losses)]
-        if finite.size:
-            start, low = finite[: finite.size // 4 + 1].max(), finite.min()
+        start, low = finite[: finite.size // 4 + 1].max(initial=-np.inf), finite.min(initial=np.inf)
+        if start > low:
             axes.set_ylim(low - 0.05 * (start - low), start + 0.25 * (start - low))
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss")
         axes.grid()
         figure.legend(loc="outside lower center", ncols=2)
         figure.savefig(path, dpi=150)
+    return figure

@@ -5,6 +5,7 @@ reach impossible values: accuracies above 1, errors below 0. Two runs are drawn 
 marks the best value of the objective.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
@@ -90,7 +91,7 @@ def gather(
         splits: splits of a metric without a split: train, val, test.
 
     Raises:
-        InputError: if no run logged the metric, or `apart` was not swept.
+        InputError: if no run logged the metric, or a finite value of it, or `apart` was not swept.
     """
     names = [metric] if "/" in metric else [f"{split}/{metric}" for split in splits]
     if metric.rpartition("/")[2] == "error":
@@ -99,6 +100,11 @@ def gather(
     if not logged:
         known = sorted({name for group in groups for curve in group.curves for name in curve})
         raise InputError(f"metric={metric}: no run logged it; choose from: {', '.join(known) or 'nothing yet'}")
+    values = (
+        value for group in logged for curve in group.curves for name in names for value in curve.get(name, {}).values()
+    )
+    if not any(map(math.isfinite, values)):
+        raise InputError(f"metric={metric}: no run has a finite value of it")
     if len(logged) <= MOST_PANELS:  # all settings are drawn; otherwise the best come first
         logged = as_listed(logged)
     keys = dict.fromkeys([*(key for group in logged for key in group.values), "setting", "split"])
