@@ -39,6 +39,7 @@ def test_the_whisker_is_one_deviation_and_every_seed_a_dot(bars: Any) -> None:
     assert (left, right) == (pytest.approx(3 - 7**0.5), pytest.approx(3 + 7**0.5))
     (dots,) = [line for line in axes.lines if line.get_marker() == "o"]
     assert list(dots.get_xdata()) == [1.0, 2.0, 6.0]
+    assert list(dots.get_ydata()) == pytest.approx([-0.2, 0.0, 0.2]), "around the middle of the bar"
 
 
 def test_the_numbers_and_the_reference_are_written(bars: Any) -> None:

@@ -1,5 +1,6 @@
 """Curves over epochs: what is drawn is what was computed by hand."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from atelier.errors import InputError
+from atelier.figures import hover
 from atelier.figures.kinds.curves import caption, describe, draw, gather
 
 NAN = float("nan")
@@ -79,7 +81,8 @@ def test_two_runs_are_drawn_one_by_one_and_have_no_band(group: Make) -> None:
     curves = gather([group({}, curves=runs)], "loss")
     (axes,) = draw(curves).axes
     assert not [one for one in axes.collections if isinstance(one, PolyCollection)]
-    assert [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 2] == [[2, 4], [1, 3], [3, 5]]
+    drawn = [line.get_xydata().T.tolist() for line in axes.lines if len(line.get_xdata()) == 2]
+    assert drawn == [[[1, 2], values] for values in ([2, 4], [1, 3], [3, 5])]
     assert "(n = 2), with each of two runs as a thin line" in caption(curves)
 
 
@@ -207,6 +210,32 @@ def test_the_highest_run_is_within_a_logarithmic_axis(group: Make, others: int) 
     assert high > 90.0
 
 
+def test_a_run_of_almost_0_does_not_press_the_others_together_in_a_logarithmic_axis(group: Make) -> None:
+    for lowest in (0.0, 1e-9):
+        runs = [{"val/loss": {0: 90.0, 1: 2.0}}, {"val/loss": {0: 90.0, 1: lowest}}]
+        low, high = draw(gather([group({}, curves=runs)], "loss")).axes[0].get_ylim()
+        assert 0.05 < low < 1.0
+        assert high > 90.0
+
+
+def test_the_pointer_shows_what_is_drawn_there(group: Make) -> None:
+    runs = [{"val/loss": {0: v, 1: v + 2}} for v in (1.0, 3.0)]
+    figure = draw(gather([group({"optimizer": "sgd"}, curves=runs)], "loss"))
+    (axes,) = figure.axes
+    told = [((x, y), words) for where, x, y, words in hover.told(figure) if where is axes]
+    assert told == [
+        ((1, 2.0), "sgd, validation, epoch 1, 2.0 ± 1.4, n = 2"),
+        ((2, 4.0), "sgd, validation, epoch 2, 4.0 ± 1.4, n = 2"),
+    ]
+
+
+def test_runs_that_were_broken_from_the_first_epoch_on_are_told(group: Make) -> None:
+    broken = group({}, curves=[{"train/loss": {0: NAN}, "val/loss": {0: NAN, 1: math.inf}}])
+    with pytest.raises(InputError, match=r"^metric=loss: no run has a finite value of it$"):
+        gather([broken], "loss")
+    assert draw(gather([broken, group({}, curves=[CURVE])], "loss"))
+
+
 def test_a_metric_that_no_run_logged_is_told_with_the_choices(group: Make) -> None:
     with pytest.raises(InputError, match="metric=los: no run logged it; choose from: test/loss, train/loss, val/loss"):
         gather([group({}, curves=[{"train/loss": {0: 1.0}, "val/loss": {0: 1.0}, "test/loss": {1: 1.0}}])], "los")
@@ -248,7 +277,8 @@ def test_a_study_of_one_change_at_a_time_has_a_panel_for_each_key_with_the_base_
     changed += [("dropout", str(n)) for n in range(5)]
     settings = [replace(group({}, curves=[{"val/loss": {0: 1.0}}]), label="base", changed=[])]
     for key, value in changed:
-        settings.append(replace(group({key: value}, curves=[{"val/loss": {0: 2.0}}]), label=value, changed=[key]))
+        keys = [key, "initializer"] if value == "elu" else [key]  # of several, the first counts
+        settings.append(replace(group({key: value}, curves=[{"val/loss": {0: 2.0}}]), label=value, changed=keys))
     curves = gather(settings[::-1], "val/loss")
     assert [panel.title for panel in curves.panels] == ["dropout", "activation", "initializer"]
     assert [line.label for line in curves.panels[2].lines] == ["base", "zeros", "he"]
@@ -264,36 +294,3 @@ def test_training_as_it_is_measured_in_evaluation_stands_for_what_dropout_made_o
     running = gather([group({}, curves=[logged, {"train/accuracy": {0: 0.5}}])], "accuracy")
     assert {line.split: line.mean for line in running.panels[0].lines}["train"] == [0.5]
     assert "without dropout" not in caption(running)
-
-
-# ---------------------------------------------------------------------- the test set
-
-WATCHED = {
-    "train/accuracy": {0: 0.5, 1: 0.75},
-    "val/accuracy": {0: 0.4, 1: 0.6},
-    "test/accuracy": {0: 0.375, 1: 0.625},
-}
-
-
-def test_the_test_set_is_drawn_only_where_it_is_asked_for(group: Make) -> None:
-    (panel,) = gather([group({}, curves=[WATCHED])], "accuracy").panels
-    assert [line.split for line in panel.lines] == ["train", "val"]
-    (panel,) = gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "test"]).panels
-    assert [(line.split, line.mean) for line in panel.lines] == [("train", [0.5, 0.75]), ("test", [0.375, 0.625])]
-
-
-def test_the_legend_and_the_caption_say_test(group: Make) -> None:
-    curves = gather([group({}, curves=[WATCHED])], "accuracy", splits=["train", "test"])
-    axes = draw(curves).axes[0]
-    dashes = {line.get_label(): line.get_linestyle() for line in axes.lines if not len(line.get_xdata())}
-    assert dashes == {"training": "-", "test": "--"}
-    assert (
-        caption(curves)
-        == "Accuracy over the epochs, n = 1; training is solid, test is dashed. Nothing is chosen by the test set."
-    )
-
-
-@pytest.mark.parametrize(("metric", "splits"), [("test/error", ["val"]), ("error", ["test"])])
-def test_an_error_is_what_is_missing_to_the_accuracy(group: Make, metric: str, splits: list[str]) -> None:
-    ((line,),) = [p.lines for p in gather([group({}, curves=[WATCHED])], metric, splits=splits).panels]
-    assert (line.split, line.mean) == ("test", [0.625, 0.375])

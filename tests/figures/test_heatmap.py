@@ -39,6 +39,7 @@ def test_the_numbers_stand_where_their_values_are(heatmap: Any) -> None:
     axes = draw(heatmap).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.01", "0.1"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["adam", "sgd"]
+    assert axes.get_ylim() == (1.5, -0.5), "from above"
     assert {text.get_position(): text.get_text() for text in axes.texts} == {
         (1, 0): "2.0\n± 1.4",
         (0, 0): "5.000",
@@ -50,6 +51,7 @@ def test_the_same_number_has_the_same_colour_and_a_lower_one_a_darker(heatmap: A
     axes = draw(heatmap).axes[0]
     brightness = [sum(cell.get_facecolor()[0][:3]) for cell in axes.collections]  # of 2, 5 and 4
     assert brightness[0] < brightness[2] < brightness[1]
+    assert [text.get_color() for text in axes.texts] == ["white", "black", "black"]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +103,11 @@ def test_where_only_one_cell_has_all_its_runs_none_is_the_best(heatmap: Any) -> 
     assert "framed" not in caption(heatmap)
 
 
+def test_cells_that_are_as_good_are_framed_all(group: Make) -> None:
+    groups = [group({"a.a": a, "b.b": b}, [1.0 if b == "3" else 2.0]) for a in "12" for b in "34"]
+    assert len(draw(gather(groups, "val/loss")).axes[0].patches) == 2
+
+
 def test_where_all_are_alike_none_is_the_best(group: Make) -> None:
     groups = [group({"a.a": a, "b.b": b}, [1.0]) for a in "12" for b in "34"]
     assert not draw(gather(groups, "val/loss")).axes[0].patches
@@ -110,6 +117,7 @@ def test_further_keys_make_panels(group: Make) -> None:
     groups = [group({"a.a": a, "b.b": b, "c.c": c}, [1.0]) for a in "12" for b in "34" for c in "56"]
     heatmap = gather(groups, "val/loss", rows="c.c", columns="a.a")
     assert (heatmap.row_values, heatmap.column_values) == (["5", "6"], ["1", "2"])
+    assert gather(groups, "val/loss", columns="a.a").rows == "b.b", "the first of the others"
     assert [panel.title for panel in heatmap.panels] == ["b 3", "b 4"]
     assert len(draw(heatmap).axes) == 3, "two panels and the scale of colours"
 
@@ -147,3 +155,12 @@ def test_wrong_keys_are_told(group: Make) -> None:
 
 def test_the_words_have_every_number(heatmap: Any) -> None:
     assert "adam, 0.1: 2.0 ± 1.4 (2); adam, 0.01: 5 (1); sgd, 0.01: 4 (1)" in describe(heatmap)
+
+
+def test_the_caption_tells_of_deviations_where_the_cells_have_them(group: Make, heatmap: Any) -> None:
+    mean = "Validation loss for each optimizer and learning rate: the mean over the runs"
+    assert caption(heatmap) == f"{mean} (n = 1 to 2) ± one standard deviation."
+    groups = [
+        group({"optimizer": a, "optimizer.lr": b, "c.c": c}, [1.0, 1.0]) for a in "12" for b in "34" for c in "56"
+    ]
+    assert caption(gather(groups, "val/loss")) == f"{mean} (n = 2)."

@@ -52,6 +52,7 @@ def test_what_is_drawn_is_what_was_gathered(chart: Any) -> None:
         ([0.0001, 0.0003, 0.001, 0.003], "log"),
         ([16, 32, 64, 128], "log"),
         ([0.001, 0.1], "log"),
+        ([1, 10], "log"),
         ([5, 10, 15, 20], "linear"),
         ([0.001, 0.005, 0.01], "linear"),
         ([1, 2], "linear"),
@@ -70,6 +71,8 @@ def test_the_scale_is_the_one_drawn_and_the_ticks_are_as_typed(group: Make, valu
     chart = gather([group({"optimizer.lr": value}, [1.0]) for value in values], "val/loss")
     (axes,) = draw(chart).axes
     assert axes.get_xscale() == spacing([float(value) for value in values])
+    if axes.get_xscale() == "symlog":
+        assert axes.xaxis.get_transform().linthresh == 0.01, "linear from 0 to the lowest, where the logarithm begins"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(values)
     assert axes.get_xlabel() == "learning rate"
 
@@ -101,6 +104,8 @@ def test_where_no_key_is_numeric_none_is_said_to_be_asked_for(group: Make) -> No
 
 def test_the_words_have_every_number(chart: Any) -> None:
     assert "lstm, 5: 1 (1); lstm, 10: 3.0 ± 1.4 (2); rnn, 5: 8.0 ± 1.4 (2)" in describe(chart)
+    words = "Validation loss against the length: the mean over the runs (n = 1 to 2), ± one standard deviation,"
+    assert caption(chart) == f"{words} and each run as a dot."
 
 
 def test_deviations_may_be_a_band(group: Make) -> None:

@@ -1,5 +1,6 @@
 """A search's figure: the best so far, the trials against what was drawn, and how each ended."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -59,6 +60,14 @@ def test_the_best_so_far_falls_and_the_pruned_do_not_count(search: Any) -> None:
     assert search.winner.number == 3
 
 
+def test_the_best_so_far_lasts_until_the_last_trial_whatever_became_of_it() -> None:
+    broken = made(9, "completed", math.nan, optimizer="adam", optimizer_lr="1")
+    search = gather([*GROUPS[1:3], broken], "val/loss")
+    assert (search.trials[-1].number, search.trials[-1].value, search.winner.number) == (9, None, 1)
+    steps = next(line for line in draw(search).axes[0].lines if line.get_drawstyle() == "steps-post")
+    assert steps.get_xydata().tolist() == [[0, 0.75], [1, 0.5], [9, 0.5]]
+
+
 def test_where_much_is_good_the_best_so_far_rises() -> None:
     search = gather([replace(GROUPS[n], objective=("val/loss", "max")) for n in (3, 2, 1, 0)], "val/loss")
     assert search.best == [(0, 0.75), (1, 0.75), (3, 0.75), (5, 1.0)]
@@ -83,6 +92,8 @@ def test_what_is_drawn_is_what_was_gathered(search: Any) -> None:
 def test_an_axis_is_logarithmic_where_the_draw_was(search: Any) -> None:
     assert draw(search).axes[2].get_xscale() == "log"
     assert draw(gather(GROUPS, "val/loss")).axes[2].get_xscale() == "linear"
+    with_none = [*GROUPS, made(7, "completed", 0.9, optimizer="sgd", optimizer_lr="0")]
+    assert draw(gather(with_none, "val/loss", logarithmic=["optimizer.lr"])).axes[2].get_xscale() == "linear"
 
 
 def test_the_legend_names_what_is_there(search: Any) -> None:

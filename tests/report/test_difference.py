@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from atelier.compare.difference import Comparison, Difference, compare
+from atelier.compare.difference import Comparison, Difference, compare, folds_of
 from atelier.errors import InputError
 from atelier.report import pictures
 from atelier.report.write import Asked, write_report
-from atelier.sweeps.aggregate import aggregate
+from atelier.runs.setting import REPEATS
+from atelier.runs.statistic import Statistic
+from atelier.sweeps.aggregate import Setting, aggregate
+from atelier.sweeps.records import Record
 
 Sweep = Callable[..., Path]
 NOISE = [0.00, 0.20, 0.10, 0.35]  # of a seed, common to both settings: larger than what they differ by
@@ -64,13 +67,15 @@ def test_pairs_tell_a_difference_that_the_spread_over_seeds_hides(sweep: Path) -
         (("sgd",), "the best complete setting"),
         (("adam",), "the best complete setting"),
         (("sgd", "adam", "rmsprop"), "the best"),
+        (("every seed of sgd",), "the best"),  # it may not be better: it has no value
     ],
 )
 def test_the_best_is_one_of_the_complete_settings_where_others_lost_a_run(
     made_up_sweep: Sweep, tmp_path: Path, lost: tuple[str, ...], named: str
 ) -> None:
     def change(values: dict[str, str], seed: int) -> dict[str, object]:
-        return {"status": "failed"} if seed == 3 and values["optimizer"] in lost else {}
+        name = values["optimizer"]
+        return {"status": "failed"} if (seed == 3 and name in lost) or f"every seed of {name}" in lost else {}
 
     one = made_up_sweep(
         tmp_path / "s", {"optimizer": ["sgd", "adam", "rmsprop"]}, curve, seeds=(0, 1, 2, 3), change=change
@@ -90,6 +95,37 @@ def test_only_runs_of_equal_seed_fold_and_draw_are_pairs(made_up_sweep: Sweep, t
     assert found
     assert found.pairs == 2
     assert found.mean == pytest.approx(-(APART[0] + APART[2]) / 2)
+    assert (found.low, found.high) == pytest.approx(stats.t.interval(0.95, 1, loc=found.mean, scale=0.005))
+
+
+def test_the_caption_tells_the_fewest_and_the_most_pairs(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"status": "failed"} if values["optimizer"] == "sgd" and seed else {}
+
+    grid = {"optimizer": ["sgd", "adam", "rmsprop"]}
+    found = compare(aggregate([made_up_sweep(tmp_path / "s", grid, curve, seeds=(0, 1, 2), change=change)]))
+    assert found
+    assert " are means over 1 to 3 pairs of equal seeds, folds and draws, " in found.caption()
+
+
+@pytest.mark.parametrize(
+    ("present", "of", "folds"),
+    [
+        (["0", "1", "2"], ["10", "5"], 5),  # the fewest, whose samples are shared by the most
+        (["0", "1"], ["10"], 10),
+        (["0", "1"], [""], 2),
+        (["3"], ["10"], 1),  # of one fold no samples are shared
+        ([], ["10"], 0),
+    ],
+)
+def test_the_folds_are_those_of_the_samples_also_where_few_of_them_have_a_run(
+    present: list[str], of: list[str], folds: int
+) -> None:
+    none = Statistic.of([])
+    runs = [Record(None, {}, {"overrides": [f"data.folds={number}"] * bool(number)}) for number in of]
+    settings = [Setting("", {}, [run], none, {}, {}, none, none) for run in runs]
+    repeats = [tuple(fold if key == "data.fold" else "0" for key in REPEATS) for fold in present]
+    assert folds_of(repeats, settings) == folds
 
 
 @pytest.mark.parametrize(("folds", "ratio"), [(None, 1 / 2), (3, 1 / 2), (10, 1 / 9)])
@@ -190,14 +226,19 @@ def test_a_baseline_that_is_no_setting_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("failed", "told"),
+    ("lost", "told"),
     [
         ("sgd", "none of its runs has a value of val/accuracy yet"),
         ("adam", "no other setting has a run of equal seed, fold and draw"),
     ],
 )
-def test_a_baseline_without_a_pair_is_refused(made_up_sweep: Sweep, tmp_path: Path, failed: str, told: str) -> None:
-    change = lambda values, seed: {"status": "failed"} if values["optimizer"] == failed else {}  # noqa: E731
+@pytest.mark.parametrize(
+    "ended", [{"status": "failed"}, {"objective": {"metric": "val/accuracy", "mode": "max", "best": math.nan}}], ids=str
+)
+def test_a_baseline_without_a_pair_is_refused(
+    made_up_sweep: Sweep, tmp_path: Path, lost: str, told: str, ended: dict[str, Any]
+) -> None:
+    change = lambda values, seed: ended if values["optimizer"] == lost else {}  # noqa: E731
     one = made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, curve, change=change)
     with pytest.raises(InputError, match=f"^baseline={{optimizer: sgd}}: {told}$"):
         compare(aggregate([one]), {"optimizer": "sgd"})

@@ -80,6 +80,8 @@ def test_runs_are_listed_with_the_keys_of_the_condition_in_the_order_asked(
     assert [line[4] for line in lines] == ["0.86", "0.76", "0.61"]
     assert told.splitlines()[1].split()[-3:] == ["optimizer.lr", "note", "folder"]
     assert "4 of 8 runs, 3 shown" in told
+    print_matching(logs, "optimizer.lr<0.05", None, 4)
+    assert capsys.readouterr().out.splitlines()[-1] == "4 of 8 runs"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,35 @@ def test_numbers_come_before_texts_and_runs_without_a_value_last(
     print_matching(logs, None, "tags", 20)
     rows = [line for line in capsys.readouterr().out.splitlines() if "made_up" in line]
     assert ["good, small-one" in row for row in rows] == [True] * 4 + [False] * 4
+    records = [Record(None, {"of": value}, {}) for value in ("b", 10, None, "a", 9.5)]
+    for down, values in ((False, [9.5, 10, "a", "b", None]), (True, ["b", "a", 10, 9.5, None])):
+        assert [record.get("of") for record in in_order(records, "of", down)] == values
+
+
+def test_the_newest_runs_come_first_unless_asked_otherwise(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seconds, folder in enumerate(("3", "0", "2")):
+        os.utime(logs / "sweeps" / "a" / "s" / folder / "run.json", (2e9 + seconds, 2e9 + seconds))
+    print_matching(logs, None, None, 3)
+    rows = [line for line in capsys.readouterr().out.splitlines() if "made_up" in line]
+    assert [row.split()[-1][-1] for row in rows] == ["2", "0", "3"]
+
+
+def test_a_sweep_is_listed_with_what_is_over_and_the_mean_of_its_best(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = {"a": ("completed", "completed"), "b": ("completed", "failed"), "c": ("pruned", "waiting")}
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        return {"status": ends[values["network"]][seed]}
+
+    for number, networks in enumerate((["a", "b", "c"], ["b", "c"])):
+        sweep = tmp_path / "sweeps" / "x" / str(number)
+        made_up_sweep(sweep, {"network": networks}, accuracy, seeds=(0, 1), change=change, experiment=f"x{number}")
+        os.utime(sweep / "sweep.json", (1e9 + number, 1e9 + number))
+    print_listing(tmp_path, 2)
+    newer, older = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if "sweep" in line]
+    assert newer.startswith("sweep x1 completed, 2 of 4 validation accuracy 0.5, incomplete 2001-")
+    assert older.startswith("sweep x0 completed, 4 of 6 validation accuracy 0.550 ± 0.071 2001-")
 
 
 def test_a_report_of_a_part_of_a_sweep(logs: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Bars:
         """Whether bars would look the same."""
         values = [value for _, one in self.bars for value in one.values]
         far = max(map(abs, values), default=0.0)
-        return len(values) > 1 and min(values) * max(values) > 0 and 0 < max(values) - min(values) < CLOSE * far
+        return len(values) > 1 and 0 < max(values) - min(values) < CLOSE * far
 
 
 def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, float] | None = None) -> Bars:
