@@ -10,6 +10,7 @@ from atelier.compose.verb import verb
 @verb("export")
 def main(options: DictConfig) -> None:
     """Write a run's network into a file and compare the file with the run; see `python src/export.py --help`."""
+    from atelier.api.tested import recorded_of
     from atelier.arguments import check_arguments
     from atelier.compose.build import build_data, build_task
     from atelier.compose.open import reopen
@@ -18,11 +19,8 @@ def main(options: DictConfig) -> None:
     from atelier.export.about import describe, told
     from atelier.export.exported import exported_of
     from atelier.export.formats import TOLERANCE, compared, format_of, target
-    from atelier.runs.changes import differences
     from atelier.runs.checkpoint import load_weights
-    from atelier.runs.folder import read_yaml
-    from atelier.runs.manifest import UNTESTED, Manifest, write_atomically
-    from atelier.runs.setting import within
+    from atelier.runs.manifest import Manifest, write_atomically
     from atelier.runs.terminal import print_if_fake, quieten_lightning
 
     quieten_lightning()
@@ -37,12 +35,7 @@ def main(options: DictConfig) -> None:
 
     exported = exported_of(task, data)
     inputs, words = exported.examples()
-    stored = read_yaml(folder.config)
-    named = str(stored.get("checkpoint") or "best")
-    best = folder.best if folder.best.exists() else folder.last
-    other = any(within(key, part) for key in differences(stored, plain(config)) for part in ("data", "task"))
-    tested = path == {"best": best, "last": folder.last}.get(named, Path(named)) and not other
-    about = describe(exported, inputs, plain(config), manifest.content | ({} if tested else UNTESTED))
+    about = describe(exported, inputs, plain(config), recorded_of(manifest.content, folder, config, path))
     content = kind.write(exported, inputs, about)
     difference = compared(content, kind, exported, inputs)
     output.parent.mkdir(parents=True, exist_ok=True)

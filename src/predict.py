@@ -18,6 +18,7 @@ def main(options: DictConfig) -> None:
     from atelier.api.answers import show_answers
     from atelier.api.finished import answers_of
     from atelier.api.predictions import check_asked, predict_split, show_rows
+    from atelier.api.tested import recorded_of
     from atelier.arguments import check_arguments
     from atelier.compose.build import build_data, build_task, build_trainer
     from atelier.compose.open import reopen
@@ -33,7 +34,7 @@ def main(options: DictConfig) -> None:
     folder, config, path = reopen(options)
     data, task = build_data(config), build_task(config)
     manifest = Manifest.read(folder.manifest)
-    task.recorded, trained_on = manifest.content, manifest.get("data")
+    task.recorded, trained_on = recorded_of(manifest.content, folder, config, path), manifest.get("data")
     output = Path(options.output or folder.path / "predictions" / (options.split or ""))
     if options.split is not None:
         data.check_same(trained_on)

@@ -128,6 +128,7 @@ class FinishedRun:
         Raises:
             InputError: if the run has no checkpoint yet, or if it is not safe to open or is of another network.
         """
+        from atelier.api.tested import recorded_of
         from atelier.compose.build import build_task
         from atelier.runs.checkpoint import load_weights
 
@@ -135,7 +136,7 @@ class FinishedRun:
         with undisturbed():
             task = build_task(config)
             load_weights(task, path)
-        task.recorded = self.manifest
+        task.recorded = recorded_of(self.manifest, RunFolder(self.folder), config, path)
         return task.eval()
 
     @property

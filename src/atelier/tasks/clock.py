@@ -171,11 +171,12 @@ class ClockReader(Task):
             answer["spread"] = round(difference, 2)
         sureness = Sureness.recorded((self.recorded or {}).get("sureness"))
         if sureness is None:
-            remedy = f"{command('train')} resume=RUN train=false does it"
-            print(f"how sure the answers are is not known: the run was not calibrated; {remedy}", file=sys.stderr)
+            told = "the network, as it is used here, was not calibrated"
+            remedy = f"{command('train')} resume=RUN train=false does it (checkpoint=last: for last.ckpt)"
+            print(f"how sure the answers are is not known: {told}; {remedy}", file=sys.stderr)
             return answers
-        told = sureness.told(differences, self.encoding.blur(predictions))
-        return [answer | sure for answer, sure in zip(answers, told, strict=True)]
+        sures = sureness.told(differences, self.encoding.blur(predictions))
+        return [answer | sure for answer, sure in zip(answers, sures, strict=True)]
 
 
 def clock_time(minutes: float) -> str:

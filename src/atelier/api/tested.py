@@ -1,0 +1,28 @@
+"""What a run's test has measured, where a checkpoint of the run is opened: nothing, if it tested other weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from atelier.compose.targets import plain
+from atelier.runs.changes import differences
+from atelier.runs.checkpoint import open_checkpoint
+from atelier.runs.folder import RunFolder, read_yaml
+from atelier.runs.manifest import UNTESTED
+from atelier.runs.setting import within
+
+
+def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfig, path: Path) -> dict[str, Any]:
+    """The `content` of run.json, without `test` and `sureness` if they are of other weights, or of another computation.
+
+    `folder`, `config`, `path`: as `atelier.compose.open.reopen` gives them, changed by what was typed.
+    """
+    named = str(read_yaml(folder.config).get("checkpoint") or "best")
+    best = folder.best if folder.best.exists() else folder.last
+    tested = path == {"best": best, "last": folder.last}.get(named, Path(named))
+    if tested:
+        changed = differences(open_checkpoint(path)["config"], plain(config))
+        tested = not any(within(key, part) for key in changed for part in ("data", "task"))
+    return {**content, **({} if tested else UNTESTED)}
