@@ -13,6 +13,7 @@ from lightning.pytorch.strategies import FSDPStrategy
 from omegaconf import DictConfig
 from torch import Tensor
 
+from atelier.callbacks.mistakes import Mistakes
 from atelier.compose.targets import build
 from atelier.errors import InputError
 from atelier.runs.checkpoint import open_checkpoint
@@ -139,6 +140,19 @@ def test_validation_and_test_measure_the_criterion(compose: Compose, criterion: 
     task.log_metrics, task.log, task.log_dict = (lambda *_: logged.update(_[1])), Mock(), Mock()
     task.on_test_epoch_end()
     assert ("expected_calibration_error" in logged) == (criterion == "cross_entropy"), "of outputs that are logits"
+
+
+@pytest.mark.parametrize("criterion", ["cross_entropy", "mse"])
+def test_outputs_that_are_no_logits_tell_no_confidence(compose: Compose, criterion: str) -> None:
+    """They are near 0 and 1: the softmax of a certain answer about ten classes is 0.23."""
+    task = build(compose("experiment=disk_scratch", f"task.criterion={criterion}").task)
+    (answer,) = task.answers(torch.tensor([[0.0, 1.0]]))
+    assert answer == {"class": 1} | ({"probability": 0.7311} if criterion == "cross_entropy" else {})
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(eval_batch_size=1), world_size=1, global_rank=0)
+    mistakes = Mistakes(count=1)
+    tested = {"logits": torch.tensor([[0.0, 1.0]]), "classes": torch.tensor([0])}
+    mistakes.on_test_batch_end(trainer, task, tested, (torch.zeros(1, 1, 2, 2), tested["classes"]), 0)
+    assert (mistakes.found is None) == (criterion == "mse")
 
 
 def test_an_image_and_its_mirror_image_are_averaged(compose: Compose) -> None:

@@ -28,7 +28,8 @@ class DecisionRegions(Watcher):
 
     The figure shows the training points, then the regions of the classes during the training. The last panel marks the
     misclassified validation points, or training points if there is no validation set. `decision_regions.csv` has the
-    probability of class 1 at each grid point. Other data than points of the plane in two classes are ignored.
+    probability of class 1 at each grid point: the softmax of the outputs, which for a task that is not `confident` only
+    says which class it is. Other data than points of the plane in two classes are ignored.
 
     Args:
         frames: number of panels with regions: before training, and after epochs that grow by a constant factor.

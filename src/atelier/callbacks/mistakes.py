@@ -17,8 +17,8 @@ from atelier.figures.sheet import draw_sheet
 class Mistakes(Watcher):
     """Draws `mistakes.png` and writes `mistakes.csv` after testing a classifier of images.
 
-    The column `sample` is the index in the tested set, from 0. Without misclassified images, nothing is written. An
-    image with logits of which no softmax can be taken has no confidence, and is left out.
+    The column `sample` is the index in the tested set, from 0. Without misclassified images, nothing is written, nor of
+    a task whose outputs are not `confident`. An image with logits of which no softmax can be taken is left out.
 
     Args:
         count: maximum number of images, in order of falling confidence.
@@ -38,7 +38,7 @@ class Mistakes(Watcher):
         dataloader_idx: int = 0,
     ) -> None:
         known = logits_of(outputs)
-        if known is None or not are_pictures(batch[0]):
+        if known is None or not are_pictures(batch[0]) or not getattr(task, "confident", True):
             return
         logits, classes = known
         confidence, predicted = logits.softmax(1).max(1)

@@ -45,6 +45,7 @@ class Classifier(Task):
     """
 
     export_outputs = ("logits",)
+    confident = True  # whether the softmax of the outputs is the network's confidence
 
     def __init__(
         self,
@@ -177,9 +178,15 @@ class Classifier(Task):
         return [self.classes[label] if self.classes else str(label) for label in labels.tolist()]
 
     def answers(self, prediction: Tensor) -> list[dict[str, Any]]:
-        """The most probable class of each input, by name or number, and its probability; None if it has none."""
+        """The most probable class of each input, by name or number, and its probability; None if it has none.
+
+        Outputs that are not `confident` have no probability.
+        """
         return [
-            {"class": self.classes[label] if self.classes and label is not None else label, "probability": share}
+            {
+                "class": self.classes[label] if self.classes and label is not None else label,
+                **({"probability": share} if self.confident else {}),
+            }
             for label, share in most_probable(prediction)
         ]
 

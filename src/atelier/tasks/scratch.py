@@ -26,8 +26,8 @@ class Scratch(ManualTask, Classifier):
     since it only sets the learning rate. All computations are in the precision of the weights, without autocast.
 
     Args:
-        criterion: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes; the test
-            then has no calibration error).
+        criterion: cross_entropy (of the softmax of the outputs), or mse (of the outputs and one-hot classes; the
+            test then has no calibration error, and answers no probability).
         gradient_clip_val: must be None.
         label_smoothing, class_weights: must be 0 and None.
         **options: see `Classifier`; `network.layers` must be a network of `atelier.scratch`, and `penalty` must be
@@ -58,8 +58,8 @@ class Scratch(ManualTask, Classifier):
         self.layers = layers
         self.own_optimizer = own_optimizer(self.optimizer)
         self.loss = CRITERIA[criterion]()
-        if criterion == "mse":
-            self.test_calibration = None  # outputs near one-hot classes are no logits, and have no confidence
+        if criterion == "mse":  # outputs near one-hot classes are no logits
+            self.confident, self.test_calibration = False, None
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
