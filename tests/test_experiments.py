@@ -56,6 +56,15 @@ def test_every_experiment_asks_for_what_can_be_made(compose: Compose, experiment
     build_data(config).check_source()
 
 
+def test_callbacks_and_loggers_are_added_to_those_of_every_experiment_and_study(compose: Compose) -> None:
+    """Hydra adds `+callbacks=NAME` to a list alone."""
+    config = compose("experiment=digits_gan", "features=pixels", "+callbacks=weight_norms", "+logger=tensorboard")
+    assert {"weight_norms", "quality", "latent_pictures"} <= set(config.callbacks)
+    assert set(config.logger) == {"tensorboard"}
+    alone = re.compile(r"override /(callbacks|logger): *[^\[ ]")
+    assert [file.name for file in CONF.rglob("*.yaml") if alone.search(file.read_text("utf-8"))] == []
+
+
 @pytest.mark.parametrize(
     "experiment", [pytest.param(one, marks=[pytest.mark.slow] * (one not in FIRST)) for one in EXPERIMENTS]
 )

@@ -16,6 +16,7 @@ from atelier.runs.overrides import key_of
 
 FIRST_LINE = "# @package _global_"
 GLOBAL = ("experiment", "study", "debug")  # groups whose files begin with that line
+SEVERAL = ("callbacks", "logger")  # groups that take any number of options
 READER = "hydra._internal.core_plugins.file_config_source"  # the module that reads the files of conf/
 
 
@@ -27,7 +28,7 @@ def is_unreadable(error: BaseException) -> bool:
 
 
 def told_of_file(error: BaseException, conf: Path) -> str | None:
-    """The message for an exception that a file of `conf` has caused; None for any other.
+    """The message for an exception that a file of `conf` or two options of a group have caused; None for any other.
 
     It names the file, the line where that is known, and what to write.
     """
@@ -45,6 +46,9 @@ def told_of_file(error: BaseException, conf: Path) -> str | None:
             return f"{shown(file, conf)}: {must_begin(file)}"
         if (conf / group).is_dir():
             return f"{shown(file, conf)}: in its defaults list, write `override /{group}: …`, with a slash"
+    again = r"(\w+) appears more than once|Multiple values for (callbacks|logger)\."
+    if (match := re.match(again, str(error))) and (group := match[1] or match[2]) in SEVERAL:
+        return f"{group}: all options stand in one list: {group}=[A,B], or +{group}=[A,B] besides the usual ones"
     if match := re.match(r"Multiple values for (\w+)\. To override a value use 'override \w+: (\S+)'", str(error)):
         return f"{match[1]}: {match[2]}: in a defaults list, write `override /{match[1]}: {match[2]}`"
     return None

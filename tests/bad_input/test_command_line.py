@@ -109,6 +109,18 @@ def test_a_value_without_its_key_is_told_the_keys_that_the_command_needs(
     assert [word for word in words if word not in message] == []
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [("logger=wandb", "+logger=csv"), ("+logger=wandb", "+logger=csv"), ("callbacks=none", "+callbacks=filters")],
+    ids=" ".join,
+)
+def test_two_options_that_stand_in_no_list_are_told(told: Callable[..., str], typed: tuple[str, str]) -> None:
+    group = typed[0].lstrip("+").partition("=")[0]
+    assert told("train", *typed).strip() == (
+        f"{group}: all options stand in one list: {group}=[A,B], or +{group}=[A,B] besides the usual ones"
+    )
+
+
 def test_all_options_of_a_group_are_listed(told: Callable[..., str], conf: Path) -> None:
     message = told("train", "optimizer=nothing")
     assert all(file.stem in message for file in (conf / "optimizer").glob("*.yaml"))

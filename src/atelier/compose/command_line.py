@@ -9,11 +9,10 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 
 from atelier.errors import InputError
-from atelier.option_files import groups, is_read
+from atelier.option_files import SEVERAL, groups, is_read
 from atelier.runs.overrides import bare, quoted
 
 SWEEP = ("-m", "--multirun")
-SEVERAL = ("callbacks", "logger")  # groups that take any number of options
 SENTENCES = ("where", "note")  # keys whose values are sentences
 AT_HOME = re.compile(r"(?<=[=,\[{'\"])~(?=/)")  # a shell expands no ~ behind a =, and Hydra takes none
 # {key of Hydra or Lightning that a run sets itself: the key to use instead}
