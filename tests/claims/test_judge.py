@@ -160,3 +160,22 @@ def test_claims_that_are_being_written_take_no_report_along(
     assert f"\nstudy=a: {words}" in told
     assert told.count("Claim, confirmed: ") == 2
     assert f"study=a: {words}" in (broken / "summary.md").read_text()
+
+
+def test_a_base_that_sets_nothing_is_not_taken_for_a_setting_that_has_not_begun(
+    made_up_sweep: Sweep, tmp_path: Path
+) -> None:
+    settings = [{}, {"optimizer": "adam"}]
+    study = {**node(ALL), "grid": {"seed": [0, 1, 2]}, "settings": settings}
+
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        typed = [f"{key}={value}" for key, value in values.items() if {key: value} in settings]
+        return {"overrides": [*typed, f"seed={seed}"]}
+
+    def rising(values: dict[str, str], seed: int) -> list[float]:
+        return [0.1, 0.5 + seed / 100]
+
+    grid = {"optimizer": ["sgd", "adam"]}
+    assert verdicts(made_up_sweep(tmp_path / "s", grid, rising, change=change, study="a", presentation=study)) == [
+        "confirmed"
+    ]

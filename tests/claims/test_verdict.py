@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ from scipy import stats
 
 from atelier.claims.claim import read_claims
 from atelier.claims.verdict import Outcome, decide, together
-from atelier.claims.words import measured
+from atelier.claims.words import check_rows, measured
 from atelier.results.status import line, print_status
 from atelier.runs.statistic import Statistic
-from atelier.sweeps.aggregate import Results, aggregate
+from atelier.sweeps.aggregate import Results, aggregate, group
 
 Sweep = Callable[..., Path]
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
@@ -122,6 +123,15 @@ def test_a_seed_counts_where_all_settings_of_both_sides_have_it(results: Callabl
     found = outcome(results(change=change), of={"optimizer": "adam"}, than={"optimizer": "sgd"}, above=0)
     assert found.quantity.values == pytest.approx((0.10, 0.09, 0.12))
     assert (found.lost, found.verdict) == (1, "undecided")
+    assert measured(found) == "0.103 ± 0.015, n = 3 of 4"
+
+
+def test_a_seed_that_failed_and_was_run_again_counts(results: Callable[..., Results]) -> None:
+    found = results((0, 1, 2))
+    again = [replace(record, manifest={**record.manifest, "status": "failed"}) for record in found.records]
+    for records in ([*found.records, *again], [*again, *found.records]):
+        quantity = outcome(group(records, found.sweeps), of={"optimizer": "adam"}, above=0).quantity
+        assert quantity.values == pytest.approx((0.655, 0.685, 0.655))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None])
@@ -193,12 +203,20 @@ def test_the_status_tells_of_which_claims_no_run_has_a_number(
     print_status([line("made", [], [], decide(claims, {None: results()}))], cores=2)
     told = [words for words in capsys.readouterr().out.splitlines() if "no run" in words]
     assert told == ["made: no run has a number for its claim val/acuracy > 0"]
+    print_status([line("made", [], [], decide(claims, {}))], cores=2)
+    assert "no run" not in capsys.readouterr().out, "where none has begun, nothing is missing"
 
 
 def test_what_no_seed_changes_is_decided_by_one(results: Callable[..., Results]) -> None:
     found = results((0,))
     assert outcome(found, metric="parameters", near=57060, within=0).verdict == "confirmed"
     assert outcome(found, metric="parameters", near=57061, within=0).verdict == "contradicted"
+
+
+def test_one_parameter_more_is_no_rounding(results: Callable[..., Results]) -> None:
+    found = results((0,), change=lambda values, seed: {"parameters": 20_000_000 + (values["optimizer"] == "adam")})
+    sides = {"of": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    assert outcome(found, metric="parameters", **sides, above=0).verdict == "confirmed"
 
 
 def test_equal_values_are_on_no_side(results: Callable[..., Results]) -> None:
@@ -230,6 +248,13 @@ def test_a_difference_by_rounding_alone_is_none(results: Callable[..., Results],
 )
 def test_a_claim_is_what_its_worst_check_is(verdicts: list[str], whole: str) -> None:
     assert together(verdicts) == whole
+
+
+def test_a_reason_that_checks_share_is_told_once() -> None:
+    checks = [{"metric": "val/accuracy", "above": 0.1, "because": because} for because in ("so", "so", "else", "so")]
+    (one,) = decide(read_claims({"claims": [{"says": "x", "where": "y", "checks": checks}]}), {})
+    told = [cells[0].removeprefix("val/accuracy > 0.1") for cells in check_rows(one)]
+    assert told == [" (so)", "", " (else)", " (so)"]
 
 
 def test_another_study_is_compared_with_by_seed(made_up_sweep: Sweep, tmp_path: Path) -> None:

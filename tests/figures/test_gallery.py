@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageSequence
 from torch import Tensor
 
-from atelier.figures.gallery import GAP, frame, interleave
+from atelier.figures.gallery import GAP, animate, frame, interleave
 from atelier.figures.losses import losses_figure
 from atelier.figures.tiles import GAP as BETWEEN
 
@@ -17,6 +18,13 @@ SIDE = 56  # pixels, for which nothing is enlarged
 def flat(*levels: float) -> Tensor:
     """Grey images (N, 1, SIDE, SIDE) of one level each."""
     return torch.tensor(levels)[:, None, None, None].expand(-1, 1, SIDE, SIDE)
+
+
+def test_an_animation_repeats_and_rests_at_its_end(tmp_path: Path) -> None:
+    animate([frame(flat(level), 1) for level in (0.0, 0.5, 1.0)], tmp_path / "a.gif", seconds=0.2)
+    with Image.open(tmp_path / "a.gif") as image:
+        shown = [(one.info["duration"], one.convert("L").getpixel((9, 9))) for one in ImageSequence.Iterator(image)]
+        assert (shown, image.info["loop"]) == ([(200, 0), (200, 128), (1500, 255)], 0)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])

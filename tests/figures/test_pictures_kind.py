@@ -33,6 +33,13 @@ def test_settings_are_shown_at_the_epochs_that_all_of_them_have(group: Make, tmp
     assert found.rows[0].label == "a 1\nvalidation loss 0.5"
 
 
+def test_settings_without_a_common_epoch_are_shown_at_their_last(group: Make, tmp_path: Path) -> None:
+    folders = [run(tmp_path / str(k), epochs) for k, epochs in enumerate(([0, 2, 4], [1, 3]))]
+    settings = [replace(group({"a": str(k)}), folders=[folder]) for k, folder in enumerate(folders)]
+    rows = pictures.gather(settings, "val/loss", "latents").rows
+    assert [[title for title, _ in row.pictures] for row in rows] == [["epoch 4"], ["epoch 3"]]
+
+
 def test_more_epochs_than_columns_are_thinned_out_from_the_first_to_the_last(group: Make, tmp_path: Path) -> None:
     one = replace(group({"a": "1"}), folders=[run(tmp_path / "run", list(range(21)))])
     (row,) = pictures.gather([one], "val/loss", "latents", epochs=3).rows

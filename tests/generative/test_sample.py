@@ -87,9 +87,9 @@ def test_images_of_no_class_count_for_none(tmp_path: Path, broken: int) -> None:
             made[:broken] = torch.nan
             return made
 
-    data = SimpleNamespace(classes=["cat", "dog"])
+    data = SimpleNamespace(classes=["dog", "cat"])
     numbers = grid(Sampler(Task(), data, 4, 0, tmp_path / "grid.png"))
-    assert numbers["classes"] == {"cat": 0, "dog": 4 - broken}
+    assert numbers["classes"] == {"dog": 0, "cat": 4 - broken}
 
 
 def test_a_training_image_is_found_as_its_own_neighbour() -> None:

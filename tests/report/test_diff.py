@@ -63,13 +63,16 @@ def test_numbers_of_which_only_late_digits_differ_are_told_apart_and_nan_is_no_d
     logs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
-    for loss, folder in zip((0.123456, 0.123457), folders, strict=True):
+    for loss, kl, folder in zip((0.123456, 0.123457), (2.0, float("nan")), folders, strict=True):
         content = json.loads((folder / "run.json").read_text())
-        (folder / "run.json").write_text(json.dumps({**content, "test": {"loss": loss, "elbo": float("nan")}}))
+        test = {"loss": loss, "elbo": float("nan"), "kl": kl, "loss/cat": loss}
+        (folder / "run.json").write_text(json.dumps({**content, "test": test}))
     print_diff(*map(str, folders), logs)
     rows = [line.split()[-3:] for line in capsys.readouterr().out.splitlines()]
     assert ["test.loss", "0.123456", "0.123457"] in rows
+    assert ["test.kl", "2", "nan"] in rows, "of a number it is one"
     assert not [row for row in rows if "test.elbo" in row]
+    assert not [row for row in rows if "test.loss/cat" in row], "there are many classes"
 
 
 def test_what_follows_from_the_seed_is_no_setting(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,8 @@ Accuracy = Callable[[dict[str, str], int], list[float]]
         ("not optimizer=adam", 4),
         ("optimizer!=adam", 4),
         ("status=failed", 2),
+        ("optimizer.lr<=0.01", 4),
+        ("optimizer.lr<0.01 or optimizer.lr>0.1", 0),
         ("test/accuracy>=0.84 and test.accuracy<0.9", 2),
         ("network.hidden=[8,8]", 8),
         ("network.bias=true", 8),
@@ -246,3 +248,5 @@ def test_a_damaged_configuration_is_told_in_a_line(
 def test_a_record_without_a_folder_meets_conditions_too() -> None:
     waiting = Record(None, {"status": "waiting", "seed": 3}, {"overrides": ["optimizer=sgd"]})
     assert Condition("status=waiting and seed>2 and optimizer=sgd and objective.best=null")(waiting)
+    swept = Record(None, {}, {"overrides": ["optimizer=sgd"], "values": {"network": "mlp", "network.hidden": "[8,8]"}})
+    assert Condition("network=mlp and network.hidden=[8,8]")(swept), "which is not typed, but known of the sweep"

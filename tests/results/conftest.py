@@ -16,7 +16,8 @@ from atelier.results.queue import Queue
 from atelier.results.runs import runs_of
 from atelier.results.studies import load
 
-made_up_sweep = runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"))["made_up_sweep"]
+made_up = runpy.run_path(str(Path(__file__).parents[1] / "report" / "conftest.py"))
+made_up_run, made_up_sweep = made_up["made_up_run"], made_up["made_up_sweep"]
 
 # As src/train.py -m: the sweep's folder, its lock, and a run folder a job, whose run is logged to `ran`.
 TRAIN = """

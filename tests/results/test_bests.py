@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from atelier.errors import InputError
-from atelier.results.bests import BEGIN, END, table, with_bests
+from atelier.results.bests import BEGIN, END, table, training, with_bests
 from atelier.results.record import Recorded, curves_csv, runs_csv
+from atelier.sweeps.records import Record
 
 STUDY = "study: {grid: {optimizer: [sgd, adam], seed: [0, 1, 2]}}\n"
 ACCURACIES = [("sgd", 0.7), ("sgd", 0.71), ("sgd", 0.72), ("adam", 0.9)]
@@ -56,6 +57,14 @@ def test_a_row_has_the_reports_number_ours_and_the_time_of_our_best(told: Callab
 def test_the_time_is_that_of_the_run_which_was_disturbed_least(told: Callable[[str], list[str]]) -> None:
     row = "rows: [{task: It, report: –, metric: accuracy, best: {study: made, of: {optimizer: sgd}}}]"
     assert told(row)[-1].endswith("| 90 s; cpu, 32-true |")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"), [([200.0, 119.4], "119 s"), ([300.0, 200.0], "3 min"), ([3600.0, None], "60 min")]
+)
+def test_a_long_time_is_in_minutes(seconds: list[float | None], time: str) -> None:
+    runs = [Record(None, {"seconds": {"fit": one}, "device": "cpu", "precision": "32-true"}, {}) for one in seconds]
+    assert training(runs) == f"{time}; cpu, 32-true"
 
 
 def test_a_study_without_runs_is_not_yet_run_and_none_is_a_dash(told: Callable[[str], list[str]]) -> None:

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from atelier.results.page import page
+from atelier.claims.judge import results_of
+from atelier.claims.study import Study
+from atelier.results.page import of_what, page
+from atelier.sweeps.grid import expand
+from atelier.sweeps.records import Record
 
 
 def test_the_page_has_every_claim_with_our_number_and_the_reports(
@@ -37,6 +41,21 @@ def test_the_page_has_every_claim_with_our_number_and_the_reports(
     assert "![asci_made, figure 2](results/asci_made/figures/2_heatmap.svg)" in lines
     columns = "| optimizer | learning rate | best validation accuracy | test accuracy | training time | parameters |"
     assert f"{columns} runs (n) |" in lines
+
+
+def test_what_was_typed_beside_a_study_is_told_and_what_it_sets_itself_is_not() -> None:
+    """A key to which all settings give one value does not vary, and is the study's all the same."""
+    node = {"settings": [{"optimizer": name, "trainer.max_epochs": 5} for name in ("sgd", "adam")]}
+    study = Study("made", node, [], expand([], node)[0])
+    records = []
+    for number, name in enumerate(("sgd", "adam")):
+        typed = [f"optimizer={name}", "trainer.max_epochs=5", "seed=0", "trainer.precision=16"]
+        about = {"device": "cpu", "precision": f"{16 + 16 * number}", "seconds": {"setup": 600, "fit": 1200}}
+        about |= {"overrides": [*typed, "data.n=9"][: 5 - number], "status": "completed", "config_hash": name}
+        records.append(Record(None, {**about, "git": {"commit": "0123456789"}}, {"number": number}))
+    told = of_what(results_of(study, records))
+    runs = "2 runs, 1.00 hours on cpu, precision 16 (1 run), 32 (1 run), of commit 0123456."
+    assert told == f"{runs} With `data.n=9` (1 run)."
 
 
 @pytest.mark.usefixtures("undrawn")

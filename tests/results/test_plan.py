@@ -1,5 +1,6 @@
 """The list of studies to run, conf/results.yaml."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from atelier.results.plan import read_plan
 from atelier.results.queue import Queue
 from atelier.results.runs import Runs
 from atelier.results.status import line, print_status
+from atelier.runs.folder import claim
 from atelier.sweeps.records import Record
 
 
@@ -75,6 +77,26 @@ def test_sweeps_at_once_share_the_cores_unless_a_launcher_is_typed(
 ) -> None:
     queue = Queue(project.root, [], lambda name: Runs([], []), extra, cores, lanes=2)
     assert (queue.lanes, sorted(queue.launcher)) == (lanes, sorted({f"hydra.launcher.jobs={jobs}", *extra}))
+
+
+def test_threads_that_are_typed_are_not_set_again(project: Any) -> None:
+    typed = "hydra.launcher.threads_per_job=4"
+    queue = Queue(project.root, [], lambda name: Runs([], []), [typed], cores=2)
+    assert [one for one in queue.arguments(project.parts()[0]) if "threads_per_job" in one] == [typed]
+
+
+def test_a_signal_ends_a_queue_that_waits_for_another_process(project: Any) -> None:
+    part = project.parts()[0]
+    part.folder.mkdir(parents=True)
+    queue = Queue(project.root, [part], lambda name: Runs([], []), [], cores=2)
+    with claim(part.folder):
+        sweep = queue.do(part)
+        next(sweep)
+        queue.stop(signal.SIGTERM, None)
+        with pytest.raises(StopIteration) as ended:
+            next(sweep)
+    assert ended.value.value is True, "it is not counted as one that failed"
+    assert not queue.processes
 
 
 def test_the_projects_own_list_can_be_read(conf: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from atelier.claims.judge import results_of
 from atelier.errors import InputError
 from atelier.report.groups import groups
 from atelier.results.export import numbered
-from atelier.results.record import Recorded, number, read_figures, read_record, told
+from atelier.results.record import Recorded, finished, number, read_figures, read_record, recorded, told
 from atelier.results.studies import read_study
-from atelier.results.thin import MOST
+from atelier.results.thin import MOST, Wanted
+from atelier.sweeps.records import read_run
 
 
 def content(docs: Path) -> dict[str, bytes]:
@@ -125,6 +128,40 @@ def test_what_another_studys_claim_needs_of_it_is_kept(exported: Callable[..., l
         assert run.logged.keys() == {"train/accuracy", "val/accuracy", "train/loss", "val/loss"}
         assert 33 in run.logged["val/loss"]
         assert 51 not in run.logged["val/loss"]
+
+
+def test_a_run_that_counts_steps_keeps_the_steps_that_are_asked_for(
+    made_up_run: Callable[..., None], tmp_path: Path
+) -> None:
+    """Counted from 1 in a claim and in run.json, from 0 in metrics.csv; and what was typed for the job at its start."""
+    objective = {"metric": "val/accuracy", "mode": "max", "best": 0.5, "best_epoch": 0, "best_step": 42}
+    made_up_run(
+        tmp_path / "0", {"counts": "steps", "objective": objective, "overrides": ["trainer.max_steps=9"]}, [0.5]
+    )
+    rows = ["epoch,step,val/accuracy,test/accuracy", *(f"0,{step},{step / 100},{step / 200}" for step in range(60))]
+    (tmp_path / "0" / "metrics.csv").write_text("\n".join(rows) + "\n")
+    wanted = Wanted(frozenset({"accuracy"}), 1, {"epoch": frozenset({10}), "step": frozenset({34})}, most=3)
+    wanted = replace(wanted, at_best=frozenset({"test/accuracy"}))
+    job = {"number": 0, "overrides": ["trainer.max_steps=60"]}
+    kept = recorded(read_run(tmp_path / "0", job), 1, [], wanted)
+    assert sorted(kept.logged["val/accuracy"]) == [0, 33, 59]
+    assert sorted(kept.logged["test/accuracy"]) == [0, 33, 41, 59]
+    assert kept.get("overrides") == ["trainer.max_steps=60"], "it was resumed with another number"
+    assert kept.get("at_best") == {"val/accuracy": 0.5}, "the test has its own columns"
+
+
+def test_the_time_at_which_a_run_finished_is_that_of_greenwich(
+    made_up_run: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up_run(tmp_path / "0", {}, [0.5])
+    os.utime(tmp_path / "0" / "run.json", (1e9, 1e9))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert finished(read_run(tmp_path / "0")) == "2001-09-09T01:46:40Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -44,10 +44,11 @@ def test_what_figures_and_claims_need_is_kept() -> None:
     assert kept["val/loss"] == {0: 0.12346}
     assert wanted.tested("accuracy")
     assert not wanted.tested("accuracy/boot")
+    assert wanted_of(node, [Side("test/accuracy/boot", None, {})], "val/loss", 30).tested("accuracy/boot")
 
 
 @pytest.mark.parametrize("metric", ["test/accuracy", "test/error"])
-@pytest.mark.parametrize("best", [0, 41, 999, None])
+@pytest.mark.parametrize("best", [0, 42, 999, None])  # 42 is none of those that are spread evenly
 def test_a_test_curve_keeps_the_best_place_if_a_claim_asks_for_it(metric: str, best: int | None) -> None:
     curve = {place: place / 1000 for place in range(1000)}
     for at in ("best", "last"):

@@ -116,6 +116,8 @@ def number(value: float | None, std: float | None = None) -> str:
     ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
     >>> number(0.985, 5.8e-9)  # the same number, rounded in another way
     '0.985 ± 0'
+    >>> number(3e-7, 1e-8), number(1234567.0, 123456.0)
+    ('3e-07 ± 1e-08', '1,234,567 ± 123,456')
     """
     if value is None or not math.isfinite(value):
         return "–" if value is None else str(value)

@@ -89,7 +89,7 @@ def chosen(places: Sequence[int], wanted: Wanted, unit: str) -> list[int]:
         return list(places)
     asked = [place for at in wanted.places[unit] for place in before(places, at)]
     needed = {*places[: wanted.first], *asked, places[-1]}
-    room = max(wanted.most - len(needed), 1)
+    room = wanted.most - len(needed)
     rest = [place for place in places if place not in needed]
     even = {rest[index * len(rest) // room] for index in range(min(room, len(rest)))}
     return sorted(needed | even)
