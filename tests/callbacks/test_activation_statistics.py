@@ -45,8 +45,9 @@ def test_large_means_do_not_swallow_small_deviations() -> None:
     assert summary(site(nn.Identity()), sums(activations)).std == pytest.approx(0.5, rel=1e-6)
 
 
-def test_a_layer_that_never_moves_has_no_deviation() -> None:
-    assert summary(site(nn.Identity()), sums(torch.full((3, 2, 4, 4), 0.1))).std == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize("value", [0.1, 0.3, 1.3])  # rounded, their variances are above 0, 0, and below it
+def test_a_layer_that_never_moves_has_no_deviation(value: float) -> None:
+    assert summary(site(nn.Identity()), sums(torch.full((3, 2, 4, 4), value))).std == pytest.approx(0, abs=1e-6)
 
 
 def test_the_file_is_what_the_layers_do_on_the_test_set(trained_digits: Any) -> None:

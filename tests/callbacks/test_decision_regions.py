@@ -2,7 +2,9 @@
 
 import csv
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from atelier.callbacks.decision_regions import SIDE, due_epochs, marked, shade
+from atelier.callbacks import decision_regions
+from atelier.callbacks.decision_regions import SIDE, DecisionRegions, due_epochs, marked, shade
 from atelier.compose.build import build_data, build_task
+from atelier.data.loader import TensorSet
 from atelier.runs.checkpoint import load_weights
 
 Run = Callable[..., Any]
@@ -40,6 +44,44 @@ def test_the_file_holds_the_networks_probabilities(looked_at: Any, compose: Call
     found = task(data.normalise(places)).softmax(1)[:, 1]
     assert [float(row["probability"]) for row in last] == pytest.approx(found.tolist(), abs=2e-3)
     assert found.min() < 0.5 < found.max()
+
+
+class Slope:
+    """A task whose logit of class 1 is `slope` · (x − 1)."""
+
+    device, evaluating, slope = torch.device("cpu"), nullcontext, 1.0
+
+    def __call__(self, points: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.zeros(len(points)), self.slope * (points[:, 0] - 1)], 1)
+
+
+def test_a_resumed_run_draws_its_regions_where_the_points_are_and_marks_the_wrong_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "figures").mkdir()
+    figures: list[Any] = []
+    monkeypatch.setattr(decision_regions, "write_png", lambda figure, path, dpi: figures.append(figure))
+    points = torch.tensor([[0.0, 0.0], [2, 0], [0, 1], [2, 1], [0.5, 0.3], [1.5, 0.6]])
+    classes, rows = torch.tensor([0, 1, 0, 1, 1, 1]), torch.arange(6)
+    sets = {"train": TensorSet(points, classes, rows[:4]), "val": TensorSet(points, classes, rows[4:])}
+    data = SimpleNamespace(sets=sets, shape=(2,), num_classes=2, normalise=lambda points: points)
+    trainer: Any = SimpleNamespace(
+        datamodule=data, is_global_zero=True, default_root_dir=str(tmp_path), global_step=0, current_epoch=0
+    )
+    begun, resumed, task = DecisionRegions(frames=2), DecisionRegions(frames=2), Slope()
+    begun.on_train_start(trainer, task)
+    resumed.load_state_dict(begun.state_dict())
+    trainer.global_step, trainer.current_epoch, task.slope = 9, 3, 5.0
+    resumed.on_train_start(trainer, task)
+    resumed.on_train_end(trainer, task)
+    training, before, after = figures[0].axes
+    assert [panel.get_title() for panel in figures[0].axes] == ["training points", "before training", "after 3 epochs"]
+    for panel, slope in ((before, 1), (after, 5)):
+        expected = (slope * (torch.linspace(0, 2, SIDE) - 1)).sigmoid().expand(SIDE, SIDE)  # rows are y
+        torch.testing.assert_close(torch.tensor(panel.images[0].get_array()), expected, atol=1e-5, rtol=0)
+    assert [kind.get_offsets().tolist() for kind in training.collections] == [[[0, 0], [0, 1]], [[2, 0], [2, 1]]]
+    (marks,) = (one for one in after.collections if one.get_label() == "wrong in validation")
+    assert marks.get_offsets().tolist() == [[0.5, pytest.approx(0.3)]]
 
 
 def test_the_shades_and_the_line_are_where_the_grid_is() -> None:

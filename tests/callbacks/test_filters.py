@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from atelier.callbacks.filters import Filters, grid
+from atelier.callbacks import filters
+from atelier.callbacks.filters import Filters, draw, grid
 from atelier.figures.tiles import tiles
 from atelier.tasks.schedule import Schedule
 from atelier.tasks.task import Task
@@ -55,6 +56,17 @@ def test_deeper_filters_are_rows_of_their_input_channels() -> None:
     assert values.shape == (16 * 3 + 15, 5 * 3 + 4, 1)
     assert torch.equal(values[8:11, 12:15, 0], weights[2, 3])
     assert words == "rows: 16 of 20 filters, columns: 5 of 5 input channels"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_zero_is_in_the_middle_of_the_shades(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(filters, "write_png", lambda figure, path: figures.append(figure))
+    weights = torch.tensor([-2.0, 0.0, 1.0]).repeat(channels, 3).view(1, channels, 3, 3)
+    draw("features.0", weights, 64, Path("none.png"))
+    (image,) = figures[0].axes[0].images
+    shades = image.get_array() if channels == 3 else image.norm(image.get_array())[..., None]
+    assert shades[0].tolist() == [[0.0] * channels, [0.5] * channels, [0.75] * channels]
 
 
 @pytest.mark.parametrize("average", [None, 0.5])

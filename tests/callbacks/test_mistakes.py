@@ -1,11 +1,13 @@
 """The surest mistakes, against sorting all of them."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from atelier.callbacks import mistakes
 from atelier.callbacks.evaluated import need_logits
 from atelier.callbacks.mistakes import Mistakes
 from atelier.errors import InputError
@@ -33,6 +35,39 @@ def test_images_without_a_predicted_class_take_no_others_place() -> None:
     callback.on_test_batch_end(trainer, None, tested, (torch.zeros(4, 1, 2, 2), tested["classes"]), 0)
     assert callback.found is not None
     assert callback.found[:, 1:][callback.found[:, 0] >= 0].tolist() == [[3, 0, 1]]
+
+
+@pytest.mark.parametrize(("shape", "label"), [((1, 2, 2), 0), ((2,), 1)], ids=["no mistake", "no images"])
+def test_without_mistakes_on_images_nothing_is_drawn(shape: tuple[int, ...], label: int, tmp_path: Path) -> None:
+    data = SimpleNamespace(eval_batch_size=4)
+    trainer: Any = SimpleNamespace(
+        datamodule=data, world_size=1, global_rank=0, is_global_zero=True, default_root_dir=str(tmp_path)
+    )
+    tested = {"logits": torch.tensor([[2.0, 0.0]] * 4), "classes": torch.full((4,), label)}
+    callback = Mistakes(count=2)
+    callback.on_test_batch_end(trainer, None, tested, (torch.zeros(4, *shape), tested["classes"]), 0)
+    callback.on_test_epoch_end(trainer, None)
+    callback.on_test_end(trainer, None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "88.1 %"), (3, "88.1 % to 62.2 %")])
+def test_the_title_tells_the_highest_and_the_lowest_confidence(
+    count: int, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "figures").mkdir()
+    titles: list[str] = []
+    monkeypatch.setattr(mistakes, "draw_sheet", lambda images, captions, path, title, **_: titles.append(title))
+    monkeypatch.setattr(mistakes, "stored", lambda trainer, rows: rows)
+    data = SimpleNamespace(eval_batch_size=4)
+    trainer: Any = SimpleNamespace(
+        datamodule=data, world_size=1, global_rank=0, is_global_zero=True, default_root_dir=str(tmp_path)
+    )
+    tested = {"logits": torch.tensor([[1.0, 0], [2, 0], [0.5, 0]]), "classes": torch.ones(3).long()}
+    callback = Mistakes(count)
+    callback.on_test_batch_end(trainer, None, tested, (torch.zeros(3, 1, 2, 2), tested["classes"]), 0)
+    callback.on_test_end(trainer, SimpleNamespace(captions=lambda labels: ["cat"] * len(labels)))
+    assert titles == [f"the {count} surest mistakes, confidence {told}: true and predicted class"]
 
 
 def outputs(logits: tuple[int, ...], classes: tuple[int, ...]) -> dict[str, torch.Tensor]:

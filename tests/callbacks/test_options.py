@@ -5,12 +5,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from atelier.compose.build import build_data, build_task, build_trainer
 from atelier.compose.targets import check
+from atelier.runs.terminal import quieten_lightning
 
 Run = Callable[..., Any]
 Compose = Callable[..., DictConfig]
@@ -95,6 +98,25 @@ def test_testing_again_draws_into_a_folder_of_its_own(run_verb: Run, trained_dig
     assert f"Figures of the callbacks: {tmp_path / 'figures'}" in again.out.replace("\n", "")
     confusion = (trained_digits.folder / "figures" / "confusion.csv").read_text()
     assert (tmp_path / "figures" / "confusion.csv").read_text() == confusion, "the same network on the same set"
+
+
+def test_a_callback_that_sees_two_tests_tells_of_each_alone(
+    compose: Compose, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier.figures.palette.FigureCanvasAgg", Mock())  # what it would draw is the same
+    names = ["activation_statistics", "confusion", "deconvolution", "dropout_schemes", "mistakes"]
+    network = ["network=lenet5", "network.hidden=[8]", "network.dropout=0.5", "trainer=cpu"]
+    config = compose(*network, f"callbacks=[{','.join(names)}]", "callbacks.deconvolution.count=2")
+    config.paths.data = str(data_dir)
+    task, data = build_task(config), build_data(config)
+    drawn = []
+    quieten_lightning()
+    trainer = build_trainer(config, task.network, output=tmp_path)
+    for _ in range(2):
+        trainer.test(task, data, verbose=False)
+        drawn.append({file.name: file.read_text() for file in (tmp_path / "figures").glob("*.csv")})
+    assert len(drawn[0]) == len(names)
+    assert drawn[0] == drawn[1]
 
 
 def test_another_split_is_looked_at_in_the_runs_folder(run_verb: Run, trained_digits: Any) -> None:

@@ -1,5 +1,6 @@
 """What the terminal is told of a run's progress, in epochs and in steps."""
 
+import io
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,60 @@ def test_validations_that_follow_each_other_quickly_share_a_line(
     progress.on_train_end(trainer(max_steps=1200, global_step=29), task)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["8/1,200", "16/1,200", "24/1,200", "29/1,200"]
+
+
+def test_a_resumed_run_tells_of_its_own_steps_how_long_they_take(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=False, metric="val/loss")
+    progress.on_train_start(trainer(max_epochs=3, global_step=400, current_epoch=1), task)
+    progress.on_train_epoch_start(trainer(max_epochs=3, global_step=400, current_epoch=1), task)
+    clock[0] = 6.0
+    progress.on_train_epoch_start(trainer(max_epochs=3, global_step=800, current_epoch=2), task)
+    assert capsys.readouterr().out == "epoch 2/3    6 s  6 s left\n"
+
+
+class Terminal(io.StringIO):
+    """A stream of the program's that is shown above a live display, and written into a log."""
+
+    live, noted = None, ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def note(self, line: str) -> None:
+        self.noted += f"{line}\n"
+
+
+def test_a_bar_shows_the_newest_loss_and_a_validation_but_not_more_often_than_it_can_be_read(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    progress, task = TrainingProgress(), SimpleNamespace(counts_steps=False, metric="val/accuracy")
+    progress.on_train_start(trainer(max_epochs=3), task)
+    bar = progress.bar
+    assert bar is not None
+    assert out.live is err.live is bar.console
+
+    def shown() -> tuple[str, float, str]:
+        return bar.tasks[0].description, bar.tasks[0].completed, bar.tasks[0].fields["score"]
+
+    for seconds, step, outputs in ((0.05, 1, 9), (0.15, 2, {"loss": torch.tensor(0.5)}), (0.2, 3, 9)):
+        clock[0] = seconds
+        progress.on_train_batch_end(trainer(max_epochs=3, global_step=step), task, outputs, None, 0)
+    assert shown() == ("epoch 1/3", 2, "loss 0.5")
+    progress.on_validation_batch_end(trainer(max_epochs=3, global_step=3), task, None, None, 0)
+    assert shown() == ("epoch 1/3", 2, "loss 0.5")
+    clock[0], known = 0.3, {"val/accuracy": torch.tensor(0.25)}
+    progress.on_validation_batch_end(
+        trainer(max_epochs=3, global_step=3, current_epoch=1, callback_metrics=known), task, None, None, 0
+    )
+    assert shown() == ("epoch 2/3", 3, "validating  val/accuracy 0.25")
+    progress.on_train_end(trainer(max_epochs=3, global_step=1200, current_epoch=3), task)
+    assert (out.getvalue(), out.noted) == ("", "epoch 3/3    0 s\n"), "in the log; the terminal has the bar"
+    assert out.live is err.live is progress.bar is None
 
 
 def test_a_run_without_an_end_has_a_bar_without_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,32 @@ def test_weights_in_pieces_are_told() -> None:
         WeightNorms().setup(trainer, None, "fit")
 
 
+@pytest.mark.parametrize("fold", [1, 1000])
+def test_an_interrupted_run_has_a_norm_of_each_update_since_the_callback_was_added(
+    fold: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It was added to a run that resumes after 7 updates, with two batches to each; the run is then resumed again."""
+    monkeypatch.setattr("atelier.callbacks.weight_norms.FOLD", fold)
+    (tmp_path / "figures").mkdir()
+    logged: list[float] = []
+    task: Any = SimpleNamespace(network=nn.Linear(1, 1, bias=False), counts_steps=False)
+    task.log = lambda name, value: logged.append(value.item())
+    trainer: Any = SimpleNamespace(global_step=7, is_global_zero=True, default_root_dir=str(tmp_path))
+    begun, resumed = WeightNorms(), WeightNorms()
+    begun.on_train_start(trainer, task)
+    for update in (7, 8, 8, 9):
+        trainer.global_step = update
+        task.network.weight.data.fill_(update)
+        begun.on_train_batch_end(trainer, task, None, None, 0)
+        begun.on_train_epoch_end(trainer, task)
+    resumed.load_state_dict(begun.state_dict())
+    resumed.on_train_start(trainer, task)
+    resumed.on_train_batch_end(trainer, task, None, None, 0)
+    resumed.on_exception(trainer, task, KeyboardInterrupt())
+    assert [update for update, _ in norms(tmp_path)] == [7, 8, 9]
+    assert [norm for _, norm in norms(tmp_path)][1:] == logged[1::2] == [8, 9]
+
+
 def test_many_norms_are_kept_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Joined after every second here; what a checkpoint keeps goes on where it stopped."""
     monkeypatch.setattr("atelier.callbacks.weight_norms.FOLD", 2)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from torch import Tensor
@@ -34,6 +34,7 @@ def tensors(samples: Samples) -> tuple[Tensor, Tensor]:
 
 
 @given(SAMPLES, st.sampled_from([1, 2, 4, 16]))  # powers of two: whether a confidence is on an edge is never rounded
+@example([(0.5, True), (0.25, False)], 2)  # 0.5 is the edge of the first bin, and in it
 def test_it_is_its_definition(samples: Samples, bins: int) -> None:
     found = expected_calibration_error(*tensors(samples), bins)
     assert found.item() == pytest.approx(looped(samples, bins), abs=1e-6)
@@ -63,6 +64,14 @@ def test_the_metric_reads_logits_batch_by_batch() -> None:
     shares = [[math.exp(value) / sum(math.exp(v) for v in row) for value in row] for row in logits.tolist()]
     samples = [(max(row), row.index(max(row)) == true) for row, true in zip(shares, classes.tolist(), strict=True)]
     assert metric.compute().item() == pytest.approx(looped(samples, 15), abs=1e-6)
+
+
+def test_logits_of_16_bits_have_probabilities_of_32() -> None:
+    logits, classes = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)).bfloat16(), torch.arange(50) % 4
+    short, same = CalibrationError(), CalibrationError()
+    short.update(logits, classes)
+    same.update(logits.float(), classes)
+    assert short.compute() == same.compute()
 
 
 def test_merging_two_metrics_gives_that_of_all_samples() -> None:

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -72,6 +72,7 @@ def test_the_metric_tells_the_median_modulo_turns() -> None:
 
 
 @given(st.lists(PAIRS, min_size=1, max_size=4))
+@example([[(2, 717), (0, 6)]])  # five minutes are within five, and six are not
 def test_the_metric_over_batches_is_that_of_all_samples_at_once(batches: list[Pairs]) -> None:
     walks = [walked(*pair) for batch in batches for pair in batch]
     value = filled(*batches).compute()

@@ -57,12 +57,15 @@ def test_added_in_parts_it_is_the_same_and_each_computation_begins_anew() -> Non
     whole.add_reference(reference)
     for part in reference.split(77):
         parts.add_reference(part)
-    whole.add(made)
-    expected = whole.compute()["frechet_distance"].item()
+    real = points(400, (0, 0), (1, 2), seed=2)
+    parts.add(real, made)
+    parts.compute()
+    whole.add(made, real)
+    expected = {name: value.item() for name, value in whole.compute().items()}
     for _ in range(2):
-        for part in made.split(50):
-            parts.add(part)
-        assert parts.compute()["frechet_distance"].item() == pytest.approx(expected, rel=1e-6)
+        for part in zip(made.split(50), real.split(50), strict=True):
+            parts.add(*part)
+        assert {name: value.item() for name, value in parts.compute().items()} == pytest.approx(expected, rel=1e-6)
 
 
 def test_too_few_pictures_have_no_distance() -> None:
