@@ -1,4 +1,4 @@
-"""`make bench`: what Atelier costs beside the bare thing, each measured in turns in one process, as a table.
+"""`make bench`: what Atelier costs beside the bare thing, measured in turns, as a table.
 
     make bench                                  # all rows
     make bench ARGS='--rounds 9 --only MLP'     # rows of a part: those whose name has the word

@@ -20,8 +20,8 @@ class Labels:
     Args:
         name: setting and seed; for a single run, the last two parts of its folder.
         group: the run's sweep, `<study or experiment>/<stamp>`; None for a single run.
-        setting: the common name of repeats, also from other sweeps: the swept values, or study or experiment, and the
-            `config_hash`; a W&B job type.
+        setting: the common name of repeats in sweeps over the same keys: the swept values, or study or experiment, and
+            the `config_hash`; a W&B job type.
         config_hash: the setting's hash, as in run.json.
         tags: a tag for each swept key, such as `optimizer=sgd`.
     """

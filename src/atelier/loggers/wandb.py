@@ -24,9 +24,10 @@ PATIENCE = 300  # seconds to wait at the end of a run for unsent data, which can
 class Wandb(RunLogger):
     """Logs a run's metrics, resolved configuration and figures to W&B.
 
-    The jobs of a sweep form a W&B group; runs of a setting share their job type, and the `config_hash` in W&B's
-    configuration; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`), or without a connection
-    to W&B, the W&B run stays offline, in `wandb/` of the run folder, and the command that sends it is printed.
+    The jobs of a sweep form a W&B group, in which repeats share their job type; all runs of a setting share the
+    `config_hash` in W&B's configuration; each swept key is a tag. Without an API key (WANDB_API_KEY or `wandb login`),
+    or without a connection to W&B, the W&B run stays offline, in `wandb/` of the run folder, and the command that sends
+    it is printed.
     Lightning's WandbLogger continues any open W&B run, does not fall back to offline, and ends with its training.
 
     Args:
