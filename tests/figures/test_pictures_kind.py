@@ -42,8 +42,9 @@ def test_settings_without_a_common_epoch_are_shown_at_their_last(group: Make, tm
 
 def test_more_epochs_than_columns_are_thinned_out_from_the_first_to_the_last(group: Make, tmp_path: Path) -> None:
     one = replace(group({"a": "1"}), folders=[run(tmp_path / "run", list(range(21)))])
-    (row,) = pictures.gather([one], "val/loss", "latents", epochs=3).rows
-    assert [title for title, _ in row.pictures] == ["epoch 0", "epoch 10", "epoch 20"]
+    for columns, shown in ((3, ["epoch 0", "epoch 10", "epoch 20"]), (1, ["epoch 20"])):
+        (row,) = pictures.gather([one], "val/loss", "latents", epochs=columns).rows
+        assert [title for title, _ in row.pictures] == shown
 
 
 def test_a_single_picture_is_taken_of_each_settings_first_run(group: Make, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Builds the table of settings for the terminal, summary.md and report.html."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from atelier.compare.difference import Comparison
@@ -10,6 +10,8 @@ from atelier.report.notes import caption
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, Setting
+
+Write = Callable[[float | None, float | None], str]  # of a mean and its deviation
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
     """The table of settings, in the order of `Results`, with the differences of a comparison."""
     settings, unit = results.settings, unit_of(results.records)
 
-    def measured(title: str, values: Iterable[Statistic | None], rank: int = 0) -> Column:
-        cells = [statistic_cell(one, len(s.completed)) for one, s in zip(values, settings, strict=True)]
+    def measured(title: str, values: Iterable[Statistic | None], rank: int = 0, write: Write = whole_number) -> Column:
+        cells = [statistic_cell(one, len(s.completed), write) for one, s in zip(values, settings, strict=True)]
         return Column(title, cells, rank=rank)
 
     columns = []
@@ -62,7 +64,7 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
         columns.append(Column("experiment", names, numeric=False))
     if results.metric:
         columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
-        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), rank=2))
+        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), rank=2, write=number))
     if comparison:
         cells = [Cell(str(one), one.mean) if one else Cell("–", None) for one in comparison.differences]
         columns.append(Column(comparison.title, cells))
@@ -92,11 +94,11 @@ def value_cell(value: str | None) -> Cell:
     return Cell(value, value if size is None else size)
 
 
-def statistic_cell(one: Statistic | None, runs: int) -> Cell:
-    """`mean ± std`, with `n = 3` only where it is not the number of `runs`, which has its own column."""
+def statistic_cell(one: Statistic | None, runs: int, write: Write) -> Cell:
+    """`mean ± std` as `write` has it, with `n = 3` only where that is not the number of `runs`, which has a column."""
     if one is None or one.mean is None:
         return Cell("–", None)
-    return Cell(whole_number(one.mean, one.std) + f", n = {one.n}" * (one.n != runs), one.mean)
+    return Cell(write(one.mean, one.std) + f", n = {one.n}" * (one.n != runs), one.mean)
 
 
 def runs_told(setting: Setting) -> str:
@@ -121,8 +123,6 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None:
         return "–"
-    if seconds < 100:
-        return f"{seconds:.1f} s"
     if seconds < 6000:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"

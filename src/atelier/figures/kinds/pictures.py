@@ -49,7 +49,7 @@ def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated
         groups: the settings, the best first.
         metric: metric shown beside each setting's name.
         name: such as latents, neighbours, reconstructions.
-        epochs: maximum number of columns, spread over the epochs that all settings have.
+        epochs: maximum number of columns, spread over the epochs that all settings have; 1: the last of them.
 
     Raises:
         InputError: if no run has such files.
@@ -62,7 +62,7 @@ def gather(groups: Sequence[Group], /, metric: str, name: str, epochs: Annotated
         raise InputError(f"name={name}: no run has drawn figures/{name}.png or figures/{name}/")
     common = sorted(set.intersection(*(set(pictures) for _, pictures in found)))
     if len(common) > epochs:
-        common = [common[round(index)] for index in np.linspace(0, len(common) - 1, epochs)]
+        common = [common[round(index)] for index in np.linspace(len(common) - 1, 0, epochs)[::-1]]
     rows = []
     for group, pictures in found[:MOST]:
         score = group.score(metric)
