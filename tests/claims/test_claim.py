@@ -98,6 +98,7 @@ BAD = [
     ),
     (study({"metric": "val/accuracy", "above": 0}), "because is missing: say why the bound is above 0"),
     (study({**CHECK, "above": 0.1}), "because is missing: say why the bound is above 0.1"),
+    (study({**CHECK, "above": None, "near": 0, "within": 1}), "because is missing: say why the bound is near 0"),
     (study({**CHECK, "than": {"optimizer": "sgd"}}), "both sides of the difference are the same"),
     (study({**CHECK, "above": math.nan}), "checks[0].above=nan: give a finite number"),
     (study({**CHECK, "of": "sgd"}), "checks[0].of=sgd: give base or a mapping"),

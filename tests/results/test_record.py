@@ -75,11 +75,11 @@ def test_what_is_read_back_is_what_the_logs_say(exported: Callable[..., list[str
 
 def test_the_runs_are_in_the_order_of_the_study(exported: Callable[..., list[str]], tmp_path: Path) -> None:
     (tmp_path / "conf" / "study" / "asci_made.yaml").write_text(
-        "study: {settings: [{}, {b: 1}, {a: 2, b: 1}, {a: 1}], grid: {seed: [0, 1]}}"
+        "study: {settings: [{}, {b: 1}, {a: 2, b: 1}, {a: 1}], grid: {seed: [9, 10]}}"
     )
     settings = [{}, {"b": "1"}, {"a": "2", "b": "1"}, {"a": "1"}]
     records = []
-    for seed in ("1", "0"):
+    for seed in ("10", "9"):
         for values in reversed(settings):
             typed = [f"{key}={value}" for key, value in values.items()]
             manifest = {"status": "completed", "overrides": [*typed, f"seed={seed}"], "seed": int(seed), "git": {}}
@@ -88,7 +88,7 @@ def test_the_runs_are_in_the_order_of_the_study(exported: Callable[..., list[str
     found = [
         ({key: record.overrides[key] for key in "ab" if key in record.overrides}, record.get("seed")) for record in kept
     ]
-    assert found == [(setting, seed) for setting in settings for seed in (0, 1)]
+    assert found == [(setting, seed) for setting in settings for seed in (9, 10)]
     assert [record.job["number"] for record in kept] == list(range(8)), "the base is 0"
     without = numbered(records[:3], read_study(tmp_path / "conf", "asci_made"), [])
     assert [record.job["number"] for record in without] == [1, 2, 3], "and nothing else is"
