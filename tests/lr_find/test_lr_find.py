@@ -129,6 +129,11 @@ def test_a_tenth_of_the_rate_with_the_lowest_loss_is_suggested(lowest: float, sc
     assert suggestion(falling(lowest, scatter)) == pytest.approx(lowest / 10, rel=0.6 if scatter else 0.1)
 
 
+def test_a_fall_that_is_little_for_one_loss_is_much_for_a_mean_of_many() -> None:
+    """It is three deviations of a loss, and fifteen of a mean of 25."""
+    assert suggestion(falling(1e-2, scatter=0.5)) == pytest.approx(1e-3, rel=0.6)
+
+
 def test_losses_that_only_scatter_give_no_suggestion() -> None:
     noise = np.random.default_rng(0).normal(2, 0.3, (20, STEPS))
     assert [suggestion(list(losses)) for losses in noise] == [None] * 20
@@ -150,6 +155,24 @@ def test_a_training_has_diverged_far_above_its_first_losses(first: float) -> Non
     assert diverged([*steady, first + 20 * abs(first)])
     assert diverged([*steady, float("nan")])
     assert not diverged([first, first + 20 * abs(first)]), "of the first batches, one may be much worse"
+    for fall, ends in ((0.99, False), (4.0, True)):  # back at the first loss, which measures how far that is
+        lower = [first - fall * abs(first)] * LATEST
+        assert diverged([*steady, *lower, *steady]) is ends
+
+
+def test_each_step_has_the_next_rate_and_its_batches_the_same() -> None:
+    """Two batches a step: the loss of a rate is that of before its step."""
+    one = torch.optim.SGD([{"params": [torch.zeros(1)]}, {"params": [torch.ones(1)], "lr": 7.0}], lr=1.0)
+    strategy = SimpleNamespace(reduce=lambda loss, reduce_op: loss)
+    trainer: Any = SimpleNamespace(optimizers=[one], accumulate_grad_batches=2, strategy=strategy, is_global_zero=False)
+    ramp, rates = Ramp(), []
+    for batch in range(6):
+        ramp.on_train_batch_start(trainer, None, None, batch)
+        rates.append([group["lr"] for group in one.param_groups])
+        trainer.global_step = (batch + 1) // 2
+        ramp.on_train_batch_end(trainer, None, {"loss": torch.tensor(batch / 2)}, None, batch)
+    assert rates == [[RATES[batch // 2]] * 2 for batch in range(6)]
+    assert ramp.losses == [0.5, 2.5, 4.5], "the means of 0 and 1, of 2 and 3, of 4 and 5"
 
 
 def test_a_training_step_without_a_loss_is_told() -> None:

@@ -42,6 +42,14 @@ def test_figures_are_chosen_by_the_keys(
     assert [one["metric"] for one in chosen[:2]] == ["accuracy", "loss"]
 
 
+def test_a_key_of_which_one_value_alone_has_results_is_no_axis(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
+    change = lambda values, seed: {"status": "failed"} if values["optimizer"] == "adam" else {}  # noqa: E731
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising, seeds=(0,), change=change)])
+    kinds = [one["kind"] for one in choose(results, groups(results))]
+    assert kinds == ["curves", "curves", "line", "importance"]
+
+
 def test_a_search_of_ten_trials_gets_importances_beside_its_figure(made_up_sweep: Sweep, tmp_path: Path) -> None:
     search = {"kind": "search", "logarithmic": ["a.a"]}
     importance = {"kind": "importance", "logarithmic": ["a.a"], "of_search": True}
@@ -198,13 +206,17 @@ def test_runs_that_count_differently_are_drawn_over_epochs(made_up_sweep: Sweep,
 
 
 def test_a_setting_without_a_completed_run_shows_its_curves_and_says_so(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    ends = {"sgd": "running", "adam": "running", "lion": "pruned"}
     folder = made_up_sweep(
         tmp_path / "s",
-        {"optimizer": ["sgd", "adam"]},
+        {"optimizer": ["sgd", "adam", "lion"]},
         rising,
-        change=lambda values, seed: {"status": "running"} if values["optimizer"] == "sgd" or seed else {},
+        change=lambda values, seed: (
+            {"status": ends[values["optimizer"]]} if values["optimizer"] != "adam" or seed else {}
+        ),
     )
-    adam, sgd = groups(aggregate([folder]))
+    adam, sgd, lion = groups(aggregate([folder]))
+    assert lion.label == "lion (pruned)"
     assert (adam.label, len(adam.curves)) == ("adam", 1), "only the completed run"
     assert (sgd.label, len(sgd.curves)) == ("sgd (unfinished)", 3)
     assert sgd.score("val/accuracy").n == 0

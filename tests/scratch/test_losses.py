@@ -75,7 +75,8 @@ def test_cross_entropy_of_huge_logits_is_exact(size: float) -> None:
 )
 @pytest.mark.parametrize("true", [0, 1, 2])
 def test_cross_entropy_of_extreme_logits_is_torchs(row: list[float], true: int) -> None:
-    logits, classes = torch.tensor([row], requires_grad=True), torch.tensor([true])
+    ordinary = [0.5, -1.0, 2.0]  # beside it in the batch, with a maximum of its own
+    logits, classes = torch.tensor([row, ordinary], requires_grad=True), torch.tensor([true, 1])
     expected = F.cross_entropy(logits, classes)
     loss = CrossEntropy()
     assert not expected.isnan()
