@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from atelier.compose.build import build_data, build_task, build_trainer
+from atelier.data.augment import PhotoJitter
 from atelier.errors import InputError
 from atelier.runs.terminal import quieten_lightning
 
@@ -73,11 +74,15 @@ def test_overfitting_changes_no_batch(
 
 
 @pytest.mark.parametrize("label", [(8, 8), (1, 8, 8), (2,), ()], ids=str)
-@pytest.mark.parametrize("typed", ["data.operations=2", "data.augment=true"])
+@pytest.mark.parametrize(
+    ("typed", "more"),
+    [("data.operations=2", {}), ("data.augment=true", {}), ("data.augment=true", {"augmentation": PhotoJitter(10)})],
+)
 def test_images_do_not_move_without_labels_that_are_pictures(
-    compose: Callable[..., DictConfig], label: tuple[int, ...], typed: str
+    compose: Callable[..., DictConfig], label: tuple[int, ...], typed: str, more: dict[str, Any]
 ) -> None:
     data: Any = build_data(compose(typed))
+    vars(data).update(more)
     images = torch.full((4, 1, 8, 8), 78, dtype=torch.uint8)
     given = images, torch.full((4, *label), 9)
     with warnings.catch_warnings(), pytest.raises(InputError) if len(label) > 1 else nullcontext() as told:

@@ -99,6 +99,15 @@ def test_a_transformer_computes_its_equations(make: Make) -> None:
     torch.testing.assert_close(network(digits)[0], expected, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_where_all_is_dropped_nothing_of_an_image_is_left(make: Make, name: str) -> None:
+    network = make(name, "network.dropout=1.0").train()
+    first, second = network(torch.randn(2, 1, 8, 8))
+    assert torch.equal(first, second)
+    first, second = network.eval()(torch.randn(2, 1, 8, 8))
+    assert not torch.allclose(first, second)
+
+
 def test_sinusoids_are_sines_and_cosines_of_the_position() -> None:
     table = sinusoids(50, 6)
     assert table.shape == (50, 6)

@@ -84,7 +84,7 @@ def found_at(path: Path, brought: Brought) -> list[Path]:
         brought.unread[str(path)] = f"inputs: there is no file or folder {readable(path)}"
         return []
     images = []
-    for file in sorted(files_below(path, brought.left_out)):
+    for file in files_below(path, brought.left_out):
         if file.suffix.lower() in ENDINGS or is_image(file):
             images.append(file)
         else:

@@ -62,7 +62,7 @@ class CatFaces(OwnImages):
 
     def files(self, left_out: LeftOut | None = None) -> Files:
         files = files_below(self.images, left_out) if self.images.is_dir() else [self.images]
-        return {"train": [(file, "") for file in sorted(files)]}
+        return {"train": [(file, "") for file in files]}
 
     def make(self) -> tuple[Tensors, None]:
         if not self.images.is_dir():

@@ -94,7 +94,7 @@ def shown_in(folder: Path, left_out: LeftOut | None = None) -> list[Path]:
 def files_below(
     folder: Path, left_out: LeftOut | None = None, above: tuple[tuple[int, int], ...] | None = None
 ) -> Iterator[Path]:
-    """All files below a folder; follows links, but not to a folder `above` (its parent folders)."""
+    """All files below a folder, in order of name; follows links, but not to a folder `above` (its parent folders)."""
     if above is None:
         above = tuple(map(identity, folder.absolute().parents))
     here = identity(folder)

@@ -107,7 +107,7 @@ class ImageFolder(OwnImages):
             if not path.is_dir():
                 left_out.add("beside the class folders", path)
             elif name in files:
-                files[name] = sorted(files_below(path, left_out))
+                files[name] = list(files_below(path, left_out))
             elif name not in there:
                 broken = [file for file in files_below(path) if file.suffix.lower() in ENDINGS]
                 files[name] = broken  # `read_images` reports or skips them

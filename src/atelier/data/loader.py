@@ -63,7 +63,7 @@ class BatchSampler(SequentialSampler):
         own = math.ceil(self.count / self.world) if self.train else len(range(self.rank, self.count, self.world))
         full, rest = divmod(own, self.batch_size)
         sizes = [self.batch_size] * full + [rest] * (rest > 0)
-        if self.train and rest == 1 < self.batch_size and full:
+        if self.train and rest == 1 and full:
             sizes[-2:] = [self.batch_size + 1]
         return sizes
 

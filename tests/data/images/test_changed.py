@@ -62,6 +62,14 @@ def test_what_validates_follows_the_seed_of_the_split_and_what_tests_does_not(
     assert [first[name] == "test" for name in first] == [other[name] == "test" for name in first]
 
 
+def test_a_cache_that_is_damaged_is_told_and_not_made_anew(own: Own, pets: Path) -> None:
+    own(pets).prepare_data()
+    with own(pets).path.open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(InputError, match=r"is damaged .* Make it anew with data\.rebuild=true"):
+        opened(own(pets))
+
+
 def test_folders_of_one_name_are_two_data_sets(own: Own, tmp_path: Path, paint: Paint) -> None:
     for place in range(2):
         for number in range(5):

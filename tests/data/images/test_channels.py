@@ -97,6 +97,14 @@ def test_numbers_of_channels_stand_beside_one_for_all(data: Any, stated: list[st
     assert [str(one.message).rpartition(" have ")[2] for one in found] == [told] * (told is not None)
 
 
+def test_one_deviation_of_unequal_channels_is_that_of_all_values(data: Any) -> None:
+    images = torch.full((2, 3, 4, 4), 128, dtype=torch.uint8)
+    images[:, 0] = torch.tensor([51, 204], dtype=torch.uint8).view(2, 1, 1)  # 0.5 ± 0.3, beside 0.5 ± 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data("data.mean=[0.5,0.5,0.5]", "data.std=0.173", "data.num_classes=2").check_facts(images, torch.arange(2))
+
+
 def test_images_of_every_class_are_measured_where_classes_take_turns(data: Any) -> None:
     """Every second one of these would be black."""
     dark_and_bright = (torch.arange(4000) % 2 * 255).byte().view(-1, 1, 1, 1).expand(-1, 3, 4, 4)

@@ -21,6 +21,9 @@ def test_kaggles_flat_folder_is_read_in_the_order_of_its_numbers(make: Make, tmp
     files = [file.name for file, _ in data.files()["train"]]  # type: ignore[attr-defined]
     assert files == [f"{name}.{number}.jpg" for name in ("cat", "dog") for number in range(12)]
     assert data.make()[1] == ["cat", "dog"]
+    dogs = make("dogs_vs_cats", "data.classes=[dog]")
+    assert [label for _, label in dogs.files()["train"]] == ["dog"] * 12  # type: ignore[attr-defined]
+    assert dogs.make()[1] == ["dog"]
 
 
 def test_dogs_and_cats_that_are_not_there_are_told(make: Make, tmp_path: Path) -> None:
@@ -43,12 +46,12 @@ def test_a_download_that_fails_is_told(make: Make, monkeypatch: pytest.MonkeyPat
         make("dogs_vs_cats", "data.download=true").prepare_data()
 
 
-@pytest.mark.parametrize("earlier", ["none", "deleted"])
+@pytest.mark.parametrize("earlier", ["none", "deleted", "half unpacked"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_download_is_put_where_the_folder_is_looked_for(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ready: Make, save: Save, packed: bool, earlier: str
 ) -> None:
-    """Also in the place of a link to an earlier download that was deleted."""
+    """Also in the place of a link to an earlier download that was deleted, or that was interrupted."""
     import zipfile
 
     import kagglehub
@@ -62,6 +65,8 @@ def test_a_download_is_put_where_the_folder_is_looked_for(
             archive.write(file, file.relative_to(tmp_path / "server"))
     if earlier == "deleted":
         (tmp_path / "dogs_vs_cats").symlink_to(tmp_path / "gone")
+    if earlier == "half unpacked":
+        save(tmp_path / ".dogs_vs_cats.part" / "train" / "cat.99.jpg", 100)
     fetched = tmp_path / ("fetched" if packed else "server")
     monkeypatch.setattr(kagglehub, "competition_download", lambda name: str(fetched))
     data = ready(make("dogs_vs_cats", "data.download=true", "data.mean=0.39", "data.std=0.01", "data.shape=[3,8,8]"))
