@@ -222,6 +222,13 @@ def test_a_setting_without_a_completed_run_shows_its_curves_and_says_so(made_up_
     assert sgd.score("val/accuracy").n == 0
 
 
+def test_the_words_of_each_run_stay_its_own_where_an_earlier_one_failed(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    change = lambda values, seed: {} if seed else {"status": "failed"}  # noqa: E731
+    (group,) = groups(aggregate([made_up_sweep(tmp_path / "s", {}, rising, change=change)]))
+    one = group.score("val/accuracy")
+    assert (one.n, one.names) == (2, ("seed 1", "seed 2"))
+
+
 def test_settings_that_read_alike_are_told_apart(made_up_sweep: Sweep, tmp_path: Path) -> None:
     for name, setting in (("one", "abcdef01"), ("two", "12345678")):
         made_up_sweep(
