@@ -129,6 +129,15 @@ def test_a_resumed_run_replaces_what_it_does_again(folder: Path) -> None:
     assert [step for step, _ in points(read(folder), "val/loss")] == [10, 20, 30, 40, 50]
 
 
+def test_a_run_that_began_without_tensorboard_has_its_whole_history(folder: Path) -> None:
+    (folder / "metrics.csv").write_text("epoch,step,val/loss,train/loss\n0,10,0.1,\n0,10,,0.2\n1,20,0.05,\n2,30,0.5,\n")
+    log(folder, range(30, 40, 10)).finish(0, SUMMARY)
+    events = read(folder)
+    assert points(events, "val/loss") == [(10, 0.1), (20, 0.05), (30, 1 / 30)]
+    assert points(events, "train/loss") == [(10, 0.2)]
+    assert points(events, "epoch")[:3] == [(10, 0.0), (10, 0.0), (20, 1.0)]
+
+
 def test_a_run_that_is_trained_longer_has_neither_the_test_nor_the_final_values_of_before(folder: Path) -> None:
     """Its first row comes later than the test of the weights of before, which metrics.csv has dropped."""
     first = log(folder, range(10, 30, 10))
@@ -137,7 +146,7 @@ def test_a_run_that_is_trained_longer_has_neither_the_test_nor_the_final_values_
     (folder / "metrics.csv").write_text("epoch,step,val/loss\n0,10,0.1\n1,20,0.05\n")
     log(folder, range(30, 40, 10)).finish(0, SUMMARY)
     events = read(folder)
-    assert not points(events, "test/loss")
+    assert "test/loss" not in events.Tags()["scalars"]
     assert [step for step, _ in points(events, "val/loss")] == [10, 20, 30]
     assert points(events, "summary/best") == [(30, 0.125)]
     assert [image.step for image in events.Images("figures/curves")] == [30]

@@ -173,6 +173,14 @@ def test_a_resumed_run_goes_on_under_its_id_and_its_one_file_has_the_whole_histo
     assert [row["val/loss"] for row in recorded.history] == [0.1, 0.05, 0.03, 0.02]
 
 
+def test_a_run_that_began_without_wandb_has_its_whole_history(single: Path, recorded_in: Reader) -> None:
+    (single / "metrics.csv").write_text("epoch,step,val/loss\n0,10,0.1\n1,20,0.05\n")
+    log(single, range(30, 50, 10))
+    recorded = recorded_in(single)
+    assert [row["_step"] for row in recorded.history] == [10, 20, 30, 40]
+    assert [row["val/loss"] for row in recorded.history] == pytest.approx([0.1, 0.05, 1 / 30, 1 / 40])
+
+
 def test_a_run_that_is_resumed_with_wandb_disabled_keeps_what_waits_to_be_sent(
     single: Path, monkeypatch: Any, recorded_in: Reader
 ) -> None:

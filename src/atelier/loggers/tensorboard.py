@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from atelier.runs.rows import read_metrics
 from atelier.runs.setting import REPEATS, setting_of
 
 FOLDER = "tensorboard"  # in the run folder
-OUTCOME = ".outcome"  # the end of the name of the event file with hparams and final values
 
 
 class TensorBoard(RunLogger):
@@ -34,9 +34,10 @@ class TensorBoard(RunLogger):
         self.step = 0
 
     def begin(self, step: int) -> None:
-        """Open the event file; of a resumed run, TensorBoard ignores what metrics.csv has dropped.
+        """Open the event file, and begin it with the rows of metrics.csv.
 
-        An earlier outcome is deleted: TensorBoard would show its hparams instead of later ones.
+        Earlier files are deleted: of a resumed run, TensorBoard would show what metrics.csv has dropped, and their
+        hparams instead of later ones.
         """
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -44,10 +45,12 @@ class TensorBoard(RunLogger):
             package = "the package tensorboard: pip install 'atelier[tensorboard]'"
             raise InputError(f"logger=tensorboard needs {package}") from error
         folder = self.folder / FOLDER
-        for outcome in folder.glob(f"*{OUTCOME}"):
-            outcome.unlink()
-        kept = (int(row["step"]) for row in read_metrics(self.folder / "metrics.csv") if row["step"] < step)
-        self.writer = SummaryWriter(str(folder), purge_step=max(kept, default=-1) + 1 if folder.exists() else None)
+        if folder.exists():
+            rmtree(folder)
+        self.writer = SummaryWriter(str(folder))
+        for row in read_metrics(self.folder / "metrics.csv"):
+            if (done := int(row.pop("step"))) < step:
+                self.write(row, done)
         config = (self.folder / "config.yaml").read_text(encoding="utf-8")
         self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()), step)
 
@@ -56,9 +59,12 @@ class TensorBoard(RunLogger):
         self.step = step or 0
         if self.writer is None:
             self.begin(self.step)
-        for name, value in metrics.items():
-            self.writer.add_scalar(name, value, self.step)
+        self.write(metrics, self.step)
         self.writer.flush()
+
+    def write(self, row: Mapping[str, float], step: int) -> None:
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, step)
 
     def finish(self, exit_status: int, summary: Mapping[str, Any]) -> None:
         """Write the figures, and the final values with the setting as hparams, and close the file."""
@@ -92,7 +98,7 @@ class TensorBoard(RunLogger):
             ending = HParamsPluginData.FromString(told.content)
             ending.session_end_info.status = Status.Value("STATUS_FAILURE")
             told.content = ending.SerializeToString()
-        file = FileWriter(str(self.folder / FOLDER), filename_suffix=OUTCOME)
+        file = FileWriter(str(self.folder / FOLDER))
         for part in (experiment, start, end, *(scalar(name, value) for name, value in values.items())):
             file.add_summary(part, self.step)
         file.close()

@@ -80,8 +80,9 @@ class Wandb(RunLogger):
     def begin_in(self, mode: str) -> None:
         """Start the W&B run, or continue it.
 
-        A continued W&B run gets the whole metrics.csv again: W&B drops rows that it has, and gets rows that a crash
-        lost. Earlier offline files are deleted: they hold no other rows, and would overwrite newer ones if sent later.
+        The W&B run of a resumed run gets the whole metrics.csv: W&B drops rows that it has, and gets rows that a crash
+        lost, or that were logged without W&B. Earlier offline files are deleted: they hold no other rows, and would
+        overwrite newer ones if sent later.
         """
         import wandb
 
@@ -104,7 +105,7 @@ class Wandb(RunLogger):
             reinit="finish_previous",  # never continue the W&B run of another job
             settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
         )
-        if known and not self._experiment.disabled:
+        if not self._experiment.disabled:
             for row in read_metrics(self.folder / "metrics.csv"):
                 self._experiment.log(row, step=int(row.pop("step")))
             for folder in earlier:
