@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.report.notes import caption
+from atelier.report.page import runs_table
 from atelier.report.summary import settings_csv
 from atelier.report.table import runs_told, settings_table
 from atelier.sweeps.aggregate import aggregate
@@ -43,6 +44,8 @@ def test_a_number_of_fewer_runs_than_its_row_has_says_so(
     rows = {row["optimizer"]: row for row in csv.DictReader(settings_csv(results, None).splitlines())}
     numbers = ("runs", "completed", "val/accuracy n", "test/accuracy n")
     assert [rows["sgd"][name] for name in numbers] == ["3", "2", "1", "2"]
+    bests = {one.title: one for one in runs_table(results, tmp_path).columns}["best validation accuracy"].cells
+    assert [cell.sort for cell in bests if cell.text == "nan"] == [None], "sorted as the last, and not as a number"
 
 
 def test_a_setting_without_any_value_is_not_called_incomplete(
