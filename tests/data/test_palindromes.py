@@ -1,6 +1,7 @@
 """The generator of palindromes: what it draws, how often, for whom, and what its splits share."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,6 +72,27 @@ def test_all_palindromes_of_a_split_are_equally_likely(make: Make, held_out: str
     assert abs(statistic - cells) < 4 * (2 * cells) ** 0.5
 
 
+def test_neighbours_in_the_stream_share_no_more_digits_than_by_chance(make: Make) -> None:
+    drawn = digits(make("data.length=12", "data.held_out=false", "data.epoch_size=3000"))
+    for shift in range(6):
+        same = (drawn[:-1, shift:6] == drawn[1:, : 6 - shift]).double()
+        assert same.mean().item() == pytest.approx(0.1, abs=0.02)
+
+
+def test_a_fixed_set_has_every_first_digit(make: Make) -> None:
+    first = digits(make("data.length=12", "data.eval_size=300"), "val")[:, 0]
+    assert first.bincount(minlength=10).min() > 15
+
+
+def test_streams_of_neighbouring_seeds_are_all_different(make: Make) -> None:
+    sizes = ["data.length=20", "data.held_out=false", "data.epoch_size=100", "data.eval_size=100"]
+    drawn: list[int] = []
+    for seed in range(3):
+        data = make(*sizes, f"seed={seed}", f"data.set_seed={seed}")
+        drawn += [number for split in ("train", "val", "test") for number in as_numbers(digits(data, split))]
+    assert len(set(drawn)) == len(drawn) == 900
+
+
 def test_equal_seeds_draw_equal_palindromes_and_others_others(make: Make) -> None:
     first, again, other = (make("data.length=12", f"seed={seed}", "data.epoch_size=300") for seed in (1, 1, 2))
     assert torch.equal(digits(first), digits(again))
@@ -95,11 +117,8 @@ def test_processes_share_out_the_stream(make: Make) -> None:
     data = make("data.length=16", "data.epoch_size=300", "data.batch_size=32")
     alone, parts = as_numbers(digits(data)), []
     for rank in range(2):
-        loader = data.train_dataloader()
-        loader.batches.rank, loader.batches.world = rank, 2
-        parts.append(
-            [number for inputs, labels in loader for number in as_numbers(torch.cat([inputs, labels[:, None]], 1))]
-        )
+        data.trainer = SimpleNamespace(world_size=2, global_rank=rank)  # type: ignore[assignment]
+        parts.append(as_numbers(digits(data)))
     assert not set(parts[0]) & set(parts[1])
     assert sorted(parts[0] + parts[1]) == sorted(alone)
 

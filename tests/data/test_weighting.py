@@ -111,6 +111,7 @@ def test_weights_of_classes_are_inverse_to_their_numbers(digits: Any) -> None:
     assert (weights[0] * counts[0]).item() == pytest.approx((weights[1] * counts[1]).item())
     labels = data.train_classes().numpy()
     assert weights[:2].tolist() == pytest.approx(compute_class_weight("balanced", classes=np.arange(2), y=labels))
+    assert weights.isfinite().all(), "as smoothed labels, which have a share of each class, need it"
     assert weights[labels].mean().item() == pytest.approx(1), "classes without a sample do not scale the loss"
 
 

@@ -73,9 +73,10 @@ def test_a_subset_keeps_the_shares_of_the_classes_and_the_validation_set(make: M
     assert part.sets["train"].labels[part.sets["train"].rows].bincount().tolist() == pytest.approx([10] * 10, abs=1)
 
 
-def test_a_subset_larger_than_the_set_is_told(make: Make, ready: Make) -> None:
-    with pytest.raises(InputError, match=r"data\.train_size=5000: give 1 to 1150"):
-        ready(make("digits", "data.train_size=5000"))
+@pytest.mark.parametrize("size", [1151, 5000])
+def test_a_subset_larger_than_the_set_is_told(make: Make, ready: Make, size: int) -> None:
+    with pytest.raises(InputError, match=rf"data\.train_size={size}: give 1 to 1150"):
+        ready(make("digits", f"data.train_size={size}"))
 
 
 @pytest.mark.parametrize(

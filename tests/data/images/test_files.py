@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier.data.reading import UnknownRange, aspect, load_image
+from atelier.data.reading import UnknownRange, aspect, load_image, open_image
 
 ORIENTATION = 0x0112  # in EXIF
 
@@ -19,9 +19,23 @@ def test_a_picture_is_turned_as_the_camera_was_held(tmp_path: Path) -> None:
     exif[ORIENTATION] = 6  # to be turned clockwise
     Image.fromarray(pixels).save(tmp_path / "turned.png", exif=exif)
     assert load_image(tmp_path / "turned.png", (1, 2, 2))[0].tolist() == np.rot90(pixels, -1).tolist()
-    for name, given, ratio in (("wide", {}, 3), ("high", {"exif": exif}, 1 / 3)):
-        Image.new("L", (30, 10)).save(tmp_path / f"{name}.png", **given)
-        assert aspect(tmp_path / f"{name}.png") == ratio
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_width_and_height_are_those_of_the_turned_picture(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.new("L", (30, 10)).save(tmp_path / "picture.png", exif=exif)
+    turned = open_image(tmp_path / "picture.png")
+    assert aspect(tmp_path / "picture.png") == turned.width / turned.height
+
+
+def test_a_picture_is_padded_with_the_colour_of_most_of_its_edge(tmp_path: Path) -> None:
+    pixels = np.zeros((30, 10), np.uint8)
+    pixels[1:-1, [0, -1]] = 200  # along its longer sides
+    Image.fromarray(pixels).save(tmp_path / "high.png")
+    padded = load_image(tmp_path / "high.png", (1, 30, 30), "pad")[0]
+    assert padded[:, [0, 9, 20, 29]].unique().tolist() == [200]
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])

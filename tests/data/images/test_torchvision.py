@@ -5,10 +5,12 @@ import gzip
 import struct
 import threading
 from collections.abc import Callable
+from email.message import Message
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
+from urllib.request import Request
 
 import numpy as np
 import pytest
@@ -55,6 +57,14 @@ def test_files_that_are_there_are_read_without_a_network(make: Make, tmp_path: P
     assert [len(data.sets[split]) for split in ("train", "val", "test")] == [54_000, 6_000, 10_000]
     assert data.sets["train"].inputs.unique().tolist() == [100]
     assert data.classes == list("0123456789")
+
+
+def test_a_server_that_refuses_the_question_is_there(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: Request, timeout: float) -> None:
+        raise HTTPError(request.full_url, 403, "forbidden", Message(), None)
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    make("mnist").check_source()
 
 
 @pytest.mark.usefixtures("offline")
