@@ -142,6 +142,8 @@ def test_it_reads_the_rows_of_a_picture_and_vectors_alike(make: Make) -> None:
     network = make("transformer")
     picture = torch.randn(2, 1, 8, 8)
     assert torch.equal(network(picture), network(picture[:, 0]))
+    high = make("transformer", "data.shape=[2,9,6]", data="random_images")
+    assert high(torch.randn(3, 2, 9, 6)).shape == (3, 10)
 
 
 def test_sides_that_a_patch_does_not_divide_are_padded_with_zeros(make: Make) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from atelier.compose.targets import build
 from atelier.errors import InputError
 from atelier.networks.conv_generator import ConvGenerator
-from atelier.networks.strided import GaussianNoise, halved
+from atelier.networks.strided import GaussianNoise, check_picture, halved
 
 Compose = Callable[..., DictConfig]
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 20, 30)]
@@ -82,6 +82,14 @@ def test_networks_follow_activation_and_initializer(made: Callable[..., nn.Modul
 def test_a_depth_that_a_picture_is_too_small_for_is_told(made: Callable[..., nn.Module], kind: str) -> None:
     with pytest.raises(InputError, match=r"depth=4: with data.shape=\[1, 8, 8\], \w+ takes a depth from 1 to 3"):
         made(kind, "conv", (1, 8, 8), f"{kind}.depth=4")
+
+
+@pytest.mark.parametrize(("sides", "most"), [((28, 28), 5), ((8, 33), 3), ((33, 8), 3), ((3, 9), 2), ((1, 1), 1)])
+def test_the_deepest_network_halves_the_smaller_side_to_a_pixel(sides: tuple[int, int], most: int) -> None:
+    check_picture(nn.Identity(), (1, *sides), most)
+    assert halved(min(sides), most)[-1] == 1
+    with pytest.raises(InputError, match=f"^depth={most + 1}: .* Identity takes a depth from 1 to {most}$"):
+        check_picture(nn.Identity(), (1, *sides), most + 1)
 
 
 def test_what_is_no_picture_is_told(made: Callable[..., nn.Module]) -> None:

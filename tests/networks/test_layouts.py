@@ -224,3 +224,13 @@ def test_all_of_a_networks_batch_norms_are_keras(network: Network) -> None:
     ]
     assert layers == [(0.001, 0.01)] * len(layers)
     assert len(layers) == 2 + 5 + 7
+
+
+def test_the_activation_of_a_clocks_outputs_bounds_them(compose: Compose) -> None:
+    small = ["network=clock_cnn", "data=clocks", "encoding=angles", "data.image_size=64", "network.hidden=[4]"]
+    linear, bounded = (
+        build(compose(*small, *more).network).eval() for more in ([], ["+activation@network.output=tanh"])
+    )
+    bounded.load_state_dict(linear.state_dict())
+    images = torch.randn(2, 1, 64, 64)
+    torch.testing.assert_close(bounded(images), linear(images).tanh())

@@ -85,6 +85,7 @@ def test_a_picture_is_read_row_by_row(make: Make) -> None:
     rows = network.vectors(images)
     assert rows.shape == (2, 6, 15)
     assert torch.equal(rows[1, 4], images[1, :, 4, :].flatten())
+    assert network(images).shape == (2, 10)
 
 
 def test_the_readout_is_the_last_output_or_the_mean_of_all(make: Make) -> None:
@@ -93,6 +94,13 @@ def test_the_readout_is_the_last_output_or_the_mean_of_all(make: Make) -> None:
     outputs = last.recurrent(last.vectors(digits))[0]
     assert torch.allclose(last(digits), last.output(outputs[:, 5]))
     assert torch.allclose(mean(digits), mean.output(sum(outputs[:, step] for step in range(6)) / 6), atol=1e-6)
+
+
+@pytest.mark.parametrize("readout", ["last", "mean"])
+def test_where_all_is_dropped_nothing_of_a_sequence_is_left(make: Make, readout: str) -> None:
+    network, digits = make("gru", "network.dropout=1.0", f"network.readout={readout}"), torch.arange(18).view(2, 9) % 10
+    assert torch.equal(*network.train()(digits))
+    assert not torch.allclose(*network.eval()(digits))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -134,7 +142,8 @@ def test_units_begin_by_keeping_their_state_for_so_many_steps(make: Make, cell: 
 
 
 def test_an_lstm_with_long_memories_begins_by_taking_in_little(make: Make) -> None:
-    bias = make("lstm", "network.memory=[2,100]", "network.hidden=5").recurrent.bias_ih_l0.detach()
+    recurrent = make("lstm", "network.memory=[2,100]", "network.hidden=5").recurrent
+    bias = (recurrent.bias_ih_l0 + recurrent.bias_hh_l0).detach()
     assert torch.allclose(bias[:5], -bias[5:10])
 
 

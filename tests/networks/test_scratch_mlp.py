@@ -38,6 +38,7 @@ def test_it_computes_what_torchs_network_does(make: Make, compose: Compose, acti
     inputs = torch.randn(16, 1, 8, 8)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(inputs), theirs.train(mode)(inputs), rtol=1e-4, atol=1e-5)
+    assert not any(value.requires_grad for value in ours.buffers()), "no graph of a batch is kept"
 
 
 @pytest.mark.parametrize(
