@@ -169,6 +169,26 @@ def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool
 
 
 @pytest.mark.parametrize(
+    ("verb", "typed", "told"),
+    [
+        ("report", "sweeps", "sweeps: no 'sweeps'; choose from: sweep, paths"),
+        ("eval", "dta", "dta: no 'dta'; choose from: data, task, trainer, paths, sweep"),
+        ("report", "trainer", "trainer: this command takes no trainer.KEY="),
+        ("report", "encoder", "encoder: this command takes no encoder.KEY="),
+        ("eval", "encoder", "encoder: of a finished run, trainer, data, task can be changed"),
+    ],
+)
+def test_a_key_is_compared_with_what_the_verb_takes(conf: Path, verb: str, typed: str, told: str) -> None:
+    config = OmegaConf.create({"sweep": None, "paths": {}})
+    OmegaConf.set_struct(config, True)
+    with pytest.raises(OmegaConfBaseException) as fault:
+        config[typed]
+    error = ConfigCompositionException()
+    error.__cause__ = fault.value
+    assert explain(error, conf, verb) == told
+
+
+@pytest.mark.parametrize(
     ("override", "written"),
     [
         ("lr=0.1", "optimizer.lr=VALUE"),
@@ -178,6 +198,11 @@ def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool
 )
 def test_a_key_without_its_group_is_told_with_it(told: Told, override: str, written: str) -> None:
     assert told(override) == f"{override.split('=')[0]}: no such key here; write {written}"
+
+
+@pytest.mark.parametrize("typed", ["[64,32,]", "[64,,32]", "(64, 32)"])
+def test_a_list_of_numbers_that_hydra_cannot_read_is_shown_as_hydra_writes_it(told: Told, typed: str) -> None:
+    assert told(f"network.hidden={typed}") == f"network.hidden={typed}: a list is written as network.hidden=[64,32]"
 
 
 def test_a_bracket_that_is_not_closed_is_told(told: Told) -> None:

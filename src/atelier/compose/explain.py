@@ -24,9 +24,7 @@ UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT) 
 KNOWN = {
     "Could not delete 'callbacks'": "~callbacks: write callbacks=none, which leaves them out",
     "Could not delete 'logger'": "~logger: write logger=csv, metrics.csv alone",
-    "Expected more than 1 value per channel when training": (
-        "data.batch_size: batch norm cannot train on a batch of one sample; give a larger batch"
-    ),
+    "more than 1 value per channel": "data.batch_size: batch norm cannot train on a batch of one; give a larger one",
     "could not create a primitive descriptor": (
         "trainer.precision: this processor cannot compute this network in bf16; give trainer.precision=32-true"
     ),
@@ -50,7 +48,7 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         return told
     cause = error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):
-        return unknown_key(cause, conf)
+        return unknown_key(cause, conf, verb)
     if match := re.match(r"Could not override '([^'@]+)[^']*'\.?\s*No match in the defaults list", str(error)):
         group = match[1].split("/")[-1]
         if group in groups(conf):
@@ -97,11 +95,11 @@ def unparsed(override: str) -> str:
     if (name := readable(override)) != override:
         return f"{name}: Hydra reads no name that is not UTF-8, or with such a letter; give the folder that it lies in"
     opened = next((pair for pair in ("[]", "()", "{}") if value.count(pair[0]) > value.count(pair[1])), "")
-    if value.startswith("["):
-        written = f"\"{key}=['{value[1:].rstrip(']').split(',')[0]}', …]\""
-    else:
-        written = typed(key, value) if re.search(r"""["'$`\\!]""", value) else f"\"{key}='{value}'\""
     told = f"a {opened[0]} without its {opened[1]}; " if opened else ""
+    if re.fullmatch(r"(?a)(\[|\([\w\s.+-]*,)[\w\s.,+-]*[\])]?", value):  # a list of numbers and words
+        return f"{override}: {told}a list is written as {key}=[{','.join(re.findall('[^][(), ]+', value))}]"
+    quoted = typed(key, value) if re.search(r"""["'$`\\!]""", value) else f"\"{key}='{value}'\""
+    written = f"\"{key}=['{value[1:].rstrip(']').split(',')[0]}', …]\"" if value.startswith("[") else quoted
     return f"{override}: {told}text with such characters stands in quotes, Hydra's and the shell's:\n  {written}"
 
 
@@ -119,18 +117,18 @@ def missing_option(file: str, options: Iterable[str]) -> str:
     return f"{group or 'config'}={name}: {told or not_among(name, options)}"
 
 
-def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
+def unknown_key(error: OmegaConfBaseException, conf: Path, verb: str) -> str:
     """The message for a key that the configuration does not have, with the keys that it has at that place."""
     key = error.full_key or str(error.key)
     parent = error.parent_node
     known = {str(k) for k in parent if k != "hydra" and not str(k).startswith("_")} if parent is not None else set()
     if key in groups(conf):
-        return absent_group(key, conf, of_a_run="run" in known)
+        return absent_group(key, conf, verb)
     if "." not in key:
         parts: Any = OmegaConf.to_container(parent) if isinstance(parent, DictConfig) else {}
         if places := [place for place in sorted(known) if isinstance(parts.get(place), dict) and key in parts[place]]:
             return f"{key}: no such key here; write {' or '.join(f'{place}.{key}=VALUE' for place in places)}"
-        known.update(groups(conf))
+        known.update(groups(conf) if verb == "train" else CHANGEABLE if verb in OF_A_RUN else ())
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
     owner = str(target or "").rpartition(".")[2]  # the class that the configuration builds at that place
     place, _, name = key.rpartition(".")
@@ -149,8 +147,10 @@ def unknown_key(error: OmegaConfBaseException, conf: Path) -> str:
     return f"{told}; write {group}.{name}=VALUE" if group in groups(conf) else told
 
 
-def absent_group(group: str, conf: Path, of_a_run: bool) -> str:
-    """The message for a key of a group without a chosen option; `of_a_run`: the command opens a finished run."""
-    if of_a_run and group not in CHANGEABLE:
+def absent_group(group: str, conf: Path, verb: str) -> str:
+    """The message for a key of a group without a chosen option."""
+    if verb in OF_A_RUN and group not in CHANGEABLE:
         return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
+    if verb not in ("train", *OF_A_RUN):
+        return f"{group}: this command takes no {group}.KEY="
     return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"
