@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,15 @@ def test_a_change_of_a_run_that_is_over_needs_more_epochs() -> None:
     trainer = {"check_val_every_n_epoch": 1, "max_epochs": 28}
     with pytest.raises(InputError, match=r"optimizer.lr=0.5.*trainer.max_epochs=29"):
         check_length(trainer, {"optimizer.lr": (0.1, 0.5)}, DONE)
+    check_length({**trainer, "max_epochs": 29}, {"optimizer.lr": (0.1, 0.5)}, DONE)
+
+
+@pytest.mark.parametrize(("patience", "goes_on"), [((3, 4), True), ((3, None), True), ((3, 3), False), ((3, 2), False)])
+def test_a_run_that_stopped_early_goes_on_with_more_patience(patience: tuple[int, Any], goes_on: bool) -> None:
+    trainer, changes = {"check_val_every_n_epoch": 1, "max_epochs": 40}, {"optimizer.lr": (0.1, 0.5)}
+    changed = changes | ({"trainer.patience": patience} if patience[0] != patience[1] else {})
+    with nullcontext() if goes_on else pytest.raises(InputError, match=r"=.*; give a larger trainer.patience, too"):
+        check_length(trainer, changed, {**DONE, "stopped_early": 28})
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from atelier.runs.manifest import Manifest
 from atelier.runs.terminal import quieten_lightning
 
 BATCHES, EPOCHS = 3, 3
+NAN = float("nan")
 QUIET: dict[str, Any] = {
     **dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"), False),
     **{"accelerator": "cpu", "devices": 1, "num_sanity_val_steps": 0},
@@ -175,7 +176,27 @@ def test_the_speed_of_a_resumed_run_is_of_the_steps_since(tmp_path: Path, monkey
     assert keeper.manifest["steps_per_second"] == 5
 
 
-@pytest.mark.parametrize(("level", "named"), [(float("nan"), None), (1.0, "last"), (1.0, None)])
+@pytest.mark.parametrize(
+    ("resumed_at", "losses", "where"), [(0, [1.0, NAN, NAN], "11 and 20"), (20, [NAN, NAN], "21 and 30")]
+)
+def test_a_loss_that_is_not_finite_is_told_once_with_the_steps_since_it_was(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, resumed_at: int, losses: list[float], where: str
+) -> None:
+    monkeypatch.setattr("atelier.runs.keeper.resume_exactly", lambda trainer: None)
+    keeper = Keeper(RunFolder(tmp_path), Manifest(tmp_path / "run.json", {}), {}, StopRequest())
+    trainer: Any = SimpleNamespace(is_global_zero=True, global_rank=0, world_size=1, global_step=resumed_at)
+    task = Toy("step", counts_steps=False)
+    keeper.on_train_start(trainer, task)
+    keeper.stop.release()
+    for loss in losses:
+        trainer.global_step += 10
+        metrics = {"val/loss": NAN, "train/accuracy": NAN, "train/loss": loss}
+        trainer.callback_metrics = {name: torch.tensor(value) for name, value in metrics.items()}
+        keeper.on_train_epoch_end(trainer, task)
+    assert capsys.readouterr().err == f"train/loss is nan between steps {where}; try a smaller optimizer.lr\n"
+
+
+@pytest.mark.parametrize(("level", "named"), [(NAN, None), (1.0, "last"), (1.0, None)])
 def test_a_test_of_the_last_checkpoint_is_forgotten_when_it_is_written_after_a_step(
     tmp_path: Path, level: float, named: str | None
 ) -> None:

@@ -56,7 +56,7 @@ def test_what_is_read_is_what_was_written(manifest: Manifest) -> None:
 @pytest.mark.parametrize(
     ("strange", "told"),
     [
-        ({"overrides": 7}, "its overrides is of another kind"),
+        *[({key: 7}, f"its {key} is of another kind") for key in ("overrides", "resumed", "git", "changes", "search")],
         ({"objective": 5}, "its objective is of another kind"),
         ({"seed": "0"}, "its seed is of another kind"),
         ({"versions": "2.15"}, "its versions is of another kind"),

@@ -1,5 +1,6 @@
 """What the terminal shows, and that run.log has it."""
 
+import io
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from atelier.project import PACKAGE
-from atelier.runs.terminal import Tee, print_plan, recording, told_in_a_line
+from atelier.runs.terminal import Tee, plain_console, print_outcome, print_plan, recording, told_in_a_line
 
 
 def test_what_is_printed_is_shown_and_kept_without_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,6 +27,31 @@ def test_a_stream_is_the_terminals_in_all_else() -> None:
     terminal = SimpleNamespace(encoding="utf-7", isatty=lambda: True, fileno=lambda: 7)
     stream = Tee(terminal, sys.stderr)  # type: ignore[arg-type]
     assert (stream.encoding, stream.isatty(), stream.fileno()) == ("utf-7", True, 7)
+
+
+def test_a_line_above_a_live_display_is_shown_when_it_is_whole() -> None:
+    shown, log = io.StringIO(), io.StringIO()
+    stream = Tee(io.StringIO(), log)
+    stream.live = plain_console(file=shown)
+    seen = []
+    for text in ("one ", "two\nthree", "\n"):
+        stream.write(text)
+        seen.append(shown.getvalue())
+    assert seen == ["", "one two\n", "one two\nthree\n"]
+    assert log.getvalue() == "one two\nthree\n"
+
+
+@pytest.mark.parametrize(("unit", "place"), [("epoch", "epoch 8"), ("step", "step 1,500")])
+def test_the_outcome_counts_epochs_from_1_and_leaves_out_single_classes(
+    unit: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objective = {"metric": "val/loss", "best": 0.5, "best_epoch": 7, "best_step": 1500}
+    ended = {"seconds": {"fit": 12.34}, "steps": 2000, "pruned": False}
+    run = {"objective": objective, "test": {"loss": 0.25, "accuracy/cat": 1.0}, **ended}
+    print_outcome(run, {"validation_gap": 0.125, "generalisation_gap": None}, unit)
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        *(f"best val/loss 0.5 {place}", "validation gap 0.125", "test/loss 0.25", "training 12.3 s 2,000 steps")
+    ]
 
 
 def test_a_terminal_is_shown_the_configuration_and_the_layers_and_a_file_is_not(
