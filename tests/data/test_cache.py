@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from atelier.data import cache
-from atelier.data.cache import read_cache, write_cache
+from atelier.data.cache import checksum_of_places, read_cache, write_cache
 from atelier.errors import InputError
 
 
@@ -146,3 +146,10 @@ def test_a_missing_tensor_is_not_written(tmp_path: Path) -> None:
     given = {name: tensor for name, tensor in tensors().items() if name != "test_labels"}
     with pytest.raises(InputError, match=r"^mine: .*test_labels"):
         write_cache(tmp_path / "mine.safetensors", given)
+
+
+def test_files_that_move_with_the_caches_folder_stay_in_their_place(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert checksum_of_places(first, first / "a.npy") == checksum_of_places(second, second / "a.npy")
+    outside = [checksum_of_places(first, place / "a.npy") for place in (first, second, tmp_path)]
+    assert len(set(outside)) == 3

@@ -10,6 +10,7 @@ from clock_noise import SIDE, noise, options
 from torch import Tensor
 
 from atelier.data import clocks
+from atelier.data.any_clocks import AnyClocks
 from atelier.data.clock_scene import Scene
 from atelier.data.clocks import WALL_CLOCK, Clocks, WallClock
 from atelier.errors import InputError
@@ -101,6 +102,15 @@ def test_other_pictures_have_another_file(tmp_path: Path) -> None:
         for seed in (0, 1)
     }
     assert len(names) == 8
+
+
+def test_other_clocks_of_any_look_have_another_file(tmp_path: Path) -> None:
+    one: dict[str, Any] = {"image_size": SIDE, "num_images": 1440, "test_images": 720, "styles": "training"}
+    one |= {"unmarked": 0.0, "test_unmarked": 0.0, "render_seed": 0}
+    others: list[dict[str, Any]] = [{"image_size": 75}, {"num_images": 2160}, {"test_images": 1440}, {"render_seed": 1}]
+    others += [{"styles": "held_out"}, {"unmarked": 0.5}, {"test_unmarked": 0.5}]
+    paths = {AnyClocks(**{**one, **other}, **options(tmp_path)).path for other in ({}, *others)}
+    assert len(paths) == 1 + len(one)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

@@ -34,8 +34,9 @@ def test_nothing_is_said_of_sound_data(own: Own, divided: Path) -> None:
 def test_an_image_that_is_trained_and_tested_on(own: Own, divided: Path) -> None:
     for number in range(3):
         shutil.copy(divided / "train" / "dog" / f"{number}.png", divided / "test" / "dog" / f"{number}.png")
+    shutil.copy(divided / "train" / "dog" / "0.png", divided / "test" / "dog" / "too.png")
     pair = "train/dog/0.png and test/dog/0.png"
-    assert beware(own(divided)) == [f"images both trained and tested on: 3 (the first: {pair})"]
+    assert beware(own(divided)) == [f"images both trained and tested on: 4 (the first: {pair})"]
 
 
 def test_an_image_that_is_trained_on_and_validates(own: Own, divided: Path) -> None:

@@ -57,6 +57,20 @@ def test_ink_on_paper_is_inverted_and_that_is_said(brought: Bring, plain: Image.
     assert torch.equal(image, pixels(plain))
 
 
+@pytest.mark.parametrize(
+    ("size", "known", "said"),
+    [
+        ((28, 28), {"brightness": [0.5, 0.01]}, "brightness 0.25, in training 0.50 ± 0.01"),  # 0.75 would be no nearer
+        ((28, 28), {"brightness": [0.25, 0.0]}, ""),  # 64 of 255 is 0.251
+        ((200, 199), {}, ""),
+    ],
+    ids=["far either way", "rounded", "almost square"],
+)
+def test_what_is_said_of_an_image_of_one_grey(brought: Bring, size: tuple[int, int], known: Any, said: str) -> None:
+    image, note = brought(Image.new("L", size, 64), known=known, fit="squeeze")
+    assert (image.unique().tolist(), note) == ([64], said)
+
+
 def test_inverting_can_be_asked_for_and_forbidden(brought: Bring, plain: Image.Image) -> None:
     image, note = brought(plain, invert=True)
     assert note.startswith("inverted; brightness 0.9")
