@@ -30,15 +30,18 @@ def test_a_stream_is_the_terminals_in_all_else() -> None:
 
 
 def test_a_line_above_a_live_display_is_shown_when_it_is_whole() -> None:
-    shown, log = io.StringIO(), io.StringIO()
-    stream = Tee(io.StringIO(), log)
+    terminal, shown, log = io.StringIO(), io.StringIO(), io.StringIO()
+    stream = Tee(terminal, log)
     stream.live = plain_console(file=shown)
     seen = []
-    for text in ("one ", "two\nthree", "\n"):
+    for text in ("one ", "two\nthree", "\nfour "):
         stream.write(text)
         seen.append(shown.getvalue())
     assert seen == ["", "one two\n", "one two\nthree\n"]
-    assert log.getvalue() == "one two\nthree\n"
+    stream.live = None
+    stream.write("five")
+    assert terminal.getvalue() == "four five", "its end comes after the display"
+    assert log.getvalue() == "one two\nthree\nfour five"
 
 
 @pytest.mark.parametrize(("unit", "place"), [("epoch", "epoch 8"), ("step", "step 1,500")])

@@ -48,10 +48,11 @@ class Tee:
 
     def write(self, text: str) -> int:
         self.note(CONTROL.sub("", text), end="")
+        told, self.pending = self.pending + text, ""
         if self.live is None:
-            self.terminal.write(text)
+            self.terminal.write(told)
         else:  # a partial line would tear the live display
-            *lines, self.pending = (self.pending + text).split("\n")
+            *lines, self.pending = told.split("\n")
             for line in lines:
                 self.live.print(Text.from_ansi(line))
         return len(text)

@@ -12,7 +12,6 @@ from atelier.runs.overrides import key_of
 
 OVERRIDE = re.compile(r"[+~]{0,2}[A-Za-z_][\w-]*([./@][\w-]+)*(=.*)?")
 CALL = re.compile(r"\$\{[^}]*:")  # of a resolver, which could read an environment variable
-MOST = 100_000  # values of a configuration
 
 
 def check_files(path: Path) -> None:
@@ -65,7 +64,7 @@ def check_plain(content: Any, where: Path) -> None:
     while left:  # without recursion, which deep content would exhaust
         part = left.pop()
         if isinstance(part, (dict, list, tuple)):
-            if id(part) in seen or len(seen) > MOST:
+            if id(part) in seen:
                 raise InputError(f"{where}: its configuration repeats itself without limit")
             seen.add(id(part))
             left.extend(part.values() if isinstance(part, dict) else part)
