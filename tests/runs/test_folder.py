@@ -55,10 +55,18 @@ def test_a_given_path_is_made_with_its_parents(tmp_path: Path) -> None:
     assert create(tmp_path, "x", tmp_path / "a" / "b").path == tmp_path / "a" / "b"
 
 
-def test_a_place_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+@pytest.mark.parametrize("logs", ["file", "link", "."])
+def test_a_place_that_cannot_be_written_is_named_with_the_setting(tmp_path: Path, logs: str) -> None:
+    """A file, a link to a disk that is not there, or a folder with a file in the place of the experiment's folder."""
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot write the run folder .*paths\.logs"):
-        create(tmp_path / "file", "x")
+    (tmp_path / "link").symlink_to("/nowhere/logs")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "x").touch()
+    place = tmp_path / ("runs/x" if logs == "." else logs)
+    with pytest.raises(InputError, match=rf"cannot write the run folder .*: {place}.* \(paths\.logs"):
+        create(tmp_path / logs, "x")
+    with pytest.raises(InputError, match=rf"cannot write .*: {place}.* \(paths\.logs"):
+        Sweep.create(tmp_path / logs / "runs" / "x" / "1", [])
 
 
 def test_a_folder_without_a_manifest_is_no_run(tmp_path: Path) -> None:

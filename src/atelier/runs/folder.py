@@ -60,14 +60,13 @@ def create(logs: Path, experiment: str, path: Path | None = None) -> RunFolder:
             folder.path.mkdir(exist_ok=False)
         folder.best.parent.mkdir(exist_ok=False)  # only one of several processes can create it
         folder.figures.mkdir()
-    except FileExistsError:
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) and folder.path.exists()):  # as below a link to nowhere
+            place = f"{folder.path}: {error.strerror}: {error.filename}"
+            raise InputError(f"cannot write the run folder {place} (paths.logs, LOG_DIR)") from error
         if path is None:
             return create(logs, experiment)  # another run drew the same stamp
-        told = f"exists already; {typed('resume', folder.path)} goes on with it"
-        raise InputError(f"paths.run={folder.path} {told}") from None
-    except OSError as error:
-        told = f"cannot write the run folder {folder.path}: {error.strerror} (paths.logs, LOG_DIR)"
-        raise InputError(told) from error
+        raise InputError(f"paths.run={path} exists already; {typed('resume', path)} goes on with it") from None
     return folder
 
 

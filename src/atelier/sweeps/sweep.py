@@ -54,10 +54,11 @@ class Sweep:
         """
         try:
             path.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
-            raise InputError(f"{path} exists already; {typed('sweep.resume', path)} goes on with it") from None
         except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror} (paths.logs, LOG_DIR)") from error
+            if path.exists():
+                raise InputError(f"{path} exists already; {typed('sweep.resume', path)} goes on with it") from None
+            place = f"{path}: {error.strerror}: {error.filename}"
+            raise InputError(f"cannot write {place} (paths.logs, LOG_DIR)") from error
         manifest = Manifest(path / "sweep.json", {})
         created = time.strftime("%Y-%m-%dT%H:%M:%S")
         manifest.update(**content, created=created, status="running", jobs=[described(job) for job in jobs])
