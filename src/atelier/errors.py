@@ -47,6 +47,15 @@ def faults_of(function: Callable[..., object]) -> Iterator[None]:
         raise InputError(f"{told}\nHYDRA_FULL_ERROR=1 before the command shows the traceback") from error
 
 
+def unread(error: Exception) -> str:
+    """Why a text file cannot be read, in one line, with the number of the file's line where YAML knows it."""
+    mark, problem = getattr(error, "problem_mark", None), str(getattr(error, "problem", ""))
+    if mark is None:
+        return str(error).splitlines()[0]
+    tab = "; indent with spaces, not with a tab" if "'\\t'" in problem or "a tab" in problem else ""
+    return f"line {mark.line + 1}: {problem}{tab}"
+
+
 def not_among(name: str, choices: Iterable[str]) -> str:
     """A message with the choices, the most similar to `name` first.
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from atelier.errors import InputError, not_among
+from atelier.errors import InputError, not_among, unread
 from atelier.project import find, layers
 from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
@@ -33,9 +33,7 @@ def told_of_file(error: BaseException, conf: Path) -> str | None:
     It names the file, the line where that is known, and what to write.
     """
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        tab = "; indent with spaces, not with a tab" if "'\\t'" in str(error.problem) else ""
-        return f"{shown(Path(mark.name), conf)}, line {mark.line + 1}: {error.problem}{tab}"
+        return f"{shown(Path(error.problem_mark.name), conf)}, {unread(error)}"
     if is_unreadable(error):
         files = (file for layer in layers(conf) for file in sorted(layer.rglob("*.yaml")) if not is_utf8(file))
         return f"{shown(next(files, conf), conf)}: {error}; save it as UTF-8"

@@ -34,7 +34,7 @@ from atelier.sweeps.records import Record
             "entries[0].overrides: seed=1,2 would take the place of seeds=[0]; leave one out",
         ),
         ("entries: [{study: tiny}, {study: tiny}]", "entries[1]: tiny stands there twice"),
-        ("entries: {", "results.yaml cannot be read"),
+        ("entries: {", "results.yaml cannot be read: line 2: did not find expected "),
     ],
 )
 def test_what_is_wrong_with_the_list_is_told(project: Any, text: str, told: str) -> None:

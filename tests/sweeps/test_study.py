@@ -39,13 +39,26 @@ def test_every_study_is_as_the_schema_says(conf: Path, study_option: str) -> Non
     assert written(conf, study_option)
 
 
-@pytest.mark.parametrize(("text", "told"), [("study: {figurs: []}", "figurs"), ("study: {", "while parsing")])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("study: {figurs: []}", "study.figurs: no 'figurs'; "),
+        ("study:\n  title: [a\n  grid: {}", "line 3: did not find expected "),
+        (
+            "study:\n  title: a\n\tgrid: {}",
+            "line 3: found a tab character that violates indentation; indent with spaces",
+        ),
+        ("- study", "study=['study']: give a mapping with keys of: title, "),
+        ("study: {title: Größe}", "'utf-8' codec can't decode byte "),
+    ],
+)
 def test_what_is_wrong_in_a_file_is_told_with_the_file(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "s.yaml").write_text(text)
-    with pytest.raises(InputError, match=told) as error:
+    (tmp_path / "study" / "s.yaml").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError) as error:
         written(tmp_path, "s")
-    assert str(error.value).startswith(f"{tmp_path / 'study' / 's.yaml'}: ")
+    assert str(error.value).startswith(f"{tmp_path / 'study' / 's.yaml'}: {told}")
+    assert len(str(error.value).splitlines()) == 1
 
 
 def sweep(stored: dict[str, Any], *command: str) -> Sweep:

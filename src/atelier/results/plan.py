@@ -10,7 +10,7 @@ import yaml
 from annotated_types import Ge, MinLen
 
 from atelier.arguments import check_complete
-from atelier.errors import InputError
+from atelier.errors import InputError, unread
 from atelier.results.studies import load
 from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
@@ -129,8 +129,8 @@ def read_keys(file: Path, keys: type) -> dict[str, Any]:
     """
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {unread(error)}") from error
     check_complete(file.name, keys, content)
     return content
 

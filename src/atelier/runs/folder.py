@@ -12,7 +12,7 @@ from typing import Any, Literal, TextIO
 
 import yaml
 
-from atelier.errors import InputError
+from atelier.errors import InputError, unread
 from atelier.project import command
 from atelier.runs.manifest import Manifest, write_atomically
 from atelier.runs.overrides import typed
@@ -190,7 +190,7 @@ def read_yaml(path: Path, only: str | None = None) -> Any:
             raise InputError(f"{path} has aliases, as no file of a run has, so it is not read")
         return yaml.load(text, LOADER)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path} cannot be read: {unread(error)}") from error
 
 
 def last_two(path: Path) -> str:

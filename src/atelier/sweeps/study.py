@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from atelier.arguments import check_complete
-from atelier.errors import InputError
+from atelier.errors import InputError, unread
 from atelier.project import find
 from atelier.runs.folder import LOADER
 from atelier.runs.overrides import key_of
@@ -41,12 +41,12 @@ def written(conf: Path, name: str) -> dict[str, Any] | None:
     file = find(conf, f"study/{name}.yaml")
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), LOADER) or {}
-        node = content.get("study") or {}
+        node = (content if isinstance(content, dict) else {"study": content}).get("study") or {}
         check_complete("study", Study, node)
     except FileNotFoundError:
         return None
-    except (yaml.YAMLError, InputError) as error:
-        raise InputError(f"{file}: {error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, InputError) as error:
+        raise InputError(f"{file}: {unread(error)}") from error
     return {**content, "study": node}
 
 
