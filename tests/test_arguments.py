@@ -10,7 +10,7 @@ import pytest
 from annotated_types import Ge, Gt, Interval, MinLen, MultipleOf
 from torch import nn
 
-from atelier.arguments import UnknownArgument, WrongValue, check_arguments, check_complete, describe, fits
+from atelier.arguments import UnknownArgument, WrongValue, check_arguments, check_complete, describe, fits, optional
 from atelier.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ NODE = {"_target_": "torch.nn.Identity"}
         (nn.Module | None, [None, NODE], ["relu", 3]),
         (Callable[[], nn.Module], [NODE], ["relu", None]),
         (Sequence[Callable[[], nn.Module]], [[NODE, NODE]], [["relu"]]),
+        (int | Sequence[int], [3, [1, NODE]], ["relu", ["relu"]]),
         (Any, [None, 1, "a", {}], []),
     ],
     ids=str,
@@ -61,6 +62,7 @@ def test_a_value_fits_or_does_not(hint: Any, good: list[Any], bad: list[Any]) ->
         (Literal["a", 1, None], "one of: a, 1, null"),
         (Sequence[Count], "a list, each item a whole number of 1 or more"),
         (tuple[float, bool], "a list of 2: a number, true or false"),
+        (Annotated[Sequence[Count], MinLen(1)], "a list that is not empty, each item a whole number of 1 or more"),
     ],
     ids=str,
 )
@@ -74,6 +76,12 @@ class Base:
 
 class Thing(Base):
     def __init__(self, share: Annotated[float, Interval(ge=0, le=1)], **options: Any) -> None: ...
+
+
+class Wider(Thing):
+    """Takes more than its base does."""
+
+    def __init__(self, size: float, share=None, **options: Any) -> None: ...  # type: ignore[no-untyped-def]
 
 
 class Fixed(Base):
@@ -102,6 +110,12 @@ def test_what_a_class_hands_on_to_its_base_is_checked_too() -> None:
     assert (error.value.key, error.value.value) == ("data.size", 0)
     with pytest.raises(UnknownArgument, match=r"^data\.nam: Thing has no 'nam'; choose from: name, "):
         check_arguments("data", Thing, {"nam": "b"})
+
+
+def test_an_argument_of_the_class_itself_stands_before_its_bases() -> None:
+    check_arguments("data", Wider, {"size": 0.5})
+    assert optional(Wider) == {"share", "name"}
+    assert optional(Thing) == {"name"}
 
 
 def test_what_a_class_gives_its_base_by_itself_has_no_key() -> None:

@@ -208,6 +208,8 @@ def test_a_given_checkpoint_is_tested_without_training(run_verb: Run, tiny: list
     assert again.code == 0
     assert again.manifest["test"] == trained.manifest["test"]
     assert again.manifest["steps"] == 0
+    assert again.manifest["data"] == trained.manifest["data"]
+    assert "there is no best.ckpt" not in again.out
 
 
 def test_the_best_checkpoint_is_the_one_that_is_tested(run_verb: Run, tiny: list[str], tmp_path: Path) -> None:

@@ -21,13 +21,13 @@ def resume_exactly(trainer: lightning.Trainer) -> None:
 
     - A scheduler that needs the run's length sets up the loaders before the checkpoint's loops are read. The training
       loader then never gets its position in the epoch, and starts the epoch again.
-    - For a checkpoint written in `on_train_epoch_start`, Lightning takes the counters of the finished epoch for those
-      of the next epoch, and skips that epoch.
+    - For a checkpoint written in `on_train_epoch_start`, or with trainer.max_steps at the end of a training and of an
+      epoch, Lightning takes the counters of the finished epoch for those of the next epoch, and skips that epoch.
     - At the end of the first epoch of a resumed run, Lightning does not step a plateau scheduler.
     """
     loop: Any = trainer.fit_loop
     loop._load_combined_loader_states()
-    if loop.restarted_on_epoch_start:
+    if loop.epoch_progress.current.ready == loop.epoch_progress.current.completed:  # no epoch has begun
         loop.epoch_loop.restarting = False
     loop._restarting = False
 

@@ -18,6 +18,7 @@ from atelier.errors import InputError
 from atelier.runs.checkpoint import Straight, check_fits, open_checkpoint
 from atelier.runs.folder import RunFolder
 from atelier.runs.keeper import Keeper
+from atelier.runs.run import Run
 
 
 class Trap:
@@ -167,3 +168,16 @@ def test_what_was_written_of_a_checkpoint_that_does_not_fit_is_removed(tmp_path:
         Keeper.save(keeper, SimpleNamespace(save_checkpoint=fail), folder.best)  # type: ignore[arg-type]
     assert [file.name for file in folder.best.parent.iterdir()] == ["best.ckpt"]
     assert folder.best.read_text() == "whole"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_whose_last_checkpoint_is_damaged_is_told_of_the_best_if_there_is_one(tmp_path: Path, kept: bool) -> None:
+    folder = RunFolder(tmp_path)
+    folder.last.parent.mkdir()
+    folder.last.write_bytes(b"damaged")
+    if kept:
+        folder.best.touch()
+    run: Any = SimpleNamespace(folder=folder)
+    with pytest.raises(InputError, match="is damaged") as caught:
+        Run.step_of_last(run, nn.Linear(1, 1))  # type: ignore[arg-type]
+    assert (f"cp {folder.best} {folder.last}" in str(caught.value)) is kept

@@ -92,17 +92,22 @@ class Data(lightning.LightningDataModule):
         return ResumableLoader(TensorSet(numbers, numbers.sin(), torch.arange(BATCHES)), sampler)
 
 
-def trained(path: Path, schedule: str, stop_at: int, **options: Any) -> dict[str, Any]:
-    """All that a run is, which is stopped in a step, once, and goes on: what it saw, its weights, what it keeps."""
-    folder = create(path, "toy", path / f"{stop_at}")
+def trained(path: Path, schedule: str, stop_at: int, first: Any = None, **options: Any) -> dict[str, Any]:
+    """All that a run is, which is stopped in a step, once, and goes on: what it saw, its weights, what it keeps.
+
+    Args:
+        first: options with which it ends before it goes on, such as fewer steps.
+    """
+    folder = create(path, "toy", path / f"{stop_at} {first}")
     manifest = Manifest(folder.manifest, {"status": "running"})
     seen: list[Any] = []
-    for part in range(2 if stop_at else 1):
+    for part in range(2 if stop_at or first else 1):
         torch.manual_seed(part * 1000)  # who goes on is another process
         task, stop = Toy(schedule, counts_steps="max_steps" in options), StopRequest()
         keeper = Keeper(folder, manifest, {"save_every": 0, "train": True}, stop)
         watching = Watching(stop, 0 if part else stop_at)
         settings = {**QUIET, "max_epochs": EPOCHS, "default_root_dir": path, **options}
+        settings |= {} if part else first or {}
         trainer = lightning.Trainer(**settings, callbacks=[watching, keeper])
         try:
             trainer.fit(task, Data(), ckpt_path=folder.last if part else None, weights_only=True)
@@ -126,6 +131,7 @@ def trained(path: Path, schedule: str, stop_at: int, **options: Any) -> dict[str
         ("plateau", {"val_check_interval": 2}, EPOCHS * BATCHES),
         ("plateau", {"limit_train_batches": 2}, EPOCHS * 2),
         ("step", COUNTING, 8),
+        ("step", {**COUNTING, "max_steps": 7}, 7),
     ],
     ids=str,
 )
@@ -137,6 +143,25 @@ def test_a_run_stopped_after_any_step_goes_on_as_if_nothing_had_been(
     assert [number for kind, number, _ in whole["seen"] if kind == "step"] == list(range(1, steps + 1))
     for step in range(1, steps + 1):
         assert trained(tmp_path, schedule, step, **options) == whole, f"stopped in step {step}"
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ({}, {"max_epochs": 1}),
+        ({"max_steps": 100}, {"max_epochs": 1}),
+        (COUNTING, {"max_steps": 3}),  # an epoch
+        (COUNTING, {"max_steps": 6}),  # which ends with a validation
+        (COUNTING, {"max_steps": 4}),
+        (COUNTING, {"max_steps": 5}),
+    ],
+    ids=str,
+)
+def test_a_run_that_has_ended_goes_on_to_be_longer_as_if_it_had_not(
+    tmp_path: Path, options: dict[str, Any], first: dict[str, int]
+) -> None:
+    quieten_lightning()
+    assert trained(tmp_path, "step", 0, first, **options) == trained(tmp_path, "step", 0, **options)
 
 
 @pytest.mark.parametrize(("save_every", "saved"), [(0, [0, 3, 5, 6, 8]), (25, [0, 3, 6, 8])])

@@ -2,12 +2,15 @@
 
 import json
 import os
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
 from atelier.runs.folder import RunFolder
 from atelier.runs.interrupt import Interrupted
 from atelier.runs.manifest import Manifest, write_atomically
@@ -111,6 +114,31 @@ def test_writing_replaces_the_text(tmp_path: Path) -> None:
     write_atomically(file, "long text\n")
     write_atomically(file, "ü\n")
     assert file.read_text(encoding="utf-8") == "ü\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("of its settings"), Interrupted(15)])
+def test_a_run_that_has_not_begun_to_go_on_is_left_as_it_was(manifest: Manifest, error: Exception) -> None:
+    manifest.update(status="completed", error=None)
+    before, folder = manifest.path.read_bytes(), RunFolder(manifest.path.parent)
+    run: Any = SimpleNamespace(folder=folder, manifest=manifest, begun=False, main=True, trainer=None)
+    run.stop = SimpleNamespace(received=0)
+    run.exit_status, run.record_failure = partial(Run.exit_status, run), partial(Run.record_failure, run)
+    with suppress(SystemExit):
+        Run.end(run, error)
+    assert manifest.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "signal_number", "status"),
+    [
+        *((None, 0, 0), (ValueError(), 0, 1), (InputError(), 0, 2), (Interrupted(15), 15, 143)),
+        *((KeyboardInterrupt(), 0, 130), (SystemExit(1), 2, 130), (SystemExit(1), 0, 1)),
+    ],
+    ids=repr,
+)
+def test_the_exit_status_tells_how_a_run_ended(error: Any, signal_number: int, status: int) -> None:
+    run: Any = SimpleNamespace(stop=SimpleNamespace(received=signal_number))
+    assert Run.exit_status(run, error) == status
 
 
 def test_of_several_processes_that_end_the_first_error_is_kept(manifest: Manifest) -> None:

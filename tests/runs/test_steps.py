@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,9 @@ def test_the_manifest_counts_steps(whole: Run) -> None:
     assert (outcome.manifest["counts"], outcome.manifest["steps"]) == ("steps", 45)
     assert objective["best"] == pytest.approx(max(losses.values()))
     assert objective["best_step"] == min(step for step, value in losses.items() if value == max(losses.values()))
-    assert f"step {objective['best_step']}" in outcome.out
+    assert re.search(rf"best val/accuracy .* step {objective['best_step']} *\n", outcome.out)
+    trained = {int(row["step"]) + 1: float(row["train/accuracy"]) for row in rows(outcome) if row["train/accuracy"]}
+    assert objective["validation_gap"] == pytest.approx(trained[objective["best_step"]] - objective["best"])
 
 
 def test_a_run_of_epochs_says_so(run_verb: Run) -> None:
@@ -200,13 +203,16 @@ def test_resuming_a_finished_run_changes_no_number(run_verb: Run) -> None:
     assert (run.metrics, run.manifest["test"]) == (metrics, test)
 
 
-def test_a_finished_run_goes_on_when_it_is_given_more_steps(run_verb: Run) -> None:
-    """At its end it has no validation to make up for, and is in the middle of an epoch and of an interval."""
+@pytest.mark.parametrize("first", [20, 25])
+def test_a_finished_run_goes_on_when_it_is_given_more_steps(run_verb: Run, first: int) -> None:
+    """At its end it has no validation to make up for; it is at the end of an epoch, or in the middle of one and of an
+    interval."""
     constant = [*SETTINGS["palindromes"], "scheduler=constant", "test=false"]
-    run = run_verb("train", *COUNTING, *constant, "trainer.max_steps=25")
+    run = run_verb("train", *COUNTING, *constant, f"trainer.max_steps={first}")
+    assert run.manifest["epochs"] == first // 20
     resumed = run_verb("train", f"resume={run.folder}", "trainer.max_steps=45")
     assert resumed.code == 0, resumed.err
-    assert run.manifest["steps"] == 45
+    assert (run.manifest["steps"], run.manifest["epochs"]) == (45, 2)
     assert run.metrics == run_verb("train", *COUNTING, *constant).metrics
 
 
