@@ -113,13 +113,11 @@ def test_missing_values_and_nan_are_left_out(tmp_path: Path) -> None:
 
 
 def test_only_completed_runs_count(tmp_path: Path) -> None:
-    for number, (status, best) in enumerate(
-        [("completed", 1.0), ("completed", 2.0), ("failed", 100.0), ("interrupted", 100.0), ("running", 100.0)]
-    ):
-        write_run(tmp_path / str(number), "optimizer=sgd", number, best, status=status)
+    for number, status in enumerate(("completed", "completed", "failed", "interrupted", "running")):
+        write_run(tmp_path / str(number), "optimizer=sgd", number, number + 1.0, status=status)
     with claim(tmp_path / str(number)):  # the process of a run that goes on
         (setting,) = aggregate([tmp_path]).settings
-    assert (setting.objective.mean, setting.objective.n) == (1.5, 2)
+    assert (setting.objective.mean, setting.objective.n, setting.parameters.n) == (1.5, 2, 5)
     assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 1, "running": 1}
     (setting,) = aggregate([tmp_path]).settings
     assert setting.counts == {"completed": 2, "failed": 1, "interrupted": 2}, "its process was killed"
@@ -223,12 +221,18 @@ def test_added_and_forced_keys_lose_their_signs(tmp_path: Path) -> None:
 
 
 def test_a_sweep_tells_its_keys_and_their_order(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
     for number, (a, b) in enumerate([("1", "x"), ("2", "y")]):
-        write_run(tmp_path / str(number), f"a.a={a} b.b={b} c.c={a}", 0, float(number))
+        write_run(sweep / str(number), f"a.a={a} b.b={b} c.c={a}", 0, float(number))
     jobs = [job(0, {"b.b": "x", "a.a": "1"}), job(1, {"b.b": "y", "a.a": "2"})]
-    results = aggregate([write_sweep(tmp_path, ["b.b", "a.a"], jobs)])
+    results = aggregate([write_sweep(sweep, ["b.b", "a.a"], jobs)])
     assert results.keys == ["b.b", "a.a"]
     assert results.settings[0].values == {"b.b": "x", "a.a": "1"}
+    third = write_run(tmp_path / "third", "a.a=3 b.b=x c.c=1", 0, 9.0)
+    assert aggregate([sweep, third]).keys == ["a.a", "b.b", "c.c"], "not all are of the sweep"
+    third.rename(sweep / "2")
+    write_sweep(sweep, ["b.b"], [*jobs, job(2, {"b.b": "x"})])
+    assert aggregate([sweep]).keys == ["b.b", "a.a", "c.c"], "its own do not tell the settings apart"
 
 
 def test_two_sweeps_have_the_keys_in_which_their_runs_differ(tmp_path: Path) -> None:
@@ -247,11 +251,11 @@ def test_two_sweeps_have_the_keys_in_which_their_runs_differ(tmp_path: Path) -> 
     [("trainer=cpu callbacks=none", "+callbacks=weight_norms"), ("trainer=cpu", "trainer=gpu"), ("a.b=1", "a.b=2")],
 )
 def test_what_differs_inside_of_a_setting_is_no_key(tmp_path: Path, one: str, other: str) -> None:
-    for name in ("sgd", "adam"):
-        for seed, more in enumerate((one, other)):
+    for name, typed in {"adam": (one, other), "rprop": (one,), "sgd": (one, other)}.items():
+        for seed, more in enumerate(typed):
             write_run(tmp_path / f"{name}{seed}", f"optimizer={name} {more}", seed, 1.0, setting=name)
-    results = aggregate([tmp_path])
-    assert [setting.values for setting in results.settings] == [{"optimizer": "adam"}, {"optimizer": "sgd"}]
+    found = [setting.values for setting in aggregate([tmp_path]).settings]
+    assert found == [{"optimizer": "adam"}, {"optimizer": "rprop"}, {"optimizer": "sgd"}]
 
 
 # ---------------------------------------------------------------------- unfinished and broken
@@ -279,7 +283,10 @@ def test_a_manifest_that_cannot_be_read_is_a_failed_run_among_the_others(tmp_pat
 
 def test_a_folder_given_twice_counts_once(tmp_path: Path) -> None:
     write_run(tmp_path / "runs/0", "optimizer=sgd", 0, 1.0)
-    assert len(aggregate([tmp_path, tmp_path / "runs", tmp_path / "runs/0"]).records) == 1
+    (link := tmp_path / "link").symlink_to(tmp_path / "runs/0")
+    assert len(aggregate([tmp_path, tmp_path / "runs", tmp_path / "runs/0", link]).records) == 1
+    write_sweep(tmp_path / "runs", ["optimizer"], [job(0, {"optimizer": "sgd"})])
+    assert len(aggregate([tmp_path / "runs", tmp_path / "runs/0"]).records) == 1, "a job of the sweep"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The trials of a search: the metric in order of trials, with the best so far, and against each drawn key."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,15 +84,18 @@ def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] =
         logarithmic: swept keys that the search drew on a logarithmic scale.
 
     Raises:
-        InputError: if no completed run has `metric`, or it is not the objective (on any split), since only the
-            objective's mode is known.
+        InputError: if no trial was completed, or none has `metric`, or it is not the objective (on any split), since
+            only the objective's mode is known.
     """
+    found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
+    if found and not (ends := Counter(one.status for one in found))["completed"]:
+        told = ", ".join(f"{count} {status}" for status, count in ends.items())
+        raise InputError(f"no trial was completed ({told}), so there is no best")
     check_metric(groups, metric)
     objective, mode = groups[0].objective
     name = objective.partition("/")[2]
     if metric.partition("/")[2] != name:
         raise InputError(f"metric={metric}: a search's best is by its objective; choose from: {objective}, test/{name}")
-    found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
     trials = sorted(found, key=lambda one: one.number)
     completed = [one for one in trials if one.status == "completed" and one.value is not None]
     sign = -1 if mode == "max" else 1
