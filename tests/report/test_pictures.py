@@ -255,3 +255,5 @@ def test_settings_are_called_by_what_they_change_of_their_studys_base(
         ("initializer he", ["initializer"]),
         ("initializer he, dropout 0.0", ["initializer", "network.dropout"]),
     ]
+    other = made_up_sweep(tmp_path / "t", {"optimizer": ["sgd", "adam"]}, lambda values, seed: [0.5])
+    assert [one.changed for one in groups(aggregate([folder, other]))] == [None] * 6, "two sweeps have no base"

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from atelier.errors import InputError
 from atelier.runs.folder import elsewhere, holding
@@ -145,7 +144,7 @@ def setting(name: str, records: list[Record], keys: list[str], metric: str | Non
 
 def identity(record: Record) -> str:
     """The `config_hash` of a run; for a run that failed before it had a hash, its overrides."""
-    known: Any = record.get("config_hash") or record.job.get("config_hash")
+    known = record.get("config_hash")
     return str(known) if known else " ".join(f"{key}={value}" for key, value in typed(record).items())
 
 

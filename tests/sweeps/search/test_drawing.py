@@ -35,6 +35,13 @@ def test_a_resumed_search_draws_what_it_would_have_drawn(
     assert first + rest == whole
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_quasi_random_search_fills_the_space_evenly(search: Make, run_all: Any) -> None:
+    """Sobol's sequence begins with the second trial, and has a number in each eighth, also if it is scrambled."""
+    drawn = run_all(search("best=interval(0,1)", trials=9, sampler="qmc", sampler_options={"scramble": True}))
+    assert sorted(int(8 * float(job[0].removeprefix("best="))) for job in drawn[1:]) == list(range(8))
+
+
 def test_a_search_finds_what_is_good(tmp_path: Path, search_in: Make, run_all: Any) -> None:
     """Of 30 draws the best ten percent of the space are found, and most late draws lie near."""
     drawn = [float(job[1].removeprefix("best=")) for job in run_all(search_in(tmp_path / "s", trials=30))]

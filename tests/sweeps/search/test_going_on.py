@@ -15,21 +15,23 @@ Make = Callable[..., Search]
 
 
 def test_what_was_interrupted_goes_on_and_what_ended_unheard_is_told_once(search: Make, end: Any, states: Any) -> None:
-    one = search(trials=5)
+    one = search(trials=6)
     jobs = one.jobs()
-    first, second, third = next(jobs), next(jobs), next(jobs)
+    first, second, third, fourth = (next(jobs) for _ in range(4))
     end(one, first, 0.5)
     end(one, second, 0.25, "interrupted")
     heard = one.done
     one.done = lambda job, status: None  # type: ignore[method-assign]  # the sweep is killed before it hears of it
     end(one, third, 0.75)
+    end(one, fourth, None, "failed")
     one.done = heard  # type: ignore[method-assign]
-    again = search(trials=5)
+    again = search(trials=6)
     todo = again.jobs()
     assert next(todo).number == second.number
     end(again, again.sweep.jobs[1], 0.125)
-    assert next(todo).number == 3
-    assert states(again)[:4] == [("COMPLETE", 0.5), ("COMPLETE", 0.125), ("COMPLETE", 0.75), ("RUNNING", None)]
+    assert next(todo).number == 4
+    ended = [("COMPLETE", 0.5), ("COMPLETE", 0.125), ("COMPLETE", 0.75), ("FAIL", None)]
+    assert states(again) == [*ended, ("RUNNING", None)]
     again.done(first, "completed")
     assert states(again)[0] == ("COMPLETE", 0.5), "told twice, it counts once"
 

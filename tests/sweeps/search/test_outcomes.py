@@ -25,6 +25,9 @@ def test_what_is_told_of_each_end(search: Make, end: Any, states: Any) -> None:
     assert list(jobs) == []
     told = [("COMPLETE", 0.5), *[("FAIL", None)] * 4, ("PRUNED", None), ("RUNNING", None), ("COMPLETE", 0.75)]
     assert states(one) == told
+    assert one.conclude() == "interrupted", "all have begun, but one has not ended"
+    never = [line.partition(",")[0] for line in one.result() if "never a finite number" in line]
+    assert never == ["trial 2", "trial 3", "trial 4"], "what went wrong in trial 1 is told elsewhere"
     assert [(job.number, job.facts["trial"]) for job in one.sweep.jobs] == [(n, n) for n in range(8)]
 
 
@@ -45,6 +48,13 @@ def test_the_best_is_that_of_the_best_epochs(search: Make, mode: str, best: int,
     assert one.conclude() == "completed"
 
 
+def test_the_best_of_trainings_that_count_steps_is_at_a_step(search: Make, end: Any) -> None:
+    one = search(trials=1)
+    objective = {"metric": "val/loss", "mode": "min", "best": 0.5, "best_epoch": 0, "best_step": 120}
+    end(one, next(one.jobs()), objective=objective, counts="steps")
+    assert one.result()[1].startswith("The best is trial 0: val/loss 0.5 at step 120 with ")
+
+
 def test_a_trial_that_cannot_run_is_recorded_and_the_search_goes_on(
     search: Make, capsys: pytest.CaptureFixture[str], run_all: Any
 ) -> None:
@@ -63,11 +73,11 @@ def test_a_trial_that_cannot_run_is_recorded_and_the_search_goes_on(
 
 def test_a_search_without_any_value_has_failed(search: Make, end: Any) -> None:
     one = search(trials=2)
-    for job in one.jobs():
-        end(one, job, NAN)
+    for job, best in zip(one.jobs(), (NAN, 0.5), strict=True):
+        end(one, job, best, pruned=best == 0.5)
     assert one.conclude() == "failed"
     assert one.best() is None
-    assert one.result()[0] == "2 trials: 2 failed"
+    assert one.result()[0] == "2 trials: 1 pruned, 1 failed"
 
 
 def test_a_search_that_ends_before_its_last_trial_is_not_complete(search: Make, end: Any) -> None:
@@ -87,3 +97,8 @@ def test_a_setting_that_is_drawn_again_is_not_trained_again(search: Make, run_al
     best = one.best()
     assert best is not None
     assert best.overrides == ["best=0.25"]
+
+
+def test_a_setting_that_is_drawn_again_before_it_has_a_result_is_trained(search: Make) -> None:
+    one = search("best=0.5,0.25", trials=6)
+    assert [job.number for job in one.jobs()] == [0, 1, 2, 3, 4, 5]

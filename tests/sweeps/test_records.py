@@ -1,0 +1,45 @@
+"""What a report takes for the record of a run, also of one that wrote only a part of it, or none."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier.sweeps.records import Record, read_run, waiting
+
+
+@pytest.mark.parametrize(
+    ("manifest", "status"),
+    [
+        ({"status": "completed", "pruned": True}, "pruned"),
+        ({"status": "completed", "pruned": False}, "completed"),
+        ({"status": "failed", "pruned": True}, "failed"),
+        ({"status": "interrupted", "pruned": True}, "interrupted"),
+        ({}, "failed"),
+    ],
+)
+def test_a_pruned_run_is_one_that_ended_well(manifest: dict[str, Any], status: str) -> None:
+    assert Record(None, manifest, {}).status == status
+
+
+def test_a_repeat_is_told_by_what_was_typed_or_else_by_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("data: {fold: 2, draw: null}")
+    (tmp_path / "run.json").write_text(json.dumps({"seed": 0, "overrides": []}))
+    assert read_run(tmp_path).repeat == ("0", "2", "")
+    (tmp_path / "run.json").write_text(json.dumps({"seed": None, "overrides": ["+data.fold=3"]}))
+    assert read_run(tmp_path).repeat == ("", "3", "")
+
+
+def test_a_job_that_has_not_started_has_what_was_found_of_it_before_what_its_sweep_has() -> None:
+    own, of_all = {"metric": "val/loss", "mode": "min"}, {"metric": "val/accuracy", "mode": "max"}
+    sweep = {"experiment": "one", "objective": of_all}
+    found = waiting({"facts": {"experiment": "two", "objective": own}}, sweep)
+    assert (found["experiment"], found["objective"]["metric"], found["objective"]["mode"]) == ("two", "val/loss", "min")
+    found = waiting({}, sweep)
+    assert (found["experiment"], found["objective"]["metric"]) == ("one", "val/accuracy")
+
+
+def test_a_value_of_a_strangers_configuration_commands_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text('network: {name: "a\\e[2Jb"}')
+    assert Record(tmp_path, {}, {}).value("network.name") == "a?[2Jb"
