@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import DictConfig
+import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from atelier.places import in_full, with_places
 from atelier.runs.setting import setting_hash
@@ -40,3 +41,24 @@ def test_a_tilde_in_an_option_file_is_the_users_home(compose: Compose) -> None:
     config = compose("experiment=cats_gan", "data.images='~/pets'")
     in_full(config)
     assert config.data.images == str(Path.home() / "pets")
+
+
+def test_every_place_is_made_full_and_no_other_text() -> None:
+    places = {
+        "paths": {"data": "a"},
+        "data": {"file": "b", "images": "c", "labels": "d"},
+        "features": {"run": "e", "weights": "f"},
+    }
+    config = OmegaConf.create({**places, "network": {"name": "g"}})
+    in_full(config)
+    assert OmegaConf.to_container(config) == {
+        **{group: {key: str(Path.cwd() / place) for key, place in keys.items()} for group, keys in places.items()},
+        "network": {"name": "g"},
+    }
+
+
+@pytest.mark.parametrize(("new", "images"), [((), "/there/pets"), (("data.images",), str(Path.cwd() / "pets"))])
+def test_a_run_that_goes_on_keeps_its_place_unless_another_is_typed(new: tuple[str, ...], images: str) -> None:
+    config = OmegaConf.create({"data": {"images": "pets"}})
+    in_full(config, OmegaConf.create({"data": {"images": "/there/pets"}}), new)
+    assert config.data.images == images

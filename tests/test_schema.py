@@ -1,5 +1,6 @@
 """The JSON schemas of conf/: every file of the project fits its own, and a wrong key or value does not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from atelier.option_files import groups
-from atelier.schema import schema_of
+from atelier.schema import main, schema_of
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,21 @@ def test_a_wrong_key_or_value_does_not_fit(
     content = yaml.safe_load((conf / group / f"{name}.yaml").read_text())
     assert schemas[group].is_valid(content)
     assert not schemas[group].is_valid({**content, **changed})
+
+
+@pytest.mark.parametrize("before", [None, "{}"])
+def test_the_editor_is_told_of_the_schemas_and_its_settings_are_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], before: str | None
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.atelier]")
+    settings = tmp_path / ".vscode" / "settings.json"
+    if before is not None:
+        settings.parent.mkdir()
+        settings.write_text(before)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("atelier.schema.groups", lambda conf: ["penalty"])
+    main()
+    told = {"yaml.schemas": {"./.schema/penalty.json": ["conf/penalty/**/*.yaml"]}}
+    assert json.loads((tmp_path / ".schema" / "penalty.json").read_text())["allOf"]
+    assert json.loads(settings.read_text()) == (told if before is None else {})
+    assert ("exists already; what it needs:" in capsys.readouterr().err) is (before is not None)

@@ -28,7 +28,7 @@ OF_HYDRA = {"defaults": {"type": "array"}, "_target_": {"type": "string"}, "_par
 
 def schema_of(group: str, conf: Path) -> dict[str, Any]:
     """The schema of a group's files: for each class that they build, the keys of its constructor."""
-    files = [file for layer in reversed(layers(conf)) for file in sorted((layer / group).rglob("*.yaml"))]
+    files = [file for layer in layers(conf) for file in sorted((layer / group).rglob("*.yaml"))]
     contents = [yaml.safe_load(file.read_text(encoding="utf-8")) or {} for file in files]
     targets = sorted({content["_target_"] for content in contents if "_target_" in content})
     cases = [

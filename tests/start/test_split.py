@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from atelier.start.split import compare
 
 Run = Callable[..., Any]
 FAST = ["optimizer=sgd", "trainer.max_epochs=1", "trainer.limit_train_batches=1", "test=false"]
@@ -44,3 +47,25 @@ def test_a_training_that_starts_from_weights_of_another_split_says_so(
     assert outcome.code == 0, outcome.err
     path = Path(source.folder, "checkpoints", "best.ckpt")
     assert (f"Beware: start.weights={path}: data.split_seed=3: the run was trained with 0, " in outcome.out) is told
+
+
+@pytest.mark.parametrize(
+    ("trained", "same"),
+    [
+        *[({"images": images}, True) for images in ("pets", "./pets", str(Path.cwd() / "pets"))],
+        *[({key: "other"}, False) for key in ("_target_", "name", "source", "images")],
+        ({"images": None}, False),
+    ],
+    ids=str,
+)
+def test_splits_are_compared_of_the_same_data_and_by_the_keys_of_the_earlier_run(
+    monkeypatch: pytest.MonkeyPatch, trained: dict[str, Any], same: bool
+) -> None:
+    compared = []
+    owner = SimpleNamespace(check_split=lambda *options: compared.append(options))
+    monkeypatch.setattr("atelier.start.split.locate", lambda target: owner)
+    now = {"_target_": "a.Data", "name": "pets", "source": "real", "images": "pets", "folds": 5}
+    then = {**now, **trained}
+    del then["folds"]
+    compare(then, {**now, "later": 1})
+    assert compared == ([(then, {key: value for key, value in now.items() if key != "folds"})] if same else [])

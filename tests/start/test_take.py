@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from atelier.errors import InputError
-from atelier.start.take import take
+from atelier.start.take import some, take
 
 FILE = Path("weights.pth")
 
@@ -57,6 +57,7 @@ def test_of_many_names_a_few_are_told() -> None:
     lines = take(made, weights, FILE).lines(FILE)
     assert lines[1] == "  not in the file: 0.bias, 1.weight, 1.bias and 5 more"
     assert lines[2] == "  left over: more.0, more.1, more.2 and 17 more"
+    assert some(["a", "b", "c"]) == "a, b, c"
 
 
 @pytest.mark.parametrize("prefix", ["", "network.", "model.", "module."])
