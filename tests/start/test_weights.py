@@ -48,6 +48,7 @@ CHANGES: dict[str, Callable[[dict[str, Tensor]], object]] = {
     "a value": lambda one: one["a.weight"].add_(1e-6),
     "a name": lambda one: one.update({"b.bias": one.pop("a.bias")}),
     "a shape": lambda one: one.update({"a.weight": one["a.weight"].reshape(3, 2)}),
+    "a type": lambda one: one.update({"a.weight": one["a.weight"].view(torch.int32)}),  # of equal bytes
 }
 
 
