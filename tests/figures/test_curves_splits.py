@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from atelier.figures.kinds.curves import caption, draw, gather
+from atelier.figures.words import SPLITS
 
 Make = Callable[..., Any]
 WATCHED = {
@@ -37,6 +38,18 @@ def test_the_legend_and_the_caption_say_test(group: Make) -> None:
 def test_an_error_is_what_is_missing_to_the_accuracy(group: Make, metric: str, splits: list[str]) -> None:
     ((line,),) = [p.lines for p in gather([group({}, curves=[WATCHED])], metric, splits=splits).panels]
     assert (line.split, line.mean) == ("test", [0.625, 0.375])
+
+
+def test_points_of_one_epoch_are_told_apart_and_stand_at_a_whole_number(group: Make) -> None:
+    """A point has no line that could be solid or dotted."""
+    first = {name: {0: values[0]} for name, values in WATCHED.items()}
+    curves = gather([group({}, curves=[first] * 3), group({"a": "1"}, curves=[first] * 3)], "accuracy")
+    axes = draw(curves).axes[0]
+    assert [line.get_fillstyle() for line in axes.lines if len(line.get_xdata())] == ["full", "none"] * 2
+    legend = {line.get_label(): line.get_fillstyle() for line in axes.lines if line.get_label() in SPLITS.values()}
+    assert legend == {"training": "full", "validation": "none"}
+    assert "training is filled, validation is hollow" in caption(curves)
+    assert [tick for tick in axes.get_xticks() if abs(tick - 1) < 0.1] == [1]
 
 
 def test_an_error_in_evaluation_mode_is_of_the_accuracy_in_evaluation_mode(group: Make) -> None:

@@ -84,7 +84,7 @@ def curves_figure(run: Path, unit: str = "epoch") -> "Figure | None":
             panel.axvline(best, color="0.6", linewidth=1, zorder=0, label=f"best {unit}: {best:,}")
         panel.set_xlabel(unit)
         panel.set_title(metric_words(metric), fontsize=10)
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
         scale_upright(panel, metric, [value for _, values in splits.values() for value in values])
         panel.grid(alpha=0.25)
         panel.legend(fontsize=8)

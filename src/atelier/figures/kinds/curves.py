@@ -25,6 +25,7 @@ from atelier.runs.statistic import Statistic
 
 DASHES = {"train": "-", "val": ":", "test": "--"}
 WORDS = {"-": "solid", ":": "dotted", "--": "dashed"}
+FILLS = {"train": ("full", "filled"), "val": ("none", "hollow"), "test": ("left", "half filled")}  # of points
 MOST_PANELS = 24
 
 
@@ -206,7 +207,7 @@ def draw(curves: Curves) -> Figure:
             tell_line(axis, panel.title, line, curves.unit)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6, min_n_ticks=1))
     values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         lows, highs = zip(*(both for line in lines for both in line.range), strict=True)
@@ -218,12 +219,19 @@ def draw(curves: Curves) -> Figure:
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
     for split in splits:
-        axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", linestyle=DASHES.get(split, "-"))
+        look: dict[str, Any] = {"linestyle": DASHES.get(split, "-"), "fillstyle": FILLS.get(split, FILLS["train"])[0]}
+        mark = "o" if of_one_place(lines) else None
+        axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", marker=mark, **look)
     for axis in axes:
         draw_references(axis, curves.reference)
     panels.name_axes(axes, curves.unit, metric_words(curves.metric))
     panels.legend_below(figure, axes)
     return figure
+
+
+def of_one_place(lines: Sequence[Line]) -> bool:
+    """Whether the lines are points."""
+    return all(len(line.places) == 1 for line in lines)
 
 
 def means(curves: Curves) -> list[float]:
@@ -238,7 +246,9 @@ def tell_line(axis: Axes, title: str, line: Line, unit: str) -> None:
 
 def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     look = style(index)
-    if not marked and len(line.places) > 1:
+    if of_one_place([line]):
+        look["fillstyle"] = FILLS.get(line.split, FILLS["train"])[0]
+    elif not marked:
         look["marker"] = None
     # A few markers, at different places for each setting, distinguish lines without colour.
     every = max(1, len(line.places) // 5)
@@ -254,14 +264,15 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
             axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8 * present().scale, alpha=0.6)
     elif any(line.std):
         low, high = zip(*line.range, strict=True)
-        axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=2 * of_one_place([line]))
 
 
 def caption(curves: Curves) -> str:
     """The text below the figure."""
     lines = [line for panel in curves.panels for line in panel.lines]
     splits = dict.fromkeys(line.split for line in lines)
-    told = [f"{SPLITS[split]} is {WORDS[DASHES[split]]}" for split in DASHES if split in splits]
+    looks = {split: FILLS[split][1] if of_one_place(lines) else WORDS[DASHES[split]] for split in DASHES}
+    told = [f"{SPLITS[split]} is {looks[split]}" for split in looks if split in splits]
     styles = f"; {', '.join(told)}" if "/" not in curves.metric else ""
     styles += ", all without dropout and augmentation" if curves.clean else ""
     styles += "; a ring is where the best is" if any(line.best is not None for line in lines) else ""

@@ -170,7 +170,7 @@ def draw_best(axis: Axes, search: Search) -> None:
     axis.plot([n for n, _ in steps], [value for _, value in steps], drawstyle="steps-post", color="black", zorder=1.5)
     draw_trials(axis, search, {one.number: float(one.number) for one in search.trials})
     axis.set_xlabel("trial")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
 
 
 def prepare(axis: Axes, panel: Panel) -> None:
