@@ -78,7 +78,7 @@ class Slurm(Executor):
             logs = [self.sweep.folder(job).log for job in alike]
             logged = [log.stat().st_size if log.exists() else 0 for log in logs]
             try:
-                names = self.queue.submit(needs, alike, min(self.limit or len(alike), len(alike)))
+                names = self.queue.submit(needs, alike, self.limit or len(alike))
             except InputError as error:
                 waits = f"{typed('sweep.resume', self.sweep.path)} hydra/launcher=slurm waits for them"
                 stay = f"\n{len(self.submitted)} jobs stay in Slurm's queue; {waits}" * bool(self.submitted)
