@@ -40,7 +40,7 @@ def main(options: DictConfig) -> None:
     difference = compared(content, kind, exported, inputs)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(output, content)
-    print(f"{readable(output)}: {len(content) / 1e6:.1f} MB, of {readable(path)}")
+    print(f"{readable(output)}: {len(content) / 1e3:,.0f} kB, of {readable(path)}")
     print(f"in: {told(about['input'])}, {exported.input_values}; out: {', '.join(map(told, about['outputs']))}")
     print(f"compared with the run on {words}:")
     print(f"they differ by at most {difference:.1g} of the largest output ({TOLERANCE:g} is allowed)")

@@ -33,7 +33,8 @@ def exported(run_verb: Run) -> Callable[..., Path]:
             outcome = run_verb("export", f"run={run}", f"format={format}")
             assert (outcome.code, outcome.err) == (0, "")
             (known[run, format],) = (run / "export").glob(f"*.{ENDINGS[format]}")
-            assert str(known[run, format]) in outcome.out
+            size = known[run, format].stat().st_size
+            assert f"{known[run, format]}: {size / 1000:,.0f} kB, of " in " ".join(outcome.out.split())
             assert "they differ by at most" in outcome.out
             assert list((run / "export").glob(".*")) == [], "no part is left"
         return known[run, format]

@@ -15,9 +15,9 @@
         verdict: null                   # confirmed | contradicted | undecided
 
 `than_metric`, `than_at` and `than_study` describe the other side if it differs in them; without `than`, the other side
-has the same settings. `reported` is the report's own number; `because` justifies the bound; a claim's `reason` explains
-why the claim does not hold here. For a `test/` metric without `at`, the final test counts; with `at`, values logged
-during the training.
+has the same settings. `reported` is the report's own number; `because` justifies the bound, and is needed but where a
+difference is compared with 0; a claim's `reason` explains why the claim does not hold here. For `test/` metrics without
+`at`, the final test counts; with `at`, values logged during the training.
 """
 
 import math
