@@ -175,7 +175,8 @@ class ImageData(TensorData):
         if tuple(images.shape[1:]) != self.shape:
             raise InputError(f"data.shape={list(self.shape)}: the images in {self.path} are {list(images.shape[1:])}")
         count = max(len(classes or ()), int(labels.max()) + 1)
-        if self.num_classes is not None and count > self.num_classes:
+        few = classes is not None and count < (self.num_classes or 0)  # without names, the last may have no sample
+        if self.num_classes is not None and (few or count > self.num_classes):
             named = f", {', '.join(classes)}" if classes else ""
             raise InputError(f"data.num_classes={self.num_classes}: {self.path} has {count} classes{named}")
         moved = isinstance(self.augmentation, (CropFlipCutout, PhotoJitter))

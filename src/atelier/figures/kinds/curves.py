@@ -219,9 +219,9 @@ def draw(curves: Curves) -> Figure:
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
     for split in splits:
-        look: dict[str, Any] = {"linestyle": DASHES.get(split, "-"), "fillstyle": FILLS.get(split, FILLS["train"])[0]}
-        mark = "o" if of_one_place(lines) else None
-        axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", marker=mark, **look)
+        point: dict[str, Any] = {"marker": "o", "fillstyle": FILLS.get(split, FILLS["train"])[0]}
+        look = {"linestyle": DASHES.get(split, "-"), **(point if of_one_place(lines) else {})}
+        axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", **look)
     for axis in axes:
         draw_references(axis, curves.reference)
     panels.name_axes(axes, curves.unit, metric_words(curves.metric))
