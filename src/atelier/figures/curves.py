@@ -61,10 +61,8 @@ def curves_figure(run: Path, unit: str = "epoch") -> "Figure | None":
     Args:
         unit: "epoch" or "step", the x-axis.
     """
-    from matplotlib.ticker import MaxNLocator
-
     from atelier.figures.notebook import Figure
-    from atelier.figures.palette import scale_upright
+    from atelier.figures.palette import scale_upright, whole_ticks
 
     metrics = series_by_metric(run / "metrics.csv", unit)
     if not metrics:
@@ -84,7 +82,7 @@ def curves_figure(run: Path, unit: str = "epoch") -> "Figure | None":
             panel.axvline(best, color="0.6", linewidth=1, zorder=0, label=f"best {unit}: {best:,}")
         panel.set_xlabel(unit)
         panel.set_title(metric_words(metric), fontsize=10)
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+        whole_ticks(panel, 6)
         scale_upright(panel, metric, [value for _, values in splits.values() for value in values])
         panel.grid(alpha=0.25)
         panel.legend(fontsize=8)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier.figures.curves import series_by_metric
-from atelier.figures.palette import COLORS, write_png
+from atelier.figures.palette import COLORS, whole_ticks, write_png
 from atelier.figures.words import as_written
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ def losses_figure(run: Path, unit: str = "epoch") -> "Figure | None":
     Args:
         unit: "epoch" or "step", the x-axis.
     """
-    from matplotlib.ticker import MaxNLocator
-
     from atelier.figures.notebook import Figure
 
     found = series_by_metric(run / "metrics.csv", unit)
@@ -41,7 +39,7 @@ def losses_figure(run: Path, unit: str = "epoch") -> "Figure | None":
         axes.plot(places, values, dash, color=color, label=name, marker="o" if len(places) < 3 else None)
     axes.set_xlabel(unit)
     axes.set_ylabel("training loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(axes, 10)
     axes.grid(alpha=0.25)
     axes.legend()
     return figure

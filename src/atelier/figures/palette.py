@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator
 
 from atelier.figures.look import common_colors, present
 
@@ -70,6 +70,11 @@ def scale_upright(axes: Axes, metric: str, values: list[float]) -> bool:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(LogFormatter())
     return wide
+
+
+def whole_ticks(axes: Axes, most: int) -> None:
+    """Number the x-axis, of epochs, steps or trials, by at most `most` + 1 whole numbers; it may have only one."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=most, min_n_ticks=1))
 
 
 def draw_references(axes: Axes, reference: Mapping[str, float], upright: bool = False) -> None:

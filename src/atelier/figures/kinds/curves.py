@@ -13,49 +13,19 @@ from typing import Annotated, Any, Literal
 from annotated_types import MinLen
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from atelier.errors import InputError
 from atelier.figures import hover, panels
 from atelier.figures.group import Curve, Group, as_listed
 from atelier.figures.look import present
-from atelier.figures.palette import draw_references, scale_upright, style
+from atelier.figures.mean_line import Line, lines_of
+from atelier.figures.palette import draw_references, scale_upright, style, whole_ticks
 from atelier.figures.words import SPLITS, describe_values, key_words, metric_words, number, sample, sentence
-from atelier.runs.statistic import Statistic
 
 DASHES = {"train": "-", "val": ":", "test": "--"}
-WORDS = {"-": "solid", ":": "dotted", "--": "dashed"}
-FILLS = {"train": ("full", "filled"), "val": ("none", "hollow"), "test": ("left", "half filled")}  # of points
+FILLS = {"train": "full", "val": "none", "test": "left"}  # of lines that are points
+WORDS = {"-": "solid", ":": "dotted", "--": "dashed", "full": "filled", "none": "hollow", "left": "half filled"}
 MOST_PANELS = 24
-
-
-@dataclass(frozen=True)
-class Line:
-    """The mean of a setting's runs on a split, at each epoch or step over the runs that have a value there.
-
-    Args:
-        places: epochs or steps, counted from 1; `mean`, `std`, `runs` and `range` are aligned with it.
-        std: 0 if a single run has a value.
-        runs: number of runs with a value.
-        range: lowest and highest value.
-        each: (places, values) of each run.
-        best: index in `places` of the best value among those of most runs, if the metric is the objective.
-    """
-
-    label: str
-    split: str
-    places: list[int]
-    mean: list[float]
-    std: list[float]
-    runs: list[int]
-    range: list[tuple[float, float]]
-    each: list[tuple[list[int], list[float]]]
-    best: int | None = None
-
-    @property
-    def most(self) -> int:
-        """The largest number of runs with a value."""
-        return max(self.runs)
 
 
 @dataclass(frozen=True)
@@ -155,40 +125,10 @@ def by_change(groups: Sequence[Group]) -> dict[str, list[Group]]:
     return found
 
 
-def lines_of(groups: Sequence[Group], names: Sequence[str], labels: Sequence[str] | None = None) -> list[Line]:
-    """A line for each setting and metric in `names` that it logged; `labels` default to the settings' labels."""
-    named = zip(groups, labels or [group.label for group in groups], strict=True)
-    lines = [mean_line(group, name, label) for group, label in named for name in names]
-    return [line for line in lines if line.places]
-
-
 def as_measured(groups: Sequence[Group], name: str) -> str:
     """`train/clean_<metric>` instead of `train/<metric>` if all runs have it, so that all splits are comparable."""
     clean = name.replace("train/", "train/clean_", 1)
     return clean if all(clean in curve for group in groups for curve in group.curves) else name
-
-
-def mean_line(group: Group, name: str, label: str) -> Line:
-    curves = [curve[name] for curve in group.curves if name in curve]
-    found = {place: Statistic.of(c.get(place) for c in curves) for place in sorted({p for c in curves for p in c})}
-    known = [(place + 1, found[place]) for place in found if found[place].n]
-    mean = [one.mean or 0.0 for _, one in known]
-    chooses, mode = group.objective
-    counts = [one.n for _, one in known]
-    of_most = [index for index, n in enumerate(counts) if n == max(counts)]  # a mean over fewer runs is no better
-    return Line(
-        label,
-        name.partition("/")[0],
-        places=[place for place, _ in known],
-        mean=mean,
-        std=[one.std or 0.0 for _, one in known],
-        runs=counts,
-        range=[(min(one.values), max(one.values)) for _, one in known],
-        each=[([place + 1 for place in curve], list(curve.values())) for curve in curves],
-        best=(max if mode == "max" else min)(of_most, key=lambda index: mean[index])
-        if name == chooses and len(mean) > 1
-        else None,
-    )
 
 
 def draw(curves: Curves) -> Figure:
@@ -207,7 +147,7 @@ def draw(curves: Curves) -> Figure:
             tell_line(axis, panel.title, line, curves.unit)
         panels.name_panel(axis, panel.title)
         axis.grid(True)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4 if few else 6, min_n_ticks=1))
+        whole_ticks(axis, 4 if few else 6)
     values = means(curves)
     if scale_upright(axes[0], curves.metric, values):  # the panels share their axes
         lows, highs = zip(*(both for line in lines for both in line.range), strict=True)
@@ -219,8 +159,8 @@ def draw(curves: Curves) -> Figure:
     for label in named:
         axes[0].plot([], [], label=label, **style(labels.index(label)))
     for split in splits:
-        point: dict[str, Any] = {"marker": "o", "fillstyle": FILLS.get(split, FILLS["train"])[0]}
-        look = {"linestyle": DASHES.get(split, "-"), **(point if of_one_place(lines) else {})}
+        point: dict[str, Any] = {"marker": "o", "fillstyle": FILLS.get(split, "full")} if are_points(lines) else {}
+        look = {"linestyle": DASHES.get(split, "-"), **point}
         axes[0].plot([], [], label=SPLITS.get(split, split), color="#444444", **look)
     for axis in axes:
         draw_references(axis, curves.reference)
@@ -229,9 +169,8 @@ def draw(curves: Curves) -> Figure:
     return figure
 
 
-def of_one_place(lines: Sequence[Line]) -> bool:
-    """Whether the lines are points."""
-    return all(len(line.places) == 1 for line in lines)
+def are_points(lines: Sequence[Line]) -> bool:
+    return all(line.is_point for line in lines)
 
 
 def means(curves: Curves) -> list[float]:
@@ -246,8 +185,8 @@ def tell_line(axis: Axes, title: str, line: Line, unit: str) -> None:
 
 def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
     look = style(index)
-    if of_one_place([line]):
-        look["fillstyle"] = FILLS.get(line.split, FILLS["train"])[0]
+    if line.is_point:
+        look["fillstyle"] = FILLS.get(line.split, "full")
     elif not marked:
         look["marker"] = None
     # A few markers, at different places for each setting, distinguish lines without colour.
@@ -264,15 +203,15 @@ def draw_line(axis: Axes, line: Line, index: int, marked: bool) -> None:
             axis.plot(places, values, linestyle=dashes, color=look["color"], linewidth=0.8 * present().scale, alpha=0.6)
     elif any(line.std):
         low, high = zip(*line.range, strict=True)
-        axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=2 * of_one_place([line]))
+        axis.fill_between(line.places, low, high, color=look["color"], alpha=0.15, linewidth=2 * line.is_point)
 
 
 def caption(curves: Curves) -> str:
     """The text below the figure."""
     lines = [line for panel in curves.panels for line in panel.lines]
     splits = dict.fromkeys(line.split for line in lines)
-    looks = {split: FILLS[split][1] if of_one_place(lines) else WORDS[DASHES[split]] for split in DASHES}
-    told = [f"{SPLITS[split]} is {looks[split]}" for split in looks if split in splits]
+    looks = FILLS if are_points(lines) else DASHES
+    told = [f"{SPLITS[split]} is {WORDS[look]}" for split, look in looks.items() if split in splits]
     styles = f"; {', '.join(told)}" if "/" not in curves.metric else ""
     styles += ", all without dropout and augmentation" if curves.clean else ""
     styles += "; a ring is where the best is" if any(line.best is not None for line in lines) else ""

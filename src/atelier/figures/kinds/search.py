@@ -15,7 +15,7 @@ from atelier.figures import hover
 from atelier.figures.group import Group, Run, check_metric
 from atelier.figures.kinds.line import numeric_keys
 from atelier.figures.look import present
-from atelier.figures.palette import COLORS, MARKERS, scale_upright, style
+from atelier.figures.palette import COLORS, MARKERS, scale_upright, style, whole_ticks
 from atelier.figures.panels import fitted, fitting_columns, layout, legend_below, legend_height, panel_width
 from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number, sentence
 
@@ -170,7 +170,7 @@ def draw_best(axis: Axes, search: Search) -> None:
     axis.plot([n for n, _ in steps], [value for _, value in steps], drawstyle="steps-post", color="black", zorder=1.5)
     draw_trials(axis, search, {one.number: float(one.number) for one in search.trials})
     axis.set_xlabel("trial")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
+    whole_ticks(axis, 6)
 
 
 def prepare(axis: Axes, panel: Panel) -> None:
