@@ -25,6 +25,7 @@ from torch import Tensor
 from atelier.errors import InputError
 from atelier.losses.precision import full
 from atelier.tasks.circle import HALF_DAY, mean_turn, minutes_of, on_face, sine_and_cosine, turn_of
+from atelier.tasks.class_logits import mean_hours, mean_log_probabilities, one_hot_logits
 
 LAST = 59 / 60  # hours, the last minute of an hour
 
@@ -286,24 +287,3 @@ class Ticks(Encoding):
 
     def ideal(self, times: Tensor) -> Tensor:
         return (self.ticks(times) + 1e-9).log()
-
-
-def mean_log_probabilities(logits: Tensor) -> Tensor:
-    """The logarithm (…, C) of the mean over K of the probabilities of logits (K, …, C)."""
-    return logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
-
-
-def mean_hours(logits: Tensor, ahead: Tensor) -> Tensor:
-    """Mean log-probabilities (N, 12) of the hours in which K predictions have their mean minute.
-
-    Args:
-        logits: (K, N, 12) logits of the hours.
-        ahead: (K, N, 1) predicted minus mean minute, in hours; above 0.5, the nearest mean minute is in the next hour.
-    """
-    hours = torch.arange(12, device=logits.device) - ahead.nan_to_num().round().long()
-    return mean_log_probabilities(logits.gather(-1, hours % 12))
-
-
-def one_hot_logits(classes: Tensor, count: int) -> Tensor:
-    """Logits (N, count) with a probability of almost 1 for `classes` (N,)."""
-    return F.one_hot(classes, count).float() * 50
