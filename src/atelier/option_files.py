@@ -44,7 +44,7 @@ def told_of_file(error: BaseException, conf: Path) -> str | None:
             return f"{shown(file, conf)}: {must_begin(file)}"
         if (conf / group).is_dir():
             return f"{shown(file, conf)}: in its defaults list, write `override /{group}: …`, with a slash"
-    again = r"(\w+) appears more than once|Multiple values for (callbacks|logger)\."
+    again = r"(\w+) appears more than once|Multiple values for (\w+)\."
     if (match := re.match(again, str(error))) and (group := match[1] or match[2]) in SEVERAL:
         return f"{group}: all options stand in one list: {group}=[A,B], or +{group}=[A,B] besides the usual ones"
     if match := re.match(r"Multiple values for (\w+)\. To override a value use 'override \w+: (\S+)'", str(error)):

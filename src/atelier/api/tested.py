@@ -19,9 +19,7 @@ def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfi
 
     `folder`, `config`, `path`: as `atelier.compose.open.reopen` gives them, changed by what was typed.
     """
-    named = str(read_yaml(folder.config).get("checkpoint") or "best")
-    best = folder.best if folder.best.exists() else folder.last
-    tested = path == {"best": best, "last": folder.last}.get(named, Path(named))
+    tested = path == folder.named(str(read_yaml(folder.config).get("checkpoint") or "best"))
     if tested:
         changed = differences(open_checkpoint(path)["config"], plain(config))
         tested = not any(within(key, part) for key in changed for part in ("data", "task"))

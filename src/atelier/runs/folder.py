@@ -33,14 +33,16 @@ class RunFolder:
         self.log, self.figures = self.path / "run.log", self.path / "figures"
         self.best, self.last = self.path / "checkpoints" / "best.ckpt", self.path / "checkpoints" / "last.ckpt"
 
+    def named(self, name: str) -> Path:
+        """The path of the checkpoint `best` (else `last`), `last` or another, whether or not it exists."""
+        return {"best": self.best if self.best.exists() else self.last, "last": self.last}.get(name, Path(name))
+
     def checkpoint(self, name: str) -> Path:
-        """The path of `best` (else `last`), `last` or another checkpoint; an InputError if there is no such file."""
-        if name == "best" and not self.best.exists():
-            if not self.last.exists():
-                told = f"nor last.ckpt: the run stopped before its first; {elsewhere()}"
-                raise InputError(f"checkpoint=best: there is no file {self.best}, {told}")
-            name = "last"
-        path = {"best": self.best, "last": self.last}.get(name, Path(name))
+        """The path of a checkpoint, see `named`; an InputError if there is no such file."""
+        path = self.named(name)
+        if name == "best" and not path.exists():
+            told = f"nor last.ckpt: the run stopped before its first; {elsewhere()}"
+            raise InputError(f"checkpoint=best: there is no file {self.best}, {told}")
         if not path.is_file():
             raise InputError(f"checkpoint={name}: there is no file {path}")
         return path
