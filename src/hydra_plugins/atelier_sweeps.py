@@ -100,7 +100,7 @@ class GridSweeper(Sweeper):
     """hydra/sweeper=grid: every combination of the values given on the command line and by the study."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        from atelier.claims.selection import check_claims
+        from atelier.claims.selection import check_claims, check_studies
         from atelier.compose.targets import plain
         from atelier.results.figures import check_figures
         from atelier.results.logged import unlogged
@@ -108,7 +108,7 @@ class GridSweeper(Sweeper):
 
         self.config = config
         study = plain(config.study) if config.study is not None else {}
-        check_claims(study)
+        check_studies(check_claims(study), options("study", conf_of(project_root())))
         if study.get("figures"):
             check_figures(study, config.hydra.overrides.task)
         for line in unlogged(study):

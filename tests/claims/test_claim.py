@@ -10,6 +10,7 @@ import pytest
 
 from atelier.claims.claim import Check, Side, read_claims
 from atelier.claims.selection import check_claims
+from atelier.claims.study import Study
 from atelier.claims.words import condition
 from atelier.compose.verb import register_resolvers
 from atelier.errors import InputError
@@ -17,7 +18,7 @@ from atelier.results.figures import check_figures
 from atelier.results.logged import unlogged
 from atelier.results.studies import read_study, study_names
 from atelier.results.told import told
-from atelier.sweeps.grid import value_meant
+from atelier.sweeps.grid import expand, value_meant
 from atelier.sweeps.study import written
 
 GRID = {"optimizer": ["sgd", "adam"], "optimizer.lr": [0.1, 0.01], "seed": [0, 1]}
@@ -162,7 +163,13 @@ def test_a_bound_is_told_with_its_tolerance() -> None:
 def test_the_claims_of_every_study_are_about_settings_that_it_has(conf: Path, study_option: str) -> None:
     register_resolvers(conf.parent)
     lines = list(told(read_study(conf, study_option), conf))
-    assert [line for line in lines if "WRONG" in line] == []
+    assert [line for line in lines if "WRONG" in line or "Beware" in line] == []
+
+
+def test_a_metric_that_nothing_logs_is_told_with_the_claims(conf: Path) -> None:
+    node = study({**CHECK, "metric": "val/acuracy"})
+    lines = told(Study("x", node, read_claims(node), expand([], node)[0]), conf)
+    assert next(lines).startswith("  Beware: study.claims[0].checks[0].metric=val/acuracy: no task")
 
 
 def test_the_figures_of_every_study_are_of_settings_that_it_has(conf: Path, study_option: str) -> None:

@@ -148,6 +148,10 @@ def test_a_sweep_without_a_study_has_no_claims(sweep: Callable[..., Path]) -> No
         ({"says": "so"}, "study.claims[0].where is missing"),
         ({"says": "so", "where": "figure 1"}, "study.claims[0]: give `checks`"),
         ({"says": "so", "where": "x", "checks": [{**ADAM, "above": "b"}]}, "study.claims[0].checks[0].above=b"),
+        (
+            {"says": "so", "where": "x", "checks": [{**ADAM, "than": {"optimizer": "sdg"}}]},
+            "study.claims[0].checks[0].than.optimizer=sdg: no setting has it; choose from: sgd, adam",
+        ),
     ],
 )
 def test_claims_that_are_being_written_take_no_report_along(
@@ -160,6 +164,20 @@ def test_claims_that_are_being_written_take_no_report_along(
     assert f"\nstudy=a: {words}" in told
     assert told.count("Claim, confirmed: ") == 2
     assert f"study=a: {words}" in (broken / "summary.md").read_text()
+
+
+def test_a_message_names_a_metric_of_a_claim_that_no_run_has(sweep: Callable[..., Path]) -> None:
+    wrong = [
+        ({**ADAM, "metric": "val/acuracy"}, "metric=val/acuracy: no run has it; the nearest: val/accuracy, "),
+        ({**ADAM, "than_metric": "val/acc"}, "than_metric=val/acc: no run has it; the nearest: val/accuracy, "),
+        ({**ADAM, "at": {"step": 3}}, "metric=val/accuracy: no run has a number of it, step 3"),
+        ({**ADAM, "metric": "generalisation_gap"}, "metric=generalisation_gap: no run has a number of it"),
+    ]
+    decided, messages = judge(aggregate([sweep(presentation=node(*(check for check, _ in wrong)))]))
+    assert [one.verdict for one in decided][:1] == ["undecided"]
+    assert len(messages) == len(wrong)
+    for number, (message, (_, told)) in enumerate(zip(messages, wrong, strict=True)):
+        assert message.startswith(f"study=a: study.claims[{number}].checks[0].{told}")
 
 
 def test_a_base_that_sets_nothing_is_not_taken_for_a_setting_that_has_not_begun(

@@ -151,6 +151,11 @@ def test_a_wrong_setting_of_the_sweep_is_told(run_verb: Run, override: str, key:
         ("study.figures=[{kind:pie}]", "study.figures[0].kind=pie", "bars, curves"),
         ("study.figures=[{kind:curves,split:val}]", "study.figures[0].split", "splits"),
         ("+study.figurs=[]", "study.figurs", "figures"),
+        (
+            "study.claims=[{says:x,where:y,checks:[{metric:val/loss,than_study:pairs_bset,above:0}]}]",
+            "study.claims[0].checks[0].than_study=pairs_bset",
+            "pairs_best",
+        ),
     ],
 )
 def test_a_study_that_is_wrong_is_told_before_its_first_job(

@@ -1,13 +1,16 @@
 """Decides the claims of studies by their runs, of one sweep or of several."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from atelier.claims.claim import read_claims
+from atelier.claims.claim import FACTS
+from atelier.claims.selection import check_claims, metrics_named
 from atelier.claims.study import Study
-from atelier.claims.verdict import Decided, decide
-from atelier.errors import InputError
+from atelier.claims.verdict import Decided, decide, number
+from atelier.claims.words import parts
+from atelier.compare.scores import scores_of, unit_of
+from atelier.errors import InputError, nearest_first
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of
 from atelier.runs.statistic import Statistic
@@ -16,13 +19,15 @@ from atelier.sweeps.grid import Grid, expand, value_meant
 from atelier.sweeps.records import Record
 from atelier.sweeps.sweep import Sweep
 
+NEAREST = 3  # metrics that a message names
+
 
 def judge(results: Results) -> tuple[list[Decided], list[str]]:
     """The claims of the studies of a report, decided by its runs, but by none of a quick budget.
 
     Where a claim stands begins with its study, if there are several.
-    And messages: for a study whose claims have a wrong form, such as one whose file is being written, and for one whose
-    runs have values that a user typed beside those of its grid.
+    And messages: for a study whose claims have a wrong form, such as one whose file is being written, for a metric that
+    no run has, and for a study whose runs have values that a user typed beside those of its grid.
     """
     studies: dict[str, Study] = {}
     runs: dict[str, list[Record]] = {}
@@ -32,7 +37,7 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
     for content in (sweep.content for sweep in results.sweeps if sweep.content.get("study")):
         name, node = str(content["study"]), content.get("presentation") or {}
         try:
-            studies[name] = Study(name, node, read_claims(node), expand([], node)[0])
+            studies[name] = Study(name, node, check_claims(node), expand([], node)[0])
         except InputError as error:
             messages.append(f"study={name}: {error}")
             continue
@@ -41,10 +46,24 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
     for name, study in studies.items():
         if study.claims and (values := typed_beside(study.grid, runs[name])):
             messages.append(f"study={name}: its verdicts are of runs with {' '.join(values)}, which were typed.")
+        messages += [f"study={name}: {line}" for line in unmeasured(study, runs)]
     decided = [(name, one) for name, several in decide_all(studies, runs).items() for one in several]
     if len(studies) > 1:
         decided = [(n, replace(one, claim=replace(one.claim, where=f"{n}, {one.claim.where}"))) for n, one in decided]
     return [one for _, one in decided], messages
+
+
+def unmeasured(study: Study, runs: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """A line for each metric of the study's claims of which no completed run has a number at its place."""
+    for key, side in metrics_named(study.claims):
+        done = [record for record in runs.get(side.study or study.name, ()) if record.status == "completed"]
+        unit = unit_of(done)
+        if done and all(number(record, side, unit) is None for record in done):
+            logged = {*FACTS, *(name for record in done for name in scores_of(record, unit))}
+            metric, place, *_ = parts(side)
+            nearest = ", ".join(nearest_first(metric, sorted(logged))[:NEAREST])
+            told = f"a number of it{place and f', {place}'}" if metric in logged else f"it; the nearest: {nearest}"
+            yield f"{key}={metric}: no run has {told}"
 
 
 def typed_beside(grid: Grid, records: Iterable[Record]) -> list[str]:

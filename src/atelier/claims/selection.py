@@ -5,7 +5,7 @@ from typing import Any
 
 from atelier.arguments import check_complete
 from atelier.claims.claim import BASE, Claim, Side, Values, read_claims
-from atelier.errors import InputError
+from atelier.errors import InputError, nearest_first, not_among
 from atelier.runs.setting import REPEATS
 from atelier.sweeps.grid import begins_with_base, expand, has, text_of, value_meant
 from atelier.sweeps.study import Study
@@ -53,6 +53,25 @@ def sides(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
     return found
 
 
+def check_studies(claims: Sequence[Claim], studies: Sequence[str]) -> None:
+    """
+    Raises:
+        InputError: if a claim compares with a study that is none of `studies`.
+    """
+    for where, side in sides(claims):
+        if side.study not in (None, *studies):
+            raise InputError(f"{where}_study={side.study}: {not_among(str(side.study), studies)}")
+
+
+def metrics_named(claims: Sequence[Claim]) -> list[tuple[str, Side]]:
+    """(dotted key, side) of each metric at a place that the claims name, where it is first named."""
+    found: dict[tuple[str | None, str, str], tuple[str, Side]] = {}
+    for where, side in sides(claims):
+        key = f"{where}_metric" if where.endswith(".than") else f"{where.removesuffix('of')}metric"
+        found.setdefault((side.study, side.metric, str(side.at)), (key, side))
+    return list(found.values())
+
+
 def check_side(wanted: Values | str, settings: Sequence[Known], base: Known | None, where: str) -> None:
     if wanted == BASE:
         if base is None:
@@ -64,7 +83,8 @@ def check_side(wanted: Values | str, settings: Sequence[Known], base: Known | No
         if key in REPEATS:
             raise InputError(f"{where}.{key}={value}: a claim or a figure is about all {REPEATS[key]}")
         if key not in varied:
-            raise InputError(f"{where}.{key}={value}: the study does not vary it; choose from: {', '.join(varied)}")
+            nearest = ", ".join(nearest_first(key, varied))
+            raise InputError(f"{where}.{key}={value}: the study does not vary it; choose from: {nearest}")
         choices = list(dict.fromkeys(known for one in settings if (known := one[key])))
         if value_meant(text_of(value)) not in map(value_meant, choices) and all(one[key] for one in settings):
             raise InputError(f"{where}.{key}={value}: no setting has it; choose from: {', '.join(map(str, choices))}")

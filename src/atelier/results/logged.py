@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier.claims.claim import FACTS, SPLITS, read_claims
-from atelier.claims.selection import sides
+from atelier.claims.selection import metrics_named
 from atelier.errors import nearest_first
 from atelier.project import PACKAGE, VARIABLE, trusted
 
@@ -22,8 +22,8 @@ def unlogged(study: Mapping[str, Any]) -> Iterator[str]:
     """
     figures = enumerate(study.get("figures") or [])
     named = {one["metric"]: f"study.figures[{number}].metric" for number, one in figures if "metric" in one}
-    for where, side in sides(read_claims(study)):
-        named.setdefault(side.metric, where.replace(".of", ".metric").replace(".than", ".than_metric"))
+    for where, side in metrics_named(read_claims(study)):
+        named.setdefault(side.metric, where)
     text = sources(bool(trusted())) if named else ""
     for metric, where in named.items():
         first, _, rest = metric.partition("/")

@@ -8,10 +8,10 @@ from hydra import compose, initialize_config_dir
 
 from atelier.arguments import typed
 from atelier.claims.claim import Side
-from atelier.claims.selection import base_of, check_claims, check_side, sides
+from atelier.claims.selection import base_of, check_claims, check_side, check_studies, sides
 from atelier.claims.study import Study
 from atelier.compose.preflight import composed_value
-from atelier.errors import InputError, not_among
+from atelier.errors import InputError
 from atelier.runs.setting import leaves
 from atelier.sweeps.grid import expand
 from atelier.sweeps.study import written
@@ -27,11 +27,10 @@ def read_study(conf: Path, name: str) -> Study:
         InputError: if there is no study of that name, or its claims are wrong.
     """
     study = load(conf, name)
+    with in_file(conf, name):
+        check_studies(study.claims, study_names(conf))
     for where, side in sides(study.claims):
         if side.study is not None:
-            with in_file(conf, name):
-                if side.study not in (names := study_names(conf)):
-                    raise InputError(f"{where}_study={side.study}: {not_among(side.study, names)}")
             other = load(conf, side.study)
             with in_file(conf, name):
                 check_side(side.of, other.settings, base_of(other.node, other.settings), where)

@@ -9,6 +9,7 @@ from atelier.claims.study import Study
 from atelier.claims.words import condition, parts
 from atelier.errors import InputError
 from atelier.figures.words import describe_values
+from atelier.results.logged import unlogged
 from atelier.results.studies import composed_settings, load, read_study, study_names
 
 
@@ -30,6 +31,7 @@ def print_claims(conf: Path) -> bool:
 
 def told(study: Study, conf: Path) -> Iterator[str]:
     known = {study.name: composed(study, study, conf)}
+    yield from (f"  {line}" for line in unlogged(study.node))
     for number, claim in enumerate(study.claims):
         yield f"  {number}. {claim.where}: {claim.says}"
         if not claim.checks:
