@@ -110,21 +110,23 @@ def describe_values(values: Mapping[str, str | None]) -> str:
 
 
 def number(value: float | None, std: float | None = None) -> str:
-    """A number with four digits, or with its deviation of two digits and as many decimals as the deviation has.
+    """A number with four digits, or all before the point of one below a million; or with its deviation of two digits
+    and as many decimals as the deviation has.
 
     >>> number(14.19512), number(14.19512, 1.234), number(0.98211, 0.00312), number(57060), number(None)
     ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
     >>> number(0.985, 5.8e-9)  # the same number, rounded in another way
     '0.985 ± 0'
-    >>> number(3e-7, 1e-8), number(1234567.0, 123456.0)
-    ('3e-07 ± 1e-08', '1,234,567 ± 123,456')
+    >>> number(3e-7, 1e-8), number(1234567.0, 123456.0), number(12345.6), number(2.5e6), number(2.5e6 + 0.1)
+    ('3e-07 ± 1e-08', '1,234,567 ± 123,456', '12,346', '2,500,000', '2.5e+06')
     """
     if value is None or not math.isfinite(value):
         return "–" if value is None else str(value)
     if std is not None and std < ROUNDING * abs(value):
         std = 0.0
     if std is None or std == 0:
-        text = f"{value:,.0f}" if abs(value) >= 1000 and value == int(value) else f"{value:.4g}"
+        whole = abs(value) >= 1000 and (abs(value) < 1e6 or value == int(value))
+        text = f"{value:,.0f}" if whole else f"{value:.4g}"
         return text if std is None else f"{text} ± 0"
     digits = 1 - int(f"{std:e}".partition("e")[2])  # decimals of the second digit of std
     if 0 <= digits <= 6:
