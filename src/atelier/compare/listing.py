@@ -12,7 +12,7 @@ from rich.text import Text
 
 from atelier.compare.marks import listed
 from atelier.compare.where import Condition, check_known, matching, value_of
-from atelier.errors import InputError
+from atelier.errors import InputError, nearest_first
 from atelier.figures.words import metric_words, number
 from atelier.project import command
 from atelier.runs.folder import last_changed
@@ -67,12 +67,17 @@ def print_matching(logs: Path, where: str | None, sort: str | None, limit: Annot
     table_console().print(shown)
     print(f"{len(found)} of {len(records)} runs{f', {limit} shown (limit=)' if len(found) > limit else ''}")
     if records and not found and where is not None:
-        print("\n".join(values_told(records, key) for key in Condition(where).keys))
+        print("\n".join(values_told(records, *one) for one in Condition(where).wanted.items()))
 
 
-def values_told(records: Sequence[Record], key: str) -> str:
-    """The values that the runs have of a key, in a line."""
-    values = sorted({cell(record, key) for record in records} - {""})
+def values_told(records: Sequence[Record], key: str, wanted: Any) -> str:
+    """The values that the runs have of a key, in a line: the range of numbers, or the texts nearest to `wanted`."""
+    found = [value_of(record, key) for record in records]
+    known = [value for value in found if value is not None and value == value]  # NaN is not equal to itself
+    if known and all(type(value) in (int, float) for value in known):
+        low, high = number(min(known)), number(max(known))
+        return f"{key} is {low}" if low == high else f"{key} is from {low} to {high}"
+    values = nearest_first(str(wanted), sorted({cell(record, key) for record in records} - {""}))
     return f"{key} is {', '.join(values[:NAMED]) or 'nowhere set'}{' …' * (len(values) > NAMED)}"
 
 

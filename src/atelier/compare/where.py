@@ -40,7 +40,9 @@ class Condition:
             self.tree = ast.parse(ONE_EQUALS.sub(lambda found: found[1] or "==", text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise InputError(f"where={text}: this is no condition; {FORM}") from None
-        self.keys = sorted({key for comparison in self.comparisons(self.tree) for key in [self.key(comparison.left)]})
+        compared = {self.key(one.left): self.value(one.comparators[0]) for one in self.comparisons(self.tree)}
+        self.wanted = dict(sorted(compared.items()))
+        self.keys = list(self.wanted)
 
     def comparisons(self, node: ast.expr) -> Iterator[ast.Compare]:
         if isinstance(node, ast.BoolOp):
@@ -51,7 +53,6 @@ class Condition:
         elif isinstance(node, ast.Compare) and len(node.ops) == 1:
             if not isinstance(node.ops[0], (ast.Eq, ast.NotEq, *ORDERS)):
                 raise InputError(f"where={self.text}: {ast.unparse(node)} is no comparison; {FORM}")
-            self.value(node.comparators[0])
             yield node
         else:
             raise InputError(f"where={self.text}: {ast.unparse(node)} is no comparison; {FORM}")
