@@ -156,6 +156,13 @@ def test_how_a_key_of_the_run_is_changed_is_told(run_verb: Run, trained: Any, ov
     assert outcome.err.startswith(told)
 
 
+@pytest.mark.parametrize("override", ["trainer.devices=1", "+trainer.devices=1"])
+def test_what_an_export_may_change_is_told(run_verb: Run, trained: Any, override: str) -> None:
+    outcome = run_verb("export", f"run={trained.folder}", override)
+    assert outcome.code == 2
+    assert outcome.err == "trainer: of a finished run, data, task can be changed\n"
+
+
 def test_made_up_data_is_told_wherever_a_number_is_shown(run_verb: Run) -> None:
     fake = ["data=mnist", "data.source=fake", "network.hidden=[8]", "trainer=cpu", "trainer.max_epochs=1"]
     trained = run_verb("train", *fake, "callbacks=training_pictures")

@@ -176,6 +176,13 @@ def test_a_verb_is_advised_of_what_it_takes(conf: Path, verb: str, advised: bool
         ("report", "trainer", "trainer: this command takes no trainer.KEY="),
         ("report", "encoder", "encoder: this command takes no encoder.KEY="),
         ("eval", "encoder", "encoder: of a finished run, trainer, data, task can be changed"),
+        (
+            "eval",
+            "trainer",
+            "trainer: no option is chosen; choose trainer=auto or cpu or ddp or ddp_cpu or fsdp or gpu or mps",
+        ),
+        ("export", "dta", "dta: no 'dta'; choose from: data, task, paths, sweep"),
+        ("export", "trainer", "trainer: of a finished run, data, task can be changed"),
     ],
 )
 def test_a_key_is_compared_with_what_the_verb_takes(conf: Path, verb: str, typed: str, told: str) -> None:

@@ -29,8 +29,8 @@ KNOWN = {
         "trainer.precision: this processor cannot compute this network in bf16; give trainer.precision=32-true"
     ),
 }
-OF_A_RUN = ("eval", "export", "predict", "sample")  # the commands that open a finished run
-CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that eval.py, predict.py and sample.py may change
+CHANGEABLE = ("trainer", "data", "task")  # groups of a finished run that its commands may change
+OF_A_RUN = {**dict.fromkeys(("eval", "predict", "sample"), CHANGEABLE), "export": CHANGEABLE[1:]}  # {command: groups}
 
 
 def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
@@ -128,7 +128,7 @@ def unknown_key(error: OmegaConfBaseException, conf: Path, verb: str) -> str:
         parts: Any = OmegaConf.to_container(parent) if isinstance(parent, DictConfig) else {}
         if places := [place for place in sorted(known) if isinstance(parts.get(place), dict) and key in parts[place]]:
             return f"{key}: no such key here; write {' or '.join(f'{place}.{key}=VALUE' for place in places)}"
-        known.update(groups(conf) if verb == "train" else CHANGEABLE if verb in OF_A_RUN else ())
+        known.update(groups(conf) if verb == "train" else OF_A_RUN.get(verb, ()))
     target = OmegaConf.select(parent, "_target_") if isinstance(parent, DictConfig) else None
     owner = str(target or "").rpartition(".")[2]  # the class that the configuration builds at that place
     place, _, name = key.rpartition(".")
@@ -149,8 +149,8 @@ def unknown_key(error: OmegaConfBaseException, conf: Path, verb: str) -> str:
 
 def absent_group(group: str, conf: Path, verb: str) -> str:
     """The message for a key of a group without a chosen option."""
-    if verb in OF_A_RUN and group not in CHANGEABLE:
-        return f"{group}: of a finished run, {', '.join(CHANGEABLE)} can be changed"
+    if group not in (changeable := OF_A_RUN.get(verb, (group,))):
+        return f"{group}: of a finished run, {', '.join(changeable)} can be changed"
     if verb not in ("train", *OF_A_RUN):
         return f"{group}: this command takes no {group}.KEY="
     return f"{group}: no option is chosen; choose {group}={' or '.join(options(group, conf))}"

@@ -173,7 +173,7 @@ def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[Run
     for override in HydraConfig.get().overrides.task if typed is None else typed:
         added = key_of(override).partition(".")[0] if override.startswith("+") else None  # a key of the run
         if added not in (None, "callbacks", *CHANGEABLE) or (added == "trainer" and "_target_" not in options.trainer):
-            raise InputError(absent_group(added, conf_of(project_root()), "eval"))
+            raise InputError(absent_group(added, conf_of(project_root()), str(HydraConfig.get().job.config_name)))
     config.trainer = options.get("trainer") or OmegaConf.merge(config.trainer, ALONE)
     trained = plain(config.data)
     for group in ("data", "task"):
