@@ -40,6 +40,38 @@ def test_each_process_gets_the_threads_that_are_its_share(
     assert sweep.record(sweep.jobs[0])["environment"]["OMP_NUM_THREADS"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("devices", "jobs", "cores", "at_once", "threads"),
+    [
+        *[([1], None, 4, 4, 1), ([1], 2, 8, 2, 4)],
+        *[([2], None, 4, 2, 1), ([2], 1, 8, 1, 4), ([2], 4, 8, 4, 1), ([2], 3, 12, 3, 2)],
+        *[([1, 2], 1, 8, 1, 4), ([1, 2], 2, 12, 2, 3)],
+        *[([4], None, 2, 1, 1), ([4], 1, 2, 1, 1), ([4], 2, 2, 1, 1)],
+    ],
+)
+def test_jobs_at_once_and_their_processes_and_threads_fill_the_cores_and_no_more(
+    make_sweep: Make,
+    make_local: RunLocal,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: list[int],
+    jobs: int | None,
+    cores: int,
+    at_once: int,
+    threads: int,
+) -> None:
+    """Where a job has more processes than there are cores, it is alone, and each has one thread."""
+    given: list[int] = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("atelier.sweeps.local.start_process", lambda context, run, what: given.append(what[-1]))
+    sweep = make_sweep(*["do=well"] * 6)
+    for job, count in zip(sweep.jobs, devices * 6, strict=False):
+        job.facts["devices"] = count
+    local = make_local(sweep, cores, jobs=jobs)
+    assert all(local.full() is False and local.start(job) for job in sweep.jobs[:at_once])
+    assert local.full() or not local.start(sweep.jobs[at_once])
+    assert given == [threads] * at_once
+
+
 def test_nothing_that_a_job_puts_into_its_environment_reaches_another(make_sweep: Make, run_local: RunLocal) -> None:
     sweep = make_sweep(*["do=well"] * 3)
     run_local(sweep, jobs=1)

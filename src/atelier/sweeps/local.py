@@ -85,11 +85,10 @@ class Local(Executor):
     def take(self, job: Job) -> list[str]:
         """The places of a job, one for each of its devices, which are taken; [] if too few are free."""
         kind = self.open_places(job)
-        devices = job.facts.get("devices", 1)
         free = self.places[kind]
         chosen = list(dict.fromkeys(free)) if kind == "cuda" else list(free)  # a job uses each GPU once
         per_device = self.limits.jobs_per_gpu if kind == "cuda" else 1
-        wanted = min(devices if isinstance(devices, int) else 1, self.total[kind] // per_device)
+        wanted = min(int(job.facts.get("devices") or 1), self.total[kind] // per_device)
         if len(chosen) < wanted:
             return []
         for place in chosen[:wanted]:
@@ -97,7 +96,7 @@ class Local(Executor):
         return chosen[:wanted]
 
     def open_places(self, job: Job) -> str:
-        """The kind of accelerator of the job; its first job creates the places of that kind."""
+        """The kind of accelerator of the job; its first job opens its places, and decides the threads of a process."""
         kind = job.facts.get("accelerator", "cpu")
         if kind not in self.places:
             if kind == "cuda":
@@ -106,18 +105,15 @@ class Local(Executor):
                 self.places[kind] = [gpu for _ in range(self.limits.jobs_per_gpu) for gpu in gpus]
             else:
                 threads = self.sweep.threads or self.threads_per_job or 1
-                count = self.limits.jobs or max(1, self.cores // threads)
+                count = max(self.limits.jobs or 1, self.cores // threads)  # `full` keeps to the number of jobs
                 self.places[kind] = [""] * (count if kind == "cpu" else 1)
             self.total[kind] = len(self.places[kind])
+            if self.sweep.threads is None:
+                jobs = min(self.sweep.planned, self.limits.jobs or self.sweep.planned)
+                devices = max(int(job.facts.get("devices") or 1) for job in self.sweep.jobs)
+                at_once = min(self.total[kind], jobs * devices)  # processes
+                self.sweep.manifest.update(threads=self.threads_per_job or max(1, self.cores // at_once))
         return kind
-
-    def threads(self, job: Job) -> int:
-        """Threads of each process of a job; the first job of the sweep decides the number for all."""
-        if self.sweep.threads is None:
-            kind = job.facts.get("accelerator", "cpu")
-            at_once = min(self.total[kind], self.sweep.planned * int(job.facts.get("devices") or 1))
-            self.sweep.manifest.update(threads=self.threads_per_job or max(1, self.cores // at_once))
-        return self.sweep.threads or 1
 
     # ------------------------------------------------------------------ jobs
 
@@ -128,7 +124,7 @@ class Local(Executor):
         environment = dict(os.environ)
         if places[0]:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(places)
-        what = (self.script, self.sweep.arguments(job), self.sweep.folder(job).log, environment, self.threads(job))
+        what = (self.script, self.sweep.arguments(job), self.sweep.folder(job).log, environment, self.sweep.threads)
         began = time.monotonic()
         self.running.append(Running(job, start_process(self.context, run_job, what), places, began))
         self.watcher.started(job, self.attempts[job.number])
