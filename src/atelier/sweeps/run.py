@@ -26,7 +26,7 @@ class End:
     kind: str  # of the error, for a job that could not record its own
     message: str
     cancelled: bool = False  # whether a user cancelled the job, which then has not failed
-    lost: bool = False  # whether the job ended without its own fault, and gets a further attempt
+    lost: bool = False  # whether the job ended without its own fault: it gets one attempt that is no retry
 
 
 class Executor:
@@ -92,6 +92,7 @@ class Loop:
     def __init__(self, executor: Executor) -> None:
         self.executor, self.sweep, self.watcher = executor, executor.sweep, executor.watcher
         self.todo: list[Job] = []  # jobs that wait for a place, or for a further attempt
+        self.lost: set[int] = set()  # numbers of the jobs of which an attempt was lost
         self.stopping = False  # whether no further job starts, and the running jobs save and end
         self.signal = 0  # the signal that ends the sweep
 
@@ -147,8 +148,10 @@ class Loop:
                 Manifest.read(self.sweep.folder(job).manifest).update(status="interrupted")
         elif not self.executor.said(job):
             self.sweep.fail(job, end.kind, end.message)
+        if end.lost:
+            self.lost.add(job.number)
         status, attempt = self.sweep.status(job), self.executor.attempts[job.number]
-        allowed = self.executor.retries + end.lost
+        allowed = self.executor.retries + (job.number in self.lost)
         more = attempt <= allowed if status == "failed" else attempt == 0 and status != "completed"
         again = more and not self.stopping
         if status != "waiting" or not end.cancelled:
