@@ -11,7 +11,8 @@ import pytest
 import atelier
 
 Run = Callable[..., Any]
-OTHERS = [["checkpoint=last"], ["task.quarter_turns=true"]]
+OTHERS = [["checkpoint=last"], ["task.quarter_turns=true"], ["data.batch_size=7", "task.quarter_turns=true"]]
+SAME = ["data.batch_size=7", "data.shuffle=false", "data.augmentation.rotation=3", "data.eval_batch_size=9"]
 CALIBRATED = {"sure", "probability"}
 
 
@@ -35,6 +36,10 @@ def test_how_sure_a_clock_is_holds_for_the_weights_and_settings_that_were_tested
     found, said = columns(run_verb, run, *others)
     assert not found & CALIBRATED
     assert "was not calibrated" in said
+
+
+def test_what_concerns_training_batches_alone_leaves_a_clock_as_sure_as_it_was(run_verb: Run, run: Path) -> None:
+    assert columns(run_verb, run, *SAME)[0] >= CALIBRATED
 
 
 def test_a_run_that_is_opened_with_other_weights_does_not_know_how_sure_they_are(run: Path, run_verb: Run) -> None:

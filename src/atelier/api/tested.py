@@ -13,6 +13,13 @@ from atelier.runs.folder import RunFolder, read_yaml
 from atelier.runs.manifest import UNTESTED
 from atelier.runs.setting import within
 
+# Of these parts of a configuration, all keys change what a test computes, except those of training batches alone.
+COMPUTED = ("data", "task")
+IN_TRAINING = (
+    *("data.batch_size", "data.shuffle", "data.balanced", "data.plain", "data.repair"),
+    *("data.augment", "data.augmentation", "data.operations", "data.magnitude", "data.mixing"),
+)
+
 
 def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfig, path: Path) -> dict[str, Any]:
     """The `content` of run.json, without `test` and `sureness` if they are of other weights, or of another computation.
@@ -22,5 +29,6 @@ def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfi
     tested = path == folder.named(str(read_yaml(folder.config).get("checkpoint") or "best"))
     if tested:
         changed = differences(open_checkpoint(path)["config"], plain(config))
-        tested = not any(within(key, part) for key in changed for part in ("data", "task"))
+        left = [key for key in changed if not any(within(key, one) for one in IN_TRAINING)]
+        tested = not any(within(key, part) for key in left for part in COMPUTED)
     return {**content, **({} if tested else UNTESTED)}
