@@ -13,12 +13,7 @@ from atelier.runs.folder import RunFolder, read_yaml
 from atelier.runs.manifest import UNTESTED
 from atelier.runs.setting import within
 
-# Of these parts of a configuration, all keys change what a test computes, except those of training batches alone.
-COMPUTED = ("data", "task")
-IN_TRAINING = (
-    *("data.batch_size", "data.shuffle", "data.balanced", "data.plain", "data.repair"),
-    *("data.augment", "data.augmentation", "data.operations", "data.magnitude", "data.mixing"),
-)
+OF_TRAINING = "data.batch_size"  # a test has data.eval_batch_size
 
 
 def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfig, path: Path) -> dict[str, Any]:
@@ -29,6 +24,5 @@ def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfi
     tested = path == folder.named(str(read_yaml(folder.config).get("checkpoint") or "best"))
     if tested:
         changed = differences(open_checkpoint(path)["config"], plain(config))
-        left = [key for key in changed if not any(within(key, one) for one in IN_TRAINING)]
-        tested = not any(within(key, part) for key in left for part in COMPUTED)
+        tested = not any(within(key, part) for key in changed if key != OF_TRAINING for part in ("data", "task"))
     return {**content, **({} if tested else UNTESTED)}
