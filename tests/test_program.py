@@ -111,6 +111,11 @@ def test_parts_of_a_project_are_named_one_by_one(project: Path, monkeypatch: pyt
     assert (list(trusted()), list(trusted("parts"))) == (["own_project"], [])
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], [], ["a", "b"]], ids=" ".join)
+def test_how_a_project_is_made_is_told(arguments: list[str]) -> None:
+    assert str(make_project(arguments)).startswith("Usage: atelier new NAME")
+
+
 @pytest.mark.parametrize("name", ["Big", "1st", "with-dash", "class", "atelier", ""])
 def test_a_name_that_is_no_package_is_refused(name: str, tmp_path: Path) -> None:
     assert "give a name of a package" in str(make_project([str(tmp_path / name / "") if name else ""]))

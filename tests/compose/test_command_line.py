@@ -112,6 +112,10 @@ def test_a_flag_that_hydra_lacks_is_told_in_a_line(typed: list[str], conf: Path)
         check_typed(typed, conf)
 
 
+def test_the_value_of_a_flag_is_no_override(conf: Path) -> None:
+    check_typed(["--cfg", "job", "--package", "optimizer"], conf)
+
+
 def test_a_study_without_m_is_refused_and_its_jobs_are_not(conf: Path) -> None:
     """One run of the study's experiment, of full length, would begin in its place."""
     with pytest.raises(InputError, match=r"^study=clock_best: a study is a sweep; write -m study=clock_best, or exp"):

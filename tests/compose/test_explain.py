@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.errors import ConfigCompositionException, HydraException
@@ -64,6 +65,15 @@ def test_an_unknown_key_names_what_has_no_such_key_and_the_nearest_first(told: T
 @pytest.mark.parametrize("override", ["optimizr=adam", "optimizr.lr=1"])
 def test_an_unknown_group_lists_groups_the_nearest_first(told: Told, override: str) -> None:
     assert told(override).startswith("optimizr: no 'optimizr'; choose from: optimizer, ")
+
+
+def test_of_a_long_message_two_lines_are_told(conf: Path) -> None:
+    assert explain(ValueError("\none\ntwo\nthree\n"), conf) == "one\ntwo"
+
+
+def test_flags_that_exclude_each_other_are_told(run_verb: Callable[..., Any]) -> None:
+    outcome = run_verb("train", "-m", "--cfg", "job")
+    assert (outcome.code, outcome.err[:13]) == (2, "Only one of -")
 
 
 def test_internal_keys_are_not_offered(told: Told) -> None:

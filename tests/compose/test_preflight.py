@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch.accelerators import CUDAAccelerator
+from omegaconf import OmegaConf
 
-from atelier.compose.preflight import check_job
+from atelier.compose.preflight import check_job, composed_value
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,3 +109,15 @@ def test_a_key_that_only_the_sweep_reads_is_no_problem_of_its_jobs(data_dir: Pat
     """As in -m +place=x 'hydra.sweep.dir=logs/${place}', of which the jobs get the first alone."""
     job = ["network=mlp", "trainer=cpu", "+place=x"]
     assert "problem" not in check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], job)
+
+
+def test_a_fault_of_the_code_is_no_problem_of_the_job(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("atelier.compose.build.Options")
+    with pytest.raises(NameError):
+        check_job(ROOT, {"DATA_DIR": str(data_dir)}, None, [], ["network=mlp", "trainer=cpu"])
+
+
+def test_a_mapping_has_no_value_as_text() -> None:
+    config = OmegaConf.create({"network": {"hidden": [8], "dropout": None}})
+    values = [composed_value(config, {}, key) for key in ("network", "network.hidden", "network.dropout")]
+    assert values == ["", "[8]", ""]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from atelier.compose.verb import up_to
+from atelier.compose.verb import divide, up_to
 from atelier.errors import InputError
 
 TABLE = {15: 0.001, 20: 0.01, 40: 0.02}
@@ -22,6 +22,13 @@ def test_a_value_has_the_entry_of_the_least_limit_that_it_does_not_exceed(value:
 def test_a_value_beyond_all_limits_is_refused() -> None:
     with pytest.raises(InputError, match=r"^41 is above every limit of the table; give at most 40"):
         up_to(41, TABLE)
+
+
+@pytest.mark.parametrize("divisor", [0, -15, 1.5, 7, "15"])
+def test_what_does_not_divide_a_number_is_refused(divisor: Any) -> None:
+    assert divide(720, 15) == 48
+    with pytest.raises(InputError, match=f"^{divisor} does not divide 720; give one of its divisors"):
+        divide(720, divisor)
 
 
 @pytest.mark.parametrize(("network", "length", "lr"), [("rnn", 20, 0.001), ("lstm", 20, 0.01), ("gru", 30, 0.02)])

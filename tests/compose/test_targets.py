@@ -11,7 +11,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from atelier.arguments import typed
-from atelier.compose.build import check_targets
+from atelier.compose.build import check_networks, check_targets
 from atelier.compose.targets import build, check
 from atelier.errors import InputError
 
@@ -153,3 +153,22 @@ def test_the_default_configuration_is_accepted(compose: Compose) -> None:
 
 def test_a_function_that_is_not_listed_names_where_to_list_it(refused: Refused) -> None:
     refused(node("atelier.data.account.account", place="penalty"), r"builds no account; .*pyproject\.toml.* parts")
+
+
+def test_a_partial_that_is_false_is_built_and_a_refusal_without_a_place_names_the_class() -> None:
+    assert build(OmegaConf.create({"_target_": "torch.nn.Dropout", "_partial_": False, "p": 0.25})).p == 0.25
+    with pytest.raises(InputError, match=r"^Dropout: dropout probability"):
+        build(OmegaConf.create({"_target_": "torch.nn.Dropout", "p": 2}))
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ({"network": "${refused}", "task": {"network": "${network}"}}, "network"),
+        ({"task": {"head": "${refused}"}}, "task.head"),
+    ],
+)
+def test_a_network_that_refuses_a_value_is_named_as_it_was_typed(config: dict[str, Any], key: str) -> None:
+    refused = {"_target_": "torch.nn.Dropout", "p": 2}
+    with pytest.raises(InputError, match=f"^{key}: dropout probability"):
+        check_networks(OmegaConf.create({**config, "refused": refused, "start": {"freeze": None}}))

@@ -119,7 +119,7 @@ def check_networks(config: DictConfig) -> None:
     """Build the networks on the meta device, without memory: an InputError for a refused value or `start.freeze`."""
     for key in config.task:
         node = OmegaConf.select(config, f"task.{key}", throw_on_resolution_failure=False)
-        if key == "features" or not OmegaConf.is_dict(node) or "_target_" not in node or "_partial_" in node:
+        if key == "features" or not OmegaConf.is_dict(node) or "_target_" not in node:
             continue
         path = key if config.get(key) == node else f"task.{key}"  # the key that the user typed
         kind: Any = locate(path, node._target_)

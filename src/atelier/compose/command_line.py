@@ -36,7 +36,7 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     flags = [argument for argument in arguments if argument in SWEEP]
     resumed = any(argument.startswith("sweep.resume=") for argument in arguments)
     others = [as_text(argument) for argument in arguments if argument not in SWEEP]
-    return [*(flags[:1] or ["-m"] * resumed), *others]
+    return [*(flags or ["-m"] * resumed), *others]
 
 
 def as_text(argument: str) -> str:
