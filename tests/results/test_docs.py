@@ -32,6 +32,7 @@ CATS = [{"experiment": "cats_gan"}, {"experiment": "cats_vae"}]
 TWO_HEADS = {"encoding": "multihead"}
 CHOSEN = {"network.hidden": [100, 100], "activation": "relu"}
 PLAIN = {"network.batch_norm": False, "network.dropout": 0.0}
+SHALLOW_FAT = {"network": "shallow_fat", "data.batch_size": 16}
 LENETS = [{"experiment": "cifar10_lenet_bn"}, {"experiment": "cifar10_lenet"}]
 SHARE = ("accuracy", 1, 4)  # the metric, its factor and its decimals
 UNITS = [{"network.hidden": units} for units in (32, 64, 128)]
@@ -61,6 +62,10 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
         [CHOSEN],
         *SHARE,
     ),
+    ("docs/classifiers.md", "| `dogs_vs_cats`", "ift6135_dogs_vs_cats", [SHALLOW_FAT], "best", 1, 4),
+    ("docs/classifiers.md", "| `dogs_vs_cats`", "ift6135_dogs_vs_cats", [SHALLOW_FAT], *SHARE),
+    ("docs/classifiers.md", "0.8728", "ift6135_dogs_vs_cats_longer", [{"trainer.max_epochs": 50}], "best", 1, 4),
+    ("docs/classifiers.md", "0.8728", "ift6135_dogs_vs_cats_longer", [{"trainer.max_epochs": 50}], *SHARE),
     ("docs/classifiers.md", "| `mnist_cnn`", "ift6135_batchnorm", [{"network.dropout": 0.5}], *SHARE),
     ("docs/classifiers.md", "| dropout 0.5", "ift6135_batchnorm", [{"network.dropout": 0.5}], *SHARE),
     ("docs/classifiers.md", "| batch norm |", "ift6135_batchnorm", [{"network.batch_norm": True}], *SHARE),
@@ -103,6 +108,8 @@ QUOTED: list[tuple[str, str, str, list[dict[str, Any]], str, float, int]] = [
     ("conf/experiment/mnist_gan_best.yaml", "# pixels is", "mnist_gan_best", [GAN], "frechet_distance", 1, 4),
     ("conf/experiment/mnist_gan_best.yaml", "# pixels is", "mnist_gan_best", [GAN], "precision", 1, 3),
     ("conf/experiment/cifar10_vgg.yaml", "# JPEG", "asci_vgg", [{"network": "vgg"}], "accuracy", 100, 1),
+    ("conf/experiment/dogs_vs_cats.yaml", "# 79.85", "ift6135_dogs_vs_cats", [SHALLOW_FAT], "best", 100, 2),
+    ("conf/experiment/dogs_vs_cats.yaml", "# 73.96", "ift6135_dogs_vs_cats", [SHALLOW_FAT], "accuracy", 100, 2),
     ("conf/experiment/mnist_cnn.yaml", "# 99.2", "ift6135_batchnorm", [{"network.dropout": 0.5}], "accuracy", 100, 2),
     ("conf/experiment/mnist_cnn.yaml", "# 99.2", "ift6135_batchnorm", [{"network.dropout": 0.5}], "best", 100, 2),
     ("conf/experiment/mnist_mlp.yaml", "# test of", "ift6135_weight_decay", DECAYS[1:], "accuracy", 100, 2),

@@ -52,9 +52,10 @@ def test_what_was_typed_beside_a_study_is_told_and_what_it_sets_itself_is_not() 
         typed = [f"optimizer={name}", "trainer.max_epochs=5", "seed=0", "trainer.precision=16"]
         about = {"device": "cpu", "precision": f"{16 + 16 * number}", "seconds": {"setup": 600, "fit": 1200}}
         about |= {"overrides": [*typed, "data.n=9"][: 5 - number], "status": "completed", "config_hash": name}
-        records.append(Record(None, {**about, "git": {"commit": "0123456789"}}, {"number": number}))
+        about["git"] = {"commit": f"{number}123456789", "dirty": bool(number)}
+        records.append(Record(None, about, {"number": number}))
     told = of_what(results_of(study, records))
-    runs = "2 runs, 1.00 hours on cpu, precision 16 (1 run), 32 (1 run), of commit 0123456."
+    runs = "2 runs, 1.00 hours on cpu, precision 16 (1 run), 32 (1 run), of commits 0123456, 1123456 with changes."
     assert told == f"{runs} With `data.n=9` (1 run)."
 
 

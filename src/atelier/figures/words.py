@@ -117,6 +117,8 @@ def number(value: float | None, std: float | None = None) -> str:
     ('14.2', '14.2 ± 1.2', '0.9821 ± 0.0031', '57,060', '–')
     >>> number(0.985, 5.8e-9)  # the same number, rounded in another way
     '0.985 ± 0'
+    >>> number(-0.00004, 0.0096), number(-0.3, 140.0), number(-0.0)  # no zero has a sign
+    ('0.0000 ± 0.0096', '0 ± 140', '0')
     >>> number(3e-7, 1e-8), number(1234567.0, 123456.0), number(12345.6), number(2.5e6), number(2.5e6 + 0.1)
     ('3e-07 ± 1e-08', '1,234,567 ± 123,456', '12,346', '2,500,000', '2.5e+06')
     """
@@ -126,13 +128,13 @@ def number(value: float | None, std: float | None = None) -> str:
         std = 0.0
     if std is None or std == 0:
         whole = abs(value) >= 1000 and (abs(value) < 1e6 or value == int(value))
-        text = f"{value:,.0f}" if whole else f"{value:.4g}"
+        text = f"{value:,.0f}" if whole else f"{value:z.4g}"
         return text if std is None else f"{text} ± 0"
     digits = 1 - int(f"{std:e}".partition("e")[2])  # decimals of the second digit of std
     if 0 <= digits <= 6:
-        return f"{value:.{digits}f} ± {std:.{digits}f}"
+        return f"{value:z.{digits}f} ± {std:.{digits}f}"
     if -4 <= digits < 0:
-        return f"{value:,.0f} ± {std:,.0f}"
+        return f"{value:z,.0f} ± {std:,.0f}"
     return f"{value:.4g} ± {std:.2g}"
 
 
@@ -144,7 +146,7 @@ def whole_number(value: float | None, std: float | None = None) -> str:
     """
     if value is None or std is not None or not math.isfinite(value) or abs(value) >= 1000:
         return number(value, std)
-    return f"{value:#.4g}"
+    return f"{value:z#.4g}"
 
 
 def sample(counts: Iterable[int]) -> str:

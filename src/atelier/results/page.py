@@ -125,10 +125,12 @@ def of_what(results: Results) -> str:
     records = results.records
     spent = hours_told(sum(map(hours, records)))
     devices, precisions = (counted((str(r.get(key)) for r in records), len(records)) for key in ("device", "precision"))
-    commits = sorted({str(record.get("git", "commit") or "")[:7] for record in records} - {""})
+    gits = [record.get("git") or {} for record in records]
+    commits = sorted(
+        {f"{git['commit'][:7]}{' with changes' * bool(git.get('dirty'))}" for git in gits if git.get("commit")}
+    )
     told = f"{len(records)} runs, {spent} hours on {devices}, precision {precisions}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
-    told += " with changes" if any(record.get("git", "dirty") for record in records) else ""
     of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
     known = {*results.keys, *REPEATS, *of_grid, "study", "trainer.precision"}
     typed = [[f"`{key}={value}`" for key, value in one.overrides.items() if key not in known] for one in records]
