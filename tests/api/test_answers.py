@@ -57,6 +57,22 @@ def test_arrays_tensors_and_files_are_answered_alike(
         assert told.items() <= answer.items()
 
 
+def test_a_split_is_answered_in_one_process_as_far_as_the_trainer_goes(
+    run: FinishedRun, run_verb: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several processes each would have answers for its own samples."""
+    from atelier.compose import build
+
+    asked: list[Any] = []
+    built = build.build_trainer
+    monkeypatch.setattr(build, "build_trainer", lambda *given: asked.append(given[0].trainer) or built(*given))
+    typed = ["trainer=ddp_cpu", "trainer.devices=2", "+trainer.limit_predict_batches=1", "data.eval_batch_size=50"]
+    outcome = run_verb("predict", f"run={run.folder}", "split=test", "format=json", *typed)
+    assert outcome.code == 0, outcome.err
+    assert [trainer.devices for trainer in asked] == [1]
+    assert [row["index"] for row in json.loads(outcome.out)] == [*range(50)]
+
+
 def test_answers_of_files_are_those_of_the_command(run: FinishedRun, run_verb: Run, tmp_path: Path) -> None:
     folder = tmp_path / "mine" / "$5 ${HOME} [x]"
     folder.mkdir(parents=True)

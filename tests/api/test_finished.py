@@ -78,9 +78,10 @@ def test_a_damaged_folder_is_told(left: Left) -> None:
     (folder / "checkpoints" / "best.ckpt").write_bytes(b"damaged")
     with refused("best.ckpt is damaged"):
         run.network  # noqa: B018
-    (folder / "config.yaml").write_text("data: ${oc.env:HOME}")
-    with refused("config.yaml is no resolved configuration"):
-        run.config  # noqa: B018
+    for content in ("data: ${oc.env:HOME}", "[data]"):
+        (folder / "config.yaml").write_text(content)
+        with refused("config.yaml is no resolved configuration"):
+            run.config  # noqa: B018
     (folder / "run.json").write_text("{")
     with refused("run.json is damaged"):
         atelier.load(folder)
@@ -115,6 +116,11 @@ def test_the_numbers_of_a_run(run: FinishedRun) -> None:
     assert run.metrics["train/accuracy"].tolist()[:2] == [0.02, 0.03], "validation and training share a row"
 
 
+def test_what_is_logged_in_two_epochs_after_the_same_step_has_two_rows(run: FinishedRun) -> None:
+    (run.folder / "metrics.csv").write_text("epoch,step,val/loss\n0,3,2.0\n1,3,1.0\n")
+    assert run.metrics["val/loss"].tolist() == [2.0, 1.0]
+
+
 def test_without_pandas_tables_are_lists(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     assert [(row["epoch"], row["step"], row["train/accuracy"]) for row in run.metrics] == [
@@ -127,6 +133,13 @@ def test_without_pandas_tables_are_lists(run: FinishedRun, monkeypatch: pytest.M
 def test_a_run_is_shown_in_a_line_and_in_a_notebook(run: FinishedRun) -> None:
     assert repr(run).startswith("<run default/run: status completed, seed 0, best validation accuracy 0.04167")
     assert "<th>test accuracy</th><td>0.02786</td>" in run._repr_html_()
+
+
+def test_a_run_is_shown_with_a_best_of_zero_and_without_a_seed_and_single_classes(left: Left) -> None:
+    objective = {"metric": "val/loss", "mode": "min", "best": 0.0}
+    run = atelier.load(left("run", seed=None, objective=objective, test={"loss": 1.0, "accuracy/cat": 1.0}))
+    told = {"experiment": "default", "status": "completed", "best validation loss": "0", "test loss": "1"}
+    assert run.told() == told
 
 
 # ---------------------------------------------------------------------- what is not to be disturbed

@@ -34,7 +34,8 @@ def names(table: Any) -> list[str]:
 
 def test_the_package_of_run_folders_is_called_for_the_table(logs: Path) -> None:
     assert atelier.runs.folder.RunFolder(logs).path == logs
-    assert len(atelier.runs()) == 0, "no folder of runs yet"
+    assert len(atelier.runs()) == len(atelier.runs(experiment="default")) == 0, "no folder of runs yet"
+    assert list(atelier.runs().columns[:4]) == ["folder", "experiment", "status", "seed"]
 
 
 def test_a_row_says_what_a_run_was_and_what_came_out(several: list[Path]) -> None:
@@ -52,6 +53,11 @@ def test_a_row_says_what_a_run_was_and_what_came_out(several: list[Path]) -> Non
     assert not [name for name in table.columns if name.startswith("test/accuracy/")]
     assert table.seconds.tolist() == [0.865] * 3
     assert atelier.load(table.folder[1]).status == "failed"
+
+
+def test_a_seed_is_that_of_run_json_where_another_run_typed_one(several: list[Path]) -> None:
+    (several[2] / "config.yaml").unlink()
+    assert atelier.runs().seed.tolist() == [0, 0, 1]
 
 
 def test_runs_are_chosen(several: list[Path]) -> None:
@@ -105,6 +111,7 @@ def test_a_sweep_is_the_table_of_its_jobs(left: Left, several: list[Path]) -> No
     assert table.status.tolist() == ["completed", "waiting"]
     assert table["optimizer"].tolist() == ["sgd", "adam"]
     assert table.folder[0] == str(sweep / "0")
+    assert table.folder.isna().tolist() == [False, True]
     assert len(atelier.runs()) == 5
 
 

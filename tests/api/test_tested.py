@@ -11,7 +11,10 @@ import pytest
 import atelier
 
 Run = Callable[..., Any]
-OTHERS = [["checkpoint=last"], ["task.quarter_turns=true"], ["data.batch_size=7", "task.quarter_turns=true"]]
+OTHERS = [
+    *[["checkpoint=last"], ["task.quarter_turns=true"], ["data.batch_size=7", "task.quarter_turns=true"]],
+    pytest.param(["data.mean=0.5"], marks=pytest.mark.filterwarnings("ignore:data.mean")),
+]
 SAME = ["data.batch_size=7", "data.eval_batch_size=9"]
 CALIBRATED = {"sure", "probability"}
 

@@ -26,7 +26,7 @@ START = """
     folder = pathlib.Path(os.environ["LOG_DIR"]) / "runs" / "default" / "new"
     def write(status, **more):
         folder.mkdir(parents=True, exist_ok=True)
-        content = {"status": status, "pid": os.getpid(), "host": socket.gethostname(), **more}
+        content = {"status": status, "pid": os.getpid(), "host": socket.gethostname()} | more
         (folder / "run.json").write_text(json.dumps(content))
 """
 
@@ -48,9 +48,24 @@ def test_the_run_comes_back_and_its_lines_came_by(
 ) -> None:
     command('write("completed"); print("é", sys.argv[1:]); print("warned", file=sys.stderr)')
     os.utime(left("run") / "run.json", (2e9, 2e9))  # another's, which is newer
+    damaged = left("run", "damaged") / "run.json"
+    damaged.write_text("{")
+    os.utime(damaged, (2e9, 2e9))
     run = atelier.train("optimizer.lr=0.1")
     assert (run.folder.name, run.status) == ("new", "completed")
     assert capsys.readouterr() == ("é ['optimizer.lr=0.1']\n", "warned\n")
+
+
+def test_neither_an_older_run_nor_one_of_another_machine_comes_back(command: Command) -> None:
+    """Their processes may have had the same number."""
+    command("""
+        new = folder
+        for name, host, time in (("new", socket.gethostname(), 2), ("old", socket.gethostname(), 1), ("far", "far", 3)):
+            folder = new.with_name(name)
+            write("completed", host=host)
+            os.utime(folder / "run.json", (time, time))
+    """)
+    assert atelier.train().folder.name == "new"
 
 
 def test_a_command_does_not_take_a_notebook_for_a_terminal(
@@ -109,9 +124,12 @@ def test_a_failed_run_raises_its_error(command: Command) -> None:
     assert error.value.run.status == "failed"
 
 
-def test_a_command_that_made_no_run_raises_what_it_said(command: Command) -> None:
-    command('sys.exit("out of luck")')
-    with pytest.raises(atelier.RunFailed, match="the training ended with status 1: out of luck") as error:
+@pytest.mark.parametrize(
+    ("end", "told"), [("sys.exit('out of luck')", "status 1: out of luck"), ("pass", "status 0: without a message")]
+)
+def test_a_command_that_made_no_run_raises_what_it_said(command: Command, end: str, told: str) -> None:
+    command(end)
+    with pytest.raises(atelier.RunFailed, match=f"the training ended with {told}") as error:
         atelier.train()
     assert error.value.run is None
 
@@ -151,10 +169,12 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("status", [130, 0])
 def test_an_interrupt_reaches_the_run_which_saves(
-    command: Command, logs: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, logs: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    command(SAVES)
+    """Also where the run was complete by then."""
+    command(SAVES.replace("130", str(status)))
 
     class Out:
         def write(self, text: str) -> None:
@@ -167,6 +187,22 @@ def test_an_interrupt_reaches_the_run_which_saves(
     with pytest.raises(KeyboardInterrupt, match=r"go on with atelier.train\(.resume='.*new'.\)"):
         atelier.train()
     assert atelier.load("latest").manifest["signal"] == signal.SIGINT
+
+
+def test_a_run_that_something_else_interrupts_raises_an_interrupt(command: Command) -> None:
+    command('write("interrupted"); sys.exit(130)')
+    with pytest.raises(KeyboardInterrupt, match=r"go on with atelier.train\(.resume="):
+        atelier.train()
+
+
+def test_a_stream_that_was_closed_does_not_hold_the_training_up(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command('print("a line\\n" * 100_000); write("completed")')
+    closed = open(os.devnull, "w")  # noqa: SIM115
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    assert atelier.train().status == "completed"
 
 
 def test_a_training_saves_when_the_notebook_is_killed(logs: Path, tmp_path: Path) -> None:

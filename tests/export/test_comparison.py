@@ -1,5 +1,6 @@
 """How a file is compared with its run, on outputs that are known."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.utils.data import TensorDataset
 from atelier.errors import InputError
 from atelier.export import program
 from atelier.export.exported import Exported, exported_of
-from atelier.export.formats import compared
+from atelier.export.formats import compared, target
 from atelier.tasks.exportable import Exportable
 
 
@@ -92,11 +93,18 @@ def test_transformers_are_as_quick_afterwards_as_before(quick: bool) -> None:
 
 @pytest.mark.parametrize(("count", "given"), [(5, 5), (70, 64)])
 def test_a_small_validation_set_is_compared_as_a_whole(count: int, given: int) -> None:
+    """If the data are here, which is checked first."""
+    called: list[str] = []
     data: Any = SimpleNamespace(
         normalise=lambda inputs: inputs,
-        check_source=lambda: None,
-        setup=lambda: None,
+        check_source=lambda: called.append("check_source"),
+        setup=lambda: called.append("setup"),
         sets={"val": TensorDataset(torch.rand(count, 2), torch.zeros(count))},
     )
     inputs, told = Exported(Echo(), data).examples()
     assert (len(inputs), told) == (given, f"{given} inputs of the validation set")
+    assert called == ["check_source", "setup"]
+
+
+def test_a_dot_in_a_files_name_is_no_ending() -> None:
+    assert target(None, Path("export/mlp_0.5"), ".onnx") == Path("export/mlp_0.5.onnx")

@@ -102,3 +102,31 @@ def test_a_terminal_of_80_columns_shows_each_value_whole(tmp_path: Path) -> None
     shown = table.console.file.getvalue()
     words = ("adam_keras", "0.0001", "[256,128,64]", "running", "epoch 12/20", "0.9877", "40:00")
     assert [word for word in words if word not in shown] == []
+
+
+def test_a_low_terminal_shows_first_what_runs_and_failed_and_tells_how_many_it_leaves_out(tmp_path: Path) -> None:
+    """Time is left to running jobs alone; above the table stand failures alone."""
+    objective = {"metric": "val/loss", "mode": "min"}
+    states = ["completed", "completed", "waiting", "failed", "running"]
+    jobs = [Job(number, [], {"seed": f"s{number}"}, {"epochs": 20}) for number in range(5)]
+    sweep = Sweep.create(tmp_path / "sweep", jobs, objective=objective)
+    for number, status in enumerate(states):
+        (sweep.path / str(number)).mkdir()
+        record = {"status": status, "epochs": 10, "objective": {**objective, "best": None}, "pruned": number != 0}
+        (sweep.path / f"{number}/run.json").write_text(json.dumps(record))
+    table = LiveTable(sweep)
+    table.began, table.why = {0: time.monotonic() - 60}, "in Slurm's queue: Priority"
+    table.console = plain_console(width=80, height=10, file=io.StringIO())
+    table.say("job 3 failed: seed=s3")
+    table.say("job 4 started: seed=s4")
+    table.console.print(table.picture())
+    said, _, *rows, why, bar = (line.split() for line in table.console.file.getvalue().splitlines())
+    assert said == ["job", "3", "failed:", "seed=s3"]
+    assert rows == [
+        ["0", "s0", "completed", "epoch", "10/20"],
+        ["1", "s1", "pruned", "epoch", "10/20"],
+        ["3", "s3", "failed", "epoch", "10/20"],
+        ["4", "s4", "running", "epoch", "10/20"],
+    ]
+    assert " ".join(why) == table.why
+    assert " ".join(bar[1:]) == "3/5 jobs, 1 failed (1 not shown)"

@@ -66,6 +66,4 @@ def told(tensor: Mapping[str, Any]) -> str:
 
 def texts(about: Mapping[str, Any]) -> dict[str, str]:
     """The facts for a format that keeps only texts: all that is no text is JSON."""
-    return {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for key, value in about.items()
-    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}

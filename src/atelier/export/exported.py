@@ -1,6 +1,5 @@
 """What is exported: a module with raw inputs in and a task's outputs out, with the data set's preprocessing inside."""
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ class Exported(nn.Module):
     def __init__(self, task: Any, data: TensorData) -> None:
         super().__init__()
         self.network = task.export_module()
-        self.owners = task, copy.copy(data)  # in a tuple, so that they are no part of the file
+        self.owners = task, data  # in a tuple, so that they are no part of the file
         self.input_name, self.input_values = task.export_input
         self.output_names: tuple[str, ...] = task.export_outputs
         self.own_inputs: Tensor | None = task.export_inputs(CHECKED)
@@ -42,7 +41,7 @@ class Exported(nn.Module):
             return self.own_inputs, f"{len(self.own_inputs)} {self.input_name}"
         if not isinstance(data, ImageData):
             data.check_source()
-        elif data.source == "real" and not data.cached:
+        elif not data.cached:
             generator = torch.Generator().manual_seed(0)
             made = torch.randint(256, (CHECKED, *data.shape), dtype=torch.uint8, generator=generator)
             return made, f"{CHECKED} made-up images, since the data are not here"
