@@ -85,7 +85,7 @@ def test_unless_asked_the_table_is_that_of_the_settings_the_best_of_each_metric_
     first, *others = rows(text)
     assert first.startswith(r"adam\_50\% & 0.1 & \textbf{0.850}")
     assert r"& \textbf{0.840}" in first
-    assert first.count("textbf") + sum(row.count("textbf") for row in others) == 3, "one of each metric"
+    assert [row.count("textbf") for row in others] == [1, 1, 0], "the test loss, of which all have the same"
     assert rows(text)[-1] == "sgd & 0.1 & -- & -- & -- & 0"
 
 
@@ -99,6 +99,23 @@ def test_a_low_error_is_the_best_and_an_unknown_metric_has_none(made_up_sweep: S
     assert "textbf" not in latex(one, "optimizer", metric="test/weight_norm")
     named = replace(one, metric="val/weight_norm", mode="min")
     assert "textbf" in latex(named, "optimizer", metric="test/weight_norm"), "the objective's mode is known"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "bold"),
+    [([1.0, 1.0, 2.0], [True, True, False]), ([2.0, 1.0, 1.0], [False, True, True]), ([1.0] * 3, [True] * 3)],
+)
+def test_equal_best_means_are_all_bold(
+    made_up_sweep: Sweep, tmp_path: Path, sizes: list[float], bold: list[bool]
+) -> None:
+    names = ["sgd", "adam", "adagrad"]
+
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"test": {"median_error": sizes[names.index(values["optimizer"])]}}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": names}, lambda *_: [0.5], change=change)])
+    found = {row.split(" & ")[0]: "textbf" in row for row in rows(latex(one, "optimizer", metric="test/median_error"))}
+    assert found == dict(zip(names, bold, strict=True))
 
 
 def test_a_setting_that_lost_a_run_is_not_the_best(made_up_sweep: Sweep, tmp_path: Path) -> None:

@@ -110,6 +110,13 @@ def test_a_plateau_knows_better_from_worse_on_both_sides_of_zero(compose: Compos
         assert sgd.param_groups[0]["lr"] == pytest.approx(LR * share), change
 
 
+@pytest.mark.parametrize("experiment", ["disk_mlp", "digits_features", "digits_gan"])
+def test_a_plateau_of_no_validations_is_told_before_the_training(run_verb: Run, experiment: str) -> None:
+    plateau = ["scheduler=plateau", "task.metric=val/loss", "task.mode=min", "trainer.limit_val_batches=0"]
+    run = run_verb("train", f"experiment={experiment}", *plateau)
+    assert (run.code, run.err) == (2, "trainer.limit_val_batches=0: scheduler=plateau needs val/loss\n")
+
+
 @pytest.mark.parametrize("length", ["trainer.max_epochs=-1", "trainer.max_epochs=100"])
 @pytest.mark.parametrize("name", ["cosine", "warmup_cosine"])
 def test_a_schedule_of_epochs_ends_with_a_run_that_steps_end(run_verb: Run, name: str, length: str) -> None:

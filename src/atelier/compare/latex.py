@@ -23,8 +23,8 @@ def latex(
 ) -> str:
     """The table of settings, or, with `rows` or `columns`, of one metric over swept keys, as a report prints it.
 
-    The best mean of a metric is bold, before settings that lost a run; the deviation over seeds is small. A comment
-    says n and the metric.
+    The best mean of a metric is bold, and each that equals it, before settings that lost a run; the deviation over
+    seeds is small. A comment says n and the metric.
 
     Args:
         rows, columns: swept keys whose values are the rows and the columns.
@@ -42,7 +42,7 @@ def latex(
     body = []
     for setting in results.settings:
         values = [setting.values[key] for key in results.keys] or [setting.records[0].get("experiment")]
-        measured = [cell(score(results, setting, name), setting is marked[name]) for name in metrics]
+        measured = [cell(score(results, setting, name), setting in marked[name]) for name in metrics]
         body.append([*(escape(str(value or "--")) for value in values), *measured, str(len(setting.completed))])
     aligned = "l" * len(results.keys or [""]) + "r" * (len(metrics) + 1)
     return tabular(aligned, [[escape(head) for head in heads]], body, f"{len(results.records)} runs")
@@ -66,7 +66,7 @@ def over_keys(results: Results, rows: list[str], columns: list[str], metric: str
     body = []
     for values in down:
         found = [place.get((values, others)) for others in across]
-        cells = [cell(score(results, one, name), one is marked) if one else "--" for one in found]
+        cells = [cell(score(results, one, name), one in marked) if one else "--" for one in found]
         body.append([*map(escape, values), *cells])
     titles = key_titles(results.keys)
     heads = [[escape(titles[key]) for key in rows] + [escape(metric_words(name))] * (not columns)]
@@ -129,16 +129,17 @@ def score(results: Results, setting: Setting, metric: str) -> Statistic:
     return setting.test.get(metric.removeprefix("test/"), Statistic.of(()))
 
 
-def best(results: Results, metric: str, settings: Sequence[Setting]) -> Setting | None:
-    """The setting with the best mean, of those of which all runs have a value, if there are any.
+def best(results: Results, metric: str, settings: Sequence[Setting]) -> list[Setting]:
+    """The settings with the best mean, of those of which all runs have a value, if there are any.
 
-    None if it is not known whether the metric is better large or small.
+    Empty if it is not known whether the metric is better large or small.
     """
     mode = better_than(metric, results.metric or "", results.mode)
     sign = -1 if mode == "max" else 1
     found = [(score(results, one, metric), one) for one in settings]
-    known = [(part.n < len(one.records), sign * part.mean, one) for part, one in found if part.mean is not None]
-    return None if mode is None or not known else min(known, key=lambda each: each[:2])[2]
+    known = [((part.n < len(one.records), sign * part.mean), one) for part, one in found if part.mean is not None]
+    first = min((rank for rank, _ in known), default=None)
+    return [one for rank, one in known if mode is not None and rank == first]
 
 
 def cell(found: Statistic, bold: bool) -> str:

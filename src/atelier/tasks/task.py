@@ -166,7 +166,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         """The learning-rate scheduler of an optimizer; None for a constant learning rate.
 
         Raises:
-            InputError: for a plateau scheduler, which counts epochs, in a run that counts steps.
+            InputError: for a plateau scheduler, which counts epochs, in a run that counts steps or never validates.
         """
         if self.scheduler.scheduler is None:
             return None
@@ -180,8 +180,11 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
             epochs = math.ceil(steps / self.steps_per_epoch)  # trainer.max_steps may end the run before max_epochs
         with wrong_value("scheduler"):
             scheduler = self.scheduler.attach(optimizer, steps, epochs)
-        if isinstance(scheduler, ReduceLROnPlateau) and self.counts_steps:
-            raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+        if isinstance(scheduler, ReduceLROnPlateau):
+            if self.counts_steps:
+                raise InputError("scheduler=plateau counts epochs; trainer.check_val_every_n_epoch=null counts steps")
+            if self.trainer.limit_val_batches == 0 and not self.metric.startswith("train/"):
+                raise InputError(f"trainer.limit_val_batches=0: scheduler=plateau needs {self.metric}")
         return scheduler
 
     def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:

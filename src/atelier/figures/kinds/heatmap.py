@@ -47,7 +47,7 @@ class Panel:
     def best(self, mode: str | None) -> list[tuple[str, str]]:
         """The cells with the best mean, of those with the most runs: a cell of one run may be the best by chance.
 
-        None if it is not known which is ("max", "min"), or all are alike.
+        Empty if it is not known which is ("max", "min"), or all are alike.
         """
         choose = {"max": max, "min": min}.get(mode or "")
         most = max((one.n for one in self.cells.values()), default=0)
