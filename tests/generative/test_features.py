@@ -164,6 +164,18 @@ def test_the_command_line_refuses_it_before_anything_is_made(
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.parametrize("task", ["gan", "vae"])
+def test_weights_that_are_not_there_are_told_before_anything_is_made(
+    run_verb: Run, small_models: Small, tmp_path: Path, task: str
+) -> None:
+    gone = tmp_path / "gone.pth"
+    named = ["features=inception", f"features.weights={gone}"]
+    outcome = run_verb("train", *small_models[task], *named, logs=tmp_path / "logs")
+    told = f"features.weights={gone}: there is no such file; features=pixels needs none\n"
+    assert (outcome.code, outcome.err) == (2, told)
+    assert not (tmp_path / "logs").exists()
+
+
 def test_scores_change_no_number_of_the_training(compose: Callable[..., Any], classifier: Path) -> None:
     drawn = []
     for features in (["features=pixels"], ["features=digits", f"features.run={classifier}"]):

@@ -120,6 +120,23 @@ def test_another_conf_is_told_where_something_is_typed(begun: Callable[..., RunF
             resumed_config(folder, ["resume=there", "trainer.max_epochs=2"], HERE)
 
 
+def test_the_batches_of_a_test_can_change_where_only_a_test_is_done(
+    begun: Callable[..., RunFolder], conf: Path
+) -> None:
+    folder = begun("train=false", "checkpoint=best.ckpt")
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        config, _ = resumed_config(folder, ["resume=there", "data.batch_size=7"], HERE)
+    assert (config.train, config.data.batch_size) == (False, 7)
+
+
+def test_a_run_goes_on_with_a_key_that_conf_has_no_more(run_verb: Run) -> None:
+    run = run_verb("train", *SHORT)
+    config = run.folder / "config.yaml"
+    config.write_text(f"{config.read_text()}gone: 1\n")
+    again = run_verb("train", f"resume={run.folder}")
+    assert (again.code, again.err) == (0, "")
+
+
 def test_a_change_holds_although_its_first_process_saved_nothing(
     run_verb: Run, conf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,9 +203,11 @@ def test_a_run_that_only_tested_is_tested_again(run_verb: Run) -> None:
     assert run.manifest["test"] == tested
 
 
-def test_a_run_without_a_best_checkpoint_keeps_its_last(run_verb: Run) -> None:
-    run = run_verb("train", *SHORT, "save_last=false", "trainer.limit_val_batches=0")
+def test_a_run_without_a_best_checkpoint_keeps_its_last(run_verb: Run, tmp_path: Path) -> None:
+    named = f"paths.run={tmp_path / 'logs' / 'runs' / 'mine' / 'named'}"
+    run = run_verb("train", *SHORT, "save_last=false", "trainer.limit_val_batches=0", named, logs=tmp_path / "logs")
     assert run.code == 0, run.err
+    assert named in run.manifest["overrides"], "as typed: who types it again with resume= changes nothing"
     assert not (run.folder / "checkpoints" / "best.ckpt").exists()
     assert (run.folder / "checkpoints" / "last.ckpt").exists()
 

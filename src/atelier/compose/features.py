@@ -25,15 +25,15 @@ NETWORK = "network."  # prefix of the network's tensors in a checkpoint
 
 
 def check_features(config: DictConfig) -> None:
-    """Check that a run which scores its images names a classifier that fits them.
+    """Check that a run which scores its images names a classifier that fits them, or a file of weights that is there.
 
     Raises:
-        InputError: if the run names no classifier, with the commands to train it; or if the classifier does not fit.
+        InputError: if the run names no classifier, with the commands to train it; or if its features cannot be made.
     """
     node = config.get("features")
-    if node is None or "run" not in node:
+    if node is None:
         return
-    if node.run is None:
+    if "run" in node and node.run is None:
         raise InputError("\n".join(how_to_make(node.experiment, Path(config.paths.logs))))
     build(node)
 
