@@ -6,8 +6,9 @@ READY := $(VENV)/.ready
 # The first interpreter that Atelier runs on; `make setup PYTHON=/path/to/python` takes another.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(p))))
-# cpu, cu130, auto …: which PyTorch build to install. Empty: the package registry's own.
-TORCH_BACKEND ?=
+# cpu, cu130, auto …: which PyTorch build to install. Empty: the package registry's own. By default the one that is there.
+THERE := $(shell cat $(VENV)/backend 2>/dev/null)
+TORCH_BACKEND ?= $(THERE)
 ARGS ?=
 
 export UV_LINK_MODE ?= copy
@@ -25,6 +26,10 @@ help: ## list the targets
 
 setup: $(READY) ## make .venv from requirements.lock
 
+ifneq ($(TORCH_BACKEND),$(THERE))
+.PHONY: $(READY)
+endif
+
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13; found none. Name one: make setup PYTHON=/path/to/python"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (a few minutes the first time) ..."
@@ -39,6 +44,7 @@ else
 	@$(UV) --require-hashes --no-deps -r $(VENV)/rest.lock
 endif
 	@$(UV) --no-deps --no-build-isolation --editable .
+	@echo $(TORCH_BACKEND) > $(VENV)/backend
 	@touch $@
 
 train: $(READY) ## train the network that tells the time (ARGS="trainer.max_epochs=3" adds overrides)

@@ -1,6 +1,7 @@
 """The environment: `make setup`, and the Dockerfile, which is built where there is a builder and read elsewhere."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -54,6 +55,31 @@ def test_an_image_is_built_and_trains() -> None:
         pytest.skip("no docker or podman answers, so that no image can be built")
     subprocess.run([BUILDER, "build", "-t", "atelier-test", str(ROOT)], check=True)
     subprocess.run([BUILDER, "run", "--rm", "atelier-test", "train", "debug=fast"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "made"),
+    [
+        *[("", [], False), ("", ["TORCH_BACKEND=cpu"], True), ("", ["TORCH_BACKEND="], False)],
+        *[("cpu", [], False), ("cpu", ["TORCH_BACKEND=cpu"], False)],
+        *[("cpu", ["TORCH_BACKEND=cu130"], True), ("cpu", ["TORCH_BACKEND="], True)],
+    ],
+    ids=str,
+)
+def test_setup_makes_the_environment_anew_for_another_build_of_torch(
+    tmp_path: Path, there: str, asked: list[str], made: bool
+) -> None:
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "backend").write_text(f"{there}\n")
+    (tmp_path / ".venv" / ".ready").touch()
+    command = ["make", "--dry-run", "setup", *asked]
+    environment = {key: value for key, value in os.environ.items() if key not in ("TORCH_BACKEND", "MAKEFLAGS")}
+    told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert ("venv --clear" in told) == made
+    if made and asked[0] != "TORCH_BACKEND=":
+        assert f"--torch-backend {asked[0].partition('=')[2]} " in told
 
 
 def test_setup_makes_the_environment_where_a_link_leads(tmp_path: Path) -> None:
