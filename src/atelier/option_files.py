@@ -17,6 +17,7 @@ from atelier.runs.overrides import key_of
 FIRST_LINE = "# @package _global_"
 GLOBAL = ("experiment", "study", "debug")  # groups whose files begin with that line
 SEVERAL = ("callbacks", "logger")  # groups that take any number of options
+BUILT = ("data", "task", "trainer", "paths", *SEVERAL)  # groups that a run reads itself; others are read by these
 READER = "hydra._internal.core_plugins.file_config_source"  # the module that reads the files of conf/
 
 
@@ -59,13 +60,19 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         experiment: the chosen experiment, or "default"; `typed`: the overrides of the command line.
 
     Raises:
-        InputError: if nothing reads a key that no override sets, or an option stands outside of a defaults list.
+        InputError: if nothing reads a key that no override sets, or the options of a group that one chooses; or if an
+            option stands outside of a defaults list.
     """
     own = yaml.load(find(conf, "train.yaml").read_text(encoding="utf-8"), LOADER)
     of_user = {key_of(override).split(".")[0] for override in typed}
     known = {*own, *groups(conf)}
     source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
     values: Any = OmegaConf.to_container(config)
+    idle = unused(values, groups(conf))
+    for override in typed:
+        group = key_of(override).split(".")[0]
+        if group in idle and not for_others(conf, group, config.sweep.swept):
+            raise InputError(f"{override}: no part of this configuration reads {group}; leave it out")
     for name, value in values.items():
         key = str(name)
         if key in GLOBAL and key not in own:
@@ -85,11 +92,29 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, known - {'defaults', 'hydra'})}")
 
 
-def is_read(conf: Path, key: str, arguments: Sequence[str] = ()) -> bool:
-    """Whether a file of conf/ or another argument refers to `${key}`."""
-    reference = re.compile(rf"\$\{{[^}}]*\b{re.escape(key)}\b")
-    texts = (file.read_text(encoding="utf-8") for layer in layers(conf) for file in layer.rglob("*.yaml"))
-    return any(reference.search(text) for text in (*arguments, *texts))
+def unused(values: dict[str, Any], groups: Iterable[str]) -> set[str]:
+    """The groups of a composed configuration whose options nothing refers to that is built."""
+    idle = {group for group in groups if values.get(group) is not None} - {*BUILT, *GLOBAL}
+    while read := {group for group in idle if refers(group, str({k: v for k, v in values.items() if k not in idle}))}:
+        idle -= read
+    return idle
+
+
+def for_others(conf: Path, group: str, swept: Sequence[str]) -> bool:
+    """Whether a group with one option in all jobs of a sweep may be for others of them, as those of another network."""
+    varied = [one for one in swept if one in groups(conf)]
+    constant = all(key.split(".")[0] != group for key in swept)
+    return constant and any(one == "experiment" or is_read(conf, group, within=one) for one in varied)
+
+
+def is_read(conf: Path, key: str, arguments: Sequence[str] = (), within: str = "") -> bool:
+    """Whether a file of conf/, or of the folder `within` it, or another argument refers to `${key}`."""
+    texts = (file.read_text(encoding="utf-8") for layer in layers(conf) for file in (layer / within).rglob("*.yaml"))
+    return any(refers(key, text) for text in (*arguments, *texts))
+
+
+def refers(key: str, text: str) -> bool:
+    return re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", text) is not None
 
 
 def groups(conf: Path) -> list[str]:

@@ -77,6 +77,11 @@ def no_run_was_made(logs: Path) -> bool:
             "callbacks.own",
             ["EarlyStopping", "trainer.patience=N"],
         ),
+        (
+            f"+callbacks.own={{_target_:{CALLBACKS}.GradientAccumulationScheduler,scheduling:{{2:4}}}}",
+            "callbacks.own",
+            ["GradientAccumulationScheduler", "trainer.accumulate_grad_batches=N"],
+        ),
         ("callbacks=early_stopping", "callbacks=early_stopping", ["trainer.patience=N"]),
         ("callbacks=[default,model_checkpoint]", "callbacks=model_checkpoint", ["task.keep", "save_every"]),
         ("callbacks=ema", "callbacks=ema", ["task.average=0.999"]),

@@ -11,6 +11,7 @@ import pytest
 from atelier.compose.build import check_run
 from atelier.compose.explain import explain
 from atelier.compose.verb import about_settings, register_resolvers
+from atelier.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 RIGHT = "# @package _global_\ndefaults:\n  - override /network: lenet5\n"
@@ -123,6 +124,41 @@ def test_a_key_of_ones_own_that_something_reads_is_none(
     told_of: Callable[..., str], lines: str, typed: list[str]
 ) -> None:
     assert told_of(f"{RIGHT}{lines}\n", "experiment/mine.yaml", *typed) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "group"),
+    [
+        (["experiment=palindrome_lstm", "activation=tanh"], "activation"),
+        (["experiment=disk_mlp", "mixing=mixup"], "mixing"),
+        (["encoding=angles"], "encoding"),
+        (["experiment=digits_gan", "network=mlp"], "network"),
+        (["features=pixels", "features.side=4"], "features"),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[activation]"], "activation"),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[network,activation]"], "activation"),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[optimizer.lr,seed]"], "activation"),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[network]"], None),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[optimizer]"], "activation"),
+        (["experiment=palindrome_lstm", "activation=tanh", "sweep.swept=[experiment]"], None),
+        (["activation=tanh"], None),
+        (["mixing=mixup", "mixing.alpha=0.3"], None),
+        (["experiment=clock_angles", "encoding=angles"], None),
+    ],
+    ids=str,
+)
+def test_a_group_that_nothing_reads_is_refused(
+    compose: Callable[..., Any], data_dir: Path, typed: list[str], group: str | None
+) -> None:
+    """Its runs would be told apart from those without it, and be the same."""
+    config = compose(*typed)
+    config.paths.data = str(data_dir)
+    if group is None:
+        check_run(config, overrides=typed)
+        return
+    with pytest.raises(InputError) as told:
+        check_run(config, overrides=typed)
+    override = next(one for one in typed if one.startswith(group))
+    assert str(told.value) == f"{override}: no part of this configuration reads {group}; leave it out"
 
 
 def test_windows_line_ends_are_none(told_of: Callable[..., str]) -> None:

@@ -122,6 +122,26 @@ def test_it_ends_after_so_many_validations_without_a_better_value(
     assert told(folder) == found, "nothing is left to do"
 
 
+@pytest.mark.parametrize(
+    ("values", "minimum", "done"),
+    [
+        ([2, 1, 1, 3, 4, 5], 4, 6),  # better again before the minimum
+        ([2, 1, 1, 1, 1, 3], 4, 4),
+        ([2, 1, 3, 1, 1, 4], 5, 5),
+        ([2, 1, 1, 3, 4, 5], 2, 3),
+    ],
+)
+@pytest.mark.parametrize("by_steps", [False, True])
+def test_it_ends_after_the_minimum_alone(
+    tmp_path: Path, values: list[float], minimum: int, done: int, by_steps: bool
+) -> None:
+    folder = create(tmp_path, "toy")
+    unit, each, limits = ("steps", 2, STEPS) if by_steps else ("epochs", 1, EPOCHS)  # of a validation
+    fit(folder, Told(values, by_steps), 2, **limits, **{f"min_{unit}": each * minimum})
+    assert told(folder)[unit] == each * done
+    assert told(folder)["stopped_early"] == (each * done if done < len(values) else None)
+
+
 @pytest.mark.parametrize(("values", "done"), [([1, 2, 2, 1, 3, 4], 4), ([NAN, NAN, 3, 4, 5, 6], 2)])
 def test_it_ends_so_also_where_the_last_network_is_kept(tmp_path: Path, values: list[float], done: int) -> None:
     folder = create(tmp_path, "toy")

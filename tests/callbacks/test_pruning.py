@@ -13,7 +13,15 @@ def trainer(**values: Any) -> Any:
     known = {
         **{"is_global_zero": True, "should_stop": False, "callback_metrics": {"val/loss": torch.tensor(0.5)}},
         **{"state": SimpleNamespace(fn="fit"), "strategy": SimpleNamespace(broadcast=lambda value: value)},
-        **{"max_epochs": 4, "max_steps": -1, "current_epoch": 2, "global_step": 30, "is_last_batch": True},
+        **{
+            "min_epochs": 0,
+            "min_steps": None,
+            "max_epochs": 4,
+            "max_steps": -1,
+            "current_epoch": 2,
+            "global_step": 30,
+            "is_last_batch": True,
+        },
         **{"check_val_every_n_epoch": 1, "val_check_batch": 10, "num_training_batches": 10},
     }
     return SimpleNamespace(**known | values)
@@ -53,10 +61,17 @@ def test_steps_are_told_where_steps_say_when_it_validates_or_ends(limits: dict[s
         ({"max_epochs": -1, "current_epoch": 3}, True),
         ({"max_steps": 30}, False),
         ({"max_steps": 31}, True),
+        ({"min_epochs": 3}, True),
+        ({"min_epochs": 4}, False),
+        ({"min_epochs": 3, "is_last_batch": False}, False),
+        ({"min_steps": 30}, True),
+        ({"min_steps": 31}, False),
     ],
     ids=str,
 )
-def test_a_trial_at_its_end_is_reported_but_not_stopped(limits: dict[str, Any], pruned: bool) -> None:
+def test_a_trial_at_its_end_or_before_its_minimum_is_reported_but_not_stopped(
+    limits: dict[str, Any], pruned: bool
+) -> None:
     reported, found = asked(trainer(**limits))
     assert ([value for _, value in reported], found) == ([0.5], pruned)
 

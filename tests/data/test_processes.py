@@ -24,7 +24,7 @@ def test_a_process_without_a_sample_is_told_before_the_training(
     data: Any = build_data(compose(*SETS[kind]))
     data.setup()
     rows = data.sets[split].rows
-    for count, world, enough in ((2, 2, True), (1, 2, False), (3, 4, False), (1, 1, True)):
+    for count, world, enough in ((2, 2, True), (1, 2, False), (3, 4, False), (1, 1, True), (0, 2, True)):
         data.sets[split].rows = rows[:count]
         data.trainer = SimpleNamespace(world_size=world, global_rank=0)
         if enough:

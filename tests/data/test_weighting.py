@@ -139,12 +139,19 @@ def test_the_training_loss_weights_the_classes(compose: Compose, data_dir: Path,
             [*CLOCK, "data.balanced=true"],
             "no classes",
         ),
-        (["task=scratch", "network=scratch_mlp", "mixing=mixup"], "mixing: task=scratch learns from classes"),
-        ([*PAIRS, "mixing=mixup"], "mixing: the labels of"),
+        (
+            ["experiment=palindrome_gru", "task=classifier", "task.class_weights=balanced"],
+            "data: the labels of Palindromes are no classes, which could be weighted",
+        ),
+        (["task=scratch", "network=scratch_mlp", "mixing=mixup"], "mixing: Scratch does not learn from shares of"),
+        ([*PAIRS, "mixing=mixup"], "mixing: PairComparer does not learn from shares of"),
+        ([*PAIRS, "task=classifier", "network=mlp", "mixing=mixup"], "data: the labels of BundledPairs are (N, 3)"),
+        (["experiment=digits_vae", "features=pixels", "mixing=cutmix"], "mixing: VAE does not learn from shares of"),
+        (["experiment=digits_gan", "features=pixels", "mixing=mixup"], "mixing: GAN does not learn from shares of"),
     ],
 )
 def test_what_has_no_classes_is_refused(compose: Compose, data_dir: Path, overrides: list[str], told: str) -> None:
-    kept = SMALL[1:] if "data=clocks" in overrides or "task=pairs" in overrides else SMALL
+    kept = SMALL if overrides[0].startswith("task") else SMALL[1:]
     config = compose(*kept, *overrides)
     config.paths.data = str(data_dir)
     with warnings.catch_warnings():

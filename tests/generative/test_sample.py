@@ -65,7 +65,7 @@ def test_a_number_that_is_none_is_null_in_the_file(tmp_path: Path, monkeypatch: 
     """As the median distance of test images where there are none, or the change of pictures that are all alike."""
     measured = {"median": math.nan, "lines": {"changes": [0.5, math.inf]}, "rows": [1, 2]}
     monkeypatch.setitem(KINDS_OF_MADE, "neighbours", lambda sampler: measured)
-    draw("neighbours", Sampler(None, None, 4, 0, tmp_path / "n.png"))  # type: ignore[arg-type]
+    draw("neighbours", Sampler(Echo(latent_size=2), None, 4, 0, tmp_path / "n.png"))
     numbers = json.loads((tmp_path / "n.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert numbers["median"] is None
     assert (numbers["lines"], numbers["rows"]) == ({"changes": [0.5, None]}, [1, 2])
@@ -141,6 +141,7 @@ class Echo:
 
     def __init__(self, latent_size: int) -> None:
         self.latent_size, self.seen = latent_size, torch.empty(0, latent_size)
+        self.latents = torch.zeros(1, latent_size)
 
     def pictures(self, latents: torch.Tensor) -> torch.Tensor:
         self.seen = torch.cat([self.seen, latents])
@@ -160,7 +161,15 @@ def test_the_plane_of_two_latents_has_as_much_of_the_normal_distribution_between
 
 def test_more_latents_have_no_plane(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"what=plane: only for two latents \(task.latent_size=2\); .* has 32"):
-        plane(Sampler(Echo(latent_size=32), None, None, 0, tmp_path / "plane.png"))
+        draw("plane", Sampler(Echo(latent_size=32), None, None, 0, tmp_path / "plane.png"))
+
+
+def test_what_is_no_picture_is_not_drawn(tmp_path: Path) -> None:
+    task = Echo(latent_size=2)
+    task.pictures = lambda latents: latents.expand(-1, 2)  # type: ignore[method-assign]
+    for what in KINDS:
+        with pytest.raises(InputError, match=rf"^what={what}: this network makes no pictures, but \[2\] numbers$"):
+            draw(what, Sampler(task, None, None, 0, tmp_path / "any.png"))
 
 
 def test_ways_between_latents() -> None:

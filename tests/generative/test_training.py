@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from atelier.errors import InputError
 
 Run = Callable[..., Any]
 Small = dict[str, list[str]]
@@ -94,6 +97,55 @@ def test_accumulated_gradients_are_refused(run_verb: Run, small_models: Small, s
     outcome = run_verb("train", *small_models["gan"], *short, "trainer.accumulate_grad_batches=2")
     assert outcome.code == 2
     assert "trainer.accumulate_grad_batches=2: this task steps at every batch" in outcome.err
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_a_training_that_diverges_ends_as_a_run(
+    run_verb: Run, kind: str, small_models: Small, short: list[str]
+) -> None:
+    diverging = ["features=pixels", "optimizer=sgd", "optimizer.lr=1e30"]
+    outcome = run_verb("train", *small_models[kind], *short, *diverging)
+    assert outcome.code == 0, outcome.err
+    assert "try a smaller optimizer.lr" in outcome.err
+    assert (outcome.manifest["status"], outcome.manifest["objective"]["best"]) == ("completed", None)
+    assert math.isnan(outcome.manifest["test"]["frechet_distance"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "figure", "told"),
+    [
+        ("vae", "plane", "only for two latents (task.latent_size=2); this network has 8"),
+        ("gan", "reconstructions", "only a VAE has them; choose from: grid, interpolation, neighbours, plane, walk"),
+    ],
+)
+def test_a_figure_that_cannot_be_drawn_is_told_before_the_training(
+    run_verb: Run, small_models: Small, kind: str, figure: str, told: str
+) -> None:
+    outcome = run_verb("train", *small_models[kind], "features=pixels", f"callbacks.made_pictures.kinds=[{figure}]")
+    assert outcome.code == 2
+    assert outcome.err.endswith(f"callbacks.made_pictures.kinds: {figure}: {told}\n")
+    assert outcome.manifest["steps"] == 0
+
+
+def test_a_vae_of_what_are_no_pictures_draws_none(run_verb: Run) -> None:
+    small = ["trainer=cpu", "trainer.max_epochs=1", "encoder.hidden=[4]", "decoder.hidden=[4]", "data.train_size=100"]
+    outcome = run_verb("train", "experiment=digits_vae", "features=pixels", "data=disk", *small)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.manifest["test"]
+    drawn = {path.stem for path in (outcome.folder / "figures").rglob("*.png")}
+    assert not drawn & {"interpolation", "neighbours", "reconstructions", "latents"}
+
+
+def test_a_test_is_kept_if_a_figure_after_it_fails(
+    run_verb: Run, small_models: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> None:
+        raise InputError("no room")
+
+    monkeypatch.setattr("atelier.callbacks.made_pictures.draw", fail)
+    outcome = run_verb("train", *small_models["vae"], "features=pixels", "trainer.max_epochs=1")
+    assert outcome.code == 2
+    assert (outcome.manifest["status"], outcome.manifest["test"].keys() >= {"elbo", "kl"}) == ("failed", True)
 
 
 @pytest.mark.slow

@@ -68,6 +68,21 @@ def test_added_in_parts_it_is_the_same_and_each_computation_begins_anew() -> Non
         assert {name: value.item() for name, value in parts.compute().items()} == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 40])
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_pictures_of_no_numbers_have_no_distance_and_end_no_process(number: float, count: int) -> None:
+    quality = SampleQuality(Plain())
+    quality.add_reference(points(50, (0, 0), (1, 1), seed=0))
+    made, real = points(40, (0, 0), (1, 1), seed=1), points(40, (0, 0), (1, 1), seed=2)
+    quality.add(torch.cat([torch.full((count, 2), number), made[count:]]), real)
+    scores = quality.compute()
+    assert scores["frechet_distance"].isnan()
+    assert scores["frechet_floor"].isfinite()
+    assert scores["precision"] <= 1 - count / 40
+    quality.add(made, real)
+    assert quality.compute()["frechet_distance"].isfinite()
+
+
 def test_too_few_pictures_have_no_distance() -> None:
     quality = SampleQuality(Plain())
     quality.add_reference(points(50, (0, 0), (1, 1), seed=0))

@@ -10,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from atelier.compose.build import build_task
 from atelier.compose.preflight import check_job
+from atelier.compose.targets import plain
 from atelier.runs.folder import read_yaml
 from atelier.runs.setting import setting_hash
-from atelier.start.begin import settle
+from atelier.start.begin import prepare, settle
 
 Run = Callable[..., Any]
 Compose = Callable[..., Any]
@@ -35,6 +37,14 @@ def file(source: Any, weights: Any, tmp_path: Path) -> Path:
 
 def learnt(tensors: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in tensors.items() if name.endswith(("weight", "bias"))}
+
+
+def test_a_process_that_was_told_no_checksum_compares_none(compose: Compose, small: list[str], file: Path) -> None:
+    """As one of several that look for a learning rate: the first process alone settles it."""
+    config = compose(*small, f"start.weights={file}")
+    lines, record = prepare(build_task(config).network, plain(config))
+    assert len(lines) >= 1
+    assert record["file"] == str(file)
 
 
 @pytest.mark.parametrize("kind", ["run", "file"])

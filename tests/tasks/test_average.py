@@ -126,8 +126,6 @@ def test_it_moves_once_for_each_optimizer_step(several: int, moves: int, monkeyp
     counted: list[Any] = []
     monkeypatch.setattr(Average, "update", lambda self, names: counted.append(names))
     task = Line()
-    task.backward = lambda loss: loss.backward()  # type: ignore[method-assign, assignment]
-    task.on_train_start = lambda: None  # type: ignore[method-assign]
     train(task, accumulate_grad_batches=several)
     assert len(counted) == moves
 

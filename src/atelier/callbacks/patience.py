@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
-from atelier.callbacks.pruning import at_end
+from atelier.callbacks.pruning import at_end, past_minimum
 
 
 class Patience(Checkpoint):
@@ -54,7 +54,7 @@ class Patience(Checkpoint):
             self.waited += 1
 
     def decide(self, trainer: lightning.Trainer, task: Any) -> None:
-        self.over_at = place(trainer, task) if self.waited >= self.patience else None
+        self.over_at = place(trainer, task) if self.waited >= self.patience and past_minimum(trainer) else None
         if self.over_at is not None and not at_end(trainer):
             trainer.should_stop = True
 

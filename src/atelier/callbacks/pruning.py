@@ -29,13 +29,13 @@ class Pruning(Checkpoint):
             self.ask(trainer, task)
 
     def ask(self, trainer: lightning.Trainer, task: Any) -> None:
-        """Report the objective; at the end of its training, a run is reported, but not pruned."""
+        """Report the objective. At the end of its training, or before its minimum, a run is not pruned."""
         if task.metric not in trainer.callback_metrics:  # `Keeper` raises the InputError
             return
         hopeless = False
         if trainer.is_global_zero:
             hopeless = self.hopeless(step(trainer), float(trainer.callback_metrics[task.metric]))
-        if trainer.strategy.broadcast(hopeless) and not at_end(trainer):
+        if trainer.strategy.broadcast(hopeless) and past_minimum(trainer) and not at_end(trainer):
             trainer.should_stop = True
             self.pruned()
 
@@ -51,3 +51,12 @@ def at_end(trainer: lightning.Trainer) -> bool:
     last_epoch = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch + 1
     last_step = 0 < trainer.max_steps <= trainer.global_step
     return last_step or (last_epoch and trainer.is_last_batch)
+
+
+def past_minimum(trainer: lightning.Trainer) -> bool:
+    """Whether a training has its trainer.min_epochs and min_steps.
+
+    Lightning keeps a wish to stop before, and stops there, whatever the metric has become by then.
+    """
+    epochs = trainer.current_epoch + trainer.is_last_batch  # that are done
+    return epochs >= (trainer.min_epochs or 0) and trainer.global_step >= (trainer.min_steps or 0)

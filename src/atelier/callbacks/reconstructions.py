@@ -37,6 +37,8 @@ class Reconstructions(Watcher):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         rows = torch.linspace(0, len(data.sets["val"]) - 1, min(self.count, len(data.sets["val"]))).long()
         images = data.normalise(data.sets["val"][rows][0].to(task.device))
+        if images.dim() != 4:
+            return
         with looking(task):
             pictures = interleave(task.as_pictures(images), task.reconstruct(images), columns=COLUMNS)
         frame(pictures, COLUMNS).save(frame_path(self.folder(trainer), done))

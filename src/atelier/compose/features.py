@@ -31,11 +31,10 @@ def check_features(config: DictConfig) -> None:
         InputError: if the run names no classifier, with the commands to train it; or if its features cannot be made.
     """
     node = config.get("features")
-    if node is None:
-        return
-    if "run" in node and node.run is None:
+    if node is not None and "run" in node and node.run is None:
         raise InputError("\n".join(how_to_make(node.experiment, Path(config.paths.logs))))
-    build(node)
+    if node is not None:
+        build(node)
 
 
 def trained_classifier(

@@ -216,11 +216,7 @@ class ImageData(TensorData):
         return torch.cat([self.rand_augment(part) for part in images.split(GROUP)])
 
     def mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        if self.mixing is None:
-            return images, labels
-        if labels.dim() != 1:
-            raise InputError(f"mixing: the labels of {type(self).__name__} are no classes; leave mixing out")
-        return self.mixing(images, labels)
+        return (images, labels) if self.mixing is None else self.mixing(images, labels)
 
     def picture(self, images: Tensor) -> Tensor:
         """Convert normalised images back to values 0 to 1."""

@@ -35,6 +35,8 @@ class MnistRows(VisionData):
         size = math.prod(image_shape)
         if math.prod(shape) != size:
             raise InputError(f"data.shape={list(shape)}: give the steps and the numbers in each, {size} in all")
+        if self.mixing is not None:
+            raise InputError("mixing: it mixes pictures, and not their rows or pixels; leave mixing out")
         self.image_shape, self.sequence_shape = tuple(image_shape), tuple(shape)
         generator = torch.Generator().manual_seed(PERMUTATION_SEED)
         self.order = torch.randperm(size, generator=generator) if permuted else None

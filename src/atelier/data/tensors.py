@@ -214,7 +214,7 @@ class TensorData(lightning.LightningDataModule):
         """
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         for name in ("val", self.test_split) if world > 1 else ():  # of both, it is told before the training
-            if (count := len(self.sets[name])) < world:
+            if 0 < (count := len(self.sets[name])) < world:  # of none, no process has a batch
                 told = f"{world} processes need a sample each of the {name} set, which has {count}"
                 raise InputError(f"trainer.devices: {told}; give trainer.devices=1 trainer.num_nodes=1")
         sampler = BatchSampler(
@@ -235,8 +235,9 @@ class TensorData(lightning.LightningDataModule):
         Raises:
             InputError: if the labels are no classes.
         """
-        labels = self.sets["train"].labels[self.sets["train"].rows].cpu()
-        if labels.dim() != 1 or labels.is_floating_point() or self.num_classes is None:
+        train: Any = self.sets["train"]
+        labels = train.labels[train.rows].cpu() if hasattr(train, "labels") else None
+        if labels is None or labels.dim() != 1 or labels.is_floating_point() or self.num_classes is None:
             raise InputError(f"data: the labels of {type(self).__name__} are no classes, which could be weighted")
         return labels
 

@@ -102,14 +102,7 @@ def neighbours(sampler: Sampler) -> dict[str, Any]:
 
 
 def plane(sampler: Sampler) -> dict[str, Any]:
-    """Draw the plane of two latents: images of a grid at equal quantiles of each latent's normal distribution.
-
-    Raises:
-        InputError: if the network has not two latents.
-    """
-    size = sampler.task.latent_size
-    if size != 2:
-        raise InputError(f"what=plane: only for two latents (task.latent_size=2); this network has {size}")
+    """Draw the plane of two latents: images of a grid at equal quantiles of each latent's normal distribution."""
     side = sampler.n or 15
     places = torch.special.ndtri((torch.arange(side) + 0.5) / side)
     latents = torch.cartesian_prod(places.flip(0), places).flip(1)  # (side², 2), row by row from above
@@ -121,13 +114,9 @@ def reconstructions(sampler: Sampler) -> dict[str, Any]:
     """Draw test images above their reconstructions.
 
     Raises:
-        InputError: if the task is no autoencoder, or there are no test images.
+        InputError: if there are no test images.
     """
     task, test = sampler.task, sampler.data.sets["test"]
-    if not hasattr(task, "reconstruct"):
-        raise InputError(
-            "what=reconstructions: only a VAE has them; choose from: grid, interpolation, neighbours, plane, walk"
-        )
     if not len(test):
         raise InputError("what=reconstructions: the run's data have no test images")
     order = torch.randperm(len(test), generator=torch.Generator().manual_seed(sampler.seed))
@@ -161,8 +150,29 @@ KINDS: dict[Kind, Callable[[Sampler], dict[str, Any]]] = {
 }
 
 
+def unfit(what: Kind, task: Any) -> str | None:
+    """Why a GAN or VAE has no figure of this kind; None if it has."""
+    if not makes_pictures(task):
+        return f"this network makes no pictures, but {list(task.pictures(task.latents[:1]).shape[1:])} numbers"
+    if what == "plane" and task.latent_size != 2:
+        return f"only for two latents (task.latent_size=2); this network has {task.latent_size}"
+    if what == "reconstructions" and not hasattr(task, "reconstruct"):
+        return f"only a VAE has them; choose from: {', '.join(kind for kind in KINDS if kind != what)}"
+    return None
+
+
+def makes_pictures(task: Any) -> bool:
+    return task.pictures(task.latents[:1]).dim() == 4
+
+
 def draw(what: Kind, sampler: Sampler, **more: Any) -> None:
-    """Draw a figure of `KINDS`, and write its numbers and `more` into a JSON file beside it."""
+    """Draw a figure of `KINDS`, and write its numbers and `more` into a JSON file beside it.
+
+    Raises:
+        InputError: if the task or its data have none.
+    """
+    if told := unfit(what, sampler.task):
+        raise InputError(f"what={what}: {told}")
     numbers = KINDS[what](sampler)
     content = {"what": what, "n": sampler.n, "seed": sampler.seed, **more, **numbers}
     text = json.dumps(finite(content), indent=2, ensure_ascii=False)

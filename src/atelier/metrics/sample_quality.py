@@ -27,6 +27,17 @@ class Given(nn.Module):
         return features
 
 
+class Distance(FrechetInceptionDistance):
+    """The distance of given features; NaN if one of them is not finite, for which MKL's eigenvalues end the process."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(Given(num_features), reset_real_features=False, normalize=True)
+
+    def compute(self) -> Tensor:
+        sums = torch.stack([self.real_features_cov_sum, self.fake_features_cov_sum])
+        return super().compute() if sums.isfinite().all() else sums.new_tensor(torch.nan).float()
+
+
 class SampleQuality:
     """Compares generated images with real images, over all processes.
 
@@ -45,11 +56,8 @@ class SampleQuality:
 
     def __init__(self, features: Features) -> None:
         self.features = features
-        self.made, self.real = (
-            FrechetInceptionDistance(Given(features.num_features), reset_real_features=False, normalize=True)
-            for _ in range(2)
-        )
-        self.made_features, self.real_features = CatMetric(), CatMetric()
+        self.made, self.real = (Distance(features.num_features) for _ in range(2))
+        self.made_features, self.real_features = (CatMetric(nan_strategy="disable") for _ in range(2))
         self.shares = None if features.num_classes is None else ClassCounts(features.num_classes)
         self.class_shares: Tensor | None = None  # shares of the last `compute` with real images
         self.device = torch.device("cpu")
@@ -130,7 +138,7 @@ class SampleQuality:
         return scores
 
 
-def enough(distance: FrechetInceptionDistance) -> bool:
+def enough(distance: Distance) -> bool:
     """Whether there are images to compare, over all processes: one that computed alone would wait for the others."""
     own = distance.fake_features_num_samples
     return int(sum(gather_all_tensors(own) if distance.distributed_available_fn() else [own])) > 1

@@ -164,7 +164,8 @@ class Keeper(Checkpoint):
     def watch_loss(self, trainer: lightning.Trainer) -> None:
         """Print once that a training loss is not finite, and in which steps it became so."""
         for name, value in trainer.callback_metrics.items():
-            if name.startswith("train/") and "loss" in name and not math.isfinite(value) and not self.diverged:
+            loss = name.startswith("train/") and ("loss" in name or name == "train/elbo")
+            if loss and not math.isfinite(value) and not self.diverged:
                 self.diverged = True
                 where = f"between steps {self.sound + 1:,} and {trainer.global_step:,}"
                 if trainer.is_global_zero:

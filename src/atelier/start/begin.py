@@ -94,7 +94,7 @@ def prepare(network: Any, config: Mapping[str, Any], new: bool = True) -> tuple[
         with telling(start["weights"]):
             source = source_of(config)
             path = source if isinstance(source, Path) else source.fetch()
-            if path == source and (found := checksum_of(path)) != start["checksum"]:
+            if path == source and (found := checksum_of(path)) != (start["checksum"] or found):
                 raise InputError(f"this run began with the weights {start['checksum']}, these are {found}")
         taken = take(network, read_weights(path), path)
         lines += [*taken.lines(path), *beware(path, config["data"])]

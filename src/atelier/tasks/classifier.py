@@ -45,6 +45,7 @@ class Classifier(Task):
     """
 
     export_outputs = ("logits",)
+    takes_shares = True
     confident = True  # whether the softmax of the outputs is the network's confidence
 
     def __init__(

@@ -37,6 +37,8 @@ class Scratch(ManualTask, Classifier):
         InputError: for options that `atelier.scratch` does not support.
     """
 
+    takes_shares = False
+
     def __init__(
         self,
         criterion: Literal["cross_entropy", "mse"],
@@ -63,8 +65,6 @@ class Scratch(ManualTask, Classifier):
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if getattr(self.trainer.datamodule, "mixing", None) is not None:  # type: ignore[attr-defined]
-            raise InputError("mixing: task=scratch learns from classes, not from shares of them; leave mixing out")
         if isinstance(self.trainer.strategy, FSDPStrategy):
             raise InputError("trainer=fsdp: task=scratch needs all weights in each process; choose trainer=ddp")
         if stage == "fit" and self.trainer.precision == "16-mixed":

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 import lightning.pytorch as lightning
 import numpy as np
@@ -44,6 +44,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
     """
 
     measured_as = "val/"  # prefix of the metrics of `validation_step`
+    takes_shares = False  # whether it learns from shares of the classes (N, C), as of mixed samples, too
     logged = 0  # step at which training metrics were last logged
     recorded: Mapping[str, Any] | None = None  # entries of run.json, a test's own or an opened run's; None: of no run
     sizes: Sequence[int] = ()  # sizes of an epoch's batches, with gradient accumulation
@@ -105,6 +106,9 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         return [self.average] if self.average else []
 
     def setup(self, stage: str) -> None:
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and not self.takes_shares and getattr(data, "mixing", None) is not None:
+            raise InputError(f"mixing: {type(self).__name__} does not learn from shares of classes; leave mixing out")
         if (expected := self.outputs()) is not None:
             look_at_first_output(self.network, *expected)
 
@@ -126,7 +130,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         fewer batches. The weights of a step's batches sum to k, so that a penalty keeps its strength.
         """
         several = self.trainer.accumulate_grad_batches
-        if several > 1:
+        if several > 1 and self.sizes:
             batch = self.trainer.fit_loop.batch_idx
             first = batch - batch % several
             loss = loss * (several * self.sizes[batch] / sum(self.sizes[first : first + several]))
@@ -141,10 +145,9 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
             InputError: if the batches of an optimizer step would be split by the end of an epoch or by a resume.
         """
         self.logged = self.trainer.global_step
-        several = self.trainer.accumulate_grad_batches
-        if several == 1:
+        several, loader = self.trainer.accumulate_grad_batches, cast("Any", self.trainer.train_dataloader)
+        if several == 1 or not hasattr(loader, "sizes"):  # of a loader of another project, batches count alike
             return
-        loader: Any = self.trainer.train_dataloader
         self.sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
         given = f"trainer.accumulate_grad_batches={several}"
         if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
