@@ -17,6 +17,7 @@ from atelier.runs.overrides import key_of
 FIRST_LINE = "# @package _global_"
 GLOBAL = ("experiment", "study", "debug")  # groups whose files begin with that line
 SEVERAL = ("callbacks", "logger")  # groups that take any number of options
+ASLEEP = {"data.augmentation.": "data.augment", "data.magnitude": "data.operations"}  # {key: what switches it on}
 BUILT = ("data", "task", "trainer", "paths", *SEVERAL)  # groups that a run reads itself; others are read by these
 READER = "hydra._internal.core_plugins.file_config_source"  # the module that reads the files of conf/
 
@@ -73,6 +74,10 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         group = key_of(override).split(".")[0]
         if group in idle and not for_others(conf, group, config.sweep.swept):
             raise InputError(f"{override}: no part of this configuration reads {group}; leave it out")
+        for part, switch in ASLEEP.items():
+            value = OmegaConf.select(config, switch)
+            if key_of(override).startswith(part) and value in (False, 0) and switch not in config.sweep.swept:
+                raise InputError(f"{override}: {switch}={str(value).lower()} leaves it without effect")
     for name, value in values.items():
         key = str(name)
         if key in GLOBAL and key not in own:

@@ -82,6 +82,8 @@ def no_run_was_made(logs: Path) -> bool:
             "callbacks.own",
             ["GradientAccumulationScheduler", "trainer.accumulate_grad_batches=N"],
         ),
+        ("+trainer.fast_dev_run=true", "+trainer.fast_dev_run=true", ["debug=fast"]),
+        ("data.fold=3", "data.fold=3", ["data.folds"]),
         ("callbacks=early_stopping", "callbacks=early_stopping", ["trainer.patience=N"]),
         ("callbacks=[default,model_checkpoint]", "callbacks=model_checkpoint", ["task.keep", "save_every"]),
         ("callbacks=ema", "callbacks=ema", ["task.average=0.999"]),

@@ -1,7 +1,9 @@
 """A file of conf/ that is written wrongly: its text, its first line, its defaults list, a key that nothing reads."""
 
+import re
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,27 @@ def test_a_group_that_nothing_reads_is_refused(
         check_run(config, overrides=typed)
     override = next(one for one in typed if one.startswith(group))
     assert str(told.value) == f"{override}: no part of this configuration reads {group}; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (["data.augmentation.shift=3"], "data.augmentation.shift=3: data.augment=false leaves it without effect"),
+        (["data.magnitude=5"], "data.magnitude=5: data.operations=0 leaves it without effect"),
+        (["data.magnitude=5", "sweep.swept=[data.magnitude]"], "data.magnitude=5: data.operations=0 leaves it without"),
+        (["data.magnitude=5", "sweep.swept=[data.magnitude,data.operations]"], None),
+        (["data.augment=true", "data.augmentation.shift=1"], None),
+        (["data.operations=2", "data.magnitude=5"], None),
+    ],
+    ids=str,
+)
+def test_what_is_switched_off_cannot_be_set(
+    compose: Callable[..., Any], data_dir: Path, typed: list[str], told: str | None
+) -> None:
+    config = compose(*typed)
+    config.paths.data = str(data_dir)
+    with pytest.raises(InputError, match=f"^{re.escape(told)}") if told else nullcontext():
+        check_run(config, overrides=typed)
 
 
 def test_windows_line_ends_are_none(told_of: Callable[..., str]) -> None:

@@ -126,3 +126,10 @@ def test_a_study_without_m_is_refused_and_its_jobs_are_not(conf: Path) -> None:
         ["study=clock_best", "--help"],
     ):
         check_typed(typed, conf)
+
+
+@pytest.mark.parametrize("run", ["resume=latest", "resume=a,b"])
+def test_a_sweep_goes_on_with_no_run(run: str, conf: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        check_typed(["-m", run], conf)
+    assert str(refused.value) == f"{run}: it goes on with one run, without -m; for a sweep, give sweep.resume=FOLDER"

@@ -123,6 +123,19 @@ def test_a_search_without_a_value_is_not_drawn() -> None:
         gather(GROUPS, "test/loss")
 
 
+def test_two_searches_are_not_drawn_as_one() -> None:
+    with pytest.raises(InputError, match=r"^several searches have trials of equal numbers; draw each alone"):
+        gather([*GROUPS, made(3, "completed", 0.1, optimizer="adam", optimizer_lr="0.7")], "val/loss")
+
+
+def test_a_pruned_trial_without_a_value_is_neither_failed_nor_hollow() -> None:
+    """As of a test metric: a trial that was pruned is not tested."""
+    search = gather([*GROUPS[:4], made(2, "pruned", None, optimizer="sgd", optimizer_lr="0.003")], "val/loss")
+    (legend,) = draw(search).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["best so far", "adam", "sgd", "best trial", "no value"]
+    assert "Hollow" not in caption(search)
+
+
 def test_the_words_have_every_trial(search: Any) -> None:
     assert "best 0.25 in trial 3" in describe(search)
     assert "2 (pruned, 1.5): sgd, learning rate 0.003; 3 (completed, 0.25): adam, learning rate 0.001" in describe(

@@ -101,6 +101,15 @@ def test_a_low_error_is_the_best_and_an_unknown_metric_has_none(made_up_sweep: S
     assert "textbf" in latex(named, "optimizer", metric="test/weight_norm"), "the objective's mode is known"
 
 
+def test_a_mean_over_fewer_runs_than_the_setting_has_says_so(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"test": {"error": 0.5} if seed else {}}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd", "adam"]}, lambda *_: [0.5], change=change)])
+    for row in rows(latex(one)):
+        assert row.endswith(r"\textbf{0.5} {\scriptsize $\pm$ 0} & \textbf{0.5} {\scriptsize $\pm$ 0, n = 2} & 3")
+
+
 @pytest.mark.parametrize(
     ("sizes", "bold"),
     [([1.0, 1.0, 2.0], [True, True, False]), ([2.0, 1.0, 1.0], [False, True, True]), ([1.0] * 3, [True] * 3)],

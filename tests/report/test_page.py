@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atelier.project import VARIABLE
+from atelier.report.groups import groups
 from atelier.report.page import runs_table
 from atelier.report.write import write_report
 from atelier.sweeps.aggregate import aggregate
@@ -35,6 +36,24 @@ def test_the_table_of_runs_counts_epochs_from_1(made_up_sweep: Sweep, accuracy: 
     results = aggregate([made_up_sweep(tmp_path / "s", {"optimizer": ["sgd"]}, accuracy, seeds=(0, 1))])
     columns = {one.title: [cell.text for cell in one.cells] for one in runs_table(results, tmp_path).columns}
     assert (columns["run"], columns["seed"], columns["at epoch"]) == (["s/0", "s/1"], ["0", "1"], ["2", "2"])
+
+
+def test_a_run_with_another_objective_has_no_value_of_the_tables(
+    made_up_sweep: Sweep, accuracy: Accuracy, tmp_path: Path
+) -> None:
+    def change(values: dict[str, str], seed: int) -> dict[str, Any]:
+        other = {"metric": "val/loss", "mode": "min", "best": 0.98, "best_epoch": 1}
+        return {"objective": other} if values["optimizer"] == "adam" else {}
+
+    grid = {"optimizer": ["sgd", "adam"]}
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, accuracy, seeds=(0,), change=change)])
+    metric = str(results.metric)
+    columns = {one.title: [cell.text for cell in one.cells] for one in runs_table(results, tmp_path).columns}
+    (best,) = (cells for title, cells in columns.items() if title.startswith("best "))
+    assert (best[1], columns["at epoch"][1]) == ("–", "–")
+    drawn = {one.values["optimizer"]: one.scores[metric] for one in groups(results)}
+    assert drawn["adam"] == [None]
+    assert drawn["sgd"] != [None]
 
 
 EVIL = "<script>alert(1)</script> & more"

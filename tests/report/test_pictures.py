@@ -50,6 +50,14 @@ def test_a_key_of_which_one_value_alone_has_results_is_no_axis(made_up_sweep: Sw
     assert kinds == ["curves", "curves", "line", "importance"]
 
 
+def test_a_heatmap_is_of_the_keys_that_vary(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"], "data.batch_size": ["8", "16"]}
+    change = lambda values, seed: {"status": "failed"} if values["optimizer"] == "sgd" else {}  # noqa: E731
+    results = aggregate([made_up_sweep(tmp_path / "s", grid, rising, seeds=(0,), change=change)])
+    (shown,) = (one for one in choose(results, groups(results)) if one["kind"] == "heatmap")
+    assert (shown["rows"], shown["columns"]) == ("optimizer.lr", "data.batch_size")
+
+
 def test_a_search_of_ten_trials_gets_importances_beside_its_figure(made_up_sweep: Sweep, tmp_path: Path) -> None:
     search = {"kind": "search", "logarithmic": ["a.a"]}
     importance = {"kind": "importance", "logarithmic": ["a.a"], "of_search": True}

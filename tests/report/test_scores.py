@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from atelier.compare.scores import scores_of, unit_of
+from atelier.compare.scores import best_of, scores_of, unit_of
 from atelier.results.record import Recorded
 from atelier.sweeps.records import Record
 
@@ -37,6 +37,7 @@ def test_a_metric_that_was_first_measured_after_the_best_step_has_no_score() -> 
     [
         (["steps", "steps"], "step"),
         (["steps", "waiting"], "step"),  # it has not begun, and is no epoch
+        (["steps", "failed", "steps"], "step"),  # before it began
         (["steps", "epochs"], "epoch"),
         ([None], "epoch"),
         (["waiting"], "epoch"),
@@ -45,7 +46,15 @@ def test_a_metric_that_was_first_measured_after_the_best_step_has_no_score() -> 
 )
 def test_curves_are_over_steps_if_all_runs_that_have_begun_count_them(counts: list[str | None], unit: str) -> None:
     records = [
-        Record(None, {"status": "waiting"} if one == "waiting" else {"status": "completed", "counts": one}, {})
+        Record(None, {"status": one} if one in ("waiting", "failed") else {"status": "completed", "counts": one}, {})
         for one in counts
     ]
     assert unit_of(records) == unit
+
+
+@pytest.mark.parametrize(("metric", "score"), [("val/loss", 1.0), ("val/accuracy", None), ("train/loss", None)])
+def test_of_the_objective_of_a_comparison_a_run_with_another_has_no_score(metric: str, score: float | None) -> None:
+    objective = {"metric": "val/loss", "mode": "min", "best": 1.0, "best_step": 20}
+    record = Recorded(None, {"objective": objective}, {}, CURVES)
+    assert scores_of(record, "step", metric)[metric] == score
+    assert best_of(record, metric) == score

@@ -4,8 +4,10 @@ import shlex
 from itertools import product
 from pathlib import Path
 
+import pytest
+
 from atelier.compose.command_line import as_text
-from atelier.runs.overrides import quoted, typed
+from atelier.runs.overrides import merged, quoted, typed
 from atelier.sweeps.grid import parsed
 from atelier.sweeps.sweep import Job, Sweep
 
@@ -31,3 +33,17 @@ def test_a_job_finds_its_folder_also_below_one_with_a_backslash(tmp_path: Path) 
     sweep = Sweep.create(tmp_path / "a\\b's", [Job(0, [], {})], objective={})
     (folder,) = [one for one in sweep.arguments(sweep.jobs[0]) if one.startswith("paths.run=")]
     assert parsed(folder).value() == str(sweep.path / "0")
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("trainer.max_epochs=100", True),
+        ("trainer.patience=10", True),
+        ("trainer.devices=2", False),
+        ("trainer.precision=64-true", False),
+        ("trainer=ddp", False),
+    ],
+)
+def test_another_device_changes_no_length(before: str, kept: bool) -> None:
+    assert merged([before, "seed=1"], ["trainer=cpu"]) == [*[before] * kept, "seed=1", "trainer=cpu"]

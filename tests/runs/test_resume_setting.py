@@ -12,7 +12,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from atelier.compose.open import resumed_config
+from atelier.compose.targets import plain
 from atelier.errors import InputError
+from atelier.runs.changes import differences
 from atelier.runs.folder import RunFolder
 from atelier.runs.keeper import Keeper
 from atelier.runs.setting import setting_hash
@@ -127,6 +129,14 @@ def test_the_batches_of_a_test_can_change_where_only_a_test_is_done(
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):
         config, _ = resumed_config(folder, ["resume=there", "data.batch_size=7"], HERE)
     assert (config.train, config.data.batch_size) == (False, 7)
+
+
+@pytest.mark.parametrize("key", ["trainer.limit_train_batches", "trainer.val_check_interval"])
+def test_one_batch_is_another_setting_than_all(begun: Callable[..., RunFolder], conf: Path, key: str) -> None:
+    folder = begun()
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+        config, _ = resumed_config(folder, ["resume=there", f"{key}=1"], HERE)
+    assert differences(plain(OmegaConf.load(folder.config)), plain(config)) == {key: (1.0, 1)}
 
 
 def test_a_run_goes_on_with_a_key_that_conf_has_no_more(run_verb: Run) -> None:

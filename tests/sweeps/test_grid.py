@@ -80,6 +80,11 @@ def test_what_is_about_the_sweep_does_not_reach_the_jobs(own: str) -> None:
     assert jobs("seed=0,1", own) == ["seed=0", "seed=1"]
 
 
+def test_two_studies_are_no_sweep() -> None:
+    with pytest.raises(InputError, match=r"^study: a sweep is of one study"):
+        expand(["study=clock_best,pairs_best", "seed=0"])
+
+
 def test_an_interval_needs_a_search() -> None:
     with pytest.raises(InputError, match="hydra/sweeper=optuna"):
         expand(["optimizer.lr=interval(0.1,1)"])

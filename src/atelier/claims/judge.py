@@ -22,8 +22,10 @@ from atelier.sweeps.sweep import Sweep
 NEAREST = 3  # metrics that a message names
 
 
-def judge(results: Results) -> tuple[list[Decided], list[str]]:
+def judge(results: Results, whole: bool = True) -> tuple[list[Decided], list[str]]:
     """The claims of the studies of a report, decided by its runs, but by none of a quick budget.
+
+    By a part of the runs (not `whole`), none is decided: which they are may follow from how they ended.
 
     Where a claim stands begins with its study, if there are several.
     And messages: for a study whose claims have a wrong form, such as one whose file is being written, for a metric that
@@ -47,6 +49,8 @@ def judge(results: Results) -> tuple[list[Decided], list[str]]:
         if study.claims and (values := typed_beside(study.grid, runs[name])):
             messages.append(f"study={name}: its verdicts are of runs with {' '.join(values)}, which were typed.")
         messages += [f"study={name}: {line}" for line in unmeasured(study, runs)]
+    if not whole and any(study.claims for study in studies.values()):
+        return [], ["Claims are decided by all runs of a study, and so not with where=."]
     decided = [(name, one) for name, several in decide_all(studies, runs).items() for one in several]
     if len(studies) > 1:
         decided = [(n, replace(one, claim=replace(one.claim, where=f"{n}, {one.claim.where}"))) for n, one in decided]

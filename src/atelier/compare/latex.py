@@ -42,8 +42,9 @@ def latex(
     body = []
     for setting in results.settings:
         values = [setting.values[key] for key in results.keys] or [setting.records[0].get("experiment")]
-        measured = [cell(score(results, setting, name), setting in marked[name]) for name in metrics]
-        body.append([*(escape(str(value or "--")) for value in values), *measured, str(len(setting.completed))])
+        runs = len(setting.completed)
+        measured = [cell(score(results, setting, name), setting in marked[name], runs) for name in metrics]
+        body.append([*(escape(str(value or "--")) for value in values), *measured, str(runs)])
     aligned = "l" * len(results.keys or [""]) + "r" * (len(metrics) + 1)
     return tabular(aligned, [[escape(head) for head in heads]], body, f"{len(results.records)} runs")
 
@@ -142,13 +143,15 @@ def best(results: Results, metric: str, settings: Sequence[Setting]) -> list[Set
     return [one for rank, one in known if mode is not None and rank == first]
 
 
-def cell(found: Statistic, bold: bool) -> str:
+def cell(found: Statistic, bold: bool, runs: int | None = None) -> str:
+    """A mean with its deviation, and, where not all of so many runs have a value, the number of those that have."""
     if found.mean is None:
         return "--"
     mean, _, deviation = number(found.mean, found.std).replace("-", "−").partition(" ± ")
     shown = escape(mean) if math.isfinite(found.mean) else "--"
     shown = rf"\textbf{{{shown}}}" if bold else shown
-    return rf"{shown} {{\scriptsize $\pm$ {escape(deviation)}}}" if deviation else shown
+    small = [rf"$\pm$ {escape(deviation)}"] * bool(deviation) + [f"n = {found.n}"] * (found.n != (runs or found.n))
+    return rf"{shown} {{\scriptsize {', '.join(small)}}}" if small else shown
 
 
 def escape(words: str) -> str:

@@ -27,6 +27,7 @@ SET_BY_THE_RUN = {
     "trainer.num_sanity_val_steps": "debug=fast, which tries everything on a few batches",
     "trainer.use_distributed_sampler": "no key: the data share themselves out",
     "trainer.default_root_dir": "paths.run=FOLDER",
+    "trainer.fast_dev_run": "debug=fast, which keeps its metrics and figures",
     "trainer.overfit_batches": "debug=overfit, or trainer.limit_train_batches=N data.shuffle=false",
 }
 
@@ -49,7 +50,7 @@ def as_text(argument: str) -> str:
     if bare(key) not in SENTENCES:
         return AT_HOME.sub(lambda _: os.path.expanduser("~"), argument)
     plain = text in ("", "null") or text[0] + text[-1] in ("''", '""')
-    return argument if plain else f"{key}={quoted(text)}"
+    return argument if plain else f"{key}={quoted(' '.join(text.splitlines()))}"
 
 
 def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> None:
@@ -58,6 +59,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         InputError: if an argument would be ignored or misunderstood.
     """
     sweep = any(argument in SWEEP for argument in arguments)
+    trains = not any(one.startswith(("-", "sweep.folder=")) for one in arguments)  # one run, not a sweep's job
     known = groups(conf)
     if flags := [one for one in get_args_parser().parse_known_args(arguments)[1] if one.startswith("-")]:
         raise InputError(f"{flags[0]}: there is no such flag; a setting is KEY=VALUE, without -; --help lists the keys")
@@ -80,12 +82,9 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         unknown = verb == "train" and key == f"+{name}" and name.isidentifier()
         if unknown and name not in known and not is_read(conf, name, arguments):
             raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as group, is logger.NAME.{name}")
-        if name == "study" and verb == "train" and not sweep and not told_only(arguments):
+        if name == "study" and verb == "train" and trains:
             raise InputError(f"{argument}: a study is a sweep; write -m {argument}, or experiment=NAME for one run")
+        if sweep and name == "resume":
+            raise InputError(f"{argument}: it goes on with one run, without -m; for a sweep, give sweep.resume=FOLDER")
         if sweep and argument.startswith("--config-dir"):
             raise InputError(f"{argument}: a sweep's jobs read conf/ alone; copy the files there")
-
-
-def told_only(arguments: Sequence[str]) -> bool:
-    """Whether a command only tells of its configuration, or is a job of a sweep."""
-    return any(one.startswith(("-", "sweep.folder=")) for one in arguments)

@@ -129,9 +129,8 @@ class Wrapping(io.TextIOBase):
 
 def about_settings(error: BaseException) -> bool:
     """Whether `error` is shown without a traceback: wrong input, an unusable file, a refusal of Hydra or Lightning."""
-    if isinstance(error, (InputError, HydraException, OmegaConfBaseException)):
-        return True
-    if is_unreadable(error) or any(words in str(error) for words in KNOWN):
+    told = isinstance(error, (InputError, HydraException, OmegaConfBaseException)) or is_unreadable(error)
+    if told or any(words in str(error) for words in KNOWN):
         return True
     if isinstance(error, OSError):
         vanished = isinstance(error, FileNotFoundError) and not Path(os.fsdecode(error.filename or "/")).parent.exists()

@@ -6,6 +6,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from atelier.errors import InputError
+
+
+def check_fold(folds: int | None, fold: int) -> None:
+    """
+    Raises:
+        InputError: if there is no such fold, or a fold without a number of folds, which would be no repeat.
+    """
+    if folds is None and fold:
+        raise InputError(f"data.fold={fold}: give data.folds, the number of folds, too")
+    if folds is not None and fold >= folds:
+        raise InputError(f"data.folds={folds} data.fold={fold}: give a fold from 0 to {folds - 1}")
+
 
 def stratified_split(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Row indices of the larger and of the smaller part, each in ascending order.

@@ -18,7 +18,7 @@ from atelier.data.class_folders import readable
 from atelier.data.fitting import check_tensors
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
 from atelier.data.reading import Fit
-from atelier.data.split import stratified_fold, stratified_split
+from atelier.data.split import check_fold, stratified_fold, stratified_split
 from atelier.errors import InputError
 
 Split = Literal["train", "val", "test"]
@@ -74,8 +74,7 @@ class TensorData(lightning.LightningDataModule):
         changed: Literal["refuse", "accept"] = "refuse",
     ) -> None:
         super().__init__()
-        if folds is not None and fold >= folds:
-            raise InputError(f"data.folds={folds} data.fold={fold}: give a fold from 0 to {folds - 1}")
+        check_fold(folds, fold)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.validation_share, self.folds, self.fold = validation_share, folds, fold
         self.train_size, self.split_seed = train_size, split_seed

@@ -124,8 +124,8 @@ def number(value: float | None, std: float | None = None) -> str:
     """
     if value is None or not math.isfinite(value):
         return "–" if value is None else str(value)
-    if std is not None and std < ROUNDING * abs(value):
-        std = 0.0
+    if std is not None and not ROUNDING * abs(value) <= std < math.inf:  # of huge values, the squares overflow
+        std = 0.0 if std < math.inf else None
     if std is None or std == 0:
         whole = abs(value) >= 1000 and (abs(value) < 1e6 or value == int(value))
         text = f"{value:,.0f}" if whole else f"{value:z.4g}"

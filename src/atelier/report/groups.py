@@ -38,7 +38,7 @@ def label(setting: Setting, base: Setting | None) -> str:
 
 def group(name: str, setting: Setting, unit: str, base: Setting | None, objective: tuple[str, str]) -> Group:
     """The group of a setting: scores and curves of its completed runs; without any, the curves of all its runs."""
-    each = [(record, scores_of(record, unit)) for record in setting.records]
+    each = [(record, scores_of(record, unit, objective[0])) for record in setting.records]
     done = [(record, own) for record, own in each if record.status == "completed"]
     known = dict.fromkeys(score for _, own in done for score in own)
     scores = {score: [own.get(score) for _, own in done] for score in known}

@@ -113,8 +113,7 @@ def cautions(results: Results) -> list[str]:
         if (number := sum(record.status == status for record in records)) > 0:
             them = "it is" if number == 1 else "they are"
             told.append(f"{number} of {count(len(records), 'run')} {words.format(them=them)}.")
-    lost = sum(len(setting.completed) - setting.objective.n for setting in results.settings)
-    if lost:
+    if lost := sum(len(setting.completed) - setting.objective.n for setting in results.settings):
         told.append(f"{count(lost, 'completed run')} without a value of {results.metric}; left out of its mean.")
     if (number := len(records) - sum(len(setting.records) for setting in results.settings)) > 0:
         told.append(f"{count(number, 'test')} of a trained run's weights (checkpoint=) in no row: not a repeat of it.")
@@ -147,7 +146,6 @@ def origins(results: Results) -> list[str]:
         told.append(f"From different commits: {', '.join(sorted(commits))}.")
     if any(record.get("git", "dirty") for record in results.records):
         told.append("The code had changes that were not committed.")
-    others = {m for record in results.records if (m := record.get("objective", "metric"))} - {results.metric}
-    if others:
+    if others := {m for record in results.records if (m := record.get("objective", "metric"))} - {results.metric}:
         told.append(f"Runs with another objective are left out: {', '.join(sorted(others))}.")
     return told

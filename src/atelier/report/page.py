@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from atelier.claims.verdict import Decided
 from atelier.claims.words import check_rows, verdict_told
 from atelier.compare.marks import listed
-from atelier.compare.scores import best_place, unit_of
+from atelier.compare.scores import best_of, best_place, unit_of
 from atelier.figures.words import key_titles, metric_words, number, whole_number
 from atelier.project import command
 from atelier.report.notes import cautions, questions, title
@@ -76,22 +76,19 @@ def as_data(picture: Picture) -> str:
 def runs_table(results: Results, output: Path) -> Table:
     """The table of runs, in which the page adds the error to the status and `facts` to the last column."""
     records, unit = results.records, unit_of(results.records)
-    folders = [relative(record.folder, output) for record in records]
-    bests = [record.get("objective", "best") for record in records]
-    places = [best_place(record, unit) for record in records]
-    seeds = [record.get("seed") for record in records]
-    times = [record.get("seconds", "fit") for record in records]
+    folders = (relative(record.folder, output) for record in records)
+    bests = [best_of(record, results.metric) for record in records]
+    cells = [Cell(whole_number(one), one if one is not None and math.isfinite(one) else None) for one in bests]
+    places = [None if best is None else best_place(record, unit) for record, best in zip(records, bests, strict=True)]
+    times = (record.get("seconds", "fit") for record in records)
     titles = key_titles(results.keys).items()
     return Table(
         [
             Column("run", [Cell(folder or "–", folder) for folder in folders], numeric=False),
             Column("status", [Cell(record.status, record.status) for record in records], numeric=False),
             *(Column(words, [value_cell(r.value(key)) for r in records], numeric=False) for key, words in titles),
-            Column("seed", [Cell("–" if seed is None else str(seed), seed) for seed in seeds]),
-            Column(
-                f"best {metric_words(results.metric or 'objective')}",
-                [Cell(whole_number(one), one if one is not None and math.isfinite(one) else None) for one in bests],
-            ),
+            Column("seed", [Cell("–" if (seed := r.get("seed")) is None else str(seed), seed) for r in records]),
+            Column(f"best {metric_words(results.metric or 'objective')}", cells),
             Column(f"at {unit}", [Cell("–" if place is None else f"{place + 1:,}", place) for place in places]),
             Column("training time", [Cell(duration(seconds), seconds) for seconds in times]),
             Column("more", [Cell("details", None) for _ in records], numeric=False, sortable=False),

@@ -131,14 +131,13 @@ def choose(results: Results, found: list[Group]) -> list[Wanted]:
     if len(values) < 2:
         return wanted
     varying = [key for key in results.keys if len({one[key] for one in values}) > 1]
+    shown: dict[str, Any] = {"kind": "bars", "metric": metric}
     if len(varying) == 1 and varying == numeric_keys(values):
-        kind = "line"
+        shown["kind"] = "line"
     elif len(varying) == 2 and 2 * len(values) > math.prod(len({one[key] for one in values}) for key in varying):
-        kind = "heatmap"  # more than half of its cells are known
-    else:
-        kind = "bars"
-    kinds = [kind, "importance"] if len(crossed(group.values for group in found)) > 1 else [kind]
-    return [*wanted, *({"kind": kind, "metric": metric} for kind in kinds)]
+        shown |= {"kind": "heatmap", "rows": varying[0], "columns": varying[1]}  # more than half of its cells are known
+    importance = {"kind": "importance", "metric": metric}
+    return [*wanted, shown, *[importance] * (len(crossed(group.values for group in found)) > 1)]
 
 
 def check_figure(wanted: Wanted, where: str) -> None:

@@ -87,7 +87,7 @@ def write(
 ) -> None:
     table = settings_table(results, comparison)
     table = replace(table, caption=only + table.caption)
-    decided, messages = judge(results)
+    decided, messages = judge(results, whole=not only)
     write_atomically(output / "summary.csv", summary_csv(results, output))
     write_atomically(output / "settings.csv", settings_csv(results, comparison))
     write_atomically(output / "summary.tex", f"% {' '.join(only.split())}\n" * bool(only) + tex)

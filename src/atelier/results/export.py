@@ -15,6 +15,7 @@ from PIL import Image
 from atelier.claims.claim import Side
 from atelier.claims.judge import results_of
 from atelier.claims.study import Study
+from atelier.compare.scores import unit_of
 from atelier.report.pictures import Picture, draw_pictures
 from atelier.results.bests import with_bests
 from atelier.results.page import page
@@ -33,8 +34,9 @@ from atelier.results.record import (
 )
 from atelier.results.runs import Runs, runs_of
 from atelier.results.studies import measured_on, read_study, study_names
-from atelier.results.thin import wanted_of
+from atelier.results.thin import common, wanted_of
 from atelier.runs.manifest import write_atomically
+from atelier.sweeps.aggregate import identity
 from atelier.sweeps.grid import value_meant
 from atelier.sweeps.records import Record
 
@@ -66,9 +68,11 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path, named: S
         docs: the folder that contains results/.
         named: the sides of all studies' claims that are measured on this study.
     """
-    completed = [record for record in runs.kept if record.status == "completed"]
-    done = [record for record in completed if record.get("source") != "fake"]
-    made_up = len(completed) - len(done)
+    ended = [
+        one for one in runs.kept if one.status == "completed" or (one.status == "failed" and one.get("config_hash"))
+    ]
+    done = [record for record in ended if record.get("source") != "fake"]  # a failed one leaves claims undecided
+    made_up = len(ended) - len(done)
     told = [f"{study.name}: {made_up} runs on made-up data are left out"] * bool(made_up)
     if gone := [record for record in runs.superseded if isinstance(record, Recorded)]:
         told.append(f"{study.name}: {len(gone)} runs leave the record, their setting being another by now")
@@ -102,7 +106,15 @@ def numbered(done: Sequence[Record], study: Study, named: Sequence[Side]) -> lis
 
     ordered = sorted(done, key=place)
     first = 0 if ordered and is_base(ordered[0], swept) else 1
-    return [recorded(record, number, swept, wanted) for number, record in enumerate(ordered, start=first)]
+    together: dict[str, list[Record]] = {}
+    for record in ordered:
+        together.setdefault(identity(record), []).append(record)
+    shared = {
+        name: common([record.curves(unit_of([record])) for record in several], wanted, unit_of(several))
+        for name, several in together.items()
+    }
+    numbers = enumerate(ordered, start=first)
+    return [recorded(record, number, swept, wanted, shared[identity(record)]) for number, record in numbers]
 
 
 def is_base(record: Record, swept: Sequence[str]) -> bool:

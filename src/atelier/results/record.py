@@ -7,13 +7,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from atelier.compare.scores import best_place, scores_of
+from atelier.compare.scores import best_place, scores_of, unit_of
 from atelier.errors import InputError
 from atelier.results.thin import Wanted, thinned
 from atelier.runs.setting import REPEATS
@@ -47,18 +47,22 @@ class Recorded(Record):
         return dict(self.logged)
 
 
-def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) -> Recorded:
+def recorded(
+    record: Record, number: int, swept: Sequence[str], wanted: Wanted, shared: Mapping[str, Container[int]]
+) -> Recorded:
     """A finished run, reduced to the content of the record.
 
     Args:
         number: the run's number in the record.
         swept: the keys that the study varies.
         wanted: the metrics to keep.
+        shared: {metric: places that all runs of the setting keep}.
     """
-    if isinstance(record, Recorded):
-        return Recorded(None, record.manifest, {**record.job, "number": number}, record.logged)
-    unit = "step" if record.get("counts") == "steps" else "epoch"
+    unit = unit_of([record])
     curves = record.curves(unit)
+    kept = thinned(curves, wanted, unit, best_place(record, unit), shared)
+    if isinstance(record, Recorded):
+        return Recorded(None, record.manifest, {**record.job, "number": number}, {**record.logged, **kept})
     manifest: dict[str, Any] = {
         "seed": record.get("seed"),
         "overrides": record.job.get("overrides") or record.get("overrides"),
@@ -77,7 +81,6 @@ def recorded(record: Record, number: int, swept: Sequence[str], wanted: Wanted) 
     manifest[FINISHED] = finished(record)
     values = {key: record.value(key) or "" for key in swept}
     repeats = {key: value for key in REPEATS if key != "seed" and (value := record.value(key)) is not None}
-    kept = thinned(curves, wanted, unit, best_place(record, unit))
     return Recorded(None, manifest, {"number": number, "values": {**values, **repeats}}, kept)
 
 

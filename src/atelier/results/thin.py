@@ -1,6 +1,6 @@
 """Selects the curves of a run for the record, and their epochs or steps: those that figures and claims need."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,20 +61,41 @@ def as_logged(names: set[str]) -> set[str]:
     return names | {name.replace("error", "accuracy") for name in names if name.rpartition("/")[2] == "error"}
 
 
+def common(runs: Iterable[Mapping[str, Mapping[int, float]]], wanted: Wanted, unit: str) -> dict[str, set[int]]:
+    """The places of each wanted curve that all runs of a setting keep: of those that each run has which got so far.
+
+    So a mean over the runs is one of the same runs from place to place, also if one logged a place more or ended early.
+    """
+    together: dict[str, list[Mapping[int, float]]] = {}
+    for curves in runs:
+        for name in filter(wanted.curve, curves):
+            together.setdefault(name, []).append(curves[name])
+    found = {}
+    for name, several in together.items():
+        places = sorted(set().union(*several))
+        shared = [place for place in places if all(place in curve or place > max(curve) for curve in several)]
+        found[name] = set(chosen(shared, wanted, unit))
+    return found
+
+
 def thinned(
-    curves: Mapping[str, Mapping[int, float]], wanted: Wanted, unit: str, best: int | None
+    curves: Mapping[str, Mapping[int, float]],
+    wanted: Wanted,
+    unit: str,
+    best: int | None,
+    shared: Mapping[str, Container[int]],
 ) -> dict[str, dict[int, float]]:
-    """The wanted curves, each with at most `wanted.most` places, equal ones for runs that logged at equal places.
+    """The wanted curves at the `shared` places of the setting's runs, and at the run's own first, claims' and last.
 
     Curves of `wanted.at_best` may have another one: that of the run's best value at `best`, counted from 0.
     """
     kept = {}
     for name in sorted(filter(wanted.curve, curves)):
         curve = curves[name]
-        places = chosen(sorted(curve), wanted, unit)
+        places = {*needed(sorted(curve), wanted, unit), *(place for place in curve if place in shared[name])}
         if name in wanted.at_best and best is not None:
-            places = sorted({*places, *before(curve, best + 1)})
-        kept[name] = {place: float(f"{curve[place]:.5g}") for place in places}
+            places |= {*before(curve, best + 1)}
+        kept[name] = {place: float(f"{curve[place]:.5g}") for place in sorted(places)}
     return kept
 
 
@@ -83,13 +104,18 @@ def before(places: Iterable[int], end: int) -> list[int]:
     return sorted(place for place in places if place < end)[-1:]
 
 
+def needed(places: Sequence[int], wanted: Wanted, unit: str) -> set[int]:
+    """The first places, the claims' places, and the last place."""
+    asked = [place for at in wanted.places[unit] for place in before(places, at)]
+    return {*places[: wanted.first], *asked, *places[-1:]}
+
+
 def chosen(places: Sequence[int], wanted: Wanted, unit: str) -> list[int]:
-    """The first places, the claims' places, the last place, and evenly spread places up to `wanted.most`."""
+    """The needed places, and evenly spread places up to `wanted.most`."""
     if len(places) <= wanted.most:
         return list(places)
-    asked = [place for at in wanted.places[unit] for place in before(places, at)]
-    needed = {*places[: wanted.first], *asked, places[-1]}
-    room = wanted.most - len(needed)
-    rest = [place for place in places if place not in needed]
+    always = needed(places, wanted, unit)
+    room = wanted.most - len(always)
+    rest = [place for place in places if place not in always]
     even = {rest[index * len(rest) // room] for index in range(min(room, len(rest)))}
-    return sorted(needed | even)
+    return sorted(always | even)

@@ -37,7 +37,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     before, after = ({key: unplaced(value, side) for key, value in leaves(side)} for side in (old, new))
     keys = [*before, *(after.keys() - before.keys())]
     found = {key: (before.get(key, LATER.get(key)), after.get(key, LATER.get(key))) for key in keys}
-    changed = {key: pair for key, pair in found.items() if pair[0] != pair[1] and not is_aside(key)}
+    changed = {key: (a, b) for key, (a, b) in found.items() if repr(a) != repr(b) and not is_aside(key)}  # 1 is not 1.0
     twice = {key for key in changed if key.removeprefix("task.") in changed.keys() - {key}}  # ${optimizer} in the task
     dull = {key for key in changed if key.endswith("_partial_") or within(key, "callbacks")}
     return {key: pair for key, pair in changed.items() if key not in twice | dull}

@@ -24,7 +24,9 @@ def merged(before: Sequence[str], now: Sequence[str]) -> list[str]:
     ['seed=1', 'optimizer=sgd']
     """
     keys = [key_of(override) for override in now]
-    below = tuple(f"{key}." for key in keys)
+    if "trainer" in keys:  # it chooses other devices: what else was set of the trainer stays
+        keys += [f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "precision")]
+    below = tuple(f"{key}." for key in keys if key != "trainer")
     return [one for one in before if key_of(one) not in keys and not key_of(one).startswith(below)] + list(now)
 
 

@@ -121,6 +121,11 @@ def group(records: list[Record], sweeps: list[Sweep]) -> Results:
         together.setdefault(identity(record), []).append(record)
     keys = swept_keys(list(together.values()), sweeps)
     settings = [setting(name, runs, keys, metric) for name, runs in together.items()]
+    for key in keys:  # equal values, such as 0.1 and 1e-1, get the text of the first
+        texts: dict[str, str] = {}
+        for one in settings:
+            if (value := one.values[key]) is not None:
+                one.values[key] = texts.setdefault(meaning(value), value)
     sign = -1 if mode == "max" else 1
     settings.sort(key=lambda one: (one.objective.n == 0, not one.complete, sign * (one.objective.mean or 0.0)))
     return Results(keys, metric, mode or "min", settings, records, sweeps)

@@ -39,6 +39,8 @@ class Grid:
         self.jobs = jobs
         # The keys that vary, in the order of the grid, without seeds, folds and draws.
         self.swept = [key for key in keys if key not in REPEATS and len({job.get(key) for job in set_by_jobs}) > 1]
+        if "study" in self.swept:
+            raise InputError("study: a sweep is of one study; give each a command of its own, -m study=NAME")
         # {swept key: value as text} of each job, "" if the job does not set the key.
         self.values = [{key: job.get(key, "") for key in self.swept} for job in set_by_jobs]
 

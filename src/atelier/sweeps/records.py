@@ -57,8 +57,8 @@ class Record:
 
     def value(self, key: str) -> str | None:
         """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
-        if key in self.overrides:
-            return self.overrides[key]
+        if "${" not in (text := self.overrides.get(key, "${")):  # of another key, it stands in config.yaml
+            return text
         if known := self.job.get("values", {}).get(key):
             return str(known)
         value = inside(self.config(key.partition(".")[0]), key.split("."))

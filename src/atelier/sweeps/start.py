@@ -96,7 +96,7 @@ def launcher_words(config: DictConfig) -> list[str]:
 
 def resumed(config: DictConfig, arguments: Sequence[str], study: dict[str, Any], check: Check) -> Sweep:
     sweep = Sweep.open(str(config.sweep.resume), Path(config.paths.logs))
-    if any(not argument.startswith(OF_THE_SWEEP) for argument in arguments):
+    if any(key_of(one) in ("budget", "sweep.settings_from") or not one.startswith(OF_THE_SWEEP) for one in arguments):
         grid, _ = jobs_of(config, arguments, study)
         if different := differences([job.overrides for job in sweep.jobs], grid.jobs):
             alone = f"give {typed('sweep.resume', sweep.path)} alone, or leave it out and begin another sweep"

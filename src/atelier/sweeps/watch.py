@@ -3,7 +3,6 @@
 import shlex
 import sys
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -93,9 +92,10 @@ class LiveTable(Lines):
         shown = sorted(self.sweep.jobs, key=lambda job: (ORDER.index(states[job.number]), job.number))[:room]
         table = Table(box=None, pad_edge=False)
         keys = list(self.sweep.jobs[0].values) if self.sweep.jobs else []
+        lasts = [key.rpartition(".")[2] for key in keys]  # words of the keys
         table.add_column("job", justify="right")
-        for key in keys:
-            table.add_column(shortest(key, keys))
+        for key, last in zip(keys, lasts, strict=True):
+            table.add_column(key if lasts.count(last) > 1 else last)
         table.add_column("state")
         for title in ("done", self.sweep.manifest["objective"]["metric"] + " so far", "left"):
             table.add_column(title, justify="right")
@@ -128,16 +128,6 @@ class LiveTable(Lines):
         if limit is None or new <= 0 or job.number not in self.began:
             return None
         return (time.monotonic() - self.began[job.number]) / new * (limit - done)
-
-
-def shortest(key: str, keys: Sequence[str]) -> str:
-    """The last word of a key, or the whole key if another key ends in the same word.
-
-    >>> shortest("optimizer.lr", ["optimizer.lr", "seed"]), shortest("a.size", ["a.size", "b.size"])
-    ('lr', 'a.size')
-    """
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
 def length(job: Job) -> tuple[str, int | None]:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -84,8 +85,8 @@ def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] =
         logarithmic: swept keys that the search drew on a logarithmic scale.
 
     Raises:
-        InputError: if no trial was completed, or none has `metric`, or it is not the objective (on any split), since
-            only the objective's mode is known.
+        InputError: if there are several searches, or no trial was completed, or none has `metric`, or it is not the
+            objective (on any split), since only the objective's mode is known.
     """
     found = [trial(run, group, metric) for group in groups for run in group.runs if run.status in SHOWN]
     if found and not (ends := Counter(one.status for one in found))["completed"]:
@@ -97,6 +98,8 @@ def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] =
     if metric.partition("/")[2] != name:
         raise InputError(f"metric={metric}: a search's best is by its objective; choose from: {objective}, test/{name}")
     trials = sorted(found, key=lambda one: one.number)
+    if any(one.number == after.number for one, after in pairwise(trials)):
+        raise InputError("several searches have trials of equal numbers; draw each alone: sweep=FOLDER")
     completed = [one for one in trials if one.status == "completed" and one.value is not None]
     sign = -1 if mode == "max" else 1
     best: list[tuple[int, float]] = []
@@ -235,11 +238,15 @@ def looks(search: Search) -> dict[str, dict[str, Any]]:
     else:
         names["trial"] = {**style(0), "linestyle": ""}
     names["best trial"] = winner()
-    if any(one.status == "pruned" for one in search.trials):
+    if any(map(is_hollow, search.trials)):
         names["pruned"] = {"linestyle": "", "marker": "o", "color": "#7f7f7f", "fillstyle": "none"}
-    if any(one.value is None for one in search.trials):
-        names["failed"] = FAILED
+    if without := {one.status for one in search.trials if one.value is None}:
+        names["failed" if without == {"failed"} else "no value"] = FAILED
     return names
+
+
+def is_hollow(trial: Trial) -> bool:
+    return trial.status == "pruned" and trial.value is not None
 
 
 # ---------------------------------------------------------------------- texts
@@ -249,7 +256,7 @@ def caption(search: Search) -> str:
     """The text below the figure."""
     keys = ", ".join(key_words(panel.key) for panel in search.panels)
     against = f", and against {keys}" if keys else ""
-    hollow = " Hollow: at its best until it was pruned." if any(t.status == "pruned" for t in search.trials) else ""
+    hollow = " Hollow: at its best until it was pruned." if any(map(is_hollow, search.trials)) else ""
     rest = f" {search.left_out} more keys are left out." if search.left_out else ""
     return f"{sentence(metric_words(search.metric))} of each trial, in their order{against}.{hollow}{rest}"
 
