@@ -71,6 +71,20 @@ def test_a_run_is_neither_tested_nor_gone_on_with_on_changed_data(train: Run, ru
     assert run_verb("train", f"resume={outcome.folder}", "trainer.max_epochs=3").code == 2, "accepted once"
 
 
+@pytest.mark.parametrize("name", ["[kitten]", "zebra"])
+def test_classes_that_mean_something_else_are_never_accepted(train: Run, run_verb: Run, pets: Path, name: str) -> None:
+    outcome = train("callbacks=none")
+    (pets / "[cat]").rename(pets / name)
+    for verb, *given in (("eval", f"run={outcome.folder}"), ("train", f"resume={outcome.folder}")):
+        refused = run_verb(
+            verb, *given, "trainer.max_epochs=2" if verb == "train" else "trainer=cpu", "data.changed=accept"
+        )
+        assert refused.code == 2
+        there = ", ".join(sorted(["$dog$", name]))
+        told = "the network has learnt $dog$, [cat], in this order; give the folders or the table these names"
+        assert refused.err.strip().splitlines()[-1] == f"data: its classes are {there}; {told}"
+
+
 def test_broken_images_end_a_command_in_two_lines(train: Run, pets: Path) -> None:
     (pets / "[cat]" / "broken.jpg").write_bytes(b"")
     refused = train()

@@ -138,6 +138,12 @@ def test_a_transformer_reads_symbols_of_any_length_up_to_its_own(make: Make, sym
         assert network(torch.randint(10, (3, length))).shape == (3, 10)
 
 
+@pytest.mark.parametrize(("name", "size"), [("vit", (1, 6, 6)), ("vit", (1, 10, 10)), ("transformer", (9, 8))])
+def test_inputs_of_another_size_are_told(make: Make, name: str, size: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"^network: it was made for "):
+        make(name, "network.patch=2" if name == "vit" else "seed=0")(torch.zeros(2, *size))
+
+
 def test_it_reads_the_rows_of_a_picture_and_vectors_alike(make: Make) -> None:
     network = make("transformer")
     picture = torch.randn(2, 1, 8, 8)

@@ -1,6 +1,7 @@
 """The shell around the framework's multilayer perceptron: torch's numbers, one memory, and what it lacks."""
 
 import copy
+import math
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,8 @@ from omegaconf import DictConfig
 
 from atelier.compose.targets import build
 from atelier.errors import InputError
-from atelier.networks.scratch_mlp import ScratchMLP
+from atelier.networks.scratch_mlp import INITIALIZERS, ScratchMLP, own
+from atelier.scratch.activations import Sigmoid
 
 Compose = Callable[..., DictConfig]
 Make = Callable[..., ScratchMLP]
@@ -66,6 +68,42 @@ def shares_memory(network: ScratchMLP) -> bool:
     kept = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     state = {name.replace(".", "_"): value for name, value in network.layers.state().items()}
     return kept.keys() == state.keys() and all(kept[name] is state[name] for name in kept)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ["+activation.inplace=true"],
+            "activation: ReLU of the framework without autograd has no inplace; leave it out",
+        ),
+        (["initializer=glorot_normal", "+initializer.weight.gain=2"], "initializer: xavier_normal_ of .* has no gain"),
+        (
+            ["initializer=he_normal", "+initializer.weight.mode=fan_out"],
+            "initializer: kaiming_normal_ of .* has no mode",
+        ),
+        (["initializer=normal", "+initializer.weight.mean=0.1"], "initializer: normal_ of .* has no mean"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_the_framework_lacks_is_told(make: Make, options: list[str], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        make(*options)
+
+
+def test_a_normal_initializer_has_torchs_deviation() -> None:
+    ours = own("initializer", torch.nn.init.normal_, INITIALIZERS, "")
+    assert ours(torch.empty(200, 200)).std().item() == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize(("kind", "lowest"), [(torch.float32, -200), (torch.bfloat16, -200), (torch.float16, -20)])
+def test_the_logistic_function_has_gradients_also_where_it_ends(kind: torch.dtype, lowest: float) -> None:
+    inputs = torch.tensor([lowest, -1.0, 0.0, 1.0, -lowest], dtype=kind, requires_grad=True)
+    outputs = Sigmoid()(inputs)
+    outputs.sum().backward()
+    torch.testing.assert_close(outputs, inputs.sigmoid(), rtol=0.02, atol=math.e / torch.finfo(kind).max)
+    expected = outputs.detach() * (1 - outputs.detach())
+    torch.testing.assert_close(inputs.grad, expected, rtol=0.02, atol=1e-4)
 
 
 def test_the_framework_and_torch_see_one_memory(make: Make) -> None:

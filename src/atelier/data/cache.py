@@ -83,14 +83,23 @@ def read_about(path: Path) -> dict[str, Any]:
     """The facts `about` the data and the tensors' `crc32`; {} if the file is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        return {**json.loads(metadata.get("about", "{}")), "crc32": metadata.get("crc32")}
+            return about_of(file.metadata() or {})
     except (OSError, ValueError, SafetensorError):  # `read_cache` reports a damaged file
         return {}
 
 
+def about_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+    return {**json.loads(metadata.get("about", "{}")), "crc32": metadata.get("crc32")}
+
+
 def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
-    """The memory-mapped tensors and the class names.
+    """The memory-mapped tensors and the class names; raises as `read_whole`."""
+    tensors, classes, _ = read_whole(path)
+    return tensors, classes
+
+
+def read_whole(path: Path) -> tuple[dict[str, Tensor], list[str] | None, dict[str, Any]]:
+    """The memory-mapped tensors, the class names, and `read_about` of the same file, which another may replace.
 
     Raises:
         InputError: if the file is truncated, changed, or has missing or wrong tensors.
@@ -108,7 +117,7 @@ def read_cache(path: Path) -> tuple[dict[str, Tensor], list[str] | None]:
         raise InputError(corrupt(path, "its checksum does not match"))
     if reason := wrong(tensors):
         raise InputError(corrupt(path, reason))
-    return tensors, json.loads(metadata["classes"]) if "classes" in metadata else None
+    return tensors, json.loads(metadata["classes"]) if "classes" in metadata else None, about_of(metadata)
 
 
 def wrong(tensors: Mapping[str, Tensor]) -> str:

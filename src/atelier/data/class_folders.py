@@ -1,5 +1,6 @@
 """Finds images, class folders and splits in a user's folder; without torch, since composing a configuration uses it."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,12 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
 def class_folders(folder: Path) -> dict[str, Path]:
     """{class: folder} of the folders with images at any depth, sorted."""
     folders = [path for path in shown_in(folder) if path.is_dir()]
-    return {readable(path.name): path for path in folders if holds_image(path)}
+    return {class_name(path.name): path for path in folders if holds_image(path)}
+
+
+def class_name(name: str) -> str:
+    """The readable name of a class, equal for the two ways in which file systems write an accent."""
+    return unicodedata.normalize("NFC", readable(name))
 
 
 def holds_image(folder: Path) -> bool:

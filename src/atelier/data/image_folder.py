@@ -11,6 +11,7 @@ from atelier.data.class_folders import (
     ENDINGS,
     LeftOut,
     class_folders,
+    class_name,
     files_below,
     readable,
     shown_in,
@@ -40,10 +41,11 @@ class ImageFolder(OwnImages):
     split_keys = (*OwnImages.split_keys, "test_share")
 
     def __init__(
-        self, classes: Sequence[str] | None, test_share: Annotated[float, Interval(ge=0, lt=1)], **options: Any
+        self, classes: Sequence[str | int] | None, test_share: Annotated[float, Interval(ge=0, lt=1)], **options: Any
     ) -> None:
         super().__init__(**options)
-        self.chosen, self.test_share = classes, float(test_share)
+        self.chosen = None if classes is None else [class_name(str(name)) for name in classes]
+        self.test_share = float(test_share)
 
     @property
     def cache_name(self) -> str:
@@ -103,11 +105,11 @@ class ImageFolder(OwnImages):
             raise InputError(f"data.images={readable(folder)}: {what_is_there(folder)}")
         files: dict[str, list[Path]] = {name: [] for name in self.chosen or there}
         for path in shown_in(folder, left_out):
-            name = readable(path.name)
+            name = class_name(path.name)
             if not path.is_dir():
                 left_out.add("beside the class folders", path)
             elif name in files:
-                files[name] = list(files_below(path, left_out))
+                files[name] += files_below(path, left_out)
             elif name not in there:
                 broken = [file for file in files_below(path) if file.suffix.lower() in ENDINGS]
                 files[name] = broken  # `read_images` reports or skips them

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from atelier.data.account import checksum_of, mean_and_std, told_changed
 from atelier.data.augment import CropFlipCutout, PhotoJitter
-from atelier.data.cache import read_about, read_cache, write_cache
+from atelier.data.cache import read_about, read_whole, write_cache
 from atelier.data.class_folders import readable
 from atelier.data.reading import Fit, UnreadableImage, load_image
 from atelier.data.tensors import TensorData, Tensors
@@ -137,8 +137,7 @@ class ImageData(TensorData):
     def load(self) -> tuple[Tensors, list[str] | None]:
         if self.source == "fake":
             return self.fake(), None
-        tensors, classes = read_cache(self.path)
-        self.about = read_about(self.path)
+        tensors, classes, self.about = read_whole(self.path)
         self.check_facts(tensors["train_images"], tensors["train_labels"], classes)
         return tensors, classes
 

@@ -85,6 +85,9 @@ class OwnImages(ImageData):
             if "test" not in files:
                 train.move(named_split(train.names(), test_share, seed=0, purpose="test")[1], test)
             if not len(train):
+                if len(test):
+                    told = f"leaves none of {len(test)} images to train on; give less"
+                    raise InputError(f"data.test_share={test_share}: it {told}")
                 held = left_out or "it holds no file"
                 raise InputError(f"data.images={readable(self.images)}: no image is left to train on ({held})")
             trained = len(train)

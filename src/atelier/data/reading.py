@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -128,15 +128,32 @@ def reason(path: Path, error: Exception) -> str:
 
 def as_seen(image: Image.Image, white: float | None = None) -> Image.Image:
     """Convert an opened image as `open_image` describes, to mode L or RGB."""
+    of_16_bits = ";16" in str(getattr(image, "tile", ""))  # known until the image is loaded
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float64)
+        if not np.isfinite(values).all():
+            raise UnreadableImage("it has pixels that are no numbers")
         scaled = values * (255 / (white_of(values, image.mode) if white is None else white))
         return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
+    if of_16_bits:
+        check_upper_bits(image, white)
     if image.has_transparency_data:
         colours = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def check_upper_bits(image: Image.Image, white: float | None) -> None:
+    """
+    Raises:
+        UnknownRange: for a colour image of 16 bits whose white is not 65,535: Pillow reads the upper 8 bits alone.
+    """
+    bands: Any = image.convert("RGB").getextrema()
+    high = 257 * max(high for _, high in bands)
+    if white not in (None, 65535) or (white is None and high < 4096):
+        told = "its colours have 16 bits, of which the upper 8 are read, so that white is 65535"
+        raise UnknownRange(f"{told}; its largest is about {high}: convert it to 8 bits, or give data.white=65535")
 
 
 def white_of(values: np.ndarray, mode: str) -> float:

@@ -78,6 +78,9 @@ class AttentionEncoder(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         if self.token is not None:
             vectors = torch.cat([self.token.expand(vectors.shape[0], 1, -1), vectors], 1)
+        if vectors.shape[1] > len(self.positions):
+            more = vectors.shape[1] - len(self.positions)
+            raise InputError(f"network: it was made for sequences of a length, and these have {more} steps more")
         vectors = self.dropout(vectors + self.positions[: vectors.shape[1]])
         outputs = self.norm(self.blocks(vectors))  # (N, T, hidden)
         return outputs[:, 0] if self.token is not None else outputs.mean(1)

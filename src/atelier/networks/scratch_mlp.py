@@ -1,6 +1,7 @@
 """The multilayer perceptron of `atelier.scratch`, wrapped in an nn.Module that Lightning can move, save and load."""
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -121,4 +122,9 @@ def own(kind: str, given: Any, ours: Mapping[Any, Callable[..., Any]], names: st
     if function not in ours or not for_relu:
         name = function.__name__ + ("" if for_relu else " for other units than ReLU")
         raise InputError(f"{kind}: the framework without autograd has no {name}; choose from: {names}")
+    if function is nn.init.normal_:
+        settings.setdefault("std", 1.0)  # torch's
+    if strange := settings.keys() - inspect.signature(ours[function]).parameters.keys():
+        told = f"{function.__name__} of the framework without autograd has no {', '.join(sorted(strange))}"
+        raise InputError(f"{kind}: {told}; leave it out")
     return functools.partial(ours[function], **settings)

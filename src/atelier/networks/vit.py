@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from atelier.errors import InputError
 from atelier.networks.attention import AttentionEncoder, Places, Readout
 from atelier.networks.blocks import check_picture
 from atelier.networks.sizes import Dropout, Size
@@ -50,9 +51,9 @@ class ViT(nn.Module):
         channels, height, width = in_shape
         self.missing = (0, -width % patch, 0, -height % patch)  # pixels to the left, right, top and bottom
         self.patches = nn.Conv2d(channels, hidden, patch, stride=patch)
-        length = math.prod(math.ceil(side / patch) for side in (height, width))
+        self.grid = [math.ceil(side / patch) for side in (height, width)]
         self.encoder = AttentionEncoder(
-            length, hidden, layers, heads, feedforward, readout, positions, dropout, activation
+            math.prod(self.grid), hidden, layers, heads, feedforward, readout, positions, dropout, activation
         )
         self.output = nn.Linear(hidden, num_classes)
         initializer(self)
@@ -60,4 +61,6 @@ class ViT(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.patches(F.pad(images, self.missing))  # (N, hidden, H / patch, W / patch)
+        if (grid := list(patches.shape[2:])) != self.grid:
+            raise InputError(f"network: it was made for {self.grid} patches, and these images have {grid}")
         return self.output(self.encoder(patches.flatten(2).transpose(1, 2)))

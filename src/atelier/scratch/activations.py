@@ -1,5 +1,7 @@
 """Activations: elementwise functions y = φ(x) of any shape, so that ∂L/∂x = φ′(x) · ∂L/∂y."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -68,8 +70,9 @@ class Sigmoid(Module):
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """y = 1 / (1 + e⁻ˣ)."""
-        self.outputs = 1 / (1 + (-inputs).exp())
+        """y = 1 / (1 + e⁻ˣ), with a bound of −x, where autograd would take an infinity times 0."""
+        bound = int(math.log(torch.finfo(inputs.dtype).max))
+        self.outputs = 1 / (1 + (-inputs).clamp(max=bound).exp())
         return self.outputs
 
     def backward(self, grad: Tensor) -> Tensor:

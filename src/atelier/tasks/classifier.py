@@ -92,7 +92,7 @@ class Classifier(Task):
             elif self.class_weights is not None:
                 self.weights = torch.tensor(list(self.class_weights), dtype=torch.float32, device=self.device)
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        self.classes = getattr(data, "classes", None) or self.classes
+        self.classes = same_classes(getattr(data, "classes", None), self.classes)
         shape = getattr(data, "sequence_shape", getattr(data, "shape", (1, 1, 1)))
         if self.mirrored and len(shape) != 3:
             raise InputError(f"task.mirrored=true: the data are no images but of shape {list(shape)}; give false")
@@ -172,7 +172,7 @@ class Classifier(Task):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
-        self.classes = checkpoint.get("classes")
+        self.classes = same_classes(self.classes, checkpoint.get("classes"))
 
     def captions(self, labels: Tensor) -> list[str]:
         """The names of classes (N,), or their numbers if they have no names."""
@@ -190,6 +190,18 @@ class Classifier(Task):
             }
             for label, share in most_probable(prediction)
         ]
+
+
+def same_classes(there: list[str] | None, learnt: list[str] | None) -> list[str] | None:
+    """The names of the classes of the data that are there, or that a checkpoint has learnt; None if neither has any.
+
+    Raises:
+        InputError: if the two differ, so that an output would stand for another class.
+    """
+    if there and learnt and there != learnt:
+        told = f"the network has learnt {', '.join(learnt)}, in this order"
+        raise InputError(f"data: its classes are {', '.join(there)}; {told}; give the folders or the table these names")
+    return there or learnt
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from atelier.compose.targets import build
 from atelier.data.account import checksum_of
+from atelier.data.cache import checksum
 from atelier.errors import InputError
 
 Own = Callable[..., Any]
@@ -200,3 +201,24 @@ def test_changed_arrays_are_refused(own: Own, compose: Callable[..., Any], tmp_p
 def test_a_run_of_before_there_were_accounts_goes_on(own: Own, pets: Path) -> None:
     own(pets).check_same(None)
     own(pets).check_same({"samples": {"train": 1, "val": 1, "test": 1}, "stamp": "other"})
+
+
+def test_what_is_known_of_the_data_is_of_the_file_that_was_read(
+    own: Own, pets: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may replace it while its checksum is computed."""
+    first = own(pets)
+    first.prepare_data()
+
+    def replaced(tensors: Any) -> int:
+        monkeypatch.undo()
+        paint(pets / "cat" / "another.png", 5)
+        own(pets).prepare_data()
+        return checksum(tensors)
+
+    monkeypatch.setattr("atelier.data.cache.checksum", replaced)
+    first.setup()
+    assert len(first.about["files"]["train"]) == len(first.sets["train"].inputs)
+    other = own(pets)
+    other.setup()
+    assert len(other.sets["train"].inputs) + len(other.sets["test"]) > len(first.sets["train"].inputs)

@@ -1,5 +1,7 @@
 """A picture is read as it is looked at: upright, of 8 bits, on white; and kept in a file of its own."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier.data.reading import UnknownRange, aspect, load_image, open_image
+from atelier.data.reading import UnknownRange, UnreadableImage, aspect, load_image, open_image
 
 ORIENTATION = 0x0112  # in EXIF
 
@@ -75,6 +77,52 @@ def test_a_range_that_is_not_certain_is_asked_for(tmp_path: Path, name: str) -> 
     with pytest.raises(UnknownRange, match=rf"{pixels.min():g} to {pixels.max():g}, which do not .* data.white=255"):
         load_image(tmp_path / "numbers.tif", (1, 2, 2))
     assert load_image(tmp_path / "numbers.tif", (1, 2, 2), white=white)[0].tolist() == expected
+
+
+def write_deep(path: Path, pixels: np.ndarray) -> None:
+    """A PNG file of 16 bits with pixels (H, W, C), of 2 channels gray and opacity, of 3 colours."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2}[channels], 0, 0, 0)
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+            file.write(struct.pack(">I", len(content)) + name + content)
+            file.write(struct.pack(">I", zlib.crc32(name + content)))
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+@pytest.mark.parametrize(
+    ("value", "white", "read"),
+    [
+        (65535, None, 255),
+        (5000, None, 19),
+        (4095, None, None),
+        (4095, 4095, None),
+        (4095, 65535, 15),
+        (9000, 255, None),
+    ],
+)
+def test_white_of_colours_of_16_bits_is_not_guessed(
+    tmp_path: Path, channels: int, value: int, white: float | None, read: int | None
+) -> None:
+    pixels = np.full((2, 2, channels), value, np.uint16)
+    if channels == 2:
+        pixels[..., 1] = 65535  # opaque
+    write_deep(tmp_path / "deep.png", pixels)
+    if read is not None:
+        assert load_image(tmp_path / "deep.png", (3, 2, 2), white=white).unique().tolist() == [read]
+        return
+    with pytest.raises(UnknownRange, match=r"^its colours have 16 bits, .* about \d+: .* data\.white=65535$"):
+        load_image(tmp_path / "deep.png", (3, 2, 2), white=white)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("white", [None, 1])
+def test_pixels_that_are_no_numbers_are_told(tmp_path: Path, number: float, white: float | None) -> None:
+    Image.fromarray(np.array([[0, 0.5], [1, number]], np.float32)).save(tmp_path / "numbers.tif")
+    with pytest.raises(UnreadableImage, match="it has pixels that are no numbers"):
+        load_image(tmp_path / "numbers.tif", (1, 2, 2), white=white)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

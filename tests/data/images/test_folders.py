@@ -1,5 +1,6 @@
 """Folders of one's own images: classes, splits, what is missing or damaged."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,32 @@ def test_folders_of_training_and_test_images_stay_apart(make: Make, tmp_path: Pa
     data = ready(make("image_folder", f"data.images={tmp_path}/both", "data.mean=0.04", "data.std=0.01", FLAT[0]))
     assert data.sets["test"].inputs.unique().tolist() == [200]
     assert data.sets["train"].inputs.unique().tolist() == [10]
+
+
+def test_an_accent_that_is_written_in_two_ways_is_one_name(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
+    names = [unicodedata.normalize(form, "köln") for form in ("NFC", "NFD")]
+    for split, name in zip(("train", "test"), names, strict=True):
+        for number in range(10):
+            save(tmp_path / "towns" / split / name / f"{number}.png", 10)
+            save(tmp_path / "towns" / split / "rom" / f"{number}.png", 200)
+    for chosen in ([], [f"data.classes=['{names[0]}',rom]"], [f"data.classes=['{names[1]}',rom]"]):
+        data = ready(make("image_folder", f"data.images={tmp_path}/towns", *chosen, *FLAT))
+        assert (data.classes, len(data.sets["test"])) == ([names[0], "rom"], 20)
+
+
+def test_classes_that_are_numbers_can_be_chosen(make: Make, tmp_path: Path, ready: Make, save: Save) -> None:
+    for digit in range(3):
+        for number in range(10):
+            save(tmp_path / "digits" / str(digit) / f"{number}.png", 100 * digit)
+    data = ready(make("image_folder", f"data.images={tmp_path}/digits", "data.classes=[2,0]", *FLAT))
+    assert (data.classes, data.num_classes) == (["2", "0"], 2)
+
+
+def test_a_share_that_tests_all_is_told(make: Make, folder: Path, ready: Make) -> None:
+    with pytest.raises(
+        InputError, match=r"^data\.test_share=0\.99: it leaves none of 40 images to train on; give less$"
+    ):
+        ready(make("image_folder", f"data.images={folder}", "data.test_share=0.99", *FLAT))
 
 
 def test_one_class_of_a_folder_can_be_taken(make: Make, folder: Path, ready: Make) -> None:
