@@ -83,7 +83,7 @@ class Side:
     """A quantity with a number for each repeat: a metric of settings, at an epoch or step.
 
     Args:
-        metric: such as val/accuracy, or a name of FACTS.
+        metric: such as val/accuracy, or a name of FACTS, of which validation_gap alone can stand at another place.
         at: None (not given), "best", "last", or {first, epoch or step: number counted from 1}.
         of: the values of the settings; {}: all settings; "base": the base.
         study: another study; None: the claim's own study.
@@ -169,7 +169,7 @@ def read_check(given: Mapping[str, Any], where: str) -> Check:
         if than == side:
             raise InputError(f"{where}: both sides of the difference are the same")
     for one, key in ((side, "at"), (than, "than_at")):
-        if one is not None and one.metric in FACTS and one.at is not None:
+        if one is not None and one.metric in FACTS and one.metric != "validation_gap" and one.at is not None:
             raise InputError(f"{where}.{key}={one.at}: a run has one {one.metric}, at no place; leave it out")
     relations = [relation for relation in RELATIONS if given.get(relation) is not None]
     if len(relations) != 1:

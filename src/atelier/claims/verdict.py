@@ -145,10 +145,22 @@ def number(record: Record, side: Side, unit: str) -> float | None:
     if side.metric in ("best_epoch", "best_step"):
         place = best_place(record, side.metric.removeprefix("best_"))
         return None if place is None else place + 1.0
+    if side.metric == "validation_gap" and side.at not in (None, "best"):
+        return gap_at(record, side.at, unit)
     tested = side.metric.startswith("test/") and side.at is None
     if tested or (side.at in (None, "best") and not side.metric.startswith("test/")):
         return scores_of(record, unit).get(side.metric)
     return at_place(record.curves(unit).get(side.metric, {}), side.at, best_place(record, unit), unit)
+
+
+def gap_at(record: Record, at: Any, unit: str) -> float | None:
+    """The validation gap of `atelier.runs.rows.gaps` at another place than the best one."""
+    _, _, name = str(record.get("objective", "metric")).partition("/")
+    curves = record.curves(unit)
+    trained = curves.get(f"train/clean_{name}") or curves.get(f"train/{name}", {})
+    seen, unseen = (at_place(curve, at, None, unit) for curve in (trained, curves.get(f"val/{name}", {})))
+    sign = 1 if record.get("objective", "mode") == "max" else -1
+    return None if seen is None or unseen is None else sign * (seen - unseen)
 
 
 def at_place(curve: Mapping[int, float], at: Any, best: int | None, unit: str) -> float | None:
