@@ -29,8 +29,9 @@ def main(config: DictConfig) -> float | None:
                 trainer.fit(task, data, ckpt_path=run.resume_from(), weights_only=True)
         if config.test and not run.pruned:
             with run.timed("test"):
+                path = run.to_test(task)
                 try:
-                    trainer.test(task, data, ckpt_path=run.to_test(task), weights_only=True, verbose=False)
+                    trainer.test(task, data, ckpt_path=path, weights_only=True, verbose=False)
                 finally:  # also if a callback fails after it
                     run.record_test(trainer)
     if run.main:

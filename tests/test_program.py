@@ -127,6 +127,13 @@ def test_a_name_that_python_has_already_is_refused(name: str, tmp_path: Path) ->
     assert not (tmp_path / name).exists()
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = str(make_project([str(tmp_path / "file" / "mine")]))
+    assert told.startswith(f"atelier new {tmp_path}/file/mine: {tmp_path}/file")
+    assert told.endswith(" cannot be written: Not a directory")
+
+
 def test_a_folder_is_not_overwritten(project: Path) -> None:
     assert "exists already" in str(make_project([str(project)]))
 

@@ -66,3 +66,17 @@ def test_weights_that_a_longer_training_keeps_stay_tested_whatever_only_its_trai
     assert manifest["objective"]["best_epoch"] == 1
     opened = atelier.load(tmp_path / "run")
     assert opened.task.recorded["test"] == manifest["test"] != {}
+
+
+def test_the_tested_checkpoint_is_the_same_however_it_is_named(
+    run_verb: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["trainer=cpu", "callbacks=none", "network.hidden=[8]", "trainer.max_epochs=1", f"paths.run={tmp_path}/run"]
+    assert run_verb("train", *words).code == 0
+    tested = json.loads((tmp_path / "run" / "run.json").read_text())["test"]
+    monkeypatch.chdir(tmp_path)
+    best = "run/checkpoints/best.ckpt"
+    opened = [atelier.load("run", checkpoint=named) for named in (best, f"{tmp_path}/{best}", f"run/../{best}")]
+    monkeypatch.chdir("/")
+    for one in opened:
+        assert one.task.recorded["test"] == tested != {}

@@ -50,6 +50,11 @@ def test_a_layer_that_never_moves_has_no_deviation(value: float) -> None:
     assert summary(site(nn.Identity()), sums(torch.full((3, 2, 4, 4), value))).std == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_has_no_deviation(value: float) -> None:
+    assert math.isnan(summary(site(nn.Identity()), sums(torch.full((3, 2, 4, 4), value))).std)
+
+
 def test_the_file_is_what_the_layers_do_on_the_test_set(trained_digits: Any) -> None:
     """LeNet-5 rebuilt from its weights: convolution and ReLU, pool, convolution and ReLU."""
     features = trained_digits.task("best").network.features

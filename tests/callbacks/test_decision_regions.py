@@ -116,6 +116,27 @@ def test_mistakes_in_training_are_marked_where_no_points_validate(
     assert marked(data) == split
 
 
+def test_an_interrupted_run_marks_no_mistakes_on_regions_of_an_earlier_network(
+    compose: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose(*SMALL)
+    data, task = build_data(config), build_task(config)
+    data.setup()
+    trainer: Any = SimpleNamespace(
+        is_global_zero=True, datamodule=data, default_root_dir=str(tmp_path), current_epoch=60
+    )
+    (tmp_path / "figures").mkdir()
+    drawn: list[Any] = []
+    keep = decision_regions.draw
+    monkeypatch.setattr(decision_regions, "draw", lambda *given: (drawn.append(given[2]), keep(*given)))
+    callback = DecisionRegions(5)
+    callback.take(trainer, task, 22)
+    callback.on_exception(trainer, task, KeyboardInterrupt())
+    callback.on_train_end(trainer, task)
+    assert drawn[0] is None
+    assert drawn[1] is not None
+
+
 def test_looking_changes_no_number(looked_at: Any, run_verb: Run) -> None:
     unseen = run_verb("train", *SMALL, "trainer.max_epochs=9", "callbacks=none")
     assert unseen.manifest["test"] == looked_at.manifest["test"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,3 +97,31 @@ def test_the_numbers_of_a_figure_have_as_many_digits(monkeypatch: pytest.MonkeyP
     draw(peaks, "features.3", Path("none.png"))
     titles = [axes.get_title() for axes in figures[0].axes]
     assert [title for title in titles if title] == ["123", "10.9", "2.20", "2.00"]
+
+
+def test_a_network_that_diverged_has_no_figure(tmp_path: Path) -> None:
+    callback = Deconvolution(layer=0, channels=1, count=1)
+    first: Any = SimpleNamespace(name="first")
+    callback.site, callback.found = first, torch.full((1, 2, 3), torch.nan)
+    trainer: Any = SimpleNamespace(is_global_zero=True, default_root_dir=str(tmp_path))
+    callback.on_test_end(trainer, None)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("counts", [[3, 1], [1, 3], [3, 2]])
+def test_channels_with_fewer_peaks_have_rows_of_their_own(
+    counts: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(deconvolution, "write_png", lambda figure, path: figures.append(figure))
+    patch = torch.zeros(1, 2, 2)
+    peaks = [
+        Peak(channel, float(rank), 0, 0, 0, (0, 0, 2, 2), patch, patch)
+        for channel, count in enumerate(counts)
+        for rank in range(count)
+    ]
+    deconvolution.draw(peaks, "first", tmp_path / "figure.png")
+    labels = [axis.get_ylabel() for axis in figures[0].axes if axis.get_ylabel()]
+    titles = [axis.get_title() for axis in figures[0].axes if axis.get_title()]
+    assert labels == ["channel\n0", "channel\n1"]
+    assert len(titles) == sum(counts)

@@ -78,3 +78,15 @@ def test_a_task_without_errors_draws_nothing() -> None:
     callback.on_test_batch_end(trainer, None, {"logits": torch.zeros(2)}, None, 0)
     callback.on_test_end(trainer, None)
     assert callback.seen == []
+
+
+@pytest.mark.parametrize(
+    "data", [SimpleNamespace(), SimpleNamespace(picture=lambda points: points)], ids=["none", "of points"]
+)
+def test_what_are_no_pictures_is_not_drawn(data: Any) -> None:
+    trainer: Any = SimpleNamespace(is_global_zero=True, datamodule=data)
+    callback, number = Extremes(3), torch.zeros(2)
+    outputs = {"error": number, "predicted": number, "true": number}
+    callback.on_test_batch_end(trainer, None, outputs, (torch.zeros(2, 5), number), 0)
+    callback.on_test_end(trainer, None)
+    assert callback.seen == []

@@ -20,6 +20,7 @@ def trainer(**values: Any) -> Any:
         "max_epochs": -1,
         "max_steps": -1,
         "global_step": 0,
+        "accumulate_grad_batches": 1,
     }
     return SimpleNamespace(**{**known, **values})
 
@@ -121,9 +122,13 @@ def test_a_bar_shows_the_newest_loss_and_a_validation_but_not_more_often_than_it
         clock[0] = seconds
         progress.on_train_batch_end(trainer(max_epochs=3, global_step=step), task, outputs, None, 0)
     assert shown() == ("epoch 1/3", 2, "loss 0.5")
+    accumulating = trainer(max_epochs=3, global_step=2, accumulate_grad_batches=4)
+    clock[0] = 0.26
+    progress.on_train_batch_end(accumulating, task, {"loss": torch.tensor(0.125)}, None, 0)
+    assert shown() == ("epoch 1/3", 2, "loss 0.5"), "of four batches, Lightning divides each loss by four"
     progress.on_validation_batch_end(trainer(max_epochs=3, global_step=3), task, None, None, 0)
     assert shown() == ("epoch 1/3", 2, "loss 0.5")
-    clock[0], known = 0.3, {"val/accuracy": torch.tensor(0.25)}
+    clock[0], known = 0.4, {"val/accuracy": torch.tensor(0.25)}
     progress.on_validation_batch_end(
         trainer(max_epochs=3, global_step=3, current_epoch=1, callback_metrics=known), task, None, None, 0
     )

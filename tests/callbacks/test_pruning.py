@@ -27,12 +27,14 @@ def trainer(**values: Any) -> Any:
     return SimpleNamespace(**known | values)
 
 
-def asked(one: Any, metric: str = "val/loss", hopeless: bool = True) -> tuple[list[tuple[int, float]], bool]:
+def asked(
+    one: Any, metric: str = "val/loss", hopeless: bool = True, by_steps: bool = False
+) -> tuple[list[tuple[int, float]], bool]:
     """What is reported of a validation and the epoch's end behind it, and whether the trial is pruned."""
     reported: list[tuple[int, float]] = []
     pruned: list[bool] = []
     callback = Pruning(lambda *given: bool(reported.append(given)) or hopeless, lambda: pruned.append(True))
-    task = SimpleNamespace(metric=metric)
+    task = SimpleNamespace(metric=metric, counts_steps=by_steps)
     callback.on_validation_end(one, task)
     callback.on_train_epoch_end(one, task)
     assert one.should_stop is bool(pruned)
@@ -80,12 +82,21 @@ def test_a_metric_of_the_training_is_asked_about_once_an_epoch() -> None:
     assert asked(trainer(callback_metrics={"train/loss": torch.tensor(0.25)}), "train/loss") == ([(2, 0.25)], True)
 
 
+def test_a_run_of_steps_is_asked_with_each_validation_also_by_a_metric_of_the_training() -> None:
+    measured = {"callback_metrics": {"train/loss": torch.tensor(0.25)}, "check_val_every_n_epoch": None}
+    one, reported = trainer(**measured, is_last_batch=False), list[Any]()
+    callback = Pruning(lambda *given: bool(reported.append(given)) or True, lambda: None)
+    callback.on_validation_end(one, SimpleNamespace(metric="train/loss", counts_steps=True))
+    assert (reported, one.should_stop) == ([(30, 0.25)], True)
+    assert asked(trainer(**measured), "train/loss", by_steps=True) == ([(30, 0.25)], True), "once"
+
+
 @pytest.mark.parametrize(
     "values", [{"callback_metrics": {}}, {"state": SimpleNamespace(fn="test")}], ids=["none", "test"]
 )
 def test_without_a_value_of_a_training_nothing_is_asked(values: dict[str, Any]) -> None:
     one, reported = trainer(**values), list[Any]()
     Pruning(lambda *given: bool(reported.append(given)), lambda: None).on_validation_end(
-        one, SimpleNamespace(metric="val/loss")
+        one, SimpleNamespace(metric="val/loss", counts_steps=False)
     )
     assert not reported

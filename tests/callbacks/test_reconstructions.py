@@ -63,6 +63,7 @@ def train(callback: Reconstructions, folder: Path, task: Any) -> Path:
     for epoch in range(EPOCHS):
         trainer.current_epoch, task.done = epoch, epoch + 1
         callback.on_train_epoch_end(trainer, task)
+    trainer.current_epoch = EPOCHS  # as Lightning counts at the end
     callback.on_train_end(trainer, task)
     return folder / "figures"
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from atelier.claims.claim import Side, read_claims
-from atelier.claims.verdict import Outcome, decide, number, together
+from atelier.claims.claim import read_claims
+from atelier.claims.verdict import Outcome, decide, together
 from atelier.claims.words import check_rows, measured
-from atelier.results.record import Recorded
 from atelier.results.status import line, print_status
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.aggregate import Results, aggregate, group
@@ -282,21 +281,3 @@ def test_base_is_the_setting_that_the_others_change(made_up_sweep: Sweep, tmp_pa
     folder = made_up_sweep(tmp_path / "s", GRID, curve, seeds=(0,), change=change, presentation=presentation)
     found = outcome(aggregate([folder]), of="base", above=0)
     assert found.quantity.values == pytest.approx((0.60,)), "the first job's: sgd, 0.1"
-
-
-@pytest.mark.parametrize(
-    ("at", "gap"), [("last", 0.3), ({"epoch": 1}, 0.05), ({"epoch": 4}, None), ("best", 0.1), (None, 0.1)], ids=str
-)
-@pytest.mark.parametrize("clean", [True, False])
-@pytest.mark.parametrize(("name", "sign"), [("accuracy", 1), ("loss", -1)])
-def test_the_validation_gap_is_of_the_best_place_or_of_another(
-    at: Any, gap: float | None, clean: bool, name: str, sign: int
-) -> None:
-    trained = {0: 0.55, 1: 0.8, 2: 0.9}
-    curves = {f"train/{name}": trained, f"val/{name}": {0: 0.5, 1: 0.7, 2: 0.6}}
-    if clean:
-        curves = {**curves, f"train/{name}": {0: 0.0, 1: 0.0, 2: 0.0}, f"train/clean_{name}": trained}
-    mode = {1: "max", -1: "min"}[sign]
-    objective = {"metric": f"val/{name}", "mode": mode, "best": 0.7, "best_epoch": 1, "validation_gap": sign * 0.1}
-    found = number(Recorded(None, {"objective": objective}, {}, curves), Side("validation_gap", at, {}), "epoch")
-    assert found == (None if gap is None else pytest.approx(sign * gap))

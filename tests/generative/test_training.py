@@ -155,3 +155,35 @@ def test_bf16_trains(run_verb: Run, kind: str, small_models: Small, short: list[
     outcome = run_verb("train", *small, *short, "trainer.precision=bf16-mixed")
     assert (outcome.code, outcome.err) == (0, "")
     assert all(np.isfinite(value) for value in outcome.manifest["test"].values())
+
+
+def test_a_training_that_ends_early_has_pictures_of_its_end(run_verb: Run, small_models: Small) -> None:
+    still = ["features=pixels", "optimizer=sgd", "optimizer.lr=0", "trainer.patience=2", "trainer.max_epochs=50"]
+    seldom = ["callbacks.reconstructions.frames=1", "callbacks.latent_pictures.frames=1"]
+    outcome = run_verb("train", *small_models["vae"], *still, *seldom, "test=false")
+    assert outcome.code == 0, outcome.err
+    done = outcome.manifest["epochs"]
+    assert done < 25
+    for kind in ("reconstructions", "latents"):
+        assert (outcome.folder / "figures" / kind / f"epoch_{done:04d}.png").is_file()
+
+
+def test_pictures_of_two_channels_are_drawn(run_verb: Run) -> None:
+    small = ["trainer=cpu", "trainer.max_epochs=1", "encoder.hidden=[4]", "decoder.hidden=[4]"]
+    pairs = ["data=digit_pairs_digits", "data.train_pairs=200", "data.augment=false"]
+    outcome = run_verb("train", "experiment=digits_vae", *pairs, "features=pixels", *small)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.folder / "figures" / "latents.png").is_file()
+
+
+def test_a_test_that_cannot_begin_records_nothing(
+    run_verb: Run, small_models: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> None:
+        raise InputError("the checkpoint is gone")
+
+    monkeypatch.setattr("atelier.runs.run.Run.to_test", refuse)
+    watching = ["callbacks=watch_test", "trainer.max_epochs=1"]
+    outcome = run_verb("train", "network.hidden=[4]", "trainer=cpu", *watching)
+    assert (outcome.code, outcome.err) == (2, "the checkpoint is gone\n")
+    assert outcome.manifest["test"] == {}

@@ -11,7 +11,7 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from atelier.compose.open import resumed_config
+from atelier.compose.open import at_home, resumed_config
 from atelier.compose.targets import plain
 from atelier.errors import InputError
 from atelier.runs.changes import differences
@@ -250,3 +250,19 @@ def test_where_a_run_began_stays_and_where_it_goes_on_is_told_once(
         assert {key: run.manifest[key] for key in began} == began
         (there,) = run.manifest["resumed"]
         assert (there["device"], there["versions"]) == ("another", {"torch": "another"})
+
+
+def test_what_lies_below_the_data_folder_moves_with_it(compose: Callable[..., Any]) -> None:
+    config = compose("experiment=dogs_vs_cats", "paths.data=/old")
+    at_home(config, "/new")
+    assert (config.paths.data, config.data.folder, config.data.images) == ("/new", "/new", "/new/dogs_vs_cats")
+    other = compose("experiment=dogs_vs_cats", "paths.data=/old", "data.folder=/older", "data.images=/old_ones/x")
+    at_home(other, "/new")
+    assert (other.data.folder, other.data.images) == ("/older", "/old_ones/x"), "they were typed"
+
+
+def test_a_run_that_could_not_be_opened_again_does_not_begin(run_verb: Run) -> None:
+    run = run_verb("train", *SHORT, r"note='price in \${x}'")
+    assert run.code == 2
+    assert run.err == "train.py: note=price in ${x}: a stored configuration is resolved\n"
+    assert not list(run.logs.glob("runs/*/*"))

@@ -197,22 +197,6 @@ def test_one_value_typed_in_two_ways_and_what_makes_no_setting_are_no_keys(tmp_p
     assert aggregate([tmp_path]).keys == ["optimizer"]
 
 
-def test_equal_values_have_one_text_in_all_settings(tmp_path: Path) -> None:
-    typed = ["optimizer=sgd optimizer.lr=1e-3", "optimizer=sgd optimizer.lr=1e-2", "optimizer=adam optimizer.lr=0.010"]
-    for number, words in enumerate([*typed, "optimizer=adam optimizer.lr=0.001"]):
-        write_run(tmp_path / str(number), words, 0, float(number))
-    found = [setting.values["optimizer.lr"] for setting in aggregate([tmp_path]).settings]
-    assert found == ["1e-3", "1e-2", "1e-2", "1e-3"]
-
-
-def test_a_fold_that_is_the_seed_is_a_fold_of_its_own(tmp_path: Path) -> None:
-    for seed in range(2):
-        run = write_run(tmp_path / str(seed), "data.folds=2 data.fold=${seed}", seed, 1.0)
-        (run / "config.yaml").write_text(f"data:\n  folds: 2\n  fold: {seed}\n")
-    ((first, second),) = (setting.records for setting in aggregate([tmp_path]).settings)
-    assert (first.repeat[1], second.repeat[1]) == ("0", "1")
-
-
 def test_a_key_that_was_not_typed_is_read_from_the_configuration(tmp_path: Path) -> None:
     write_run(tmp_path / "0", "optimizer.lr=0.1", 0, 1.0)
     other = write_run(tmp_path / "1", "", 0, 2.0)

@@ -66,7 +66,8 @@ class FinishedRun:
     """
 
     def __init__(self, folder: RunFolder, checkpoint: str = "best") -> None:
-        self.folder, self.checkpoint = folder.path, checkpoint
+        place = Path(checkpoint)
+        self.folder, self.checkpoint = folder.path, str(place.absolute() if place.is_file() else checkpoint)
 
     # ------------------------------------------------------------------ what the folder says
 

@@ -21,7 +21,7 @@ def recorded_of(content: Mapping[str, Any], folder: RunFolder, config: DictConfi
 
     `folder`, `config`, `path`: as `atelier.compose.open.reopen` gives them, changed by what was typed.
     """
-    tested = path == folder.named(str(read_yaml(folder.config).get("checkpoint") or "best"))
+    tested = path.resolve() == folder.named(str(read_yaml(folder.config).get("checkpoint") or "best")).resolve()
     if tested:
         changed = differences(open_checkpoint(path)["config"], plain(config))
         tested = not any(within(key, part) for key in changed if key != OF_TRAINING for part in ("data", "task"))

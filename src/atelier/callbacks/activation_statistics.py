@@ -108,7 +108,7 @@ def summary(site: Site, total: Tensor) -> Statistics:
         after=type(site.layer).__name__,
         channels=len(total),
         mean=mean,
-        std=max(0.0, squares / number - mean * mean) ** 0.5,
+        std=max(squares / number - mean * mean, 0.0) ** 0.5,  # in this order, NaN stays
         sparsity=zeros / number,
         dead=int((total[:, 3] == total[:, 0]).sum()),
     )

@@ -58,12 +58,13 @@ class DecisionRegions(Watcher):
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         self.take(trainer, task, trainer.current_epoch)
-        self.draw(trainer, task)
+        self.draw(trainer, task, ended=True)
 
     def on_exception(self, trainer: lightning.Trainer, task: Any, error: BaseException) -> None:
-        self.draw(trainer, task)
+        self.draw(trainer, task, ended=False)
 
-    def draw(self, trainer: lightning.Trainer, task: Any) -> None:
+    def draw(self, trainer: lightning.Trainer, task: Any, ended: bool) -> None:
+        """Draw the regions, and, where the last are those of the present network, its mistakes."""
         if not (self.regions and trainer.is_global_zero):
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -76,7 +77,7 @@ class DecisionRegions(Watcher):
         ]
         write_numbers(path.with_suffix(".csv"), ["epochs", "x", "y", "probability"], rows)
         split = marked(data)
-        draw(self.regions, stored(data, "train"), wrong(data, task, split), split, path)
+        draw(self.regions, stored(data, "train"), wrong(data, task, split) if ended else None, split, path)
 
     def state_dict(self) -> dict[str, Any]:
         return {str(done): region for done, region in self.regions.items()}
@@ -130,7 +131,7 @@ def wrong(data: Any, task: Any, split: str) -> Tensor:
 
 
 def draw(
-    regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistakes: Tensor, split: str, path: Path
+    regions: Mapping[int, Tensor], training: tuple[Tensor, Tensor], mistakes: Tensor | None, split: str, path: Path
 ) -> None:
     points, classes = (part.cpu() for part in training)
     (left, low), (right, high) = points.amin(0).tolist(), points.amax(0).tolist()
@@ -143,12 +144,13 @@ def draw(
         for panel, (done, region) in zip(panels[1:], sorted(regions.items()), strict=True):
             shade(panel, region, (left, right, low, high))
             panel.set_title(f"after {done} epochs" if done > 1 else "after 1 epoch" if done else "before training")
-        x, y = mistakes.T.tolist()
-        panels[-1].scatter(x, y, s=30, color="black", marker="x", label=f"wrong in {WORDS[split]}")
         for panel in panels:
             panel.set_aspect("equal")
             panel.set(xticks=[], yticks=[])
-        legend_below(figure, panels)
+        if mistakes is not None:
+            x, y = mistakes.T.tolist()
+            panels[-1].scatter(x, y, s=30, color="black", marker="x", label=f"wrong in {WORDS[split]}")
+            legend_below(figure, panels)
         write_png(figure, path, dpi=100)  # shades make large files
 
 

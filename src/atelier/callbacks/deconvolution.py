@@ -121,6 +121,8 @@ class Deconvolution(Watcher):
     def on_test_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if self.found is None or self.site is None or not trainer.is_global_zero:
             return
+        if not self.found[..., 0].isfinite().any():  # of a network that diverged
+            return
         peaks = self.peaks(trainer, task, self.site, self.found)
         path = Path(trainer.default_root_dir) / "figures" / f"deconvolution_{self.site.name}.png"
         columns = ["channel", "activation", "sample", "y", "x", "top", "left", "bottom", "right"]
@@ -175,17 +177,21 @@ def draw(peaks: list[Peak], name: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     channels = list(dict.fromkeys(peak.channel for peak in peaks))
-    columns = len(peaks) // len(channels)
+    ranks = [sum(other.channel == peak.channel for other in peaks[:place]) for place, peak in enumerate(peaks)]
+    columns = 1 + max(ranks)
     with look():
         figure = Figure(figsize=(1.1 + 1.05 * columns, 0.6 + 2.15 * len(channels)), layout="constrained")
         axes = figure.subplots(2 * len(channels), columns, squeeze=False)
-        for number, peak in enumerate(peaks):
-            row, column = divmod(number, columns)
+        for axis in axes.flat:
+            axis.set_axis_off()
+        for column, peak in zip(ranks, peaks, strict=True):
+            row = channels.index(peak.channel)
             upper, lower = axes[2 * row, column], axes[2 * row + 1, column]
             limit = float(peak.projection.abs().max()) or 1.0
             for axis, picture in ((upper, peak.patch), (lower, peak.projection / limit / 2 + 0.5)):
                 pixels = picture.permute(1, 2, 0).numpy()
                 axis.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=1)
+                axis.set_axis_on()
                 axis.set_xticks([])
                 axis.set_yticks([])
                 axis.spines[:].set_visible(False)

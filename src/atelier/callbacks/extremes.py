@@ -34,8 +34,10 @@ class Extremes(Watcher):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if trainer.is_global_zero and isinstance(outputs, dict) and "error" in outputs:
-            images = trainer.datamodule.picture(batch[0])  # type: ignore[attr-defined]
+        if not trainer.is_global_zero or not isinstance(outputs, dict) or "error" not in outputs:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if hasattr(data, "picture") and (images := data.picture(batch[0])).dim() == 4:
             found = (outputs["error"], images, outputs["predicted"], outputs["true"])
             self.seen = [self.keep(*(part.cpu() for part in found))]
 

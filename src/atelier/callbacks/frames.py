@@ -41,7 +41,16 @@ def looking(task: Any) -> Iterator[None]:
 
 def frame_path(folder: Path, epochs: int) -> Path:
     folder.mkdir(exist_ok=True)
-    return folder / f"epoch_{epochs:04d}.png"
+    return folder / frame_name(epochs)
+
+
+def lacks(folder: Path, epochs: int) -> bool:
+    """Whether a training that ends after so many epochs, earlier than planned, has no figure of its end."""
+    return epochs > 0 and not (folder / frame_name(epochs)).exists()
+
+
+def frame_name(epochs: int) -> str:
+    return f"epoch_{epochs:04d}.png"
 
 
 def animate_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
+from atelier.callbacks.frames import animate_folder, frame_path, is_due, lacks, looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.gallery import draw_panels, frame, read
 
@@ -44,7 +44,9 @@ class LatentPictures(Watcher):
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if not trainer.is_global_zero:
             return
-        folder = self.folder(trainer)
+        folder, done = self.folder(trainer), trainer.current_epoch
+        if lacks(folder, done):
+            self.draw(trainer, task, done)
         animate_folder(folder)
         files = {int(file.stem[6:]): file for file in sorted(folder.glob("epoch_*.png"))}
         if not files:

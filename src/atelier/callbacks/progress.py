@@ -44,7 +44,7 @@ class TrainingProgress(Callback):
             return
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if loss is not None:
-            self.loss = f"loss {float(loss):.4g}"
+            self.loss = f"loss {float(loss) * trainer.accumulate_grad_batches:.4g}"  # Lightning has divided it
         self.show(trainer, task)
 
     def on_validation_batch_end(

@@ -21,11 +21,11 @@ class Pruning(Checkpoint):
         self.hopeless, self.pruned = hopeless, pruned
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if trainer.state.fn == "fit" and not task.metric.startswith("train/"):
+        if trainer.state.fn == "fit" and (task.counts_steps or not task.metric.startswith("train/")):
             self.ask(trainer, task)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if task.metric.startswith("train/"):
+        if task.metric.startswith("train/") and not task.counts_steps:
             self.ask(trainer, task)
 
     def ask(self, trainer: lightning.Trainer, task: Any) -> None:

@@ -7,7 +7,7 @@ import lightning.pytorch as lightning
 import torch
 from annotated_types import Ge
 
-from atelier.callbacks.frames import animate_folder, frame_path, is_due, looking
+from atelier.callbacks.frames import animate_folder, frame_path, is_due, lacks, looking
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.gallery import frame, interleave
 
@@ -31,8 +31,11 @@ class Reconstructions(Watcher):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         done = trainer.current_epoch + 1
-        due = is_due(trainer, done, self.every, self.frames)
-        if not due or not trainer.is_global_zero or not hasattr(task, "reconstruct"):
+        if is_due(trainer, done, self.every, self.frames):
+            self.draw(trainer, task, done)
+
+    def draw(self, trainer: lightning.Trainer, task: Any, done: int) -> None:
+        if not trainer.is_global_zero or not hasattr(task, "reconstruct"):
             return
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         rows = torch.linspace(0, len(data.sets["val"]) - 1, min(self.count, len(data.sets["val"]))).long()
@@ -44,8 +47,11 @@ class Reconstructions(Watcher):
         frame(pictures, COLUMNS).save(frame_path(self.folder(trainer), done))
 
     def on_train_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if trainer.is_global_zero:
-            animate_folder(self.folder(trainer))
+        if not trainer.is_global_zero:
+            return
+        if lacks(self.folder(trainer), done := trainer.current_epoch):
+            self.draw(trainer, task, done)
+        animate_folder(self.folder(trainer))
 
     def folder(self, trainer: lightning.Trainer) -> Path:
         return Path(trainer.default_root_dir) / "figures" / "reconstructions"

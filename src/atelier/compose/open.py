@@ -54,6 +54,7 @@ def open_run(config: DictConfig) -> tuple[Run, DictConfig]:
             build_data(config).check_source()
             check_networks(config)
         decide_devices(config.trainer)
+        check_resolved(plain(config), "train.py")  # as where it is opened again
         folder = create(Path(config.paths.logs), experiment, Path(config.paths.run) if config.paths.run else None)
         config.paths.run = str(folder.path)
         names = {"experiment": experiment, "study": hydra.runtime.choices.get("study")}
@@ -186,10 +187,11 @@ def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[Run
 
 
 def at_home(config: DictConfig, data: str) -> None:
-    """Let the data set of a stored configuration lie where this command's data lie."""
-    config.paths.data = data
-    if "folder" in config.data:
-        config.data.folder = data
+    """Let what a stored configuration has below its data folder lie below this command's."""
+    before, config.paths.data = f"{config.paths.data}/", data
+    for key, value in config.data.items():
+        if isinstance(value, str) and f"{value}/".startswith(before):
+            config.data[key] = data + value[len(before) - 1 :]
 
 
 def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConfig:
@@ -199,9 +201,13 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
         InputError: if a `_target_` is outside `ALLOWED`, a value is an interpolation, or the file cannot be read.
     """
     content: Any = open_checkpoint(checkpoint)["config"] if checkpoint else read_yaml(folder.config)
-    for key, value in leaves(content):
-        if "${" in str(value):  # it could read an environment variable of whoever opens the run
-            raise InputError(f"{checkpoint or folder.config}: {key}={value}: a stored configuration is resolved")
+    check_resolved(content, checkpoint or folder.config)
     config = OmegaConf.create(content)
     check_targets(config)
     return config
+
+
+def check_resolved(content: Any, where: Path | str) -> None:
+    for key, value in leaves(content):
+        if "${" in str(value):  # it could read an environment variable of whoever opens the run
+            raise InputError(f"{where}: {key}={value}: a stored configuration is resolved")

@@ -23,8 +23,7 @@ class AnyClocks(ClockData):
 
     Args:
         image_size: side of the square images in pixels.
-        num_images: number of images for training and validation, a multiple of 720, at least 1440, so that each time
-            is in both.
+        num_images: number of images for training and validation, a multiple of 720, at least 1440.
         test_images: number of test images, a multiple of 720.
         styles: the styles of the images for training and validation, "training" or "held_out".
         unmarked: share of dials that do not show which way is up, among the images for training and validation.

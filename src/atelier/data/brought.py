@@ -12,7 +12,7 @@ from atelier.data.class_folders import ENDINGS, LeftOut, files_below, is_image, 
 from atelier.data.images import ImageData
 from atelier.data.reading import MOST_NAMED, Fit, aspect
 from atelier.data.tensors import TensorData
-from atelier.errors import InputError
+from atelier.errors import InputError, faults_of
 
 FAR = 4  # standard deviations, from which on brightness or contrast differs from the training images'
 MOST_CUT = 1.5  # ratio of aspect ratios, from which on an image differs from the training images
@@ -55,14 +55,16 @@ def bring(
     for name in names:
         for file in found_at(Path(name), brought):
             try:
-                image = data.load_file(file, fit)
+                with faults_of(data.load_file):
+                    image = data.load_file(file, fit)
             except InputError as error:
                 brought.unread[str(file)] = str(error)
                 continue
             image, said = like_training(image, known, invert)
             brought.files.append(file)
             brought.images.append(image)
-            brought.notes.append("; ".join([*of_shape(aspect(file), data, known, fit), *said]))
+            shaped = of_shape(aspect(file), data, known, fit) if isinstance(data, ImageData) else []
+            brought.notes.append("; ".join([*shaped, *said]))
     if not brought.files:
         raise InputError(told_unread(brought.unread))
     return brought

@@ -54,7 +54,7 @@ class Clocks(ClockData):
 
     Args:
         image_size: side of the square images in pixels.
-        num_images: total number, a multiple of 720 and at least 2160, so that each time is in each split.
+        num_images: total number, a multiple of 720 and at least 2160.
         render_seed: seed of the scenes.
         **options: see `ImageData`.
     """

@@ -15,7 +15,7 @@ from atelier.data.account import checksum_of, mean_and_std, told_changed
 from atelier.data.augment import CropFlipCutout, PhotoJitter
 from atelier.data.cache import read_about, read_whole, write_cache
 from atelier.data.class_folders import readable
-from atelier.data.reading import Fit, UnreadableImage, load_image
+from atelier.data.reading import Fit, UnknownRange, UnreadableImage, load_image
 from atelier.data.tensors import TensorData, Tensors
 from atelier.errors import InputError
 
@@ -235,6 +235,9 @@ class ImageData(TensorData):
         """
         try:
             return load_image(path, self.file_shape, fit, getattr(self, "white", None))
+        except UnknownRange as error:
+            told = str(error) if hasattr(self, "white") else f"{str(error).partition(';')[0]}; convert it to 8 bits"
+            raise InputError(f"inputs: {readable(path)}: {told}") from error
         except UnreadableImage as error:
             raise InputError(f"inputs: {readable(path)} is no image that can be read ({error})") from error
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from atelier.figures.tiles import tiles
+from atelier.figures.tiles import as_seen, tiles
 from atelier.figures.words import as_written
 
 LEAST_SIDE = 56  # pixels; smaller images are enlarged by an integer to about this width
@@ -17,7 +17,8 @@ GAP = 2  # pixels between images, added to the gap of `tiles`
 
 
 def frame(pictures: Tensor, columns: int) -> Image.Image:
-    """Images (N, C, H, W), grey or colour, values 0 to 1, in rows of `columns` in an image with white gaps."""
+    """Images (N, C, H, W), values 0 to 1, `as_seen`, in rows of `columns` in an image with white gaps."""
+    pictures = as_seen(pictures)
     scale = max(1, round(LEAST_SIDE / pictures.shape[-1]))
     large = pictures.detach().float().cpu().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
     spaced = F.pad(large.clamp(0, 1), (0, GAP, 0, GAP), value=1.0)

@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from atelier.figures.tiles import as_seen
 
 CELL = 192  # pixels, width of an image with its gaps
 GAP = 8  # pixels on each side of an image
@@ -30,8 +30,7 @@ def draw_sheet(
     reduced if a caption is too wide, and a line of more than `LONGEST` characters is cut off.
     """
     captions = ["\n".join(cut_off(line) for line in caption.split("\n")) for caption in captions]
-    if images.shape[1] not in (1, 3):
-        images = torch.cat(list(F.pad(images, (0, 1), value=1.0).split(1, dim=1)), dim=3)
+    images = as_seen(images)
     width = CELL - 2 * GAP
     height = max(1, round(width * images.shape[2] / images.shape[3]))
     small = letters(font * POINT, captions, CELL - 4)

@@ -27,12 +27,15 @@ def make_project(arguments: Sequence[str]) -> str | None:
     if importlib.util.find_spec(name) is not None:
         return f"atelier new {name}: Python has a package of that name already; choose another, such as my_{name}"
     environment = Environment(loader=FileSystemLoader(TEMPLATE), undefined=StrictUndefined, keep_trailing_newline=True)
-    for file in sorted(TEMPLATE.rglob(f"*{ENDING}")):
-        path = str(file.relative_to(TEMPLATE))
-        place = folder / path.removesuffix(ENDING).replace("NAME", name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        text = environment.get_template(path).render(name=name, atelier=requirement())
-        place.write_text(text, encoding="utf-8")
+    try:
+        for file in sorted(TEMPLATE.rglob(f"*{ENDING}")):
+            path = str(file.relative_to(TEMPLATE))
+            place = folder / path.removesuffix(ENDING).replace("NAME", name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            text = environment.get_template(path).render(name=name, atelier=requirement())
+            place.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return f"atelier new {folder}: {error.filename} cannot be written: {error.strerror}"
     print(f"{folder}: a project of your own, see README.md. Try:\n  cd {folder}\n  atelier train experiment=bars")
     return None
 

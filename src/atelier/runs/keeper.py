@@ -50,6 +50,7 @@ class Keeper(Checkpoint):
         self.unsaved = False  # whether a validation in the middle of an epoch still needs its checkpoint
         self.started = (0.0, 0)  # clock and step when fitting began
         self.judged = False  # whether the objective has been measured
+        self.tests = False  # whether a test has begun
         self.sound, self.diverged = 0, False  # the last step known to have a finite loss; whether a loss was not finite
         self.takeover: Takeover | None = None  # for a run that resumes with a changed configuration
 
@@ -134,6 +135,7 @@ class Keeper(Checkpoint):
         self.save(trainer, self.folder.last)
 
     def on_test_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.tests = True
         self.stop.listen()
         if not self.config["train"]:  # a killed run may have logged more steps than run.json tells
             logged = (1 + max(curve) for curve in read_curves(self.folder.metrics, "step").values())

@@ -209,9 +209,8 @@ class Run:
         return path
 
     def record_test(self, trainer: lightning.Trainer) -> None:
-        values = {
-            name[5:]: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("test/")
-        }
+        logged = trainer.callback_metrics.items() if self.keeper.tests else ()
+        values = {name.removeprefix("test/"): float(value) for name, value in logged if name.startswith("test/")}
         if self.main and values:
             self.manifest.update(test=values, **(getattr(trainer.lightning_module, "recorded", None) or {}))
 

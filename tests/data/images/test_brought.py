@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageOps
 
 from atelier.data.brought import bring, known_of
+from atelier.data.images import ImageData
 from atelier.errors import InputError
 
 MNIST = {"brightness": [0.13, 0.044], "contrast": [0.31, 0.04], "aspects": [1, 1]}  # about
@@ -162,3 +163,29 @@ def test_all_that_cannot_be_read_is_told(make: Callable[..., Any], tmp_path: Pat
     first, second = str(told.value).splitlines()
     assert first == f"inputs: {names[0]} is no image that can be read (it is empty)"
     assert second == f"nor can: {', '.join(names[1:10])} and 2 more"
+
+
+def test_a_remedy_is_told_that_the_data_set_has(make: Callable[..., Any], tmp_path: Path) -> None:
+    Image.fromarray(np.full((28, 28), 4000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(InputError, match=r"deep.png: its values are .* which do not tell what is white; convert it to"):
+        bring([str(tmp_path / "deep.png")], make("mnist", "data.source=fake"), MNIST, "crop", "auto")
+
+
+def test_a_fault_in_an_own_reader_is_told_and_other_files_are_named(
+    make: Callable[..., Any], plain: Image.Image, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        plain.save(tmp_path / name)
+    data, read = make("mnist", "data.source=fake"), ImageData.load_file
+
+    def load_file(path: Path, fit: Any) -> Any:
+        if path.name == "a.png":
+            raise ValueError("half of it is missing")
+        return read(data, path, fit)
+
+    data.load_file = load_file
+    found = bring([str(tmp_path)], data, MNIST, "crop", "auto")
+    assert [file.name for file in found.files] == ["b.png"]
+    ((name, told),) = found.unread.items()
+    assert name.endswith("a.png")
+    assert "ValueError: half of it is missing" in told
