@@ -145,8 +145,8 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
             InputError: if the batches of an optimizer step would be split by the end of an epoch or by a resume.
         """
         self.logged = self.trainer.global_step
-        several, loader = self.trainer.accumulate_grad_batches, cast("Any", self.trainer.train_dataloader)
-        if several == 1 or not hasattr(loader, "sizes"):  # of a loader of another project, batches count alike
+        several, trainer = self.trainer.accumulate_grad_batches, cast("Any", self.trainer)
+        if several == 1 or not hasattr(loader := trainer.train_dataloader, "sizes"):  # of others, batches count alike
             return
         self.sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
         given = f"trainer.accumulate_grad_batches={several}"
