@@ -75,8 +75,8 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         if group in idle and not for_others(conf, group, config.sweep.swept):
             raise InputError(f"{override}: no part of this configuration reads {group}; leave it out")
         for part, switch in ASLEEP.items():
-            value = OmegaConf.select(config, switch)
-            if key_of(override).startswith(part) and value in (False, 0) and switch not in config.sweep.swept:
+            value, varied = OmegaConf.select(config, switch), {switch, "data", "experiment"} & {*config.sweep.swept}
+            if key_of(override).startswith(part) and value in (False, 0) and not varied:
                 raise InputError(f"{override}: {switch}={str(value).lower()} leaves it without effect")
     for name, value in values.items():
         key = str(name)

@@ -170,6 +170,8 @@ def test_a_group_that_nothing_reads_is_refused(
         (["data.magnitude=5"], "data.magnitude=5: data.operations=0 leaves it without effect"),
         (["data.magnitude=5", "sweep.swept=[data.magnitude]"], "data.magnitude=5: data.operations=0 leaves it without"),
         (["data.magnitude=5", "sweep.swept=[data.magnitude,data.operations]"], None),
+        (["data.augmentation.shift=3", "sweep.swept=[experiment]"], None),
+        (["data.augmentation.shift=3", "sweep.swept=[data,seed]"], None),
         (["data.augment=true", "data.augmentation.shift=1"], None),
         (["data.operations=2", "data.magnitude=5"], None),
     ],

@@ -14,6 +14,7 @@ from atelier.errors import InputError
 from atelier.report.groups import groups
 from atelier.results.export import numbered
 from atelier.results.record import Recorded, finished, number, read_figures, read_record, recorded, told
+from atelier.results.runs import merged, runs_of
 from atelier.results.studies import read_study
 from atelier.results.thin import MOST, Wanted, common
 from atelier.sweeps.records import read_run
@@ -51,7 +52,6 @@ def test_without_logs_all_is_drawn_again_and_decided_the_same(
 
 @pytest.mark.usefixtures("undrawn")
 def test_what_is_read_back_is_what_the_logs_say(exported: Callable[..., list[str]], tmp_path: Path) -> None:
-    from atelier.results.runs import runs_of
 
     exported(0, 1, 2)
     study = read_study(tmp_path / "conf", "asci_made")
@@ -262,3 +262,14 @@ def test_a_large_picture_is_made_small(tmp_path: Path) -> None:
         content = small_png(file)
         assert len(content) <= LARGEST
         assert (content == file.read_bytes()) == kept
+
+
+def test_a_failure_of_an_earlier_configuration_is_none_of_todays() -> None:
+    def run(seed: int, status: str, config_hash: str | None) -> Recorded:
+        manifest = {"seed": seed, "status": status, "config_hash": config_hash, "overrides": [f"seed={seed}"]}
+        return Recorded(None, manifest, {"number": seed, "values": {}}, {})
+
+    new, old, now = run(1, "completed", "new"), run(0, "failed", "old"), run(2, "failed", "new")
+    found = merged([new, old, now, run(3, "failed", None)], [])
+    assert [(one.get("seed"), one.status) for one in found.kept] == [(1, "completed"), (2, "failed"), (3, "failed")]
+    assert found.superseded == []

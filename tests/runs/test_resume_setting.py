@@ -252,10 +252,14 @@ def test_where_a_run_began_stays_and_where_it_goes_on_is_told_once(
         assert (there["device"], there["versions"]) == ("another", {"torch": "another"})
 
 
-def test_what_lies_below_the_data_folder_moves_with_it(compose: Callable[..., Any]) -> None:
+def test_what_lies_below_the_data_folder_moves_with_it(compose: Callable[..., Any], tmp_path: Path) -> None:
     config = compose("experiment=dogs_vs_cats", "paths.data=/old")
     at_home(config, "/new")
     assert (config.paths.data, config.data.folder, config.data.images) == ("/new", "/new", "/new/dogs_vs_cats")
+    (tmp_path / "here").mkdir()
+    there = compose("experiment=dogs_vs_cats", f"paths.data={tmp_path}", f"data.images={tmp_path}/here")
+    at_home(there, "/new")
+    assert (there.data.folder, there.data.images) == ("/new", f"{tmp_path}/here"), "it is where it was"
     other = compose("experiment=dogs_vs_cats", "paths.data=/old", "data.folder=/older", "data.images=/old_ones/x")
     at_home(other, "/new")
     assert (other.data.folder, other.data.images) == ("/older", "/old_ones/x"), "they were typed"

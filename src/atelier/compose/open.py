@@ -176,21 +176,21 @@ def reopen(options: DictConfig, typed: Sequence[str] | None = None) -> tuple[Run
         if added not in (None, "callbacks", *CHANGEABLE) or (added == "trainer" and "_target_" not in options.trainer):
             raise InputError(absent_group(added, conf_of(project_root()), str(HydraConfig.get().job.config_name)))
     config.trainer = options.get("trainer") or OmegaConf.merge(config.trainer, ALONE)
+    at_home(config, options.paths.data)
     trained = plain(config.data)
     for group in ("data", "task"):
         config[group] = OmegaConf.merge(config[group], options.get(group) or {})
     config.callbacks = options.get("callbacks") or {}
-    at_home(config, options.paths.data)
     check_targets(config)
     locate("data", config.data._target_).check_split(trained, plain(config.data))
     return folder, config, path
 
 
 def at_home(config: DictConfig, data: str) -> None:
-    """Let what a stored configuration has below its data folder lie below this command's."""
+    """Let the data of a stored configuration lie in this command's data folder, and files that are gone from theirs."""
     before, config.paths.data = f"{config.paths.data}/", data
     for key, value in config.data.items():
-        if isinstance(value, str) and f"{value}/".startswith(before):
+        if isinstance(value, str) and f"{value}/".startswith(before) and (key == "folder" or not Path(value).exists()):
             config.data[key] = data + value[len(before) - 1 :]
 
 

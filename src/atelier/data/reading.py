@@ -1,5 +1,6 @@
 """Reads image files as uint8 tensors of a given shape: upright, without transparency, with 8 bits."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -128,7 +129,7 @@ def reason(path: Path, error: Exception) -> str:
 
 def as_seen(image: Image.Image, white: float | None = None) -> Image.Image:
     """Convert an opened image as `open_image` describes, to mode L or RGB."""
-    of_16_bits = ";16" in str(getattr(image, "tile", ""))  # known until the image is loaded
+    of_16_bits = re.search(r"(RGB[AX]?|LA);16", str(getattr(image, "tile", "")))  # a channel; known until it is loaded
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float64)

@@ -101,7 +101,7 @@ def runs_from(where: str, node: Mapping[str, Any] | None, conf: Path, docs: Path
         raise InputError(
             f"{where}.of={dict(source.of)}: {len(matching)} settings of study={source.study} have it; give 1"
         )
-    records = read_record(docs / "results" / source.study)
+    records = [one for one in read_record(docs / "results" / source.study) if one.status == "completed"]
     return [one for one in records if has({key: one.value(key) for key in source.of}, source.of)]
 
 

@@ -129,7 +129,9 @@ def of_what(results: Results) -> str:
     commits = sorted(
         {f"{git['commit'][:7]}{' with changes' * bool(git.get('dirty'))}" for git in gits if git.get("commit")}
     )
-    told = f"{len(records)} runs, {spent} hours on {devices}, precision {precisions}"
+    failed = sum(record.status == "failed" for record in records)
+    runs = f"{len(records)} runs" + f" ({failed} failed)" * bool(failed)
+    told = f"{runs}, {spent} hours on {devices}, precision {precisions}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
     of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
     known = {*results.keys, *REPEATS, *of_grid, "study", "trainer.precision"}

@@ -52,8 +52,9 @@ def merged(records: Sequence[Record], swept: Sequence[str]) -> Runs:
     superseded = []
     for record in records:
         setting = setting_of(record, swept)
-        if record.status == "completed" and str(record.get("config_hash")) != newest[setting][1]:
-            superseded.append(record)
+        known = str(record.get("config_hash") or "")
+        if known and known != newest.get(setting, ("", known))[1]:
+            superseded += [record] * (record.status == "completed")
             continue
         job = (setting, record.repeat)
         if job not in kept or (kept[job].status != "completed" and record.status == "completed"):

@@ -1,6 +1,7 @@
 """The task of classification."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -198,7 +199,8 @@ def same_classes(there: list[str] | None, learnt: list[str] | None) -> list[str]
     Raises:
         InputError: if the two differ, so that an output would stand for another class.
     """
-    if there and learnt and there != learnt:
+    names = [[unicodedata.normalize("NFC", name) for name in each or ()] for each in (there, learnt)]
+    if there and learnt and names[0] != names[1]:
         told = f"the network has learnt {', '.join(learnt)}, in this order"
         raise InputError(f"data: its classes are {', '.join(there)}; {told}; give the folders or the table these names")
     return there or learnt

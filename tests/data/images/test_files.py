@@ -117,6 +117,16 @@ def test_white_of_colours_of_16_bits_is_not_guessed(
         load_image(tmp_path / "deep.png", (3, 2, 2), white=white)
 
 
+@pytest.mark.parametrize("white", [None, 255])
+def test_16_bits_for_all_channels_of_a_pixel_are_others(tmp_path: Path, white: float | None) -> None:
+    """A bitmap of 5, 6 and 5 bits; here dark, of two pixels."""
+    header = struct.pack("<2sIHHI", b"BM", 70, 0, 0, 66)
+    about = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 4, 0, 0, 0, 0)
+    masks, pixels = struct.pack("<III", 0xF800, 0x07E0, 0x001F), struct.pack("<HH", 0x0000, 0x0841)
+    (tmp_path / "dark.bmp").write_bytes(header + about + masks + pixels)
+    assert load_image(tmp_path / "dark.bmp", (3, 1, 2), white=white).max() < 16
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 @pytest.mark.parametrize("white", [None, 1])
 def test_pixels_that_are_no_numbers_are_told(tmp_path: Path, number: float, white: float | None) -> None:
