@@ -74,7 +74,7 @@ def test_setup_makes_the_environment_anew_for_another_build_of_torch(
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "backend").write_text(f"{there}\n")
     (tmp_path / ".venv" / ".ready").touch()
-    command = ["make", "--dry-run", "setup", *asked]
+    command = ["make", "--dry-run", "setup", "PYTHON=python3", *asked]
     environment = {key: value for key, value in os.environ.items() if key not in ("TORCH_BACKEND", "MAKEFLAGS")}
     told = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
     assert ("venv --clear" in told) == made
