@@ -61,23 +61,15 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         experiment: the chosen experiment, or "default"; `typed`: the overrides of the command line.
 
     Raises:
-        InputError: if nothing reads a key that no override sets, or the options of a group that one chooses; or if an
-            option stands outside of a defaults list.
+        InputError: if nothing reads a key that no override sets, an option stands outside of a defaults list, or an
+            override has no effect.
     """
     own = yaml.load(find(conf, "train.yaml").read_text(encoding="utf-8"), LOADER)
     of_user = {key_of(override).split(".")[0] for override in typed}
     known = {*own, *groups(conf)}
     source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
     values: Any = OmegaConf.to_container(config)
-    idle = unused(values, groups(conf))
-    for override in typed:
-        group = key_of(override).split(".")[0]
-        if group in idle and not for_others(conf, group, config.sweep.swept):
-            raise InputError(f"{override}: no part of this configuration reads {group}; leave it out")
-        for part, switch in ASLEEP.items():
-            value, varied = OmegaConf.select(config, switch), {switch, "data", "experiment"} & {*config.sweep.swept}
-            if key_of(override).startswith(part) and value in (False, 0) and not varied:
-                raise InputError(f"{override}: {switch}={str(value).lower()} leaves it without effect")
+    check_effect(config, values, conf, typed)
     for name, value in values.items():
         key = str(name)
         if key in GLOBAL and key not in own:
@@ -97,17 +89,40 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, known - {'defaults', 'hydra'})}")
 
 
+def check_effect(config: DictConfig, values: dict[str, Any], conf: Path, typed: Iterable[str]) -> None:
+    """
+    Raises:
+        InputError: for an override of a group that nothing reads, or of a key that another one switches off, unless it
+            may be for other jobs of a sweep.
+    """
+    there, swept = groups(conf), config.sweep.swept
+    idle = unused(values, there)
+    varied = [one for one in swept if one in there]
+    for override in typed:
+        key = key_of(override)
+        group = key.split(".")[0]
+        if group in idle and not for_others(conf, group, swept, varied):
+            raise InputError(f"{override}: no part of this configuration reads {group}; leave it out")
+        switch = next((switch for part, switch in ASLEEP.items() if key.startswith(part)), "")
+        value = OmegaConf.select(config, switch) if switch else None
+        if value in (False, 0) and not {switch, "data", "experiment"} & {*swept}:
+            raise InputError(f"{override}: {switch}={str(value).lower()} leaves it without effect")
+
+
 def unused(values: dict[str, Any], groups: Iterable[str]) -> set[str]:
     """The groups of a composed configuration whose options nothing refers to that is built."""
+    texts = {key: str(value) for key, value in values.items()}
     idle = {group for group in groups if values.get(group) is not None} - {*BUILT, *GLOBAL}
-    while read := {group for group in idle if refers(group, str({k: v for k, v in values.items() if k not in idle}))}:
+    while read := {group for group in idle if any(refers(group, texts[key]) for key in texts.keys() - idle)}:
         idle -= read
     return idle
 
 
-def for_others(conf: Path, group: str, swept: Sequence[str]) -> bool:
-    """Whether a group with one option in all jobs of a sweep may be for others of them, as those of another network."""
-    varied = [one for one in swept if one in groups(conf)]
+def for_others(conf: Path, group: str, swept: Sequence[str], varied: Sequence[str]) -> bool:
+    """Whether a group with one option in all jobs of a sweep may be for others of them, as those of another network.
+
+    `varied`: the groups among the `swept` keys.
+    """
     constant = all(key.split(".")[0] != group for key in swept)
     return constant and any(one == "experiment" or is_read(conf, group, within=one) for one in varied)
 

@@ -3,7 +3,6 @@
 STOP = "trainer.patience=N ends a run after N validations without a better task.metric, exactly also when it resumes"
 AVERAGE = "task.average=0.999 averages the weights, and best.ckpt holds the average"
 SAVE = "a run writes best.ckpt (task.metric, task.mode, task.keep) and last.ckpt (save_every) itself"
-
 ACCUMULATE = "trainer.accumulate_grad_batches=N accumulates the gradients of N batches, in each epoch"
 
 # {class that no run can have: what to type}

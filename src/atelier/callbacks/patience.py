@@ -7,7 +7,7 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.callbacks import Checkpoint
 
-from atelier.callbacks.pruning import at_end, past_minimum
+from atelier.callbacks.pruning import at_end, measured_by_validation, past_minimum
 
 
 class Patience(Checkpoint):
@@ -32,14 +32,14 @@ class Patience(Checkpoint):
         self.over_at: int | None = None  # number of epochs or steps when that was enough
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if trainer.state.fn == "fit" and (task.counts_steps or not task.metric.startswith("train/")):
+        if trainer.state.fn == "fit" and measured_by_validation(task):
             self.count(trainer, task)
             if task.counts_steps:
                 self.decide(trainer, task)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
         if not task.counts_steps:
-            if task.metric.startswith("train/"):
+            if not measured_by_validation(task):
                 self.count(trainer, task)
             self.decide(trainer, task)
 

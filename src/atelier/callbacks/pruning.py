@@ -21,11 +21,11 @@ class Pruning(Checkpoint):
         self.hopeless, self.pruned = hopeless, pruned
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if trainer.state.fn == "fit" and (task.counts_steps or not task.metric.startswith("train/")):
+        if trainer.state.fn == "fit" and measured_by_validation(task):
             self.ask(trainer, task)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: Any) -> None:
-        if task.metric.startswith("train/") and not task.counts_steps:
+        if not measured_by_validation(task):
             self.ask(trainer, task)
 
     def ask(self, trainer: lightning.Trainer, task: Any) -> None:
@@ -45,6 +45,11 @@ def step(trainer: lightning.Trainer) -> int:
     limited, every = trainer.max_steps > 0, trainer.check_val_every_n_epoch
     by_steps = limited or every is None or trainer.val_check_batch != trainer.num_training_batches
     return trainer.global_step if by_steps else trainer.current_epoch
+
+
+def measured_by_validation(task: Any) -> bool:
+    """Whether the metric has a new value with each validation; one of the training has it so where steps count."""
+    return task.counts_steps or not task.metric.startswith("train/")
 
 
 def at_end(trainer: lightning.Trainer) -> bool:

@@ -236,7 +236,7 @@ class ImageData(TensorData):
         try:
             return load_image(path, self.file_shape, fit, getattr(self, "white", None))
         except UnknownRange as error:
-            told = str(error) if hasattr(self, "white") else f"{str(error).partition(';')[0]}; convert it to 8 bits"
+            told = str(error) if hasattr(self, "white") else f"{error.reason}; convert it to 8 bits"
             raise InputError(f"inputs: {readable(path)}: {told}") from error
         except UnreadableImage as error:
             raise InputError(f"inputs: {readable(path)} is no image that can be read ({error})") from error

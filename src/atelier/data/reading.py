@@ -28,7 +28,11 @@ class UnreadableImage(Exception):
 
 
 class UnknownRange(UnreadableImage):
-    """Raised for an image of more than 8 bits whose value of white is unknown."""
+    """Raised for an image of more than 8 bits whose value of white is unknown; the `remedy` is of a set of images."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
 
 
 def read_images(
@@ -153,8 +157,10 @@ def check_upper_bits(image: Image.Image, white: float | None) -> None:
     bands: Any = image.convert("RGB").getextrema()
     high = 257 * max(high for _, high in bands)
     if white not in (None, 65535) or (white is None and high < 4096):
-        told = "its colours have 16 bits, of which the upper 8 are read, so that white is 65535"
-        raise UnknownRange(f"{told}; its largest is about {high}: convert it to 8 bits, or give data.white=65535")
+        raise UnknownRange(
+            "its colours have 16 bits, of which the upper 8 are read, so that white is 65535",
+            f"its largest is about {high}: convert it to 8 bits, or give data.white=65535",
+        )
 
 
 def white_of(values: np.ndarray, mode: str) -> float:
@@ -170,8 +176,8 @@ def white_of(values: np.ndarray, mode: str) -> float:
         return 65535
     kind = "floats" if mode == "F" else "whole numbers of more than 8 bits"
     raise UnknownRange(
-        f"its values are {kind}, {low:.6g} to {high:.6g}, which do not tell what is white;"
-        " data.white=255, 4095 or 65535 says it"
+        f"its values are {kind}, {low:.6g} to {high:.6g}, which do not tell what is white",
+        "data.white=255, 4095 or 65535 says it",
     )
 
 

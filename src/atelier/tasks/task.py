@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 import lightning.pytorch as lightning
 import numpy as np
@@ -145,9 +145,10 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
             InputError: if the batches of an optimizer step would be split by the end of an epoch or by a resume.
         """
         self.logged = self.trainer.global_step
-        several, trainer = self.trainer.accumulate_grad_batches, cast("Any", self.trainer)
-        if several == 1 or not hasattr(loader := trainer.train_dataloader, "sizes"):  # of others, batches count alike
+        several = self.trainer.accumulate_grad_batches
+        if several == 1 or not hasattr(self.trainer.train_dataloader, "sizes"):  # of others, batches count alike
             return
+        loader: Any = self.trainer.train_dataloader
         self.sizes = loader.sizes()[: int(self.trainer.num_training_batches)]
         given = f"trainer.accumulate_grad_batches={several}"
         if self.counts_steps and (batches := int(self.trainer.num_training_batches)) % several:
