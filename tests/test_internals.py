@@ -155,6 +155,28 @@ def test_leave_epoch_open(rest_and_resumed: Any, tmp_path: Path) -> None:
     assert len(whole) == 7, "six steps and a validation"
 
 
+@pytest.mark.parametrize(("step", "row"), [(4, True), (5, False)])
+def test_write_logged(step: int, row: bool) -> None:
+    """A run that stops in the hook after a step has the row of that step, if it is one that logs."""
+    heard: list[int] = []
+
+    class Heard(DummyLogger):
+        def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+            heard.append(int(step or 0) + 1)
+
+    class Logs(Line):
+        def on_train_batch_end(self, *given: Any) -> None:
+            self.log("train/loss", 1.0)
+            if self.trainer.global_step == step:
+                internals.write_logged(self.trainer)
+                raise KeyboardInterrupt
+
+    quiet = {**QUIET, "logger": Heard(), "log_every_n_steps": 2, "limit_val_batches": 0}
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        lightning.Trainer(**quiet, max_epochs=1, enable_checkpointing=False).fit(Logs("step"), loader(), loader())
+    assert heard == [2, 4][: 1 + (row or step > 4)]
+
+
 def test_count_on() -> None:
     logged: list[tuple[float, int]] = []
 

@@ -49,12 +49,20 @@ def test_every_place_is_made_full_and_no_other_text() -> None:
         "data": {"file": "b", "images": "c", "labels": "d"},
         "features": {"run": "e", "weights": "f"},
     }
-    config = OmegaConf.create({**places, "network": {"name": "g"}})
+    config = OmegaConf.create({**places, "checkpoint": "h", "network": {"name": "g"}})
     in_full(config)
     assert OmegaConf.to_container(config) == {
         **{group: {key: str(Path.cwd() / place) for key, place in keys.items()} for group, keys in places.items()},
+        "checkpoint": str(Path.cwd() / "h"),
         "network": {"name": "g"},
     }
+
+
+@pytest.mark.parametrize("word", ["best", "last"])
+def test_a_checkpoint_of_the_run_itself_is_no_place(word: str) -> None:
+    config = OmegaConf.create({"checkpoint": word})
+    in_full(config)
+    assert config.checkpoint == word
 
 
 @pytest.mark.parametrize(("new", "images"), [((), "/there/pets"), (("data.images",), str(Path.cwd() / "pets"))])

@@ -41,6 +41,14 @@ def validation_follows(trainer: lightning.Trainer) -> bool:
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
 
 
+def write_logged(trainer: lightning.Trainer) -> None:
+    """Give the loggers what this step has logged; called before a run stops in `on_train_batch_end`.
+
+    Gain: metrics.csv has the row of that step, which Lightning would write after the hook.
+    """
+    trainer._logger_connector.update_train_step_metrics()
+
+
 def leave_epoch_open(trainer: lightning.Trainer) -> None:
     """Mark the epoch as unfinished; called in `on_train_end` of a run whose steps ended in the middle of an epoch.
 

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from atelier.runs.overrides import key_of, quoted
 
 # Those of `paths` come first: a value that interpolates them follows, and stays an interpolation in the setting's hash.
-PLACES = ("paths.data", "data.file", "data.images", "data.labels", "features.run", "features.weights")
+PLACES = ("paths.data", "data.file", "data.images", "data.labels", "features.run", "features.weights", "checkpoint")
+WORDS = ("best", "last")  # checkpoints of the run itself
 
 
 def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container[str] = ()) -> None:
@@ -23,7 +24,7 @@ def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container
     """
     for key in PLACES:
         value = None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key)
-        if isinstance(value, str) and not os.path.isabs(value):
+        if isinstance(value, str) and value not in WORDS and not os.path.isabs(value):
             known = None if stored is None or key in new else OmegaConf.select(stored, key)
             OmegaConf.update(config, key, known or os.path.abspath(os.path.expanduser(value)))
 

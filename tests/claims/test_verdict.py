@@ -126,6 +126,14 @@ def test_a_seed_counts_where_all_settings_of_both_sides_have_it(results: Callabl
     assert measured(found) == "0.103 ± 0.015, n = 3 of 4"
 
 
+@pytest.mark.parametrize("seeds", [(0, 1), (0, 1, 2)])
+def test_the_seeds_that_are_left_of_few_do_not_lean(results: Callable[..., Results], seeds: tuple[int, ...]) -> None:
+    """The failed one may have been the worst."""
+    found = results(seeds, change=lambda values, seed: {"status": "failed"} if seed == 1 else {})
+    decided = outcome(found, of={"optimizer": "adam"}, above=0.5)
+    assert (decided.lost, decided.verdict) == (1, "undecided")
+
+
 def test_a_seed_that_failed_and_was_run_again_counts(results: Callable[..., Results]) -> None:
     found = results((0, 1, 2))
     again = [replace(record, manifest={**record.manifest, "status": "failed"}) for record in found.records]

@@ -111,7 +111,7 @@ def test_weights_of_classes_are_inverse_to_their_numbers(digits: Any) -> None:
     assert (weights[0] * counts[0]).item() == pytest.approx((weights[1] * counts[1]).item())
     labels = data.train_classes().numpy()
     assert weights[:2].tolist() == pytest.approx(compute_class_weight("balanced", classes=np.arange(2), y=labels))
-    assert weights.isfinite().all(), "as smoothed labels, which have a share of each class, need it"
+    assert weights.isfinite().all(), "0 times infinity would be no loss"
     assert weights[labels].mean().item() == pytest.approx(1), "classes without a sample do not scale the loss"
 
 
@@ -128,6 +128,44 @@ def test_the_training_loss_weights_the_classes(compose: Compose, data_dir: Path,
     expected = (weights[classes] * F.cross_entropy(logits, classes, reduction="none")).mean()
     torch.testing.assert_close(found, expected)
     assert not torch.isclose(found, F.cross_entropy(logits, classes))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_a_smoothed_target_has_the_weight_of_its_sample(compose: Compose, smoothing: float, mixed: bool) -> None:
+    """With torch's formula, 1,000 samples of one class beside 50 of another teach the rare class to all."""
+    task: Any = build_task(compose(f"task.label_smoothing={smoothing}"))
+    task.weights = torch.tensor([0.525, 10.5, *[1.0] * 8])
+    logits, classes = torch.randn(6, 10, dtype=torch.float64), torch.tensor([0, 0, 0, 1, 1, 7])
+    shares = F.one_hot(classes, 10).double()
+    if mixed:
+        shares = 0.75 * shares + 0.25 * shares.flip(0)
+    smooth = (1 - smoothing) * shares + smoothing / 10
+    plain = -(smooth * logits.log_softmax(1)).sum(1)
+    hard = -(shares * task.weights.double() * logits.log_softmax(1)).sum(1)
+    even = -(shares @ task.weights.double()) * logits.log_softmax(1).mean(1)
+    found = task.training_loss(logits, shares if mixed else classes)
+    torch.testing.assert_close(found, ((1 - smoothing) * hard + smoothing * even).mean())
+    if not mixed:
+        torch.testing.assert_close(found, (task.weights.double()[classes] * plain).mean())
+
+
+def test_smoothed_rare_classes_and_absent_ones_take_nothing_from_the_others(compose: Compose) -> None:
+    """The best constant output of separable samples is its own class, whatever the others weigh."""
+    task: Any = build_task(compose("task.label_smoothing=0.1", "task.num_classes=3"))
+    task.weights = torch.tensor([1.0, 20.0, 100.0])  # the last has no sample
+    logits = torch.zeros(2, 3, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logits], max_iter=200)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = task.training_loss(logits, torch.tensor([0, 1]))
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    expected = torch.tensor([[0.9 + 0.1 / 3, 0.1 / 3, 0.1 / 3], [0.1 / 3, 0.9 + 0.1 / 3, 0.1 / 3]])
+    torch.testing.assert_close(logits.softmax(1).detach(), expected, atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(

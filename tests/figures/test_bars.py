@@ -56,6 +56,16 @@ def test_the_words_have_every_number(bars: Any) -> None:
     assert caption(bars).startswith("Validation loss of each setting")
 
 
+def test_settings_without_a_value_take_no_place_of_one_with_a_value(group: Make) -> None:
+    """Of a sweep that still runs, most have none yet."""
+    made = [group({"optimizer.lr": str(n)}, [float(n)] if n < 5 else []) for n in range(100)]
+    found = gather(made, "val/loss")
+    assert (len(found.bars), found.left_out, found.empty) == (5, 0, 95)
+    assert caption(found).endswith("n = 1. 95 settings without a value are left out.")
+    few = gather(made[:10], "val/loss")
+    assert (len(few.bars), few.empty) == (10, 0), "there is room for all"
+
+
 def test_the_worst_of_very_many_are_left_out(group: Make) -> None:
     found = gather([group({"optimizer.lr": str(n)}, [float(n)]) for n in range(40)], "val/loss")
     assert [one.mean for _, one in found.bars] == list(range(30))

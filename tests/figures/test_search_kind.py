@@ -55,6 +55,31 @@ def test_the_trials_are_in_their_order_with_what_is_known_of_each(search: Any) -
     ], "one that was interrupted is not over, and what a failed one had reached is no result"
 
 
+@pytest.mark.parametrize(
+    ("rates", "ticks"),
+    [
+        ((0.001, 0.005), ["0.0015", "0.003", "0.0045"]),  # no power of ten is in view
+        ((0.0002, 0.0009), ["0.0002", "0.0004", "0.0006", "0.0008"]),
+        ((0.0002, 0.005), ["0.0003", "0.001", "0.003"]),  # a single one is
+        ((0.00001, 0.1), ["1e-05", "0.0001", "0.001", "0.01", "0.1"]),
+    ],
+)
+def test_a_logarithmic_axis_has_numbers(rates: tuple[float, float], ticks: list[str]) -> None:
+    trials = [made(n, "completed", n + 1.0, optimizer_lr=str(rate)) for n, rate in enumerate(rates)]
+    figure = draw(gather(trials, "val/loss", logarithmic=["optimizer.lr"]))
+    figure.canvas.draw()
+    axis = figure.axes[1]
+    low, high = axis.get_xlim()
+    texts = [tick.get_text() for tick in axis.get_xticklabels() if low <= tick.get_position()[0] <= high]
+    assert texts == ticks
+
+
+def test_choices_with_numbers_stand_in_order() -> None:
+    clips = ["0.5", "null", "0.1", "1"]
+    (panel,) = gather([made(n, "completed", 1.0, clip=text) for n, text in enumerate(clips)], "val/loss").panels
+    assert panel.choices == ["null", "0.1", "0.5", "1"]
+
+
 def test_the_best_so_far_falls_and_the_pruned_do_not_count(search: Any) -> None:
     assert search.best == [(0, 0.75), (1, 0.5), (3, 0.25), (5, 0.25)]
     assert search.winner.number == 3

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="session")
@@ -43,4 +44,18 @@ class Recorded:
 
     @property
     def summary(self) -> dict[str, Any]:
-        return {key: value for entry in self.of("summary") for key, value in entry.get("update", {}).items()}
+        kept: dict[str, Any] = {}
+        for entry in self.of("summary"):
+            kept |= entry.get("update", {})
+            for gone in entry.get("remove", []):
+                kept.pop(gone["key"], None)
+        return kept
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    folder = tmp_path / "clock_angles" / "another_stamp"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "sweep": {"folder": None, "swept": []}}))
+    (folder / "run.json").write_text(json.dumps({"experiment": "clock_angles", "config_hash": "c0ffee"}))
+    return folder

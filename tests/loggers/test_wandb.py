@@ -50,15 +50,6 @@ def job(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
-def single(tmp_path: Path) -> Path:
-    folder = tmp_path / "clock_angles" / "another_stamp"
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump({"seed": 0, "sweep": {"folder": None, "swept": []}}))
-    (folder / "run.json").write_text(json.dumps({"experiment": "clock_angles", "config_hash": "c0ffee"}))
-    return folder
-
-
 def log(folder: Path, steps: range = range(10, 40, 10), exit_status: int = 0, **options: Any) -> Wandb:
     logger = Wandb(str(folder), project="atelier-tests", **options)
     for epoch, step in enumerate(steps):

@@ -18,6 +18,14 @@ def test_each_class_is_told_from_the_others_as_scikit_learn_says(levels: int) ->
     assert auroc(scores, classes).tolist() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("many", "few"), [(60_000, 10), (200_000, 7)])
+def test_very_uneven_classes_that_are_told_apart_have_an_area_of_1(many: int, few: int) -> None:
+    """In 32 bits, the pairs of the larger class would be rounded."""
+    scores = torch.cat([torch.linspace(2, 3, many), torch.linspace(0, 1, few)])
+    areas = auroc(torch.stack([scores, -scores], dim=1), torch.tensor([0] * many + [1] * few))
+    assert areas.tolist() == [1, 1]
+
+
 def test_a_class_without_samples_does_not_count() -> None:
     logits, classes = torch.tensor([[2.0, 0.0, 1.0], [0.0, 2.0, 1.0], [1.0, 1.5, 1.0]]), torch.tensor([0, 1, 1])
     assert auroc(logits, classes).isnan().tolist() == [False, False, True]

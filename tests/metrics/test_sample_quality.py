@@ -1,12 +1,15 @@
 """Scores of made pictures: closed forms of the Fréchet distance, balls counted one by one, features of a classifier."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from atelier.errors import InputError
 from atelier.metrics import manifold, sample_quality
-from atelier.metrics.features import Classifier, Pixels
+from atelier.metrics.features import Classifier, Inception, Pixels
 from atelier.metrics.manifold import precision_and_recall
 from atelier.metrics.sample_quality import ClassCounts, SampleQuality, drawn
 
@@ -241,6 +244,36 @@ def test_a_classifiers_features_are_what_its_last_linear_layer_is_given() -> Non
     assert (features.num_features, features.num_classes) == (6, 3)
     logits = expected @ network[4].weight.T + network[4].bias
     assert torch.equal(features.classes(features(pictures)), logits.argmax(1))
+
+
+def test_classes_are_told_where_the_network_is_and_counted_where_the_scores_are() -> None:
+    """On MPS, which has no 64-bit numbers, these are two devices; `meta` stands for it here."""
+
+    class Far:
+        num_features, num_classes = 2, 3
+
+        def classes(self, features: Tensor) -> Tensor:
+            assert features.device.type == "meta"
+            return torch.tensor([0, 2, 2])
+
+    quality = SampleQuality(Far())  # type: ignore[arg-type]
+    quality.home = torch.device("meta")
+    assert quality.classes(torch.zeros(3, 2)).tolist() == [0, 2, 2]
+
+
+def test_inception_resizes_as_published_distances_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Torchmetrics' default is another, with which no published distance was measured."""
+    given: list[Any] = []
+
+    def made(*arguments: Any, **options: Any) -> nn.Module:
+        given.append((arguments, options))
+        return nn.Identity()
+
+    monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", made)
+    (weights := tmp_path / "weights.pth").write_bytes(b"weights")
+    features = Inception(str(weights))
+    assert given == [(("inception-v3-compat", ["2048"], str(weights)), {"antialias": False})]
+    assert features.identity["resize"] == "bilinear, as TensorFlow 1"
 
 
 def test_pixels_are_means_of_areas() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 from torchvision import models
 
@@ -174,6 +175,25 @@ def test_weights_of_pixels_from_minus_1_to_1_are_for_these(name: str, tmp_path: 
     for mean, std in (([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), (0.5, 0.25), (0.0, 0.5)):
         with pytest.raises(InputError, match=f"{name}'s are for pictures of data.mean=0.5 data.std=0.5"):
             published("DEFAULT", {"network": network, "data": {"mean": mean, "std": std}}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "scale"),
+    [
+        ("efficientnet_v2_l", "DEFAULT", "data.mean=0.5 data.std=0.5"),
+        ("vgg16", "IMAGENET1K_FEATURES", "data.mean=[0.4824,0.4588,0.4078] data.std=0.003922"),
+    ],
+)
+def test_weights_of_another_scale_are_for_no_other(name: str, word: str, scale: str, tmp_path: Path) -> None:
+    """Their pictures would be 2.2 times too large, or 57 times too small."""
+    network = {**NETWORK, "name": name}
+    usual = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    with pytest.raises(InputError) as caught:
+        published(word, {"network": network, "data": usual}, tmp_path)
+    assert str(caught.value) == f"{name}'s are for pictures of {scale}"
+    given = OmegaConf.to_container(OmegaConf.from_dotlist(scale.split()).data)
+    assert published(word, {"network": network, "data": given}, tmp_path).url
+    assert published("IMAGENET1K_V1", {"network": {**NETWORK, "name": "vgg16"}, "data": usual}, tmp_path).url
 
 
 def test_making_a_network_downloads_nothing(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,13 @@ def test_words_sort_too(page: Any) -> None:
     assert [text.split()[0] for text in column(page, "runs", status)] == ["completed"] * 9 + ["failed"]
 
 
+def test_the_values_of_runs_sort_by_number(page: Any) -> None:
+    """0.02 is less than 0.1, though 2 is more than 1."""
+    index = [th.text for th in page.find_elements("css selector", "#runs thead th")].index("learning rate")
+    heading(page, "runs", index).find_element("tag name", "button").click()
+    assert list(dict.fromkeys(column(page, "runs", index))) == ["0.001", "0.02", "0.1", "0.3", "10"]
+
+
 def test_the_filter_keeps_the_rows_that_hold_every_word(page: Any) -> None:
     type_into(page, "runs", "failed 0.3")
     assert len(column(page, "runs", 0)) == 1

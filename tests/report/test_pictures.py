@@ -243,7 +243,7 @@ def test_settings_that_read_alike_are_told_apart(made_up_sweep: Sweep, tmp_path:
             tmp_path / name, {"optimizer": ["sgd"]}, rising, change=lambda v, s, own=setting: {"config_hash": own}
         )
     labels = [group.label for group in groups(aggregate([tmp_path]))]
-    assert sorted(labels) == ["made_up (123456)", "made_up (abcdef)"]
+    assert sorted(labels) == ["12345678", "abcdef01"]
 
 
 def test_settings_are_called_by_what_they_change_of_their_studys_base(

@@ -172,12 +172,12 @@ def test_what_was_written_of_a_checkpoint_that_does_not_fit_is_removed(tmp_path:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_run_whose_last_checkpoint_is_damaged_is_told_of_the_best_if_there_is_one(tmp_path: Path, kept: bool) -> None:
-    folder = RunFolder(tmp_path)
-    folder.last.parent.mkdir()
+    folder = RunFolder(tmp_path / "my run")
+    folder.last.parent.mkdir(parents=True)
     folder.last.write_bytes(b"damaged")
     if kept:
         folder.best.touch()
     run: Any = SimpleNamespace(folder=folder)
     with pytest.raises(InputError, match="is damaged") as caught:
         Run.step_of_last(run, nn.Linear(1, 1))  # type: ignore[arg-type]
-    assert (f"cp {folder.best} {folder.last}" in str(caught.value)) is kept
+    assert (f"cp '{folder.best}' '{folder.last}'" in str(caught.value)) is kept

@@ -1,14 +1,17 @@
 """A logger of one's own needs `log_metrics` alone."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as lightning
 import pytest
 from lightning.pytorch.demos.boring_classes import BoringModel
 
+from atelier.runs.folder import RunFolder
 from atelier.runs.manifest import Manifest
 from atelier.runs.metrics import RunLogger, finish_loggers
+from atelier.runs.run import Run
 from atelier.runs.terminal import quieten_lightning
 
 
@@ -54,6 +57,20 @@ def test_a_logger_that_cannot_be_closed_does_not_keep_the_others_from_it(tmp_pat
     with pytest.raises(OSError, match="no space left"):
         finish_loggers([first, Broken(), last], manifest, 1)
     assert first.ended == last.ended == [1]
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_only_the_first_of_several_processes_closes_the_loggers(tmp_path: Path, main: bool) -> None:
+    """Another one knows what run.json said when it began."""
+    logger = Heard()
+    manifest = Manifest(tmp_path / "run.json", {"objective": {"best": 0.5}, "test": {}})
+    nothing = SimpleNamespace(listen=lambda: None, release=lambda: None)
+    own: Any = {"folder": RunFolder(tmp_path), "main": main, "stop": nothing, "manifest": manifest, "lock": None}
+    run: Any = SimpleNamespace(**own, trainer=SimpleNamespace(loggers=[logger]), conclude=lambda: None)
+    run.exit_status = lambda error: 0
+    with Run.recorded(run):
+        pass
+    assert logger.ended == [0] * main
 
 
 def test_the_summary_has_what_is_known_of_the_best_and_the_test(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from atelier.errors import InputError
+
 Run = Callable[..., Any]
 COUNTING = [
     "trainer=cpu",
@@ -130,6 +132,17 @@ def test_the_curves_are_drawn_over_steps(run_verb: Run) -> None:
 
 def stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
     """Have this process sent SIGTERM in the training step of this number."""
+    in_step(patch, steps, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def fail_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    def fail() -> None:
+        raise InputError("the machine ends")
+
+    in_step(patch, steps, fail)
+
+
+def in_step(patch: pytest.MonkeyPatch, steps: int, act: Callable[[], None]) -> None:
     from atelier.tasks.classifier import Classifier
     from atelier.tasks.sequence import SequencePredictor
 
@@ -139,7 +152,7 @@ def stop_after(patch: pytest.MonkeyPatch, steps: int) -> None:
         def step(task: Any, *args: Any, original: Any = task_class.training_step, **kwargs: Any) -> Any:
             left[0] -= 1
             if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGTERM)
+                act()
             return original(task, *args, **kwargs)
 
         patch.setattr(task_class, "training_step", step)
@@ -164,6 +177,39 @@ def test_a_run_stopped_after_any_step_resumes_to_the_same_metrics(
     assert stopped.metrics == whole(setting).metrics
     for key in ("status", "steps", "objective", "test"):
         assert stopped.manifest[key] == whole(setting).manifest[key], key
+
+
+OFTEN = [
+    (5, 15),  # in a step that logs
+    pytest.param(5, 20, marks=pytest.mark.slow),  # and validates
+    pytest.param(5, 17, marks=pytest.mark.slow),
+    pytest.param(1, 12, marks=pytest.mark.slow),
+    pytest.param(2, 40, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("every", "steps"), OFTEN)
+def test_a_run_that_logs_between_validations_resumes_to_the_same_rows(run_verb: Run, every: int, steps: int) -> None:
+    overrides = [*COUNTING, *SETTINGS["palindromes"], f"trainer.log_every_n_steps={every}"]
+    left_alone = run_verb("train", *overrides)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, steps)
+        stopped = run_verb("train", *overrides)
+    assert stopped.code == 128 + signal.SIGTERM
+    assert run_verb("train", f"resume={stopped.folder}").code == 0
+    assert stopped.metrics == left_alone.metrics
+
+
+def test_a_run_that_logs_each_step_counts_no_batch_twice_after_a_crash(run_verb: Run) -> None:
+    """Its last checkpoint is of the step after a validation, whose row is in metrics.csv already."""
+    overrides = [*COUNTING, *SETTINGS["palindromes"], "trainer.log_every_n_steps=1", "trainer.max_steps=25"]
+    left_alone = run_verb("train", *overrides)
+    with pytest.MonkeyPatch.context() as patch:
+        fail_after(patch, 14)
+        failed = run_verb("train", *overrides)
+    assert failed.manifest["status"] == "failed"
+    assert run_verb("train", f"resume={failed.folder}").code == 0
+    assert failed.metrics == left_alone.metrics
 
 
 def test_a_run_can_be_stopped_again_at_once(run_verb: Run, whole: Run) -> None:

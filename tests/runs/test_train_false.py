@@ -1,7 +1,9 @@
 """A command with train=false tests a run as it is: the run stays as long, as unfinished and as pruned as it was."""
 
 import json
+import os
 import shutil
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +126,46 @@ def test_a_run_stays_pruned_or_stopped_early(run_verb: Run, ended: Path, tmp_pat
     after = content(folder)
     assert {key: after[key] for key in how} == how
     assert after["status"] == "completed"
+
+
+@pytest.mark.parametrize("how", ["interrupted", "failed"])
+@pytest.mark.parametrize(
+    "changed", [{}, {"pruned": True}, {"status": "failed", "error": {"type": "E", "message": "m"}}]
+)
+def test_a_test_alone_that_is_not_finished_leaves_the_run_as_it_was(
+    run_verb: Run, ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, changed: dict[str, Any]
+) -> None:
+    """It would be missing in the means of its setting, and a pruned one would be trained on."""
+
+    def act(*given: Any) -> None:
+        if how == "failed":
+            raise RuntimeError("no memory")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    (folder / "run.json").write_text(json.dumps({**content(folder), **changed}))
+    before = content(folder)
+    monkeypatch.setattr(Keeper, "on_test_batch_start", act)
+    if how == "failed":
+        with pytest.raises(RuntimeError, match="no memory"):
+            run_verb("train", f"resume={folder}", "train=false")
+    else:
+        assert run_verb("train", f"resume={folder}", "train=false").code == 128 + signal.SIGTERM
+    after = content(folder)
+    for key in ("status", "error", "pruned", "test", "objective"):
+        assert after[key] == before[key], key
+    assert ("no memory" in (folder / "run.log").read_text()) is (how == "failed")
+
+
+def test_a_relative_checkpoint_is_found_again_from_another_folder(
+    run_verb: Run, ended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(ended, tmp_path / "run"))
+    monkeypatch.chdir(folder)
+    tested = run_verb("train", "train=false", "checkpoint=checkpoints/last.ckpt", *SHORT)
+    assert tested.code == 0, tested.err
+    monkeypatch.chdir(tmp_path)
+    assert run_verb("train", f"resume={tested.folder}").code == 0
 
 
 def test_a_named_checkpoint_is_no_start_of_a_training(run_verb: Run, ended: Path, tmp_path: Path) -> None:

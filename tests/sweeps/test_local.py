@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from multiprocessing import forkserver
 from pathlib import Path
@@ -108,6 +109,28 @@ def test_a_job_that_ends_well_as_its_time_is_over_has_not_failed(
     clock(sweep.path / "0" / "waiting")
     run_local(sweep, timeout=1)
     assert (states(sweep), error(sweep, 0)) == (["completed"], None)
+
+
+def test_a_job_that_is_told_to_stop_may_take_its_time(
+    make_sweep: Make, make_local: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It validates, or waits for the other processes of its training; a second signal kills it."""
+    sweep = make_sweep("do=deaf")
+    local = make_local(sweep)
+    monkeypatch.setattr(local_module, "GRACE", -1.0)
+    try:
+        assert local.start(sweep.jobs[0])
+        while not (sweep.path / "0" / "waiting").exists():
+            time.sleep(0.02)
+        for _ in range(3):
+            local.stop()
+        assert list(local.ended()) == []
+        assert local.running[0].process.is_alive()
+        assert capsys.readouterr().out.count("the running jobs save and stop; a second Ctrl-C kills them") == 1
+    finally:
+        local.give_up()
+        local.running[0].process.join()
+    assert not local.running[0].process.is_alive()
 
 
 def test_a_job_that_does_not_listen_is_killed(make_sweep: Make, run_local: RunLocal, clock: Any) -> None:

@@ -77,7 +77,7 @@ def decide_check(check: Check, results: Mapping[str | None, Results]) -> Outcome
     settings = results[check.side.study].settings if measured else ()
     found = verdict(quantity, check, exact, folds_of(measured, settings))
     lost = len(measured) - quantity.n
-    if lost and found in (CONFIRMED, CONTRADICTED, NOT_RUN):
+    if lost:
         found = UNDECIDED  # the mean may lack the worst, and without a number the runs are done all the same
     return Outcome(quantity, found, lost)
 

@@ -65,7 +65,7 @@ def without(values: Mapping[str, str | None], key: str | None) -> dict[str, str 
 
 def title(values: Mapping[str, str | None], key: str | None) -> str:
     """The title of a panel for a value of `key`."""
-    return describe_values({key: values.get(key)}) if key else ""
+    return describe_values({key: values.get(key)}, among=values) if key else ""
 
 
 def layout() -> ConstrainedLayoutEngine:

@@ -1,6 +1,7 @@
 """The Weights & Biases logger: offline without an API key; an error of W&B never ends a training."""
 
 import os
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from atelier.runs.metrics import RunLogger
 from atelier.runs.rows import read_metrics
 
 ID_FILE = "wandb_id.txt"  # in the run folder: the W&B run that a resumed run continues
-PATIENCE = 300  # seconds to wait at the end of a run for unsent data, which can be sent later
+PATIENCE = 60  # seconds to wait at the end of a run for unsent data, which can be sent later; Slurm leaves 120
 
 
 class Wandb(RunLogger):
@@ -62,7 +63,9 @@ class Wandb(RunLogger):
         except ModuleNotFoundError as error:
             raise InputError("logger=wandb needs the package wandb: pip install 'atelier[wandb]'") from error
         wandb.setup(wandb.Settings(silent=True))
-        wanted = os.environ.get("WANDB_MODE")
+        typed = wandb.Settings()
+        typed.update_from_system_settings()  # by `wandb offline` or `wandb disabled`
+        wanted = os.environ.get("WANDB_MODE") or (typed.mode if typed.mode in ("offline", "disabled") else None)
         mode = wanted or ("online" if wandb.login(prompt=False, verify=False) else "offline")
         why = "" if wanted else " since there is no API key"
         try:
@@ -90,21 +93,25 @@ class Wandb(RunLogger):
         file = self.folder / ID_FILE
         known = file.read_text() if file.exists() else None
         earlier = list(self.folder.glob(OFFLINE))
+        goes_on = bool(known) and mode != "offline"
+        tags = tuple(dict.fromkeys([*labels.tags, *self.tags]))
         self._experiment = wandb.init(
             project=self.project,
             name=labels.name,
             id=known,
-            resume="allow" if known and mode != "offline" else None,
+            resume="allow" if goes_on else None,
             dir=self.folder,
             group=labels.group or self.group,
             job_type=labels.setting,
-            tags=list(dict.fromkeys([*labels.tags, *self.tags])),
+            tags=None if goes_on else tags,
             notes=self.note,
             mode=mode,  # type: ignore[arg-type]  # W&B itself checks WANDB_MODE
             config={**read_yaml(self.folder / "config.yaml"), "config_hash": labels.config_hash},
             reinit="finish_previous",  # never continue the W&B run of another job
-            settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE),
+            settings=wandb.Settings(silent=True, console="off", finish_timeout=PATIENCE, finish_timeout_raises=True),
         )
+        if goes_on:  # beside those that were added on W&B's page, in whose place others of `init` would stand
+            self._experiment.tags = tuple(dict.fromkeys([*(self._experiment.tags or ()), *tags]))
         if not self._experiment.disabled:
             for row in read_metrics(self.folder / "metrics.csv"):
                 self._experiment.log(row, step=int(row.pop("step")))
@@ -134,15 +141,25 @@ class Wandb(RunLogger):
         if self._experiment is None:
             return
         self.guarded(self.tell_outcome, summary)
-        self.guarded(self._experiment.finish, exit_code=exit_status)
+        self.guarded(self.close, exit_status)
         if self.broken:  # finish the W&B run even after an error
             with suppress(Exception):
                 self._experiment.finish(exit_code=exit_status)
         self._experiment = None
 
+    def close(self, exit_status: int) -> None:
+        try:
+            self._experiment.finish(exit_code=exit_status)
+        except TimeoutError:
+            rest = f"wandb sync --include-online {shlex.quote(str(self.folder))}/wandb/run-*"
+            print(f"W&B: not all was sent within {PATIENCE} seconds. To send the rest: {rest}")
+
     def tell_outcome(self, summary: Mapping[str, Any]) -> None:
         import wandb
 
+        for key in set(self._experiment.summary.keys()) - set(summary):
+            if key.startswith("test/"):  # of other weights, before the run was resumed
+                del self._experiment.summary[key]
         self._experiment.summary.update(dict(summary))
         figures = sorted((self.folder / "figures").glob("*.png"))
         if figures:

@@ -71,7 +71,10 @@ LOSSES = {
 
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-    """E (‖∇D(x̂)‖ - 1)², a scalar, with x̂ at random points of the lines between real and generated inputs (N, …)."""
+    """E (‖∇D(x̂)‖ - 1)², a scalar, with x̂ at random points of the lines between real and generated inputs (N, …).
+
+    The score of an input must not depend on the others of its batch, as with batch norm.
+    """
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
     between = made.detach().lerp(real, share).requires_grad_()
     score = discriminator(between).sum()  # the sum's gradient for an input is that of the input's own score

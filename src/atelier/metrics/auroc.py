@@ -32,7 +32,7 @@ def auroc(scores: Tensor, classes: Tensor) -> Tensor:
         _, place, counts = column.unique(sorted=True, return_inverse=True, return_counts=True)
         ranks = counts.cumsum(0).double() - (counts - 1) / 2  # from 1; the mean rank of equal scores
         positive, negative = own.sum(), (~own).sum()
-        wins = ranks[place][own].sum() - positive * (positive + 1) / 2
+        wins = ranks[place][own].sum() - positive * (positive + 1) // 2
         areas.append(wins / (positive * negative))
     return torch.stack(areas)
 

@@ -95,7 +95,7 @@ def column(values: Sequence[float]) -> Tensor:
 
 
 class Inception(nn.Module):
-    """The Inception network of published Fréchet Inception distances; the user provides its weights.
+    """The Inception network of published Fréchet Inception distances, with their resize; the user provides its weights.
 
     Args:
         weights: path of the weights' file, in the format of the package torch-fidelity.
@@ -111,12 +111,13 @@ class Inception(nn.Module):
         from torchmetrics.image.fid import NoTrainInceptionV3
 
         try:
-            self.network = NoTrainInceptionV3("inception-v3-compat", ["2048"], weights)
+            self.network = NoTrainInceptionV3("inception-v3-compat", ["2048"], weights, antialias=False)
         except ModuleNotFoundError:
             raise InputError("features=inception needs the package torch-fidelity, which is not installed") from None
         self.num_features, self.num_classes = 2048, None
         crc = zlib.crc32(Path(weights).read_bytes())
         self.identity: dict[str, object] = {"features": "inception-v3-compat 2048", "weights_crc32": f"{crc:08x}"}
+        self.identity["resize"] = "bilinear, as TensorFlow 1"
 
     def forward(self, pictures: Tensor) -> Tensor:
         images = (pictures * 255).round().byte()

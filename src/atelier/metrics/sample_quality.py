@@ -60,7 +60,7 @@ class SampleQuality:
         self.made_features, self.real_features = (CatMetric(nan_strategy="disable") for _ in range(2))
         self.shares = None if features.num_classes is None else ClassCounts(features.num_classes)
         self.class_shares: Tensor | None = None  # shares of the last `compute` with real images
-        self.device = torch.device("cpu")
+        self.home = self.device = torch.device("cpu")  # of the feature extractor, and of the scores
         self.has_reference = False
 
     def metrics(self) -> list[Metric]:
@@ -70,6 +70,7 @@ class SampleQuality:
     def to(self, device: torch.device) -> None:
         if isinstance(self.features, nn.Module):
             self.features.to(device).eval()
+        self.home = device
         self.device = torch.device("cpu") if device.type == "mps" else device  # MPS has no 64-bit numbers
         for metric in self.metrics():
             metric.to(self.device)
@@ -79,12 +80,16 @@ class SampleQuality:
         with torch.autocast(pictures.device.type, enabled=False):
             return self.features(pictures.float()).to(self.device)
 
+    def classes(self, features: Tensor) -> Tensor:
+        """The classes (N,) of features of a classifier."""
+        return self.features.classes(features.to(self.home)).to(self.device)
+
     @torch.no_grad()
     def class_counts(self, pictures: Tensor) -> Tensor:
         """The numbers (C,) of images (N, …) of each class, with features of a classifier; some may be of no class."""
         assert self.features.num_classes is not None
         counted = ClassCounts(self.features.num_classes).to(self.device)
-        counted.update(self.features.classes(self.of(pictures)))
+        counted.update(self.classes(self.of(pictures)))
         return counted.counts[1:]
 
     @torch.no_grad()
@@ -108,7 +113,7 @@ class SampleQuality:
                 return
             self.made_features.update(features)
             if self.shares is not None:
-                self.shares.update(self.features.classes(features))
+                self.shares.update(self.classes(features))
             features = self.of(real)
             self.real.update(features, real=False)
             self.real_features.update(features)

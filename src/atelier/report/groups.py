@@ -30,7 +30,7 @@ def label(setting: Setting, base: Setting | None) -> str:
     if base is None:
         told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
     else:
-        told = describe_values(changes(setting, base)) or "base"
+        told = describe_values(changes(setting, base), among=setting.values) or "base"
     if setting.completed:
         return told
     return f"{told} ({'pruned' if setting.counts.get('pruned') else 'unfinished'})"

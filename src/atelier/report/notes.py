@@ -74,8 +74,8 @@ def texts_of(record: Record, key: str) -> list[str]:
 
 def repeats_of(results: Results) -> dict[str, list[str]]:
     """{seeds, folds or draws: their values}; folds and draws only if there are several."""
-    repeats = zip(*(record.repeat for record in results.records), strict=True)
-    found = {word: set(values) - {""} for word, values in zip(REPEATS.values(), repeats, strict=True)}
+    repeats = [record.repeat for record in results.records]
+    found = {word: {one[at] for one in repeats} - {""} for at, word in enumerate(REPEATS.values())}
     told = {word: values for word, values in found.items() if len(values) > 1 or (values and word == "seeds")}
     return {word: sorted(values, key=natural) for word, values in told.items()}
 

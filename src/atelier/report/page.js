@@ -1,6 +1,12 @@
 "use strict";
 const NEAR = 20; // pixels between the pointer and a point of a figure whose words are shown
 
+// Numbers by size, before texts by their letters.
+function compare(one, two) {
+  const texts = isNaN(one) - isNaN(two);
+  return texts || (isNaN(one) ? one.localeCompare(two, undefined, { numeric: true }) : one - two);
+}
+
 // Sorts a table by the column whose heading is pressed; cells without a value stay last.
 function sortBy(table, heading) {
   const column = [...heading.parentNode.children].indexOf(heading);
@@ -10,13 +16,11 @@ function sortBy(table, heading) {
   }
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
   const value = (row) => row.cells[column].dataset.sort ?? null;
-  const numeric = heading.classList.contains("number");
   const rows = [...table.tBodies[0].rows];
   rows.sort((one, two) => {
     const [a, b] = [value(one), value(two)];
     if (a === null || b === null) return (a === null) - (b === null);
-    const order = numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true });
-    return down ? -order : order;
+    return down ? -compare(a, b) : compare(a, b);
   });
   table.tBodies[0].append(...rows);
 }

@@ -49,7 +49,7 @@ class Picture:
 def draw_pictures(
     results: Results, wanted: Sequence[Wanted], folder: Path, look: Look = look
 ) -> tuple[list[Picture], list[str]]:
-    """Draw figures into `folder`; return them, and messages for figures that could not be drawn.
+    """Draw figures into `folder`, in place of all earlier ones; return them, and messages for those not drawn.
 
     Args:
         wanted: the figures of the study; if empty, `choose` selects figures.
@@ -59,6 +59,10 @@ def draw_pictures(
     problems: list[str] = []
     found = groups(results)
     folder.mkdir(parents=True, exist_ok=True)
+    ours = tuple(f"{kind}_" for kind in kind_names())
+    for old in folder.iterdir():  # of an earlier report, perhaps of fewer runs
+        if old.name.startswith(ours) and old.suffix in (".png", ".svg", ".pdf"):
+            old.unlink()
     for number, one in enumerate(wanted or choose(results, found), start=1):
         try:
             with look():
@@ -109,7 +113,7 @@ def only(found: Sequence[Group], of: Mapping[str, Any] | Sequence[Mapping[str, A
 def called_by(group: Group, keys: Container[str]) -> Group:
     """The group with the values of these keys only, and a label of these values."""
     rest = {key: value for key, value in group.values.items() if key in keys}
-    told, left = describe_values(group.values), describe_values(rest)
+    told, left = describe_values(group.values), describe_values(rest, among=group.values)
     return replace(group, values=rest, label=group.label.replace(told, left) if told else group.label)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from atelier.compare.difference import Comparison
-from atelier.compare.scores import best_place, unit_of
+from atelier.compare.scores import best_of, best_place, unit_of
 from atelier.figures.words import as_number, key_titles, metric_words, number, whole_number
 from atelier.report.notes import caption
 from atelier.runs.rows import GAPS
@@ -64,7 +64,8 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
         columns.append(Column("experiment", names, numeric=False))
     if results.metric:
         columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
-        columns.append(measured(f"at {unit}", (best_at(s, unit) for s in settings), rank=2, write=number))
+        places = (best_at(setting, unit, results.metric) for setting in settings)
+        columns.append(measured(f"at {unit}", places, rank=2, write=number))
     if comparison:
         cells = [Cell(str(one), one.mean) if one else Cell("–", None) for one in comparison.differences]
         columns.append(Column(comparison.title, cells))
@@ -81,9 +82,9 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
     return Table(columns, " ".join([caption(results), *([comparison.caption()] if comparison else [])]))
 
 
-def best_at(setting: Setting, unit: str) -> Statistic:
-    """The statistic of the epochs or steps, counted from 1, at which the objective was best."""
-    places = (best_place(record, unit) for record in setting.completed)
+def best_at(setting: Setting, unit: str, metric: str) -> Statistic:
+    """The statistic of the epochs or steps, counted from 1, at which the objective, a metric, was best."""
+    places = (best_place(record, unit) for record in setting.completed if best_of(record, metric) is not None)
     return Statistic.of(None if place is None else place + 1 for place in places)
 
 

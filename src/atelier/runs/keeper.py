@@ -13,7 +13,7 @@ import torch.distributed
 from lightning.pytorch.callbacks import Checkpoint
 
 from atelier.errors import InputError, not_logged
-from atelier.internals import count_on, leave_epoch_open, resume_exactly, validation_follows
+from atelier.internals import count_on, leave_epoch_open, resume_exactly, validation_follows, write_logged
 from atelier.runs.changes import Takeover
 from atelier.runs.checkpoint import open_checkpoint
 from atelier.runs.folder import RunFolder
@@ -107,9 +107,11 @@ class Keeper(Checkpoint):
             return  # the training is over
         asked = self.stop.agreed(trainer)
         if (self.unsaved or asked) and not trainer.is_last_batch:
+            task.log_steps()  # else its sums are in the checkpoint, and in no row or in two
             self.save(trainer, self.folder.last)
             self.unsaved = False
             if asked:
+                write_logged(trainer)
                 raise Interrupted(asked)
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:

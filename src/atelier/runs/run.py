@@ -12,6 +12,7 @@ Lightning trains, validates and tests, and calls the callbacks and loggers. `Run
 """
 
 import os
+import shlex
 import socket
 import sys
 import time
@@ -105,7 +106,8 @@ class Run:
             here: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
             here["git"] = repository.recorded(project_root(), self.folder.path, self.manifest.get("git"))
             here |= UNENDED if self.config["train"] else {}
-            self.manifest.update(**(self.resumed or {}), status="running", error=None, **here)
+            here |= {} if self.tests_alone else {"status": "running", "error": None}
+            self.manifest.update(**(self.resumed or {}), **here)
         self.begun = True  # not before: what could not be written once is not tried again as a failure
         if self.main:
             write_yaml(self.folder.config, {**self.config, "train": self.config["train"] or self.tests_alone})
@@ -117,7 +119,8 @@ class Run:
             try:
                 checkpoint = open_checkpoint(self.folder.last)
             except InputError as error:
-                remedy = f"\nto go on from the best, its optimizer anew: cp {self.folder.best} {self.folder.last}"
+                copy = shlex.join(["cp", str(self.folder.best), str(self.folder.last)])
+                remedy = f"\nto go on from the best, its optimizer anew: {copy}"
                 raise InputError(f"{error}{remedy * self.folder.best.exists()}") from error
             check_fits(task, checkpoint, self.folder.last)
             return checkpoint["global_step"]
@@ -142,7 +145,8 @@ class Run:
                 raise
             finally:
                 self.stop.release()
-                finish_loggers(self.trainer.loggers if self.trainer else (), self.manifest, self.exit_status(ended))
+                loggers = self.trainer.loggers if self.trainer and self.main else ()
+                finish_loggers(loggers, self.manifest, self.exit_status(ended))
                 if torch.distributed.is_available() and torch.distributed.is_initialized():
                     torch.distributed.destroy_process_group()
                 if self.lock:
@@ -239,9 +243,8 @@ class Run:
         if not self.tests_alone:
             return {"status": "completed", "peak_memory_mb": provenance.peak_memory_mb(device)}
         if has_ended(self.config["trainer"], self.before):
-            return {"status": "completed"}
-        killed = self.before["status"] == "running"
-        return {"status": "interrupted" if killed else self.before["status"], "error": self.before.get("error")}
+            return {"status": "completed", "error": None}
+        return {"status": "interrupted"} if self.before["status"] == "running" else {}  # it was killed
 
     def end(self, error: BaseException) -> None:
         """End a run that was interrupted or failed: stop its other processes, and record the reason."""
@@ -254,7 +257,7 @@ class Run:
         if not self.main:
             sys.exit(0)  # on another status of this rank, Lightning would kill rank 0
         failed = Manifest.read(self.folder.manifest)["status"] == "failed"  # as where another rank failed first
-        if self.begun and not failed:
+        if self.begun and not failed and not self.tests_alone:
             self.manifest.update(status="interrupted")
         print(f"Interrupted. Go on with: {command('train')} {typed('resume', self.folder.path)}", file=sys.stderr)
         sys.exit(status)
@@ -266,7 +269,8 @@ class Run:
                 with self.folder.log.open("a", encoding="utf-8") as log:
                     log.write("".join(traceback.format_exception(error)))
             manifest = Manifest.read(self.folder.manifest)
-            if self.begun and manifest["status"] != "failed":  # keep the first error: others follow from it
+            first = manifest["status"] != "failed"  # keep the first error: others follow from it
+            if self.begun and first and not self.tests_alone:
                 message = str(error) or repr(error)
                 manifest.update(status="failed", error={"type": type(error).__name__, "message": message})
         except OSError as second:  # such as a full disk; the caller raises the first error

@@ -13,7 +13,9 @@ from atelier.data.vision import reachable
 from atelier.errors import InputError, not_among
 
 NETWORK = "atelier.networks.torchvision.classifier"  # the `_target_` of conf/network/torchvision.yaml
-HALVES = ("googlenet", "inception_v3")  # trained on pixels from -1 to 1, to which torchvision changes ImageNet's scale
+# The scale, {data.mean: …, data.std: …}, of pictures from which most were trained; weights of another take no other.
+USUAL = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+HALVES = ("googlenet", "inception_v3")  # trained on pixels from -1 to 1, to which torchvision changes the usual scale
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,18 @@ class Published:
         return f"download\n{self.url} elsewhere, and put it at {self.path}"
 
 
+def alike(given: list[float] | None, wanted: list[float]) -> bool:
+    """Whether a user has given these numbers of the channels, as rounded as a message tells them."""
+    return given is not None and [f"{one:.4g}" for one in given] == [f"{one:.4g}" for one in wanted]
+
+
+def told(scale: Mapping[str, list[float]]) -> str:
+    """A scale as it is typed."""
+    texts = {key: list(dict.fromkeys(f"{one:.4g}" for one in values)) for key, values in scale.items()}
+    lists = {key: ",".join(one) for key, one in texts.items()}
+    return " ".join(f"data.{key}={f'[{one}]' if ',' in one else one}" for key, one in lists.items())
+
+
 def published(word: str, config: Mapping[str, Any], folder: Path) -> Published:
     """The published weights of a network of conf/network/torchvision.yaml; `word`: DEFAULT, or their name.
 
@@ -81,8 +95,11 @@ def published(word: str, config: Mapping[str, Any], folder: Path) -> Published:
     known = models.get_model_weights(network["name"])
     if word not in known.__members__:
         raise InputError(f"{network['name']} has {not_among(word, known.__members__)}")
-    scale = [config.get("data", {}).get(key) for key in ("mean", "std")]
-    if network["name"] in HALVES and any(one not in (0.5, [0.5] * 3) for one in scale):
-        raise InputError(f"{network['name']}'s are for pictures of data.mean=0.5 data.std=0.5")
+    made_for = known[word].transforms()
+    wanted = {key: [0.5] * 3 if network["name"] in HALVES else list(getattr(made_for, key)) for key in USUAL}
+    given = {key: config.get("data", {}).get(key) for key in USUAL}
+    given = {key: [one] * 3 if isinstance(one, (int, float)) else one for key, one in given.items()}
+    if wanted != USUAL and any(not alike(given[key], wanted[key]) for key in USUAL):
+        raise InputError(f"{network['name']}'s are for pictures of {told(wanted)}")
     url = known[word].url
     return Published(url, folder / "torchvision" / url.rpartition("/")[2])

@@ -12,7 +12,7 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import begins_with_base, meaning
-from atelier.sweeps.records import Record, read_run
+from atelier.sweeps.records import OF_RUNS, Record, read_run
 from atelier.sweeps.sweep import Sweep
 
 
@@ -57,11 +57,12 @@ class Results:
 
     @property
     def base(self) -> Setting | None:
-        """The base setting of a study's `settings`, from which the others differ; None if there is none."""
-        study = (len(self.sweeps) == 1 and self.sweeps[0].content.get("presentation")) or {}
-        if not begins_with_base(study):
+        """The base setting of the only study's `settings`, from which the others differ; None if there is none."""
+        studies = [(sweep.content.get("study"), sweep.content.get("presentation") or {}) for sweep in self.sweeps]
+        known = [(name, study.get("settings")) for name, study in studies]
+        if not known or known.count(known[0]) < len(known) or not begins_with_base(studies[0][1]):
             return None
-        varied = {bare(key) for one in study["settings"] for key in one} & {*self.keys}
+        varied = {bare(key) for one in studies[0][1]["settings"] for key in one} & {*self.keys}
         runs = [(r.job.get("number", 0), s) for s in self.settings for r in s.records if not varied & {*r.overrides}]
         return min(runs, key=lambda run: run[0], default=(0, None))[1]
 
@@ -134,13 +135,14 @@ def group(records: list[Record], sweeps: list[Sweep]) -> Results:
 def setting(name: str, records: list[Record], keys: list[str], metric: str | None) -> Setting:
     records = sorted(records, key=lambda record: (record.get("seed") is None, record.get("seed") or 0))
     done = [record for record in records if record.status == "completed"]
+    alike = [record for record in done if record.get("objective", "metric") == metric]
     tests = dict.fromkeys(test for record in done for test in record.get("test") or {})
     return Setting(
         config_hash=name,
         values={key: next((v for r in records if (v := r.value(key)) is not None), None) for key in keys},
         records=records,
-        objective=Statistic.of(r.get("objective", "best") for r in done if r.get("objective", "metric") == metric),
-        gaps={gap: one for gap in GAPS if (one := Statistic.of(r.get("objective", gap) for r in done)).n},
+        objective=Statistic.of(record.get("objective", "best") for record in alike),
+        gaps={gap: one for gap in GAPS if (one := Statistic.of(r.get("objective", gap) for r in alike)).n},
         test={test: Statistic.of(record.get("test", test) for record in done) for test in tests},
         seconds=Statistic.of(record.get("seconds", "fit") for record in done),
         parameters=Statistic.of(record.get("parameters") for record in records),
@@ -162,16 +164,27 @@ def typed(record: Record) -> dict[str, str]:
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     """The keys that vary: those of the sweep if all runs are from a single sweep, and those that tell settings apart.
 
-    A key that varies within a setting, such as the device, does not tell settings apart.
+    A key that varies within a setting, such as the device, does not tell settings apart. Where no key does, the study,
+    the experiment or the hash does, before the others.
     """
     records = [record for runs in settings for record in runs]
     of_one = len(sweeps) == 1 and all(record.job for record in records)
     own = [bare(str(key)) for key in sweeps[0].content.get("swept") or []] if of_one else []
-    if len({tuple(known(key, runs) for key in own) for runs in settings}) == len(settings):
+    named = [runs for runs in settings if runs[0].get("config_hash") is not None]
+    if told_apart(own, named) == len(named):
         return own
     keys = dict.fromkeys(key for record in records for key in typed(record))
     found = {key: [known(key, runs) for runs in settings] for key in keys if key not in own}
-    return own + [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
+    own += [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
+    for key in OF_RUNS:
+        if (told := told_apart(own, named)) < len(named) and told_apart([key, *own], named) > told:
+            own.insert(0, key)
+    return own
+
+
+def told_apart(keys: Sequence[str], settings: list[list[Record]]) -> int:
+    """The number of settings that these keys tell apart."""
+    return len({tuple(known(key, runs) for key in keys) for runs in settings})
 
 
 def known(key: str, records: list[Record]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from atelier.sweeps.slurm_queue import left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
 LOST = 255  # multiprocessing's exit code of a process whose fork server has died
-GRACE = 60.0  # seconds in which a job saves its checkpoint, before it is killed
+GRACE = 60.0  # seconds in which a job that ran too long saves its checkpoint, before it is killed
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,12 @@ class Local(Executor):
         for running in self.running:
             if self.limits.timeout is not None and time.monotonic() - running.began > self.limits.timeout:
                 running.timed_out = True
-                ask(running)
+                if time.monotonic() - ask(running) > GRACE:
+                    kill_group(running.process)
 
     def stop(self) -> None:
+        if any(running.asked is None for running in self.running):
+            self.watcher.say("the running jobs save and stop; a second Ctrl-C kills them")
         for running in self.running:
             ask(running)
 
@@ -166,14 +169,13 @@ class Local(Executor):
     close = give_up
 
 
-def ask(running: Running) -> None:
-    """Tell a job to save and stop with SIGTERM; kill it if it has not ended GRACE seconds later."""
+def ask(running: Running) -> float:
+    """Tell a job once to save and stop, with SIGTERM; return the clock at that time."""
     if running.asked is None:
         running.asked = time.monotonic()
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(running.process.pid or 0, signal.SIGTERM)
-    elif time.monotonic() - running.asked > GRACE:
-        kill_group(running.process)
+    return running.asked
 
 
 def cause(exit_code: int, log: Path) -> tuple[str, str]:

@@ -13,6 +13,8 @@ from atelier.runs.overrides import key_of, value_of
 from atelier.runs.rows import read_curves
 from atelier.runs.setting import REPEATS
 
+OF_RUNS = ("study", "experiment", "config_hash")  # the keys of run.json that name what was run
+
 
 @dataclass(frozen=True)
 class Record:
@@ -56,11 +58,13 @@ class Record:
         return self.groups[group]
 
     def value(self, key: str) -> str | None:
-        """The value of a key as text: from the overrides, else from sweep.json or config.yaml, else None."""
+        """The value of a key as text: from the overrides, else from sweep.json, run.json or config.yaml, else None."""
         if "${" not in (text := self.overrides.get(key, "${")):  # of another key, it stands in config.yaml
             return text
         if known := self.job.get("values", {}).get(key):
             return str(known)
+        if key in OF_RUNS:
+            return self.get(key)
         value = inside(self.config(key.partition(".")[0]), key.split("."))
         return None if value is None or isinstance(value, dict) else CONTROL.sub("?", arguments.typed(value))
 

@@ -36,7 +36,7 @@ class Classifier(Task):
             inverse to the classes' numbers of training samples, with a mean of 1 over these; None: all 1. Validation
             and test weight every sample equally.
         label_smoothing: share of each training target that is spread evenly over all classes (Szegedy et al. 2015,
-            arXiv:1512.00567), not in validation and test. Each class's part has that class's weight, as in torch.
+            arXiv:1512.00567), not in validation and test.
         mirrored: in validation, test and prediction, use the mean of the logits for an image and its mirror image, the
             last axis reversed (as Krizhevsky et al. 2012 do).
         clean_train_accuracy: also log `train/clean_accuracy` and `train/clean_loss`, measured over the whole training
@@ -115,13 +115,16 @@ class Classifier(Task):
         """The mean over the batch of the samples' weighted cross-entropies, with label smoothing, a scalar.
 
         Of mixed samples, `classes` are shares (N, C). Torch's mean of classes (N,) divides by the sum of the batch's
-        weights instead, which may be 0, and makes a sample's influence depend on the others.
+        weights instead, which may be 0, and makes a sample's influence depend on the others; and it gives the part of
+        a smoothed target that belongs to a rare class that class's weight, so that the rare class is told of all.
         """
         if self.weights is None:
             return F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
         weights = self.weights.to(logits.dtype)
-        total = F.cross_entropy(logits, classes, weights, label_smoothing=self.label_smoothing, reduction="sum")
-        return total / len(classes)
+        hard = F.cross_entropy(logits, classes, weights, reduction="sum")
+        own = weights[classes] if classes.dim() == 1 else classes.to(logits.dtype) @ weights  # of each sample, (N,)
+        even = -(own * logits.log_softmax(dim=1).mean(dim=1)).sum()
+        return hard.lerp(even, self.label_smoothing) / len(classes)
 
     def log_training(self) -> None:
         self.log_metrics("train", {"loss": self.train_loss, "accuracy": self.train_accuracy})

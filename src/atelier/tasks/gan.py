@@ -15,6 +15,7 @@ from atelier.tasks.generative import GenerativeTask
 from atelier.tasks.manual import ManualTask
 
 Batch = tuple[Tensor, Tensor]  # inputs (N, …), unused labels (N, …)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class GAN(ManualTask, GenerativeTask):
@@ -27,7 +28,8 @@ class GAN(ManualTask, GenerativeTask):
         generator: maps latents (N, latent_size) to inputs (N, …), values -1 to 1.
         discriminator: maps such inputs to scores (N, 1), the logits of being real.
         loss: bce, lsgan, hinge or wgan_gp, see `losses.adversarial`.
-        penalty_weight: weight of the gradient penalty in the discriminator's loss, with wgan_gp only.
+        penalty_weight: weight of the gradient penalty in the discriminator's loss, with wgan_gp only; batch norm in the
+            discriminator is refused with it, as Gulrajani et al. 2017 advise.
         discriminator_steps: number of discriminator steps for each generator step.
         generator_lr, discriminator_lr: learning rates.
         gradient_clip_val: maximum norm of each network's gradient; None: no clipping.
@@ -51,6 +53,9 @@ class GAN(ManualTask, GenerativeTask):
         **options: Any,
     ) -> None:
         super().__init__({"generator": generator, "discriminator": discriminator}, **options)
+        if loss == "wgan_gp" and any(isinstance(layer, BATCH_NORMS) for layer in discriminator.modules()):
+            told = "batch norm gives no sample a score of its own, whose slope it bounds; give the discriminator none"
+            raise InputError(f"task.loss=wgan_gp: {told}")
         self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
         self.discriminator_steps = discriminator_steps
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr

@@ -72,10 +72,7 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         self.average = None if average is None else Average(self.averaged_part(), average)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move to a device or precision; tensors outside the network are not reduced in precision.
-
-        In 16 bits, the sums of a metric would stop changing.
-        """
+        """Move to a device or precision; tensors outside the network, such as a metric's sums, keep their 32 bits."""
 
         def moved(values: Tensor) -> Tensor:
             like = fn(values.new_empty(0))
@@ -210,6 +207,10 @@ class Task(Exportable, QuickHooks, lightning.LightningModule):
         steps, with a validation."""
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
+        self.log_steps()
+
+    def log_steps(self) -> None:
+        """Log the training metrics, once, after trainer.log_every_n_steps steps; a checkpoint is written after it."""
         step, every = self.trainer.global_step, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if self.counts_steps and every and step % every == 0 and step > self.logged:
             self.logged = step

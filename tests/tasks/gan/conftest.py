@@ -23,7 +23,8 @@ def normalised(size: int, *rest: nn.Module) -> nn.Sequential:
 
 
 def gan(**changed: Any) -> GAN:
-    """Points of two numbers in -1 to 1; both networks have batch norm. A last bias would not matter to wgan_gp."""
+    """Points of two numbers in -1 to 1; both networks have batch norm, but for the discriminator of wgan_gp, to which
+    a last bias would not matter."""
     torch.manual_seed(0)
     settings: dict[str, Any] = {
         "generator": normalised(LATENT, nn.Linear(8, 2), nn.Tanh()),
@@ -46,6 +47,9 @@ def gan(**changed: Any) -> GAN:
         "metric": "val/discriminator_loss",
         "mode": "min",
     }
+    if changed.get("loss") == "wgan_gp":
+        bare = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1, bias=False))
+        settings["discriminator"] = bare
     return GAN(**{**settings, **changed})
 
 

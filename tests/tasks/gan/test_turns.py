@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from atelier.errors import InputError
 from atelier.tasks.gan import GAN, statistics_kept
 
 Make = Callable[..., GAN]
@@ -93,6 +94,15 @@ def test_every_loss_trains_both_networks(loss: str, gan: Make, train: Train) -> 
     train(task, batches=2)
     assert moved(before, state(task.network)) == set(before)
     assert all(value.isfinite().all() for value in task.network.state_dict().values())
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(8), nn.SyncBatchNorm(8), nn.Sequential(nn.BatchNorm2d(8))])
+def test_a_gradient_penalty_beside_batch_norm_is_refused(gan: Make, layer: nn.Module) -> None:
+    """It would bound the slope of a sum of scores that hang together."""
+    told = "task.loss=wgan_gp: batch norm gives no sample a score of its own"
+    with pytest.raises(InputError, match=told):
+        gan(loss="wgan_gp", discriminator=nn.Sequential(nn.Linear(2, 8), layer, nn.Linear(8, 1)))
+    gan(loss="hinge", discriminator=nn.Sequential(nn.Linear(2, 8), layer, nn.Linear(8, 1)))
 
 
 def test_statistics_are_kept_and_the_batch_normalises() -> None:

@@ -29,13 +29,15 @@ class Bars:
 
     Args:
         bars: (label, statistic of the runs) for each setting.
-        left_out: number of settings that are not drawn.
+        left_out: number of settings with a value that are not drawn.
+        empty: number of settings without a value that are not drawn.
     """
 
     metric: str
     bars: list[tuple[str, Statistic]]
     reference: Mapping[str, float] = field(default_factory=dict)
     left_out: int = 0
+    empty: int = 0
 
     @property
     def close(self) -> bool:
@@ -56,7 +58,10 @@ def gather(groups: Sequence[Group], /, metric: str, reference: Mapping[str, floa
     """
     check_metric(groups, metric)
     bars = [(group.label, group.score(metric)) for group in groups]
-    return Bars(metric, bars[:MOST], reference or {}, left_out=max(0, len(bars) - MOST))
+    known = [(label, one) for label, one in bars if one.n]
+    if len(bars) <= MOST:
+        return Bars(metric, bars, reference or {})
+    return Bars(metric, known[:MOST], reference or {}, max(0, len(known) - MOST), len(bars) - len(known))
 
 
 def draw(bars: Bars) -> Figure:
@@ -106,6 +111,7 @@ def caption(bars: Bars) -> str:
     n = sample(one.n for _, one in bars.bars)
     how = f": the mean over the runs ({n}), ± one standard deviation, and each run as a dot" if several else f", {n}"
     rest = f" The best {MOST} settings; {bars.left_out} are left out." if bars.left_out else ""
+    rest += f" {bars.empty} settings without a value are left out." if bars.empty else ""
     axis = " The axis does not begin at 0." if bars.close else ""
     return f"{sentence(metric_words(bars.metric))} of each setting{how}.{axis}{rest}"
 

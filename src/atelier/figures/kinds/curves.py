@@ -97,7 +97,8 @@ def gather(
         chosen = [logged[index] for index in members]
         # Labels do not repeat the panel's title.
         labels = [
-            describe_values(panels.without(one.values, key)) if key else "" if alone else one.label for one in chosen
+            describe_values(panels.without(one.values, key), one.values) if key else "" if alone else one.label
+            for one in chosen
         ]
         title = chosen[0].label if alone else panels.title(chosen[0].values, key)
         drawn.append(Panel(title, lines_of(chosen, names, labels)))

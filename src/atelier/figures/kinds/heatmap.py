@@ -22,7 +22,7 @@ from atelier.figures.words import (
     better_than,
     describe_values,
     in_order,
-    key_words,
+    key_titles,
     metric_words,
     number,
     sample,
@@ -73,6 +73,11 @@ class Heatmap:
     panels: list[Panel]
     left_out: int = 0  # number of panels that are not drawn
 
+    @property
+    def titles(self) -> list[str]:
+        """The words of `rows` and `columns`."""
+        return list(key_titles([self.rows, self.columns]).values())
+
 
 def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, columns: str | None = None) -> Heatmap:
     """
@@ -95,7 +100,8 @@ def gather(groups: Sequence[Group], /, metric: str, rows: str | None = None, col
         raise InputError(f"a heatmap needs two swept keys; there are: {', '.join(keys) or 'none'}")
     found: dict[str, dict[tuple[str, str], list[float]]] = {}
     for group in groups:
-        title = describe_values({key: value for key, value in group.values.items() if key not in (rows, columns)})
+        rest = {key: value for key, value in group.values.items() if key not in (rows, columns)}
+        title = describe_values(rest, among=group.values)
         cell = group.values.get(rows) or "not set", group.values.get(columns) or "not set"
         found.setdefault(title, {}).setdefault(cell, []).extend(group.score(metric).values)
     pages = [
@@ -118,6 +124,7 @@ def draw(heatmap: Heatmap) -> Figure:
     norm = LogNorm(min(means), max(means)) if wide_range(heatmap.metric, means) else Normalize(min(means), max(means))
     colors = ScalarMappable(norm, COLORS)
     several = len(heatmap.panels) > 1
+    down, across = heatmap.titles
     room = panels.panel_width(axes[0]) - (2 + max(map(len, heatmap.row_values))) * present().letter
     letters = lettering(heatmap, room, several)
     longest = (1 + max(map(len, heatmap.column_values))) * present().letter
@@ -131,7 +138,7 @@ def draw(heatmap: Heatmap) -> Figure:
             red, green, blue, _ = colors.get_cmap()(norm(one.mean or 0.0))
             axis.fill_between([x - 0.5, x + 0.5], y - 0.5, y + 0.5, color=(red, green, blue), linewidth=0)
             ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
-            words = panel.title, f"{key_words(heatmap.rows)} {row}", f"{key_words(heatmap.columns)} {column}"
+            words = panel.title, f"{down} {row}", f"{across} {column}"
             hover.tell(axis, x, y, *words, number(one.mean, one.std), sample([one.n]))
             if letters:
                 axis.text(x, y, in_cell(one, several), ha="center", va="center", color=ink, fontsize=letters)
@@ -143,7 +150,7 @@ def draw(heatmap: Heatmap) -> Figure:
         axis.set_ylim(high - 0.5, -0.5)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
-    panels.name_axes(axes, key_words(heatmap.columns), key_words(heatmap.rows))
+    panels.name_axes(axes, across, down)
     # The aspect keeps the width of the colour bar constant.
     place: dict[str, Any] = {"aspect": 5 * figure.get_figheight()}
     if narrow := (present().width or math.inf) < NARROW:
@@ -176,7 +183,6 @@ def caption(heatmap: Heatmap) -> str:
     counts = [one.n for panel in heatmap.panels for one in panel.cells.values()]
     spread = " ± one standard deviation" if len(heatmap.panels) == 1 else ""
     how = f": the mean over the runs ({sample(counts)}){spread}" if max(counts) > 1 else f", {sample(counts)}"
-    keys = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
     framed = [panel for panel in heatmap.panels if panel.best(heatmap.mode)]
     several = len(heatmap.panels) > 1
     best = f"The best{' of each panel' * several}"
@@ -184,7 +190,7 @@ def caption(heatmap: Heatmap) -> str:
         best += f", of {'its' if several else 'the'} cells with the most runs,"
     best = f" {best} is framed." if framed else ""
     rest = f" The first {MOST_PANELS} panels; {heatmap.left_out} are left out." if heatmap.left_out else ""
-    return f"{sentence(metric_words(heatmap.metric))} for each {keys}{how}.{best}{rest}"
+    return f"{sentence(metric_words(heatmap.metric))} for each {' and '.join(heatmap.titles)}{how}.{best}{rest}"
 
 
 def describe(heatmap: Heatmap) -> str:
@@ -194,5 +200,5 @@ def describe(heatmap: Heatmap) -> str:
         for panel in heatmap.panels
         for (row, column), one in panel.cells.items()
     ]
-    axes = f"{key_words(heatmap.rows)} and {key_words(heatmap.columns)}"
+    axes = " and ".join(heatmap.titles)
     return f"The {metric_words(heatmap.metric)} for {axes}, mean ± deviation (runs): {'; '.join(told)}."

@@ -90,16 +90,17 @@ def gather(
         place, text = as_number(group.values[x]), group.values[x]
         if place is not None and text is not None and group.score(metric).n:
             ticks.setdefault(place, text)
-            rest = tuple(panels.without(group.values, x).items())
-            found.setdefault(rest, {}).setdefault(place, []).append(group.score(metric))
-    rest_values = [dict(rest) for rest in found]
+            others = tuple(panels.without(group.values, x).items())
+            found.setdefault(others, {}).setdefault(place, []).append(group.score(metric))
+    rest_values = [dict(others) for others in found]
     lines = [[(place, together(line[place])) for place in sorted(line)] for line in found.values()]
     drawn = []
     for key, members in panels.partition(rest_values):
-        labels = [describe_values(panels.without(rest_values[index], key)) for index in members]
+        rest = [rest_values[index] for index in members]
+        labels = [describe_values(panels.without(one, key), among=one) for one in rest]
         drawn.append(
             (
-                panels.title(rest_values[members[0]], key),
+                panels.title(rest[0], key),
                 [Line(label, lines[index]) for label, index in zip(labels, members, strict=True)],
             )
         )

@@ -18,7 +18,7 @@ from atelier.figures.kinds.line import numeric_keys
 from atelier.figures.look import present
 from atelier.figures.palette import COLORS, MARKERS, scale_upright, style, whole_ticks
 from atelier.figures.panels import fitted, fitting_columns, layout, legend_below, legend_height, panel_width
-from atelier.figures.words import as_number, describe_values, in_order, key_words, metric_words, number, sentence
+from atelier.figures.words import as_number, describe_values, in_order, key_titles, metric_words, number, sentence
 
 MOST_KEYS = 11
 SMALL = 3.7  # inches, width of a panel
@@ -77,6 +77,11 @@ class Search:
     color: Panel | None
     left_out: int = 0
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """{key of a panel: its words}."""
+        return key_titles(panel.key for panel in self.panels)
+
 
 def gather(groups: Sequence[Group], /, metric: str, logarithmic: Sequence[str] = ()) -> Search:
     """
@@ -130,7 +135,9 @@ def panels_of(trials: Sequence[Trial], logarithmic: Sequence[str]) -> list[Panel
             positive = all((as_number(text) or 0.0) > 0 for text in known)
             panels.append(Panel(key, "log" if key in logarithmic and positive else "linear", []))
         elif len(set(known)) > 1:
-            panels.append(Panel(key, "choices", in_order(known)))
+            texts = [text for text in known if as_number(text) is None]
+            numbers = [text for text in known if as_number(text) is not None]
+            panels.append(Panel(key, "choices", in_order(texts) + in_order(numbers)))
     return panels
 
 
@@ -154,7 +161,7 @@ def draw(search: Search) -> Figure:
         axis.set_axis_off()
     draw_best(axes[0], search)
     for axis, panel in zip(axes[1:], search.panels, strict=False):
-        prepare(axis, panel)
+        prepare(axis, panel, search)
         draw_trials(axis, search, {one.number: panel.place(one) for one in search.trials})
     axes[0].margins(y=0.1)  # room for the ring around the best trial, and for failed trials at the lower edge
     scale_upright(axes[0], search.metric, [one.value for one in search.trials if one.value is not None])
@@ -176,9 +183,10 @@ def draw_best(axis: Axes, search: Search) -> None:
     whole_ticks(axis, 6)
 
 
-def prepare(axis: Axes, panel: Panel) -> None:
+def prepare(axis: Axes, panel: Panel, search: Search) -> None:
     on_paper, room = present().width is not None, panel_width(axis)
-    axis.set_xlabel(fitted(key_words(panel.key), room))
+    axis.set_xlabel(fitted(search.titles[panel.key], room))
+    few = MaxNLocator(nbins=2 if on_paper else 4)
     if panel.scale == "choices":
         axis.set_xticks(range(len(panel.choices)), panel.choices)
         if turned(panel, room):
@@ -186,11 +194,14 @@ def prepare(axis: Axes, panel: Panel) -> None:
         axis.set_xlim(-0.5, len(panel.choices) - 0.5)
     elif panel.scale == "log":
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(numticks=3 if on_paper else 6))
+        places = [place for one in search.trials if (place := panel.place(one)) is not None]
+        wide = max(places) / min(places)
+        powers = LogLocator(subs=(1, 3) if wide < 100 else (1,), numticks=3 if on_paper else 6)
+        axis.xaxis.set_major_locator(few if wide < 10 else powers)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
     else:
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=2 if on_paper else 4))
+        axis.xaxis.set_major_locator(few)
 
 
 def turned(panel: Panel, room: float) -> bool:
@@ -254,7 +265,7 @@ def is_hollow(trial: Trial) -> bool:
 
 def caption(search: Search) -> str:
     """The text below the figure."""
-    keys = ", ".join(key_words(panel.key) for panel in search.panels)
+    keys = ", ".join(search.titles.values())
     against = f", and against {keys}" if keys else ""
     hollow = " Hollow: at its best until it was pruned." if any(map(is_hollow, search.trials)) else ""
     rest = f" {search.left_out} more keys are left out." if search.left_out else ""
