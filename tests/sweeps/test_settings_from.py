@@ -100,6 +100,19 @@ def test_several_sweeps_in_one_folder_are_one(tmp_path: Path) -> None:
     assert jobs(tmp_path / "both", "network=a,b") == ["network=a optimizer.lr=0.2", "network=b optimizer.lr=0.1"]
 
 
+@pytest.mark.parametrize("key", ["study", "experiment", "config_hash"])
+def test_what_only_names_the_earlier_runs_is_not_taken(tmp_path: Path, key: str) -> None:
+    """A job is of its own study, and a hash is no key of a configuration."""
+    for name in ("one", "two"):
+        folder = write_sweep(tmp_path / "both" / name, {("a", "0.1"): (0.5,), ("a", "0.2"): (0.4,)})
+        for path in folder.glob("*/run.json"):
+            manifest = json.loads(path.read_text())
+            manifest |= {"config_hash": f"{name} {manifest['config_hash']}"}
+            path.write_text(json.dumps(manifest | ({} if key == "config_hash" else {key: name})))
+    assert aggregate([tmp_path / "both"]).keys == [key, "optimizer.lr"]
+    assert jobs(tmp_path / "both", "seed=1,2") == ["seed=1 optimizer.lr=0.1", "seed=2 optimizer.lr=0.1"]
+
+
 def test_a_setting_that_lacks_a_run_does_not_count(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", {**RESULTS, ("a", "0.2"): (0.99, None)})
     assert jobs(folder, "network=a") == ["network=a optimizer.lr=0.1"]

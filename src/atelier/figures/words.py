@@ -154,6 +154,19 @@ def whole_number(value: float | None, std: float | None = None) -> str:
     return f"{value:z#.4g}"
 
 
+def duration(seconds: float | None) -> str:
+    """A time in seconds.
+
+    >>> duration(3.14159), duration(564.2), duration(7380.0), duration(None)
+    ('3.1 s', '564 s', '2 h 3 min', '–')
+    """
+    if seconds is None:
+        return "–"
+    if seconds < 6000:
+        return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
 def sample(counts: Iterable[int]) -> str:
     """The number of runs behind each value, as text.
 

@@ -9,15 +9,9 @@ from atelier.sweeps.records import Record
 
 
 def groups(results: Results) -> list[Group]:
-    """A group for each setting, in the order of `Results`, with a unique label."""
-    base = results.base
-    labels = [label(setting, base) for setting in results.settings]
-    unit = unit_of(results.records)
-    objective = results.metric or "", results.mode
-    return [
-        group(f"{name} ({setting.config_hash[:6]})" if labels.count(name) > 1 else name, setting, unit, base, objective)
-        for name, setting in zip(labels, results.settings, strict=True)
-    ]
+    """A group for each setting, in the order of `Results`."""
+    base, unit, objective = results.base, unit_of(results.records), (results.metric or "", results.mode)
+    return [group(label(setting, base), setting, unit, base, objective) for setting in results.settings]
 
 
 def changes(setting: Setting, base: Setting) -> dict[str, str | None]:

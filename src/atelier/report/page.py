@@ -13,12 +13,12 @@ from atelier.claims.verdict import Decided
 from atelier.claims.words import check_rows, verdict_told
 from atelier.compare.marks import listed
 from atelier.compare.scores import best_of, best_place, unit_of
-from atelier.figures.words import key_titles, metric_words, number, whole_number
+from atelier.figures.words import duration, key_titles, metric_words, number, whole_number
 from atelier.project import command
 from atelier.report.notes import cautions, questions, title
 from atelier.report.pictures import Picture
 from atelier.report.summary import relative
-from atelier.report.table import Cell, Column, Table, duration, value_cell
+from atelier.report.table import Cell, Column, Table, value_cell
 from atelier.sweeps.aggregate import Results
 from atelier.sweeps.records import Record
 

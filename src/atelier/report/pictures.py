@@ -59,9 +59,8 @@ def draw_pictures(
     problems: list[str] = []
     found = groups(results)
     folder.mkdir(parents=True, exist_ok=True)
-    ours = tuple(f"{kind}_" for kind in kind_names())
     for old in folder.iterdir():  # of an earlier report, perhaps of fewer runs
-        if old.name.startswith(ours) and old.suffix in (".png", ".svg", ".pdf"):
+        if old.name.startswith(tuple(f"{kind}_" for kind in kind_names())) and old.suffix in (".png", ".svg", ".pdf"):
             old.unlink()
     for number, one in enumerate(wanted or choose(results, found), start=1):
         try:

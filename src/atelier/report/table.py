@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from atelier.compare.difference import Comparison
 from atelier.compare.scores import best_of, best_place, unit_of
-from atelier.figures.words import as_number, key_titles, metric_words, number, whole_number
+from atelier.figures.words import as_number, duration, key_titles, metric_words, number, whole_number
 from atelier.report.notes import caption
 from atelier.runs.rows import GAPS
 from atelier.runs.statistic import Statistic
@@ -115,15 +115,3 @@ def runs_told(setting: Setting) -> str:
     if (lost := done - setting.objective.n) > 0:
         parts.append(f"{lost} without a value")
     return ("incomplete: " if setting.objective.n and not setting.complete else "") + ", ".join(parts)
-
-
-def duration(seconds: float | None) -> str:
-    """
-    >>> duration(3.14159), duration(564.2), duration(7380.0), duration(None)
-    ('3.1 s', '564 s', '2 h 3 min', '–')
-    """
-    if seconds is None:
-        return "–"
-    if seconds < 6000:
-        return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
-    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"

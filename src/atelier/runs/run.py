@@ -227,7 +227,12 @@ class Run:
         objective, tested = self.manifest["objective"], {} if self.config["checkpoint"] else self.manifest["test"]
         unit = "step" if self.manifest.get("counts") == "steps" else "epoch"
         found = dict.fromkeys(GAPS) | gaps(self.folder.metrics, objective, unit, tested)
-        self.manifest.update(**self.ending(self.trainer.strategy.root_device), objective=found)
+        done: dict[str, Any] = {"status": "completed", "error": None}
+        if not self.tests_alone:
+            done["peak_memory_mb"] = provenance.peak_memory_mb(self.trainer.strategy.root_device)
+        elif not has_ended(self.config["trainer"], self.before):  # what the training has left stays as it is
+            done = {"status": "interrupted"} if self.before["status"] == "running" else {}
+        self.manifest.update(**done, objective=found)
         print_outcome(self.manifest.content, found, unit)
         if objective["best"] is None and self.config["train"] and not self.pruned:
             never = "a number" if self.keeper.judged else "measured"
@@ -237,14 +242,6 @@ class Run:
             print(f"Its training has not ended. Go on with: {command('train')} {typed('resume', self.folder.path)}")
         elif not self.config.get("save_last", True) and self.folder.best.exists():
             self.folder.last.unlink(missing_ok=True)  # after all that can fail: a failed run goes on from it
-
-    def ending(self, device: torch.device) -> dict[str, Any]:
-        """The entries of run.json for a success: what the training has left stays as it is where a test is alone."""
-        if not self.tests_alone:
-            return {"status": "completed", "peak_memory_mb": provenance.peak_memory_mb(device)}
-        if has_ended(self.config["trainer"], self.before):
-            return {"status": "completed", "error": None}
-        return {"status": "interrupted"} if self.before["status"] == "running" else {}  # it was killed
 
     def end(self, error: BaseException) -> None:
         """End a run that was interrupted or failed: stop its other processes, and record the reason."""

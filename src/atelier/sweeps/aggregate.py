@@ -12,7 +12,7 @@ from atelier.runs.rows import GAPS
 from atelier.runs.setting import REPEATS, is_aside
 from atelier.runs.statistic import Statistic
 from atelier.sweeps.grid import begins_with_base, meaning
-from atelier.sweeps.records import OF_RUNS, Record, read_run
+from atelier.sweeps.records import Record, read_run
 from atelier.sweeps.sweep import Sweep
 
 
@@ -58,11 +58,11 @@ class Results:
     @property
     def base(self) -> Setting | None:
         """The base setting of the only study's `settings`, from which the others differ; None if there is none."""
-        studies = [(sweep.content.get("study"), sweep.content.get("presentation") or {}) for sweep in self.sweeps]
-        known = [(name, study.get("settings")) for name, study in studies]
-        if not known or known.count(known[0]) < len(known) or not begins_with_base(studies[0][1]):
+        known = [(one.content.get("study"), one.content.get("presentation") or {}) for one in self.sweeps]
+        studies = [(name, study.get("settings")) for name, study in known]
+        if not studies or studies.count(studies[0]) < len(studies) or not begins_with_base(known[0][1]):
             return None
-        varied = {bare(key) for one in studies[0][1]["settings"] for key in one} & {*self.keys}
+        varied = {bare(key) for one in known[0][1]["settings"] for key in one} & {*self.keys}
         runs = [(r.job.get("number", 0), s) for s in self.settings for r in s.records if not varied & {*r.overrides}]
         return min(runs, key=lambda run: run[0], default=(0, None))[1]
 
@@ -156,35 +156,32 @@ def identity(record: Record) -> str:
 
 
 def typed(record: Record) -> dict[str, str]:
-    """The overrides of a run that count in its setting."""
+    """The overrides of a run that count in its setting, after its study, or its experiment if it is of none."""
     overrides = {key: value for key, value in record.overrides.items() if key not in REPEATS}
-    return {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
+    own = {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
+    name = "study" if record.get("study") else "experiment"
+    return {name: str(record.get(name)), **own}
 
 
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     """The keys that vary: those of the sweep if all runs are from a single sweep, and those that tell settings apart.
 
-    A key that varies within a setting, such as the device, does not tell settings apart. Where no key does, the study,
-    the experiment or the hash does, before the others.
+    A key that varies within a setting, such as the device, does not tell settings apart; the hash does where none does.
     """
     records = [record for runs in settings for record in runs]
     of_one = len(sweeps) == 1 and all(record.job for record in records)
     own = [bare(str(key)) for key in sweeps[0].content.get("swept") or []] if of_one else []
     named = [runs for runs in settings if runs[0].get("config_hash") is not None]
-    if told_apart(own, named) == len(named):
+    if tell_apart(own, named):
         return own
     keys = dict.fromkeys(key for record in records for key in typed(record))
     found = {key: [known(key, runs) for runs in settings] for key in keys if key not in own}
     own += [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
-    for key in OF_RUNS:
-        if (told := told_apart(own, named)) < len(named) and told_apart([key, *own], named) > told:
-            own.insert(0, key)
-    return own
+    return own if tell_apart(own, named) else ["config_hash", *own]
 
 
-def told_apart(keys: Sequence[str], settings: list[list[Record]]) -> int:
-    """The number of settings that these keys tell apart."""
-    return len({tuple(known(key, runs) for key in keys) for runs in settings})
+def tell_apart(keys: Sequence[str], settings: list[list[Record]]) -> bool:
+    return len({tuple(known(key, runs) for key in keys) for runs in settings}) == len(settings)
 
 
 def known(key: str, records: list[Record]) -> frozenset[str]:

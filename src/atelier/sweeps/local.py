@@ -157,8 +157,7 @@ class Local(Executor):
                     kill_group(running.process)
 
     def stop(self) -> None:
-        if any(running.asked is None for running in self.running):
-            self.watcher.say("the running jobs save and stop; a second Ctrl-C kills them")
+        self.watcher.queued("the running jobs save and stop; a second Ctrl-C kills them")
         for running in self.running:
             ask(running)
 

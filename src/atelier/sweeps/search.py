@@ -22,13 +22,8 @@ from atelier.sweeps.preflight import Check
 from atelier.sweeps.search_space import Space
 from atelier.sweeps.sweep import Job, Sweep
 
-STATES = {
-    TrialState.COMPLETE: "completed",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "unfinished",
-    TrialState.WAITING: "unfinished",
-}
+STATES = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
+STATES |= dict.fromkeys((TrialState.RUNNING, TrialState.WAITING), "unfinished")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from atelier.errors import InputError
 from atelier.runs.overrides import key_of, value_of
 from atelier.sweeps.aggregate import Results, Setting, aggregate
 from atelier.sweeps.grid import Grid, meaning
-from atelier.sweeps.records import Record
+from atelier.sweeps.records import OF_RUNS, Record
 
 
 def with_settings_from(folder: Path, grid: Grid) -> Grid:
@@ -41,7 +41,7 @@ def best_for(job: Sequence[str], results: Results, folder: Path) -> list[str]:
 def taken(key: str, setting: Setting, records: Sequence[Record]) -> list[str]:
     """The override of a key as a setting's run typed it, else its value or null; [] if only other `records` have it."""
     typed = next((record.typed[key] for record in setting.records if key in record.typed), None)
-    if typed or setting.values[key] is not None:
+    if typed or (setting.values[key] is not None and key not in OF_RUNS):
         return [typed or f"{key}={setting.values[key]}"]
     added = any(record.typed.get(key, "").startswith("+") for record in records)
     return [] if added or "." not in key else [f"{key}=null"]

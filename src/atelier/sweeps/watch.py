@@ -46,7 +46,7 @@ class Lines:
         self.say(f"job {job.number} {status}: {job.name}: {said + ', ' if said else ''}{seconds:.1f} s{log}{retry}")
 
     def queued(self, why: str) -> None:
-        """Show why jobs wait in a cluster's queue; "": no job waits."""
+        """Show what the sweep waits for, such as a cluster's queue; "": nothing but its jobs."""
         if why and why != self.why:
             self.say(why)
         self.why = why
