@@ -33,8 +33,10 @@ def main(options: DictConfig) -> None:
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)
     print_if_fake(config)
-    if config.callbacks:
+    if any(file.is_file() for file in (output / "figures").rglob("*")):
         print(f"Figures of the callbacks: {output / 'figures'}")
+    elif config.callbacks:
+        print(f"No figures: {', '.join(config.callbacks)} draw in a training only")
 
 
 if __name__ == "__main__":

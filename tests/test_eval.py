@@ -83,6 +83,16 @@ def test_the_training_set_can_be_evaluated(run_verb: Run, trained: Any) -> None:
     }
 
 
+@pytest.mark.parametrize(("callback", "drawn"), [("extremes", True), ("weight_norms", False), ("curves", False)])
+def test_figures_are_named_if_there_are_any(
+    run_verb: Run, trained: Any, tmp_path: Path, callback: str, drawn: bool
+) -> None:
+    outcome = run_verb("eval", f"run={trained.folder}", f"+callbacks={callback}", f"output={tmp_path / 'out'}")
+    assert outcome.code == 0, outcome.err
+    told = f"Figures of the callbacks: {tmp_path / 'out' / 'figures'}"
+    assert (told in outcome.out, "draw in a training only" in outcome.out) == (drawn, not drawn)
+
+
 @pytest.mark.parametrize("override", ["data.eval_batch_size=7", "+data.eval_batch_size=7"])
 def test_the_batch_size_does_not_matter(run_verb: Run, trained: Any, override: str) -> None:
     again = printed(run_verb("eval", f"run={trained.folder}", override))

@@ -108,6 +108,8 @@ def test_another_folder_of_settings_can_be_chosen(
         ("trainer", "precision: 32-true\ndevices: 2\n", "trainer.devices is not a machine's own"),
         ("trainer", "defaults: [cpu]\n", "trainer.defaults is not a machine's own"),
         ("paths", "run: /x\n", "paths.run is not a machine's own"),
+        ("paths", "logs: ~/runs\n", "paths.logs=~/runs: write it in full, from / on"),
+        ("paths", "data: data\n", "paths.data=data: write it in full"),
         ("optimizer", "lr: 1.0\n", "no 'optimizer'; choose from: "),
         ("default", "trainer: {precision: 32-true}\n", "no 'default'; choose from: "),
         ("trainer", "32-true\n", "write KEY: VALUE, with a key of trainer in each line"),

@@ -1,6 +1,7 @@
 """The JSON schemas of conf/: every file of the project fits its own, and a wrong key or value does not."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import jsonschema
 import pytest
 import yaml
 
+from atelier.new import make_project
 from atelier.option_files import groups
+from atelier.project import VARIABLE
 from atelier.schema import main, schema_of
 
 
@@ -46,6 +49,22 @@ def test_a_wrong_key_or_value_does_not_fit(
     content = yaml.safe_load((conf / group / f"{name}.yaml").read_text())
     assert schemas[group].is_valid(content)
     assert not schemas[group].is_valid({**content, **changed})
+
+
+@pytest.fixture(autouse=True)
+def _this_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")  # so that what is set in the test is taken back
+
+
+def test_a_project_of_ones_own_has_schemas_of_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "schema_of_mine"
+    make_project([str(folder)])
+    monkeypatch.setattr(sys, "path", [*sys.path])  # to which its src/ is added
+    monkeypatch.setattr("atelier.schema.groups", lambda conf: ["data"])
+    monkeypatch.chdir(folder)
+    main()
+    assert "schema_of_mine.bars.Bars" in (folder / ".schema" / "data.json").read_text()
+    assert "-m atelier.schema" in (folder / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("before", [None, "{}"])

@@ -36,3 +36,5 @@ def check_local(conf: Path) -> None:
         for key in content if keys else ():
             if key not in keys:
                 raise InputError(f"{name}: {file.stem}.{key} is not a machine's own; {not_among(str(key), keys)}")
+            if file.stem == "paths" and not str(content[key]).startswith(("/", "${")):
+                raise InputError(f"{name}: paths.{key}={content[key]}: write it in full, from / on")

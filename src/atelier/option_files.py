@@ -64,14 +64,14 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         InputError: if nothing reads a key that no override sets, an option stands outside of a defaults list, or an
             override has no effect.
     """
-    own = yaml.load(find(conf, "train.yaml").read_text(encoding="utf-8"), LOADER)
+    own = content_of(conf, "train") | {"paths": content_of(conf, "paths/default")}
     of_user = {key_of(override).split(".")[0] for override in typed}
     known = {*own, *groups(conf)}
-    source = "set by a file of conf/" if experiment == "default" else f"set by experiment={experiment}"
     values: Any = OmegaConf.to_container(config)
     check_effect(config, values, conf, typed)
     for name, value in values.items():
         key = str(name)
+        source = source_of(conf, experiment, key)
         if key in GLOBAL and key not in own:
             option = experiment if key == "experiment" else "OPTION"
             raise InputError(f"conf/{key}/{option}.yaml: {must_begin(find(conf, f'{key}/{option}.yaml'))}")
@@ -81,12 +81,38 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         if "." in key:
             outer, _, inner = key.partition(".")
             raise InputError(f"{key}: {value} ({source}): write `{outer}:` and, indented below it, `{inner}: {value}`")
-        if isinstance(parts := own.get(key), dict):  # keys without a group, such as start
+        if isinstance(parts := own.get(key), dict):  # as of start
             for part in value.keys() - parts.keys() if isinstance(value, dict) else ():
+                source = source_of(conf, experiment, str(part))
                 raise InputError(f"{key}.{part} ({source}): nothing reads it; {not_among(str(part), parts)}")
         if key in known or key in of_user or is_read(conf, key):
             continue
         raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, known - {'defaults', 'hydra'})}")
+    for group in SEVERAL:
+        for name, node in (values.get(group) or {}).items():
+            if isinstance(node, dict) and "_target_" not in node:
+                told = f"choose the option that it changes, +{group}={name}, or leave it out"
+                raise InputError(f"{group}.{name}: it has no _target_; {told}")
+
+
+def content_of(conf: Path, name: str) -> dict[str, Any]:
+    """The content of a file of conf/, without its defaults being followed."""
+    return yaml.load(find(conf, f"{name}.yaml").read_text(encoding="utf-8"), LOADER)
+
+
+def keys_of_train(conf: Path) -> tuple[set[str], dict[str, Any]]:
+    """The uppermost keys of train.yaml, and {group: its option, or None} of its defaults list."""
+    content = content_of(conf, "train")
+    listed = (one for one in content["defaults"] if isinstance(one, dict))
+    return {*content}, {group: option for one in listed for group, option in one.items()}
+
+
+def source_of(conf: Path, experiment: str, key: str) -> str:
+    """Where a key that was not typed is set: by the experiment if its file has it, else by another file."""
+    file = find(conf, f"experiment/{experiment}.yaml")
+    named = re.compile(rf"(?:^|[{{,])[\s'\"]*{re.escape(key.rpartition('.')[2])}[\s'\"]*:", re.MULTILINE)
+    own = file.is_file() and named.search(file.read_text(encoding="utf-8"))
+    return f"set by experiment={experiment}" if own else "set by a file of conf/"
 
 
 def check_effect(config: DictConfig, values: dict[str, Any], conf: Path, typed: Iterable[str]) -> None:
@@ -134,7 +160,11 @@ def is_read(conf: Path, key: str, arguments: Sequence[str] = (), within: str = "
 
 
 def refers(key: str, text: str) -> bool:
-    return re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", text) is not None
+    """
+    >>> refers("lr", "${lr}"), refers("mixing", "${oc.select:mixing,null}"), refers("lr", "${optimizer.lr}")
+    (True, True, False)
+    """
+    return re.search(rf"\$\{{(?:[^}}]*(?<![\w.]))?{re.escape(key)}\b", text) is not None
 
 
 def groups(conf: Path) -> list[str]:

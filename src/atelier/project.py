@@ -79,12 +79,12 @@ def find(conf: Path, name: str) -> Path:
 
 def script_of(verb: str, root: Path) -> Path:
     """The script of a verb, for commands in the project `root`."""
-    return (VERBS if VARIABLE in os.environ else root / "src") / f"{verb}.py"
+    return (VERBS if INSTALLED or VARIABLE in os.environ else root / "src") / f"{verb}.py"
 
 
 def command(verb: str) -> str:
     """What a user types for a verb: `atelier train` in the program, `python src/train.py` in this repository."""
-    return f"atelier {verb}" if VARIABLE in os.environ else f"python src/{verb}.py"
+    return f"atelier {verb}" if INSTALLED or VARIABLE in os.environ else f"python src/{verb}.py"
 
 
 def trusted(key: str = "trusted") -> Sequence[str]:

@@ -5,6 +5,7 @@ of a group's files with their types, bounds and choices.
 """
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from atelier.arguments import describe, kind_of_default, signature_of
 from atelier.compose.bounds import ADDED, stated_for
 from atelier.compose.targets import locate
 from atelier.option_files import groups
-from atelier.project import conf_of, find_project, layers
+from atelier.project import VARIABLE, conf_of, find_project, layers, settings
 
 REFERENCE = {"type": "string", "pattern": r"^(\$\{|\?\?\?$)"}  # to another key, or a missing value
 NESTED = ("items", "prefixItems", "anyOf", "additionalProperties")  # keys of a schema that hold schemas
@@ -75,6 +76,8 @@ def with_references(schema: Any) -> Any:
 
 def main() -> None:
     root = find_project(Path.cwd())
+    if "atelier" in settings(root):  # whose packages are to be read
+        os.environ[VARIABLE] = str(root)
     conf = conf_of(root)
     places: dict[str, list[str]] = {}
     (root / ".schema").mkdir(exist_ok=True)
@@ -83,13 +86,13 @@ def main() -> None:
         if made["allOf"]:
             (root / ".schema" / f"{group}.json").write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
             places[f"./.schema/{group}.json"] = [f"conf/{group}/**/*.yaml"]
-    settings = root / ".vscode" / "settings.json"
+    editor = root / ".vscode" / "settings.json"
     told: Mapping[str, Any] = {"yaml.schemas": places}
-    if settings.exists():
-        print(f"{settings} exists already; what it needs:\n{json.dumps(told, indent=2)}", file=sys.stderr)
+    if editor.exists():
+        print(f"{editor} exists already; what it needs:\n{json.dumps(told, indent=2)}", file=sys.stderr)
     else:
-        settings.parent.mkdir(exist_ok=True)
-        settings.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        editor.parent.mkdir(exist_ok=True)
+        editor.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     print(f"{len(places)} schemas in {root / '.schema'}; VS Code's YAML extension reads them")
 
 

@@ -159,6 +159,25 @@ def test_the_random_generators_of_the_notebook_go_on(run: FinishedRun) -> None:
     assert drawn() == wanted
 
 
+def test_the_seed_that_waits_for_the_gpu_is_the_notebooks(run: FinishedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a GPU is used, torch keeps the last seed of it."""
+    waiting: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", waiting.append)
+    torch.manual_seed(5)
+    run.network  # noqa: B018
+    assert waiting[-1] == 5
+    assert len(set(waiting)) > 1, "the run has seeded its network"
+
+
+def test_hydra_is_that_of_the_users_program() -> None:
+    asked = "import atelier; atelier.load, atelier.train; from hydra._internal.hydra import Hydra; "
+    told = subprocess.run(
+        [sys.executable, "-c", f"{asked}print(Hydra.get_mode.__module__)"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "hydra._internal.hydra\n"
+
+
 def test_hydra_in_the_notebook_goes_on(run: FinishedRun, conf: Path) -> None:
     import hydra
     from hydra.core.global_hydra import GlobalHydra

@@ -31,6 +31,20 @@ def test_in_this_repository_and_outside_of_projects_it_is_this_one(
     assert project.logs_folder() == ROOT / "logs"
 
 
+def test_an_installed_atelier_waits_for_the_first_folder_that_is_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook may be started at home, and go to its project."""
+    monkeypatch.setattr(project, "INSTALLED", True)
+    make_project([str(tmp_path / "mine")])
+    monkeypatch.chdir(tmp_path)
+    assert project.root() == tmp_path
+    assert VARIABLE not in os.environ
+    monkeypatch.chdir(tmp_path / "mine" / "src")
+    assert project.root() == tmp_path / "mine"
+    assert os.environ[VARIABLE] == str(tmp_path / "mine")
+
+
 def test_a_project_of_ones_own_stays_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_project([str(tmp_path / "mine")])
     monkeypatch.chdir(tmp_path / "mine" / "src")

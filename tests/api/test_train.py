@@ -149,6 +149,19 @@ def test_a_run_in_another_place_is_found(
     assert atelier.train(f"{key}='{place}'").folder.is_relative_to(tmp_path / "el se")
 
 
+@pytest.mark.parametrize("key", ["paths.run", "paths.logs", "resume"])
+def test_a_run_at_home_is_found(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """The command expands the tilde."""
+    command("""
+        key, _, place = sys.argv[1].partition("=")
+        place = pathlib.Path(place).expanduser()
+        folder = place / "runs" / "default" / "new" if key == "paths.logs" else place
+        write("completed")
+    """)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert atelier.train(f"{key}=~/mine").folder.is_relative_to(tmp_path / "home" / "mine")
+
+
 SAVES = """
     def stop(number, frame):
         write("interrupted", signal=number)

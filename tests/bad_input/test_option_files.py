@@ -1,59 +1,13 @@
 """A file of conf/ that is written wrongly: its text, its first line, its defaults list, a key that nothing reads."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hydra
 import pytest
-
-from atelier.compose.build import check_run
-from atelier.compose.explain import explain
-from atelier.compose.verb import about_settings, register_resolvers
-from atelier.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 RIGHT = "# @package _global_\ndefaults:\n  - override /network: lenet5\n"
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The verbs with a copy of conf/."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "src").mkdir()
-    shutil.copy2(ROOT / "src" / "train.py", root / "src")
-    shutil.copytree(ROOT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
-    return root
-
-
-@pytest.fixture
-def told_of(project: Path) -> Callable[..., str]:
-    """The message about an option file with these bytes; "" if there is none."""
-
-    def message(content: str | bytes, file: str = "experiment/mine.yaml", *typed: str) -> str:
-        path = project / "conf" / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        group, _, name = file.removesuffix(".yaml").partition("/")
-        register_resolvers(project)
-        try:
-            with hydra.initialize_config_dir(str(project / "conf"), version_base="1.3"):
-                overrides = [f"{group}={name}", *typed]
-                config = hydra.compose("train", overrides)
-                check_run(config, name if group == "experiment" else "default", overrides)
-        except Exception as error:
-            if not about_settings(error):
-                raise
-            text = explain(error, project / "conf")
-            assert 1 <= len(text.splitlines()) <= 2, text
-            return text
-        finally:
-            path.unlink()
-            register_resolvers(ROOT)
-        return ""
-
-    return message
 
 
 @pytest.mark.parametrize(
@@ -124,22 +78,6 @@ def test_a_key_of_ones_own_that_something_reads_is_none(
     told_of: Callable[..., str], lines: str, typed: list[str]
 ) -> None:
     assert told_of(f"{RIGHT}{lines}\n", "experiment/mine.yaml", *typed) == ""
-
-
-@pytest.fixture
-def refused(compose: Callable[..., Any], data_dir: Path) -> Callable[[list[str]], str]:
-    """The message about a run with these overrides; "" if there is none."""
-
-    def message(typed: list[str]) -> str:
-        config = compose(*typed)
-        config.paths.data = str(data_dir)
-        try:
-            check_run(config, overrides=typed)
-        except InputError as error:
-            return str(error)
-        return ""
-
-    return message
 
 
 @pytest.mark.parametrize(

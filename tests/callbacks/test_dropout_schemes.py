@@ -1,6 +1,7 @@
 """Three ways to use dropout at test time, against loops that keep every output of every mask."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -67,7 +68,9 @@ class Mirrored(nn.Module):
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_the_schemes_read_an_image_as_the_test_does(seed: int) -> None:
     task, (inputs, classes) = Mirrored().eval(), samples(200)
-    callback, trainer = DropoutSchemes([1, 3], seed=seed), SimpleNamespace(world_size=1, global_rank=0)
+    precision = SimpleNamespace(test_step_context=nullcontext)
+    callback = DropoutSchemes([1, 3], seed=seed)
+    trainer = SimpleNamespace(world_size=1, global_rank=0, precision_plugin=precision)
     with torch.no_grad():
         outputs = {"logits": task(inputs), "classes": classes}
         callback.on_test_batch_end(trainer, task, outputs, (inputs, classes), 0)  # type: ignore[arg-type]
@@ -170,3 +173,20 @@ def test_a_task_that_is_no_classifier_is_told_before_the_training(run_verb: Run,
     assert outcome.code == 2
     assert outcome.err == "callbacks.dropout_schemes: only for classifiers, which count in test_confusion\n"
     assert "epoch" not in outcome.out
+
+
+def test_all_schemes_are_compared_in_the_precision_of_the_test(run_verb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 and 32 bits, the same network may differ on more images than the schemes do."""
+    heard: list[bool] = []
+
+    def errors_heard(*given: Any) -> torch.Tensor:
+        heard.append(torch.is_autocast_enabled("cpu"))
+        return errors(*given)
+
+    monkeypatch.setattr("atelier.callbacks.dropout_schemes.errors", errors_heard)
+    dropped = ["network.dropout=0.5", "callbacks=dropout_schemes", "callbacks.dropout_schemes.masks=[1]"]
+    short = ["trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "network.hidden=[4]"]
+    for precision, mixed in (("bf16-mixed", True), ("32-true", False)):
+        assert run_verb("train", *short, *dropped, f"trainer.precision={precision}").code == 0
+        assert set(heard) == {mixed}
+        heard.clear()

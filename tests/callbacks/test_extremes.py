@@ -29,8 +29,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Drawn:
 
     monkeypatch.setattr(extremes, "draw_sheet", draw_sheet)
 
-    def draw(errors: list[float], batch_size: int, count: int, processes: int = 1) -> Any:
-        data = SimpleNamespace(picture=lambda images: images)
+    def draw(errors: list[float], batch_size: int, count: int, processes: int = 1, split: str = "test") -> Any:
+        data = SimpleNamespace(picture=lambda images: images, test_split=split)
         trainer: Any = SimpleNamespace(
             is_global_zero=True, world_size=processes, datamodule=data, default_root_dir=str(tmp_path)
         )
@@ -70,6 +70,11 @@ def test_a_small_test_set_is_not_called_larger(drawn: Drawn, errors: list[float]
 
 def test_a_title_tells_that_the_first_process_has_not_all(drawn: Drawn) -> None:
     assert drawn([3.0, 1.0], 2, count=1, processes=2).title.endswith(" of the test pictures, of one in 2")
+
+
+@pytest.mark.parametrize(("split", "told"), [("train", "training"), ("val", "validation")])
+def test_a_title_tells_of_another_split(drawn: Drawn, split: str, told: str) -> None:
+    assert drawn([3.0, 1.0], 2, count=1, split=split).title == f"best 1 and worst 1 of the {told} pictures"
 
 
 def test_a_task_without_errors_draws_nothing() -> None:

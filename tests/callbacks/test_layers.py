@@ -112,6 +112,17 @@ def test_each_place_in_torchvisions_residual_blocks_has_the_channels_of_its_conv
     assert sorted(channels) == [(index, site.convolution.out_channels) for index, site in enumerate(found)]
 
 
+@pytest.mark.parametrize("name", ["densenet121", "densenet201"])
+def test_an_activation_of_joined_features_is_not_the_convolutions(name: str) -> None:
+    """A dense block's next normalisation and activation are over all features so far."""
+    network = models.get_model(name, weights=None, num_classes=10).eval()
+    found = sites(trace(network, torch.rand(1, 3, 64, 64)))
+    heard: dict[str, int] = {}
+    with listening(found, lambda index, output: heard.__setitem__(found[index].name, output.shape[1])):
+        network(torch.rand(1, 3, 64, 64))
+    assert heard == {site.name: site.convolution.out_channels for site in found}
+
+
 @pytest.mark.parametrize(
     "callback", [ActivationStatistics(), Deconvolution(0, 1, 1)], ids=lambda one: type(one).__name__
 )

@@ -57,8 +57,11 @@ def test_what_the_run_sets_itself_is_refused(key: str, conf: Path) -> None:
         ("scheduler=", ["scheduler", "--help"]),
         ("+experiment=mnist_mlp", ["experiment=mnist_mlp", "without +"]),
         ("+data=mnist", ["data=mnist", "without +"]),
-        ("+group=a", ["group", "logger.NAME.group"]),
         ("+notes=first", ["notes"]),
+        ("+group=a", ["group", "logger.NAME.group"]),
+        ("+lr=0.1", ["nothing reads lr"]),
+        ("++batch_size=3", ["nothing reads batch_size"]),
+        ("+optimiser.lr=0.1", ["nothing reads optimiser"]),
     ],
 )
 def test_it_names_what_was_typed_and_what_to_type(typed: str, told: list[str], conf: Path) -> None:
@@ -74,6 +77,8 @@ def test_it_names_what_was_typed_and_what_to_type(typed: str, told: list[str], c
         *(["callbacks=[default,filters]"], ["+callbacks=filters"], ["logger=[csv,wandb]"], ["network.hidden=[4,5]"]),
         *(["+trainer.max_time=00:01:00:00"], ["+activation@network.output=tanh"], ["~callbacks"]),
         ["+width=7", "network.hidden=[${width}]"],
+        ["+net.width=7", "network.hidden=[${oc.select:net.width,3}]"],
+        ["+place=x", "hydra.sweep.dir=${place}", "-m", "++optimizer.lr=0.1", "++seed=3"],
         *(["note=", "seed=1"], ["--cfg", "job", "seed=1"], ["note='a, b'"], ["-m", "seed=0,1"]),
     ],
     ids=" ".join,
@@ -118,7 +123,7 @@ def test_the_value_of_a_flag_is_no_override(conf: Path) -> None:
 
 def test_a_study_without_m_is_refused_and_its_jobs_are_not(conf: Path) -> None:
     """One run of the study's experiment, of full length, would begin in its place."""
-    with pytest.raises(InputError, match=r"^study=clock_best: a study is a sweep; write -m study=clock_best, or exp"):
+    with pytest.raises(InputError, match=r"^study=clock_best: it is of a sweep; write -m study=clock_best, or exp"):
         check_typed(["study=clock_best", "seed=1"], conf)
     for typed in (
         ["-m", "study=clock_best"],

@@ -46,6 +46,14 @@ def put(name: str, index: Any, value: float) -> Callable[[dict[str, Tensor]], No
         (lambda one: one.update(train_labels=one["train_labels"][:56]), "60 train_images have 56 train_labels"),
         (lambda one: one.update(test_labels=one["test_labels"].repeat(2)), "12 test_images have 24 test_labels"),
         (lambda one: one.pop("test_labels"), "it lacks test_labels"),
+        (
+            lambda one: one.update(train_labels=torch.where(torch.arange(60) == 3, torch.nan, 1.0)),
+            "train_labels of Points have NaN or infinite numbers in 1 of 60 ",
+        ),
+        (
+            lambda one: one.update(test_labels=torch.full((12, 2), torch.inf)),
+            "test_labels of Points have NaN or infinite numbers in 12 of 12",
+        ),
         (lambda one: one.update(train_images=one["train_images"].numpy()), "train_images are of type ndarray; make a "),
         (
             lambda one: one.update(test_labels=one["test_labels"].tolist()),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from omegaconf import DictConfig
 from torch import nn
+from torchvision import models
 
 from atelier.compose.targets import build
 from atelier.networks.initialize import Initializer
@@ -114,3 +115,36 @@ def test_initializing_records_no_gradient() -> None:
     linear = nn.Linear(2, 2)
     Initializer(lambda weight: weight.mul_(2))(linear)  # in place on a leaf: an error while gradients are recorded
     assert linear.weight.is_leaf
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("convnext_tiny", ["layer_scale"]),
+        ("swin_t", ["relative_position_bias_table"]),
+        ("swin_v2_t", ["logit_scale"]),
+        ("vit_b_32", ["class_token", "pos_embedding"]),
+    ],
+)
+def test_what_is_no_layers_weight_stays_as_its_network_sets_it(compose: Compose, name: str, kept: list[str]) -> None:
+    """Such as the 1e-6 of ConvNeXt's scales, with which its blocks begin as good as absent."""
+    made = models.get_model(name, weights=None)
+    before = state(made)
+    changed = {
+        key for key, tensor in state(initialized(compose, "he_normal", made)).items() if (tensor != before[key]).any()
+    }
+    others = {key for key in before if any(word in key for word in kept)}
+    assert others
+    assert not others & changed
+    weights = {key for key, tensor in before.items() if key.endswith("weight") and tensor.dim() > 1}
+    assert weights <= changed
+
+
+def test_matrices_of_ones_own_are_weights(compose: Compose) -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel, self.weight_pos = nn.Parameter(torch.zeros(30, 20)), nn.Parameter(torch.zeros(30, 20))
+
+    made = initialized(compose, "he_normal", Own())
+    assert all(bool(parameter.any()) for parameter in made.parameters())

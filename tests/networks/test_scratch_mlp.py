@@ -137,3 +137,11 @@ def test_the_mode_reaches_the_framework_however_it_is_set(make: Make) -> None:
     assert torch.equal(network(inputs), network(inputs))
     network.training = True
     assert not torch.equal(network(inputs), network(inputs))
+
+
+@pytest.mark.parametrize("option", ["zero_biases=false", "convolutions_only=true"])
+def test_an_option_of_the_initializer_that_it_has_not_is_refused(
+    compose: Callable[..., DictConfig], option: str
+) -> None:
+    with pytest.raises(InputError, match=f"initializer.{option}: the framework without autograd"):
+        build(compose("network=scratch_mlp", "initializer=he_normal", f"+initializer.{option}").network)

@@ -270,3 +270,20 @@ def test_a_run_that_could_not_be_opened_again_does_not_begin(run_verb: Run) -> N
     assert run.code == 2
     assert run.err == "train.py: note=price in ${x}: a stored configuration is resolved\n"
     assert not list(run.logs.glob("runs/*/*"))
+
+
+def test_a_cache_is_made_anew_for_one_command(run_verb: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each later command would read a large folder again."""
+    from atelier.data.images import ImageData
+
+    rebuilt: list[bool] = []
+    prepare = ImageData.prepare_data
+    monkeypatch.setattr(ImageData, "prepare_data", lambda data: (rebuilt.append(data.rebuild), prepare(data)))
+    short = ["network.hidden=[4]", "trainer=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    run = run_verb("train", *short, "callbacks=none", "data.rebuild=true", "test=false")
+    assert rebuilt == [True]
+    for command in (["eval", f"run={run.folder}"], ["train", f"resume={run.folder}", "trainer.max_epochs=2"]):
+        assert run_verb(*command).code == 0
+    assert rebuilt[1:]
+    assert not any(rebuilt[1:])
+    assert "data.rebuild" not in " ".join(run.manifest["overrides"])

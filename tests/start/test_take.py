@@ -94,6 +94,14 @@ def test_a_file_of_which_nothing_fits_is_refused_with_a_name_of_each_side() -> N
         take(network(), {"conv.weight": torch.ones(8, 3)}, FILE)
 
 
+def test_a_counter_alone_does_not_fit() -> None:
+    """That of batch norm has no dimension, and would be taken from any network."""
+    counted = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5))
+    other = nn.Sequential(nn.Linear(7, 6), nn.BatchNorm1d(6))
+    with pytest.raises(InputError, match="none of its 7 tensors fits"):
+        take(counted, other.state_dict(), FILE)
+
+
 # ---------------------------------------------------------------------- torchvision's earlier names
 
 

@@ -264,10 +264,13 @@ def undisturbed() -> Iterator[None]:
 
     from atelier.runs.generators import random_state, set_random_state
 
-    device = torch.device("cuda" if torch.cuda.is_initialized() else "cpu")
+    begun = torch.cuda.is_initialized()
+    device = torch.device("cuda" if begun else "mps" if torch.backends.mps.is_available() else "cpu")
     with BUILDING:
-        state = random_state(device)
+        state, seed = random_state(device), torch.initial_seed()
         try:
             yield
         finally:
             set_random_state(state, device)
+            if not begun:  # else the seed of the run's network would wait for the GPU, in the place of the user's
+                torch.cuda.manual_seed_all(seed)

@@ -22,8 +22,8 @@ def root() -> Path:
     """
     if VARIABLE not in os.environ:
         found, this = find_project(Path.cwd()), PACKAGE.parent.parent
-        if not INSTALLED and (found == this or "atelier" not in settings(found)):
-            return this
+        if "atelier" not in settings(found) or (found == this and not INSTALLED):
+            return found if INSTALLED else this
         os.environ[VARIABLE] = str(found)
     return Path(os.environ[VARIABLE])
 

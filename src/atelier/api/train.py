@@ -15,6 +15,7 @@ from atelier.api import child, project
 from atelier.api.finished import FinishedRun, load
 from atelier.compare.where import meant
 from atelier.errors import InputError
+from atelier.project import INSTALLED, VARIABLE
 from atelier.runs.folder import last_changed
 from atelier.runs.manifest import Manifest
 from atelier.runs.overrides import key_of, quoted, value_of
@@ -54,6 +55,7 @@ def train(*overrides: str) -> FinishedRun:
             )
     command = [sys.executable, "-P", str(child.__file__), str(project.train_script()), *overrides]
     kept = {name: value for name, value in os.environ.items() if name not in COLOURS}
+    kept |= {VARIABLE: str(project.root())} if INSTALLED else {}
     pipe: Any = subprocess.PIPE
     with subprocess.Popen(
         command,
@@ -113,9 +115,9 @@ def relay(source: IO[str] | None, target: Any, kept: deque[str] | None) -> threa
 def run_of(pid: int, overrides: tuple[str, ...]) -> FinishedRun | None:
     """The run that a process of this machine has started or resumed last; None if it made no folder."""
     given = {key_of(override): str(meant(value_of(override))) for override in overrides}
-    named = [Path(given[key]) for key in ("paths.run", "resume") if key in given]
+    named = [Path(given[key]).expanduser() for key in ("paths.run", "resume") if key in given]
     named += [checkpoint.parent.parent for checkpoint in named]  # resume= may name one
-    logs = Path(given["paths.logs"]) if "paths.logs" in given else project.logs_folder()
+    logs = Path(given["paths.logs"]).expanduser() if "paths.logs" in given else project.logs_folder()
     files = [*(folder / "run.json" for folder in named), *last_changed(logs / "runs", "run.json")]
     for file in sorted(filter(Path.is_file, files), key=lambda file: file.stat().st_mtime, reverse=True):
         try:

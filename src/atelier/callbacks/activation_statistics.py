@@ -45,7 +45,8 @@ class Statistics:
 class ActivationStatistics(Watcher):
     """Prints a table, writes `activation_statistics.csv` and draws `activation_statistics.png` after testing.
 
-    The activations of a convolution are the outputs of the activation function that follows it.
+    The activations of a convolution are the outputs of the activation function that follows it, at once or after
+    normalisation or dropout; behind anything else, such as a pool, its own outputs are measured, and are called so.
 
     Raises:
         InputError: if the network has no convolutions, or the task has several networks.
@@ -127,7 +128,7 @@ def draw(found: list[Statistics], path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layers = [one.layer for one in found]
+    layers = [one.layer if one.after != "Conv2d" else f"{one.layer} (before its activation)" for one in found]
     rows = range(len(found))
     with look():
         figure = Figure(figsize=(9, 1.6 + 0.42 * len(found)), layout=ConstrainedLayoutEngine(w_pad=0.15))

@@ -20,6 +20,7 @@ from atelier.errors import InputError
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, DASHES, MARKERS, write_png
+from atelier.figures.words import SPLITS
 from atelier.metrics.predicted import predicted
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -68,7 +69,7 @@ class DropoutSchemes(Watcher):
     ) -> None:
         logits, classes = need_logits(outputs, "dropout_schemes")
         seed = ((self.seed * 1_000_003 + batch_idx) * trainer.world_size + trainer.global_rank) % 2**64
-        with seeded(seed, classes.device):
+        with seeded(seed, classes.device), trainer.precision_plugin.test_step_context():  # all schemes in one precision
             wrong = errors(task, batch[0], classes, self.masks)  # reads images as the test does, such as mirrored
         wrong[:, 0] = (predicted(logits) != classes).sum()
         self.wrong = wrong if self.wrong is None else self.wrong + wrong
@@ -84,9 +85,10 @@ class DropoutSchemes(Watcher):
             task.log_dict({f"test/before_softmax/{masks}": before, f"test/after_softmax/{masks}": after})
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "figures" / "dropout_schemes.png"
+            split = getattr(trainer.datamodule, "test_split", "test")  # type: ignore[attr-defined]
             rows = [[masks, *row] for masks, row in zip(self.masks, shares.tolist(), strict=True)]
             write_numbers(path.with_suffix(".csv"), ["masks", *SCHEMES], rows)
-            draw(self.masks, shares.tolist(), path)
+            draw(self.masks, shares.tolist(), path, SPLITS[split])
 
 
 def dropouts(network: nn.Module) -> list[nn.Module]:
@@ -140,7 +142,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) -> None:
+def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path, split: str = "test") -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -157,7 +159,7 @@ def draw(masks: Sequence[int], shares: Sequence[Sequence[float]], path: Path) ->
         axes.set_xticks(masks, [str(number) for number in masks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("number of dropout masks")
-        axes.set_ylabel("test accuracy (%)")
+        axes.set_ylabel(f"{split} accuracy (%)")
         axes.grid(True)
         axes.legend()
         write_png(figure, path)

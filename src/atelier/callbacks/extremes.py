@@ -10,6 +10,7 @@ from torch import Tensor
 
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
+from atelier.figures.words import SPLITS
 
 
 class Extremes(Watcher):
@@ -61,6 +62,7 @@ class Extremes(Watcher):
         best = len(error) - worst
         colors = ["black"] * best + ["#b2182b"] * worst
         part = f", of one in {trainer.world_size}" if trainer.world_size > 1 else ""
-        title = f"best {best} and worst {worst} of the test pictures{part}"
+        split = SPLITS[getattr(trainer.datamodule, "test_split", "test")]  # type: ignore[attr-defined]
+        title = f"best {best} and worst {worst} of the {split} pictures{part}"
         path = Path(trainer.default_root_dir) / "figures" / "best_and_worst.png"
         draw_sheet(images, captions, path, columns=6, title=title, colors=colors)

@@ -109,7 +109,8 @@ def sites(calls: Sequence[Call]) -> list[Site]:
         if isinstance(call.layer, nn.Conv2d):
             following = (later for later in calls[index + 1 :] if not isinstance(later.layer, BETWEEN))
             after = next(following, call)
-            measured = after if is_activation(after.layer) else call
+            own = after.output.shape[1:2] == call.output.shape[1:2]  # not, where its output is joined to others' first
+            measured = after if own and is_activation(after.layer) else call
             found.append(Site(call.name, call.layer, measured.layer, measured.number))
     return found
 

@@ -25,6 +25,12 @@ class MadePictures(Watcher):
         self.kinds, self.seed = kinds, seed
 
     def on_fit_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.check(task)
+
+    def on_test_start(self, trainer: lightning.Trainer, task: Any) -> None:
+        self.check(task)
+
+    def check(self, task: Any) -> None:
         """
         Raises:
             InputError: if the task has no figure of one of the kinds.

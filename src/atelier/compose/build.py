@@ -22,7 +22,7 @@ from atelier.data.tensors import TensorData
 from atelier.errors import InputError
 from atelier.figures.words import better
 from atelier.internals import NoProfiler, ask_no_driver
-from atelier.option_files import check_keys
+from atelier.option_files import check_keys, source_of
 from atelier.places import in_full
 from atelier.project import command, conf_of, project_root
 from atelier.runs.checkpoint import Straight
@@ -80,16 +80,17 @@ def check_run(config: DictConfig, experiment: str = "default", overrides: Sequen
         if typed or experiment == "default":
             raise
         told = f"{error.owner} has no {error.key.rpartition('.')[2]!r}; remove it with ~{error.key}"
-        raise InputError(f"{error.key} (set by experiment={experiment}): {told}") from error
+        source = source_of(conf_of(project_root()), experiment, error.key)
+        raise InputError(f"{error.key} ({source}): {told}") from error
     check_measuring(config, overrides)
-    in_full(config)
-    check_features(config)
-    settle(config)
     if not config.train and config.resume is None and config.checkpoint is None:
         raise InputError("train=false with nothing to test: give checkpoint=PATH")
     if config.train and config.checkpoint is not None:
         told = "is what train=false tests; to train, give checkpoint=null; to go on with a run, use resume=FOLDER"
         raise InputError(f"checkpoint={config.checkpoint} {told}")
+    in_full(config)
+    check_features(config)
+    settle(config)
 
 
 def check_measuring(config: DictConfig, overrides: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from hydra._internal.utils import get_args_parser
 
 from atelier.errors import InputError
-from atelier.option_files import SEVERAL, groups, is_read
+from atelier.option_files import SEVERAL, groups, is_read, keys_of_train
 from atelier.runs.overrides import bare, quoted
 
 SWEEP = ("-m", "--multirun")
+OF_A_SWEEP = ("study", "hydra/launcher", "hydra.launcher.", "hydra/sweeper", "hydra.sweeper.", "sweep.settings_from")
 SENTENCES = ("where", "note")  # keys whose values are sentences
 AT_HOME = re.compile(r"(?<=[=,\[{'\"])~(?=/)")  # a shell expands no ~ behind a =, and Hydra takes none
 # {key of Hydra or Lightning that a run sets itself: the key to use instead}
@@ -60,7 +61,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
     """
     sweep = any(argument in SWEEP for argument in arguments)
     trains = not any(one.startswith(("-", "sweep.folder=")) for one in arguments)  # one run, not a sweep's job
-    known = groups(conf)
+    known, (own, defaults) = groups(conf), keys_of_train(conf)
     if flags := [one for one in get_args_parser().parse_known_args(arguments)[1] if one.startswith("-")]:
         raise InputError(f"{flags[0]}: there is no such flag; a setting is KEY=VALUE, without -; --help lists the keys")
     for place, argument in enumerate(arguments):
@@ -75,15 +76,17 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         if name in known and value.startswith("[") and name not in SEVERAL:
             choices = value.strip("[]")
             raise InputError(f"{argument}: a run has one {name}; for one run of each: -m {name}={choices}")
-        if name in known and value in ("null", "") and key == name and "=" in argument:
+        without = verb == "train" and value == "null" and defaults.get(name, "") is None  # as a run has none anyway
+        if name in known and value in ("null", "") and key == name and "=" in argument and not without:
             raise InputError(f"{argument}: give {name} the name of one of its options; --help lists them")
-        if key.startswith("+") and name in known and name not in SEVERAL:
+        if key.startswith("+") and name in defaults and name not in SEVERAL:
             raise InputError(f"{argument}: write {name}={value}, without +")
-        unknown = verb == "train" and key == f"+{name}" and name.isidentifier()
-        if unknown and name not in known and not is_read(conf, name, arguments):
-            raise InputError(f"{argument}: nothing reads {name}; a logger's key, such as group, is logger.NAME.{name}")
-        if name == "study" and verb == "train" and trains:
-            raise InputError(f"{argument}: a study is a sweep; write -m {argument}, or experiment=NAME for one run")
+        outer = re.split("[.@/]", name)[0]
+        if key[:1] == "+" and verb == "train" and outer not in (*own, *known) and not is_read(conf, outer, arguments):
+            raise InputError(f"{argument}: nothing reads {outer}; a key of a logger, as group, is logger.NAME.{outer}")
+        if name.startswith(OF_A_SWEEP) and verb == "train" and trains and value != "null":
+            instead = ", or experiment=NAME" * (name == "study")
+            raise InputError(f"{argument}: it is of a sweep; write -m {argument}{instead}")
         if sweep and name == "resume":
             raise InputError(f"{argument}: it goes on with one run, without -m; for a sweep, give sweep.resume=FOLDER")
         if sweep and argument.startswith("--config-dir"):

@@ -53,7 +53,8 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
         group = match[1].split("/")[-1]
         if group in groups(conf):
             advice = "; data.KEY=VALUE and task.KEY=VALUE change keys of the run" * (verb in OF_A_RUN)
-            return f"{group}: this command takes no {group}={advice}"
+            other = f"this command takes no {group}={advice}"
+            return f"{group}: {f'no defaults list has it; write +{group}=OPTION' if verb == 'train' else other}"
         if match[1].startswith("hydra/sweeper/"):
             return f"{match[1]} belongs to hydra/sweeper=optuna: give hydra/sweeper=optuna too"
         return f"{match[1]}: {not_among(group, groups(conf))}"

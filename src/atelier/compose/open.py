@@ -80,10 +80,10 @@ def after_what_was_typed(arguments: Sequence[str], conf: Path) -> list[str]:
 
 
 def own_overrides(folder: RunFolder) -> list[str]:
-    """The overrides of a run, checked."""
+    """The overrides of a run, checked; without those that held for the command that began it."""
     manifest = Manifest.read(folder.manifest)
     check_overrides(manifest["overrides"], folder.manifest)
-    return list(manifest["overrides"])
+    return [override for override in manifest["overrides"] if key_of(str(override)) != "data.rebuild"]
 
 
 def to_resume(config: DictConfig) -> RunFolder:
@@ -115,7 +115,7 @@ def resumed_config(folder: RunFolder, overrides: list[str], data: str) -> tuple[
         if setting_hash(begun) == manifest["config_hash"]:
             typed = merged(typed, new)
             config = composed(typed, stored, new=set(map(key_of, new)))
-            once = ("data.changed", "train") if stored.train else ("data.changed",)  # hold for this command only
+            once = ("data.changed", "data.rebuild", *["train"] * stored.train)  # hold for this command only
             kept = [override for override in typed if key_of(override) not in once]
             marks = {key: value for key, value in plain(config).items() if key in MARKS & set(map(key_of, new))}
             changed = {"overrides": with_places(kept, config), "config_hash": setting_hash(config), **marks}
@@ -203,6 +203,8 @@ def stored_config(folder: RunFolder, checkpoint: Path | None = None) -> DictConf
     content: Any = open_checkpoint(checkpoint)["config"] if checkpoint else read_yaml(folder.config)
     check_resolved(content, checkpoint or folder.config)
     config = OmegaConf.create(content)
+    if "rebuild" in config.data:
+        config.data.rebuild = False  # it holds for one command
     check_targets(config)
     return config
 

@@ -40,9 +40,6 @@ def typed_mode(self: Hydra, config_name: str | None, overrides: list[str]) -> An
     return composed_mode(self, config_name, overrides) if "hydra.mode" in " ".join(overrides) else None
 
 
-Hydra.get_mode = typed_mode  # type: ignore[method-assign]
-
-
 def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn `main(config)` of `src/<verb>.py` into a program configured by `conf/<config_name>.yaml`.
 
@@ -91,6 +88,7 @@ def verb(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                     sys.argv[1:] = after_what_was_typed(sys.argv[1:], conf)
             if "--help" in sys.argv or "-h" in sys.argv:
                 sys.stdout = Wrapping(sys.stdout)
+            Hydra.get_mode = typed_mode  # type: ignore[method-assign]
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
             with mistakes_told():
                 hydra.main(version_base="1.3", config_path=str(conf), config_name=config_name)(job)()

@@ -18,6 +18,7 @@ LOOKED_AT = 2000  # maximum number of training images that are measured
 READ_AT_ONCE = 2**20  # bytes of a file whose checksum is computed
 MOST_TOLD = 12  # maximum number of classes in a line
 ACCEPT = "data.changed=accept goes on with them as they are now"
+DIVIDED_ANEW = "the data have changed and are divided anew: the test may hold samples that the run has trained on"
 PIECE = 2**16  # number of values that are measured at once, so that large images take little memory
 
 
@@ -119,7 +120,8 @@ def brightness_of(data: "TensorData") -> dict[str, list[float]]:
     images = data.sets["train"].inputs if hasattr(data.sets["train"], "inputs") else torch.zeros(0)
     if images.dim() != 4 or images.dtype != torch.uint8:
         return {}
-    rows = looked_at(images)
+    trained = data.sets["train"].rows
+    rows = trained[looked_at(trained)]
     measured = torch.empty(2, len(rows))  # made before the pieces: small tensors between them would keep their memory
     for place in in_pieces(torch.arange(len(rows)), images[0]):
         measured[:, place] = torch.stack(brightness_and_contrast(images[rows[place].to(images.device)].cpu()))
@@ -150,7 +152,7 @@ def mean_and_std(images: Tensor, by_channel: bool) -> tuple[Tensor, Tensor]:
 
 
 def looked_at(images: Tensor) -> Tensor:
-    """The rows of at most LOOKED_AT images, drawn: where classes or writers take turns, every n-th would be alike."""
+    """The places of at most LOOKED_AT images, drawn: where classes or writers take turns, every n-th would be alike."""
     return torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:LOOKED_AT]
 
 

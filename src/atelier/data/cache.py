@@ -5,12 +5,13 @@ hold the class names (`classes`, JSON), a checksum of the tensors (`crc32`), and
 JSON).
 """
 
+import fcntl
 import json
 import os
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def write_cache(
     if classes is not None:
         metadata["classes"] = json.dumps(classes)
     with writing(path):
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".part.")
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=part_of(path))
         os.close(descriptor)
         try:
             save_file(stored(tensors), part, metadata=metadata)
@@ -52,6 +53,32 @@ def write_cache(
         except BaseException:
             os.unlink(part)
             raise
+
+
+def part_of(path: Path) -> str:
+    return f".part.{path.name}."
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Inside this context, no other process makes a cache file in the folder of `path`, or fetches what it is made of.
+
+    What a process has left that was killed while it wrote is removed first.
+    """
+    with writing(path):
+        lock = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: both make it, and one replaces the other's
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"{path.parent}: waiting for another process that makes a data set there", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for part in path.parent.glob(f"{part_of(path)}*"):
+                part.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(lock)
 
 
 def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from annotated_types import Interval
 
 from atelier.data.arrays import load_array
+from atelier.data.cache import alone
 from atelier.data.class_folders import LeftOut, files_below, readable
 from atelier.data.growing import copies, digest
 from atelier.data.kaggle import from_kaggle, link
@@ -56,8 +57,10 @@ class CatFaces(OwnImages):
     def prepare_data(self) -> None:
         if self.source == "real" and not self.images.exists() and (self.rebuild or not self.path.exists()):
             self.check_can_make()
-            fetched = from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET), self.images)
-            link(fetched, self.images)
+            with alone(self.path):
+                if not self.images.exists():  # another process may have fetched it
+                    fetched = from_kaggle(lambda kagglehub: kagglehub.dataset_download(DATASET), self.images)
+                    link(fetched, self.images)
         super().prepare_data()
 
     def files(self, left_out: LeftOut | None = None) -> Files:

@@ -1,5 +1,6 @@
 """Finds images, class folders and splits in a user's folder; without torch, since composing a configuration uses it."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ ENDINGS = {
 }
 # fmt: on
 SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+IN_A_NAME = re.compile(r"(?:^|[\W_])(train|val|test)", re.IGNORECASE)  # a split's word, as in train_data
 MOST = 3  # maximum number of names in a list
 
 
@@ -136,6 +138,7 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
         if found:
             named[split] = found[0]
     if "train" not in named:
+        check_no_split(images, folders)
         return {"train": images}
     alone = len(folders) == 1 and all(path.is_dir() for path in shown_in(named["train"]))
     if not (len(named) > 1 or alone):
@@ -146,6 +149,19 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
     for split in [split for split in named if split != "train" and not class_folders(named[split])]:
         left_out.add("split without class folders", named.pop(split))
     return named
+
+
+def check_no_split(images: Path, folders: Sequence[Path]) -> None:
+    """
+    Raises:
+        InputError: if folders that are called by two splits, such as train_data and test_data, hold the same folders.
+    """
+    called = {path: word[1].lower() for path in folders if (word := IN_A_NAME.search(path.name))}
+    inside = [sorted(one.name for one in shown_in(path) if one.is_dir()) for path in called]
+    if len(set(called.values())) > 1 and inside[0] and all(one == inside[0] for one in inside):
+        names, classes = (some(list(map(readable, one))) for one in ([path.name for path in called], inside[0]))
+        told = f"each of {names} holds {classes}: if these are the classes, call the splits train, val and test"
+        raise InputError(f"data.images={readable(images)}: {told}")
 
 
 def class_folders(folder: Path) -> dict[str, Path]:

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from atelier.data.cache import alone
 from atelier.data.class_folders import LeftOut, class_folders, shown_in
 from atelier.data.image_folder import ImageFolder
 from atelier.data.images import NEEDS_NOTHING
@@ -32,7 +33,9 @@ class DogsVsCats(ImageFolder):
 
     def prepare_data(self) -> None:
         if self.source == "real" and self.download and not self.images.is_dir():
-            fetch(self.images)
+            with alone(self.path):
+                if not self.images.is_dir():  # another process may have fetched it
+                    fetch(self.images)
         super().prepare_data()
 
     def folders(self, left_out: LeftOut) -> dict[str, Path]:

@@ -1,5 +1,6 @@
 """Checks that the tensors of a data set fit each other, and what is stated of them."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -27,6 +28,7 @@ def check_tensors(data: "TensorData", tensors: "Tensors", classes: list[str] | N
     for split in ("train", "test"):
         check_inputs(data, tensors[f"{split}_images"], f"{split}_images of {name}")
         check_labels(tensors[f"{split}_labels"], count, f"{split}_labels of {name}")
+        check_finite(tensors[f"{split}_labels"], f"{split}_labels of {name}")
 
 
 def check_inputs(data: "TensorData", inputs: Tensor, which: str) -> None:
@@ -35,11 +37,16 @@ def check_inputs(data: "TensorData", inputs: Tensor, which: str) -> None:
         return
     if shape is not None and tuple(shape) not in (stored, tuple(data.normalise(inputs[:1]).shape[1:])):
         raise InputError(f"data.shape={list(shape)}: the {which} are {list(stored)}")
-    if not inputs.is_floating_point():
+    check_finite(inputs, which, data.normalise)
+
+
+def check_finite(tensor: Tensor, which: str, used: Callable[[Tensor], Tensor] = Tensor.float) -> None:
+    """`used`: what is made of the samples, which may replace such numbers."""
+    if not tensor.is_floating_point():
         return
-    rows = (~inputs.isfinite().flatten(1).all(1)).nonzero().flatten()
-    if len(rows) and not bool(data.normalise(inputs[rows]).isfinite().all()):
-        told = f"NaN or infinite numbers in {len(rows):,} of {len(inputs):,} (the first: index {int(rows[0])})"
+    rows = (~tensor.isfinite().reshape(len(tensor), -1).all(1)).nonzero().flatten()
+    if len(rows) and not bool(used(tensor[rows]).isfinite().all()):
+        told = f"NaN or infinite numbers in {len(rows):,} of {len(tensor):,} (the first: index {int(rows[0])})"
         raise InputError(f"data: {which} have {told}; leave these samples out, or replace the numbers")
 
 

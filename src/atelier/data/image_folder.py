@@ -1,6 +1,7 @@
 """A user's images in class folders."""
 
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,8 @@ class ImageFolder(OwnImages):
     ) -> None:
         super().__init__(**options)
         self.chosen = None if classes is None else [class_name(str(name)) for name in classes]
+        if twice := [name for name, count in Counter(self.chosen or ()).items() if count > 1]:
+            raise InputError(f"data.classes={list(classes or ())}: {twice[0]} is there twice; leave one out")
         self.test_share = float(test_share)
 
     @property
@@ -115,6 +118,8 @@ class ImageFolder(OwnImages):
                 files[name] = broken  # `read_images` reports or skips them
                 if not broken:
                     left_out.add("folder without an image", path)
+            else:
+                left_out.add("not among data.classes", path)
         return [(file, name) for name, found in files.items() for file in found]
 
     def make(self) -> tuple[Tensors, list[str]]:

@@ -11,9 +11,9 @@ import torch
 from annotated_types import Ge, Gt, Interval
 from torch import Tensor
 
-from atelier.data.account import checksum_of, mean_and_std, told_changed
+from atelier.data.account import DIVIDED_ANEW, checksum_of, mean_and_std, told_changed
 from atelier.data.augment import CropFlipCutout, PhotoJitter
-from atelier.data.cache import read_about, read_whole, write_cache
+from atelier.data.cache import alone, read_about, read_whole, write_cache
 from atelier.data.class_folders import readable
 from atelier.data.reading import Fit, UnknownRange, UnreadableImage, load_image
 from atelier.data.tensors import TensorData, Tensors
@@ -125,10 +125,13 @@ class ImageData(TensorData):
         if self.source != "real":
             return
         stamp = self.stamp  # looks at each file, before `make` does: a change while it reads shows at the next start
-        if self.rebuild or not self.path.exists() or self.outdated(stamp):
-            tensors, classes = self.make()
-            write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
-            self.rebuild = False
+        if not (self.rebuild or not self.path.exists() or self.outdated(stamp)):
+            return
+        with alone(self.path):
+            if self.rebuild or not self.path.exists() or self.outdated(stamp):  # another process may have made it
+                tensors, classes = self.make()
+                write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
+        self.rebuild = False
 
     def outdated(self, stamp: str) -> bool:
         """Whether the cache file was made of other files than those with `stamp`."""
@@ -144,11 +147,15 @@ class ImageData(TensorData):
     def check_same(self, recorded: Mapping[str, Any] | None) -> None:
         if not self.of_own_files or not recorded or "checksum" not in recorded:
             return
-        if self.changed == "accept" or self.stamp == recorded["stamp"]:
+        if self.stamp == recorded["stamp"]:
             return
         self.prepare_data()  # equal files may have other times, such as copies from another machine
-        if checksum_of(now := read_about(self.path)) != recorded["checksum"]:
+        if checksum_of(now := read_about(self.path)) == recorded["checksum"]:
+            return
+        if self.changed == "refuse":
             raise InputError(told_changed(now, recorded))
+        if "files" not in now:  # whose names would keep their parts
+            warnings.warn(DIVIDED_ANEW, stacklevel=2)
 
     def fake(self) -> Tensors:
         """Noise instead of the images, with random classes."""

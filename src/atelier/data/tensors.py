@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from atelier.arguments import Seed
-from atelier.data.account import ACCEPT, account, checksum_of, crc32_of
+from atelier.data.account import ACCEPT, DIVIDED_ANEW, account, checksum_of, crc32_of
 from atelier.data.class_folders import readable
 from atelier.data.fitting import check_tensors
 from atelier.data.loader import Batch, BatchSampler, ResumableLoader, TensorSet
@@ -95,7 +95,7 @@ class TensorData(lightning.LightningDataModule):
                 raise InputError(f"data: there is no file {readable(file)}, which {type(self).__name__} reads")
 
     def prepare_data(self) -> None:
-        """Called once on a machine, before `load` is called in each process."""
+        """Called once on a machine, before `load` is called."""
         self.check_source()
 
     def setup(self, stage: str | None = None) -> None:
@@ -145,17 +145,15 @@ class TensorData(lightning.LightningDataModule):
         return account(self)
 
     def check_same(self, recorded: Mapping[str, Any] | None) -> None:
-        """Compare the data with the description in a run's run.json.
-
-        Raises:
-            InputError: if the data have changed.
-        """
-        if not self.own_files or not recorded or "checksum" not in recorded or self.changed == "accept":
+        """Compare the data with the description in a run's run.json; an InputError if they have changed."""
+        if not self.own_files or not recorded or "checksum" not in recorded:
             return
         self.check_source()
         if checksum_of({"crc32": crc32_of(self.own_files)}) != recorded["checksum"]:
-            names = ", ".join(readable(file) for file in self.own_files)
-            raise InputError(f"the data have changed since the training: {names};\n{ACCEPT}")
+            if self.changed == "refuse":
+                names = ", ".join(readable(file) for file in self.own_files)
+                raise InputError(f"the data have changed since the training: {names};\n{ACCEPT}")
+            warnings.warn(DIVIDED_ANEW, stacklevel=2)
 
     @classmethod
     def check_split(cls, trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:

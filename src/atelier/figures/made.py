@@ -209,12 +209,15 @@ def on_sphere(first: Tensor, last: Tensor, steps: int) -> Tensor:
     return lengths * (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / angle.sin()
 
 
+AT_ONCE = 2**22  # values of the training images that are compared at once
+
+
 def nearest(sampler: Sampler, pictures: Tensor) -> tuple[Tensor, Tensor]:
     """The Euclidean distance (N,) of each image (N, …) to its nearest training image, and that image's row (N,)."""
     count = len(sampler.data.sets["train"])
     pictures = pictures.flatten(1).double()  # in 32 bits, the distance of a copy would not be 0
     best, found = pictures.new_full((len(pictures),), torch.inf), torch.zeros(len(pictures), dtype=torch.int64)
-    for rows in torch.arange(count).split(2000):
+    for rows in torch.arange(count).split(max(1, min(2000, AT_ONCE // pictures.shape[1]))):
         distance = torch.cdist(pictures, train_pictures(sampler, rows).flatten(1).double())  # (N, rows)
         value, place = distance.min(1)
         found = torch.where(value < best, rows[place], found)

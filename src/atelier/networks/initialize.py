@@ -6,12 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+# Words in the names of parameters that are no layer's weights, as in torchvision's ConvNeXt, Swin and transformers.
+OTHERS = ("scale", "token", "pos", "bias")
+
 
 class Initializer:
-    """Calls `weight` on every parameter of two or more dimensions, and sets the biases of these layers to zero.
+    """Calls `weight` on every layer's weights, and sets the biases of these layers to zero.
 
-    Layers without such a parameter, like batch norm, keep their default initialization. If `weight` is None, all
-    layers do.
+    Weights are parameters of two or more dimensions, unless their names say that they are scales, positions, tokens or
+    tables of biases. Layers without weights, like batch norm, keep their default initialization. If `weight` is None,
+    all layers do.
 
     Args:
         weight: fills a tensor in place, as the functions of `torch.nn.init` do.
@@ -34,11 +38,14 @@ class Initializer:
         for module in network.modules():
             if self.convolutions_only and not isinstance(module, _ConvNd):
                 continue
-            parameters = list(module.parameters(recurse=False))
-            if not any(parameter.dim() > 1 for parameter in parameters):
-                continue
-            for parameter in parameters:
-                if parameter.dim() > 1:
+            parameters = dict(module.named_parameters(recurse=False))
+            weights = {name for name, parameter in parameters.items() if is_weight(name, parameter)}
+            for name, parameter in parameters.items() if weights else ():
+                if name in weights:
                     self.weight(parameter)
-                elif self.zero_biases:
+                elif self.zero_biases and parameter.dim() < 2:
                     parameter.zero_()
+
+
+def is_weight(name: str, parameter: Tensor) -> bool:
+    return parameter.dim() > 1 and ("weight" in name or not any(word in name for word in OTHERS))

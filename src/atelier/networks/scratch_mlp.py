@@ -70,6 +70,9 @@ class ScratchMLP(nn.Module):
         initializer: Initializer,
     ) -> None:
         super().__init__()
+        if initializer.weight is not None and (initializer.convolutions_only or not initializer.zero_biases):
+            key = "convolutions_only=true" if initializer.convolutions_only else "zero_biases=false"
+            raise InputError(f"initializer.{key}: the framework without autograd sets all weights, and biases to 0")
         self.layers = MLP(
             in_shape,
             num_classes,

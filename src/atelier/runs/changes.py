@@ -17,7 +17,7 @@ from atelier.runs.setting import LATER, is_aside, leaves, within
 
 # Keys that a run keeps; FREE_DATA lists the keys of `data` that may change.
 FIXED = ("seed", "initializer", "encoding", "task._target_", "task.metric", "task.mode", "features", "data")
-FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "images", "labels")
+FREE_DATA = ("batch_size", "augment", "augmentation", "repair", "shuffle", "folder", "file", "images", "labels")
 CLOSING = ("trainer.max_steps", "trainer.max_time")  # they close an epoch in its middle, where epochs are counted
 COUNTING = "trainer.check_val_every_n_epoch"  # null: the run counts steps
 BATCHES = ("data.batch_size", "trainer.devices", "trainer.num_nodes")

@@ -68,7 +68,7 @@ def take(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> Taken
     own = {name: tensor for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
     found = best_named(own, weights)
     taken = [name for name in own if name in found and alike(own[name], found[name])]
-    if not taken:
+    if not any(own[name].dim() for name in taken):  # a counter, as of batch norm, fits any network
         (first, tensor), *_ = own.items()
         theirs, other = next(iter(weights.items()))
         raise InputError(

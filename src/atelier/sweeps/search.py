@@ -99,7 +99,8 @@ class Search:
     def begin(self, trial: optuna.Trial) -> Job | None:
         """The job of a trial; None if its setting was trained before, or cannot run."""
         overrides = self.space.job(trial.params)
-        if (earlier := self.same(overrides)) is not None:
+        alike = (job for job in self.sweep.jobs if job.overrides == overrides)
+        if (earlier := next((job for job in alike if self.sweep.status(job) == "completed"), None)) is not None:
             state, value = outcome(self.sweep.record(earlier))
             self.study.tell(trial.number, value, state)
             print(f"trial {trial.number} has the setting of job {earlier.number}, so it is not trained", flush=True)
@@ -116,11 +117,6 @@ class Search:
             print(f"job {job.number} failed: {job.name}: {problem}", flush=True)
             return None
         return job
-
-    def same(self, overrides: list[str]) -> Job | None:
-        """A completed job with the same overrides, whose result is used again."""
-        jobs = self.sweep.jobs
-        return next((job for job in jobs if job.overrides == overrides and self.sweep.status(job) == "completed"), None)
 
     def left_over(self) -> Iterator[Job]:
         """The jobs to resume; also tells Optuna the results of ended jobs, and queues trials without a job again."""

@@ -222,3 +222,28 @@ def test_what_is_known_of_the_data_is_of_the_file_that_was_read(
     other = own(pets)
     other.setup()
     assert len(other.sets["train"].inputs) + len(other.sets["test"]) > len(first.sets["train"].inputs)
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_an_array_that_is_accepted_as_it_is_now_is_divided_anew_which_is_told(
+    own: Own, tmp_path: Path, rows: int
+) -> None:
+    """Without names, one more sample moves the others between training and test."""
+    images = np.random.default_rng(0).integers(0, 255, (40 + rows, 8, 8, 3), dtype=np.uint8)
+    np.save(tmp_path / "faces.npy", images[:40])
+    recorded, _ = opened(own(tmp_path / "faces.npy", "cat_faces")).account()
+    own(tmp_path / "faces.npy", "cat_faces", changed="accept").check_same(recorded)  # nothing has changed
+    np.save(tmp_path / "faces.npy", images)
+    with pytest.raises(InputError, match="the data have changed since the training"):
+        own(tmp_path / "faces.npy", "cat_faces").check_same(recorded)
+    with pytest.warns(UserWarning, match="divided anew: the test may hold samples that the run has trained on"):
+        own(tmp_path / "faces.npy", "cat_faces", changed="accept").check_same(recorded)
+
+
+def test_images_with_names_that_are_accepted_keep_their_parts_and_nothing_is_told(
+    own: Own, pets: Path, paint: Paint, recwarn: pytest.WarningsRecorder
+) -> None:
+    recorded, _ = opened(own(pets)).account()
+    paint(pets / "dog" / "new.png", 77)
+    own(pets, changed="accept").check_same(recorded)
+    assert not [one for one in recwarn if "divided anew" in str(one.message)]

@@ -3,10 +3,13 @@
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from omegaconf.errors import InterpolationResolutionError
 
+from atelier.data.class_folders import LeftOut
 from atelier.data.images import ImageData
 from atelier.errors import InputError
 
@@ -152,3 +155,45 @@ def test_too_few_to_validate_is_told(make: Make, tmp_path: Path, ready: Make, sa
         InputError, match=r"data.validation_share=0.1 of 1 leaves no sample to validate; give more, or 0"
     ):
         ready(make("image_folder", f"data.images={tmp_path}/few", "data.mean=0.04", "data.std=0.01", FLAT[0]))
+
+
+@pytest.mark.parametrize(
+    "names", [("train_data", "test_data"), ("trainset", "test", "val"), ("Train-A", "Test-A"), ("my_train", "my_val")]
+)
+def test_folders_called_by_splits_in_another_way_are_not_taken_for_classes(
+    make: Make, tmp_path: Path, save: Save, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        for kind in ("cat", "dog"):
+            save(tmp_path / "pets" / name / kind / "1.png", 10)
+    with pytest.raises(
+        (InputError, InterpolationResolutionError),
+        match="holds cat, dog: if these are the classes, call",
+    ):
+        make("image_folder", f"data.images={tmp_path}/pets", *FLAT)
+
+
+@pytest.mark.parametrize("names", [("cat", "dog"), ("train_a", "train_b"), ("trains", "ships"), ("trout", "valley")])
+def test_class_folders_with_folders_of_equal_names_in_them_are_classes(
+    make: Make, tmp_path: Path, save: Save, ready: Make, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        for inner in ("day", "night"):
+            for number in range(9):
+                save(tmp_path / "own" / name / inner / f"{number}.png", 10)
+    data = ready(make("image_folder", f"data.images={tmp_path}/own", "data.mean=0.04", "data.std=0.01", FLAT[0]))
+    assert data.classes == sorted(names)
+
+
+def test_a_class_that_is_chosen_twice_is_refused(make: Make, folder: Path) -> None:
+    for chosen in ("[ants,bees,ants]", "[bees,bees]"):
+        with pytest.raises(InputError, match="is there twice; leave one out"):
+            make("image_folder", f"data.images={folder}", f"data.classes={chosen}", *FLAT)
+
+
+def test_folders_that_are_not_chosen_are_counted(make: Make, folder: Path, save: Save) -> None:
+    save(folder / "cats" / "1.png", 30)
+    data = make("image_folder", f"data.images={folder}", "data.classes=[bees,ants]", *FLAT)
+    left_out: Any = LeftOut(folder)
+    data.files(left_out)  # type: ignore[attr-defined]
+    assert str(left_out) == "not among data.classes: 1 (cats)"
