@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ def table(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(text))
 
 
-def test_a_split_gives_a_row_for_each_sample_with_its_label(run_verb: Run, trained: Any, data_dir: Path) -> None:
+def test_a_split_gives_a_row_for_each_sample_with_its_label(
+    run_verb: Run, trained: Any, data_dir: Path, tmp_path: Path
+) -> None:
     """The mean error of the rows is what the training's test measured; and JSON says what the file says."""
-    outcome = run_verb("predict", f"run={trained.folder}", "split=test")
-    rows = table(trained.folder / "predictions" / "test" / "predictions.csv")
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "run"))
+    outcome = run_verb("predict", f"run={folder}", "split=test")
+    rows = table(folder / "predictions" / "test" / "predictions.csv")
     assert f"{len(rows)} predictions: " in outcome.out, outcome.err
     with safe_open(data_dir / "clocks_32px_2160_seed0.safetensors", "pt") as file:
         times = file.get_tensor("test_labels")

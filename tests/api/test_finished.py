@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 import atelier
+import atelier.compose.build
 from atelier.api.finished import FinishedRun
 
 Left = Callable[..., Path]
@@ -186,6 +188,33 @@ def test_hydra_in_the_notebook_goes_on(run: FinishedRun, conf: Path) -> None:
         run.network  # noqa: B018
         assert hydra.compose("adam").lr == 0.001
     assert not GlobalHydra.instance().is_initialized()
+
+
+def test_one_thread_at_a_time_builds_and_the_generators_are_as_they_were(
+    left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another would save a state that the first has seeded, and put that back."""
+    inside, most = [0], [0]
+    build = atelier.compose.build.build_task
+
+    def slowly(config: Any) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        made = build(config)
+        time.sleep(0.05)
+        inside[0] -= 1
+        return made
+
+    monkeypatch.setattr(atelier.compose.build, "build_task", slowly)
+    runs = [atelier.load(left("run", f"run{n}")) for n in range(3)]
+    before = torch.get_rng_state()
+    threads = [threading.Thread(target=lambda run=run: run.network) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_runs_are_opened_in_several_threads(left: Left) -> None:

@@ -1,5 +1,6 @@
 """How a file is compared with its run, on outputs that are known."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,6 +59,14 @@ def test_a_file_is_compared_on_all_inputs_at_once_and_on_one_alone(wrong: int | 
         return
     with pytest.raises(InputError, match=r"^its outputs differ from the run's by .*; no file is written$"):
         compared(b"", kind, exported, inputs)
+
+
+@pytest.mark.parametrize(("by", "fits"), [(0.5e-4, True), (2e-4, False), (-2e-4, False)])
+def test_a_file_may_differ_by_a_ten_thousandth(by: float, fits: bool) -> None:
+    kind: Any = SimpleNamespace(opened=lambda content, exported: lambda inputs: (inputs + by,))
+    exported, inputs = Exported(Echo(), DATA), torch.full((3, 2), 0.5)
+    with nullcontext() if fits else pytest.raises(InputError, match="differ from the run's by"):
+        assert compared(b"", kind, exported, inputs) == pytest.approx(abs(by), rel=1e-2)
 
 
 def test_a_program_made_of_one_example_takes_any_number_of_inputs() -> None:

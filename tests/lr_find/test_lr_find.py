@@ -17,6 +17,7 @@ from atelier.compose.preflight import check_job
 from atelier.errors import InputError
 from atelier.lr_find.ramp import LATEST, LOWEST, NEAR, RATES, STEPS, Ramp, diverged, smoothed, suggestion
 from atelier.runs.setting import setting_hash
+from atelier.tasks.classifier import Classifier
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[2]
@@ -45,11 +46,30 @@ def test_a_rate_is_suggested_beside_the_present_one_as_it_is_typed(found: Any, c
     assert 1e-4 < found.returned < 1e-1, "Adam learns the digits there"
 
 
-def test_the_rates_rise_beyond_an_epoch_and_the_schedulers_have_no_part_in_them(found: Any) -> None:
+def test_the_rates_rise_beyond_an_epoch(found: Any) -> None:
     rows = read(found)
     batches = -(-180 // 32)
     assert len(rows) > 5 * batches
     assert [float(row["lr"]) for row in rows] == RATES[: len(rows)].tolist()
+
+
+@pytest.mark.parametrize("scheduler", ["plateau", "one_cycle", "cosine"])
+def test_the_schedulers_have_no_part_in_the_rates(
+    run_verb: Run, monkeypatch: pytest.MonkeyPatch, scheduler: str
+) -> None:
+    """One that watches a validation, which there is not, is left out, too."""
+    used: list[float] = []
+    step = Classifier.training_step
+
+    def noted(task: Any, *given: Any) -> Any:
+        used.append(task.trainer.optimizers[0].param_groups[0]["lr"])
+        return step(task, *given)
+
+    monkeypatch.setattr(Classifier, "training_step", noted)
+    outcome = run_verb("train", *SMALL, f"scheduler={scheduler}", "trainer.max_epochs=1")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert len(used) > 50
+    assert used == RATES[: len(used)].tolist()
 
 
 def test_it_makes_a_curve_and_no_run(found: Any, run_verb: Run) -> None:

@@ -157,7 +157,7 @@ def test_a_run_that_stopped_early_goes_on_with_more_patience(patience: tuple[int
     "key",
     [
         *("seed", "data.fold", "data.split_seed", "data._target_", "task.metric", "initializer._target_"),
-        "features.crc32",
+        *("features.crc32", "encoding.minute_weight", "task._target_", "task.mode"),
     ],
 )
 def test_what_a_run_began_with_stays(key: str) -> None:

@@ -1,5 +1,6 @@
 """Whatever a user's own code draws with, torch, numpy or Python: it follows from the seed, in a resumed run too."""
 
+import functools
 import os
 import random
 import signal
@@ -99,11 +100,24 @@ def test_each_process_of_a_run_draws_numbers_of_its_own(tmp_path: Path, monkeypa
 
 @pytest.fixture
 def noise_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data set that augments with numpy's and Python's own generators."""
+    """A data set that draws from numpy's and Python's own generators: when it is made, and when it augments."""
     from atelier.data.images import ImageData
 
+    begin = ImageData.__init__
+
+    @functools.wraps(begin)  # with its signature, which configurations are checked against
+    def drawing(data: Any, *given: Any, **options: Any) -> None:
+        begin(data, *given, **options)
+        data.drawn = random.random() + np.random.rand()
+
+    monkeypatch.setattr(ImageData, "__init__", drawing)
+
     def augmented(data: Any, images: Tensor) -> Tensor:
-        return images + random.gauss(0, 0.5) + torch.from_numpy(np.random.normal(0, 0.5, images.shape)).float()
+        return (
+            images * data.drawn
+            + random.gauss(0, 0.5)
+            + torch.from_numpy(np.random.normal(0, 0.5, images.shape)).float()
+        )
 
     monkeypatch.setattr(ImageData, "augmented", augmented)
 

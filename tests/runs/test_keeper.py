@@ -44,6 +44,9 @@ class Toy(lightning.LightningModule):
         self.log("train/loss", loss)
         return loss
 
+    def log_steps(self) -> None:
+        """Its losses are logged in the step itself."""
+
     def validation_step(self, batch: Any, batch_index: int) -> None:
         self.log("val/loss", (self.network(batch[0]) - batch[1]).square().mean(), batch_size=1)
 

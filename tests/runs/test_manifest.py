@@ -144,7 +144,7 @@ def test_the_exit_status_tells_how_a_run_ended(error: Any, signal_number: int, s
 def test_of_several_processes_that_end_the_first_error_is_kept(manifest: Manifest) -> None:
     """Others are stopped for it, or fail because of it."""
     run: Any = SimpleNamespace(folder=RunFolder(manifest.path.parent), manifest=manifest, begun=True, main=True)
-    run.trainer, run.exit_status = None, lambda error: error.exit_status
+    run.trainer, run.exit_status, run.tests_alone = None, lambda error: error.exit_status, False
     for error in (ValueError("first"), OSError("connection closed")):
         Run.record_failure(run, error)
     with pytest.raises(SystemExit):

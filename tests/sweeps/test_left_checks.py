@@ -53,10 +53,14 @@ def test_no_check_outlives_the_process_that_asked(
     begun.mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = Popen([sys.executable, str(script), str(begun), kind], env=environment)
-    wait_until(lambda: sum(file.stat().st_size > 0 for file in begun.iterdir()) == processes, process)
-    checking = [int(file.read_text()) for file in begun.iterdir()]
-    process.send_signal(number)
-    process.wait(timeout=60)
+    try:
+        wait_until(lambda: sum(file.stat().st_size > 0 for file in begun.iterdir()) == processes, process)
+        checking = [int(file.read_text()) for file in begun.iterdir()]
+        process.send_signal(number)
+        process.wait(timeout=600)
+    finally:
+        process.kill()
+        process.wait()
     wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in checking))
 
 

@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -99,17 +100,18 @@ def test_the_sweep_says_how_it_searched(searched: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_finished_search_may_go_on(searched: Any, run_verb: Run) -> None:
-    again = run_verb("train", "-m", "sweep.resume=latest", logs=searched.logs)
-    assert (again.code, again.err, len(runs(searched.logs))) == (0, "", 5)
-    before = {number: run["config_hash"] for number, run in runs(searched.logs).items()}
+def test_a_finished_search_may_go_on(searched: Any, run_verb: Run, tmp_path: Path) -> None:
+    logs = Path(shutil.copytree(searched.logs, tmp_path / "logs"))
+    again = run_verb("train", "-m", "sweep.resume=latest", logs=logs)
+    assert (again.code, again.err, len(runs(logs))) == (0, "", 5)
+    before = {number: run["config_hash"] for number, run in runs(logs).items()}
     more = ["sweep.resume=latest", "hydra.sweeper.trials=6"]
-    outcome = run_verb("train", *SEARCH, *more, logs=searched.logs)
+    outcome = run_verb("train", *SEARCH, *more, logs=logs)
     assert (outcome.code, outcome.err) == (0, "")
-    after = {number: run["config_hash"] for number, run in runs(searched.logs).items()}
+    after = {number: run["config_hash"] for number, run in runs(logs).items()}
     assert sorted(after) == [0, 1, 2, 3, 4, 5]
     assert before.items() <= after.items()
-    other = run_verb("train", *SEARCH, "sweep.resume=latest", *FAST, "optimizer=adam,adagrad", logs=searched.logs)
+    other = run_verb("train", *SEARCH, "sweep.resume=latest", *FAST, "optimizer=adam,adagrad", logs=logs)
     assert other.code == 2
     assert other.err.splitlines()[1].startswith("  was callbacks=none data=digits network.hidden=[8] optimizer.lr=")
     assert other.err.splitlines()[2].startswith("  now callbacks=none data=digits network.hidden=[8] optimizer=adam,ad")

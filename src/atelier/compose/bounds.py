@@ -1,4 +1,4 @@
-"""Bounds and choices for arguments of what Lightning and torch define; Atelier's own classes annotate theirs."""
+"""Bounds and choices of arguments of Lightning, torch and torchvision; Atelier's own classes annotate theirs."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal

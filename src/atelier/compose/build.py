@@ -48,14 +48,14 @@ class Options:
     checkpoint: str | None
     save_every: Annotated[float, Ge(0)]
     resume: str | None
-    save_last: bool = True  # earlier configurations lack it, and the next three
-    lr_find: bool = False
-    tags: Sequence[str] = ()
-    note: str | None = None
+    save_last: bool
+    lr_find: bool
+    tags: Sequence[str]
+    note: str | None
 
 
 def check_run(config: DictConfig, experiment: str = "default", overrides: Sequence[str] = ()) -> None:
-    """Check the configuration of a run before anything is built, and make its places full.
+    """Check the configuration of a run before its data and task are built, and complete it: places, `start`.
 
     Args:
         experiment: name of the experiment, and the `overrides` that were typed: the message says which of the two sets
@@ -149,8 +149,8 @@ def build_data(config: DictConfig) -> TensorData:
 def build_trainer(
     config: DictConfig, network: torch.nn.Module, run: Run | None = None, output: Path | None = None
 ) -> lightning.Trainer:
-    """The Trainer of `run`, for its `network`; without a run, a Trainer that only evaluates, and whose callbacks write
-    into `output`."""
+    """The Trainer of `run`, for its `network`; without a run, one that keeps nothing, whose callbacks write into
+    `output`."""
     settings = config.trainer.copy()
     with open_dict(settings):
         patience = settings.pop("patience", None)

@@ -70,9 +70,6 @@ class ScratchMLP(nn.Module):
         initializer: Initializer,
     ) -> None:
         super().__init__()
-        if initializer.weight is not None and (initializer.convolutions_only or not initializer.zero_biases):
-            key = "convolutions_only=true" if initializer.convolutions_only else "zero_biases=false"
-            raise InputError(f"initializer.{key}: the framework without autograd sets all weights, and biases to 0")
         self.layers = MLP(
             in_shape,
             num_classes,
@@ -88,6 +85,9 @@ class ScratchMLP(nn.Module):
                 "default, he_normal, glorot_normal, normal, normal_05, zeros",
             ),
         )
+        if initializer.weight is not None and (initializer.convolutions_only or not initializer.zero_biases):
+            key = "convolutions_only=true" if initializer.convolutions_only else "zero_biases=false"
+            raise InputError(f"initializer.{key}: the framework without autograd sets all weights, and biases to 0")
         self.kept = {name.replace(".", "_"): item for name, item in self.layers.buffers().items()}
         for name, item in self.kept.items():
             if isinstance(item, Parameter):

@@ -227,7 +227,7 @@ class Keeper(Checkpoint):
         return self.best
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.best = {**self.best, **state}  # checkpoints of earlier versions lack best_step
+        self.best = state
 
     def on_save_checkpoint(self, trainer: lightning.Trainer, task: Any, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config

@@ -19,7 +19,7 @@ MARKS = {"tags", "note"}  # keys that a user sets, also after the run
 
 
 class Manifest:
-    """The contents of a run.json; each `update` writes the whole file atomically."""
+    """The contents of a run.json or a sweep.json; each `update` writes the whole file atomically."""
 
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path

@@ -50,7 +50,8 @@ class Run:
         config: the resolved configuration as plain data.
         resumed: for a resumed run, the entries of run.json that change; None for a new run.
 
-    The folder of a resumed run is not changed before `describe`, which checks that the network fits the checkpoint.
+    run.json and config.yaml of a resumed run are not changed before `describe`, which checks that the network fits the
+    checkpoint.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:

@@ -64,8 +64,14 @@ def test_ink_on_paper_is_inverted_and_that_is_said(brought: Bring, plain: Image.
         ((28, 28), {"brightness": [0.5, 0.01]}, "brightness 0.25, in training 0.50 ± 0.01"),  # 0.75 would be no nearer
         ((28, 28), {"brightness": [0.25, 0.0]}, ""),  # 64 of 255 is 0.251
         ((200, 199), {}, ""),
+        # four standard deviations, and half as wide again
+        ((28, 28), {"brightness": [0.5, 0.0655]}, ""),
+        ((28, 28), {"brightness": [0.5, 0.0586]}, "brightness 0.25, in training 0.50 ± 0.06"),
+        ((145, 100), {"aspects": [1, 1]}, ""),
+        ((155, 100), {"aspects": [1, 1]}, "squeezed; width / height 1.6, in training 1"),
+        ((100, 155), {"aspects": [1, 1]}, "squeezed; width / height 0.65, in training 1"),
     ],
-    ids=["far either way", "rounded", "almost square"],
+    ids=lambda value: str(value) if isinstance(value, tuple) else None,
 )
 def test_what_is_said_of_an_image_of_one_grey(brought: Bring, size: tuple[int, int], known: Any, said: str) -> None:
     image, note = brought(Image.new("L", size, 64), known=known, fit="squeeze")
