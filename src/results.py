@@ -44,12 +44,19 @@ def main() -> int:
 def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     import torch
 
+    from atelier.errors import InputError
     from atelier.results.plan import read_plan
-    from atelier.results.queue import Queue, alone, be_patient, busy, say
+    from atelier.results.queue import OF_THE_LAUNCHER, Queue, alone, be_patient, busy, say
     from atelier.results.runs import runs_of
     from atelier.results.studies import load
+    from atelier.runs.overrides import key_of
     from atelier.runs.provenance import cores
+    from atelier.runs.setting import is_aside
 
+    for one in overrides:
+        if not (one.startswith(OF_THE_LAUNCHER) or is_aside(key_of(one))):
+            told = "the record is of the studies' own settings; train it apart: python src/train.py -m study=NAME"
+            raise InputError(f"{one}: {told} {one}")
     be_patient(nice)
     with alone(logs / "results"):
         if told := busy(nice, cores()):

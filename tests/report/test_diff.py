@@ -1,6 +1,7 @@
 """In what two runs differ."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,19 @@ def test_two_runs_differ_in_what_is_listed_and_in_nothing_else(logs: Path, capsy
     assert told["objective.best"] == ["0.51", "0.61"]
     assert "network.hidden" in " ".join(map(str, rows))
     assert not {"network.bias", "versions.python", "paths.run", "pid"} & told.keys()
+
+
+def test_callbacks_that_change_the_training_are_settings(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that only watch are not, as in the hash."""
+    folders = [logs / "sweeps" / "a" / "s" / name for name in ("0", "1")]
+    watches = "filters: {_target_: atelier.callbacks.filters.Filters, layers: [0]}"
+    swa = "swa: {_target_: lightning.pytorch.callbacks.StochasticWeightAveraging, swa_lrs: 0.1}"
+    for folder, callbacks in zip(folders, (watches, f"{watches.replace('[0]', '[1]')}, {swa}"), strict=True):
+        (folder / "config.yaml").write_text(f"{{seed: 0, callbacks: {{{callbacks}}}}}")
+    print_diff(*map(str, folders), logs)
+    told = capsys.readouterr().out
+    assert re.search(r"callbacks\.swa\.swa_lrs +– +0\.1", told)
+    assert "filters" not in told
 
 
 @pytest.mark.parametrize(

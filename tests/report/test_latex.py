@@ -213,3 +213,14 @@ def test_no_cell_is_an_argument_or_a_form_of_the_command_before(
 def test_empty_words_are_no_keys(results: Results) -> None:
     assert latex(results, ["optimizer", "optimizer.lr"], "") == latex(results, ["optimizer", "optimizer.lr"])
     assert latex(results, "", "") == latex(results)
+
+
+@pytest.mark.parametrize("metric", ["discriminator_loss", "generator_loss"])
+def test_no_loss_of_a_game_is_the_best(made_up_sweep: Sweep, tmp_path: Path, metric: str) -> None:
+    """Where the discriminator's is least, the generator learns nothing."""
+
+    def change(values: dict[str, str], seed: int) -> dict[str, object]:
+        return {"test": {metric: 0.001 if values["activation"] == "relu" else 1.3, "loss": 0.5}}
+
+    one = aggregate([made_up_sweep(tmp_path / "s", {"activation": ["relu", "tanh"]}, lambda *_: [0.5], change=change)])
+    assert "textbf" not in latex(one, "activation", metric=f"test/{metric}")

@@ -252,3 +252,15 @@ def test_a_record_without_a_folder_meets_conditions_too() -> None:
     assert Condition("status=waiting and seed>2 and optimizer=sgd and objective.best=null")(waiting)
     swept = Record(None, {}, {"overrides": ["optimizer=sgd"], "values": {"network": "mlp", "network.hidden": "[8,8]"}})
     assert Condition("network=mlp and network.hidden=[8,8]")(swept), "which is not typed, but known of the sweep"
+
+
+@pytest.mark.parametrize(("condition", "count"), [("data.draw=3", 1), ("data.draw=0", 1), ("data.draw=7", 0)])
+def test_a_typed_reference_to_another_key_is_what_it_stands_for(
+    made_up_run: Callable[..., None], tmp_path: Path, condition: str, count: int
+) -> None:
+    records = []
+    for seed in (0, 3):
+        typed = {"seed": seed, "overrides": ["data.draw=${seed}", f"seed={seed}"]}
+        made_up_run(tmp_path / str(seed), typed, [0.5], {"data": {"draw": seed}})
+        records.append(read_run(tmp_path / str(seed)))
+    assert len(matching(records, condition)) == count

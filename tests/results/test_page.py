@@ -1,6 +1,7 @@
 """The page of the record: every study with its claims, our numbers and the reports'."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,14 @@ def test_what_was_typed_beside_a_study_is_told_and_what_it_sets_itself_is_not() 
         about |= {"overrides": [*typed, "data.n=9"][: 5 - number], "status": "completed", "config_hash": name}
         about["git"] = {"commit": f"{number}123456789", "dirty": bool(number)}
         records.append(Record(None, about, {"number": number}))
-    told = of_what(results_of(study, records))
+    told = of_what(results_of(study, records), study)
     runs = "2 runs, 1.00 hours on cpu, precision 16 (1 run), 32 (1 run), of commits 0123456, 1123456 with changes."
     assert told == f"{runs} With `data.n=9` (1 run)."
+    own = replace(study, own=frozenset({"data.n=9"}))
+    assert of_what(results_of(own, records), own) == runs, "what else its file sets"
+    grid = {"grid": {"optimizer": ["sgd", "adam"], "data.n": [9]}}
+    of_grid = Study("made", grid, [], expand([], grid)[0])
+    assert "data.n" not in of_what(results_of(of_grid, records), of_grid), "a single value of its grid"
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -12,7 +12,7 @@ from atelier.errors import InputError
 from atelier.figures.words import number
 from atelier.runs.folder import find, read_yaml
 from atelier.runs.manifest import Manifest
-from atelier.runs.setting import leaves, within
+from atelier.runs.setting import leaves, only_watches, within
 from atelier.runs.terminal import table_console
 
 # Keys of run.json, in the order in which they are shown; settings come before them.
@@ -39,7 +39,7 @@ def print_diff(first: str, second: str, logs: Path) -> None:
         raise InputError(f"{wrong[0] / 'config.yaml'} holds no settings")
     runs = [Manifest.read(folder / "run.json").content for folder in folders]
     labels, made, results = (list(unlike(runs[0], runs[1], keys)) for keys in (LABELS, MADE_WITH, RESULTS))
-    settings = [(key, *pair) for key, pair in differences(*configs).items()]
+    settings = [(key, *pair) for key, pair in differences(*configs).items()] + callbacks(*configs)
     known = {key for key, _, _ in labels}
     seeds = tuple(run.get("seed") for run in runs)  # a data set's own seed may follow it
     parts = {
@@ -57,6 +57,14 @@ def print_diff(first: str, second: str, logs: Path) -> None:
     table_console().print(shown)
     if (setting := runs[0].get("config_hash")) and setting == runs[1].get("config_hash"):
         print("The two are runs of one setting.")
+
+
+def callbacks(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Row]:
+    """The differences between the callbacks of two configurations that count in a setting."""
+    sides = [(side.get("callbacks") or {}).items() for side in (one, other)]
+    flat = [dict(leaves({name: node for name, node in side if node and not only_watches(node)})) for side in sides]
+    pairs = {key: tuple(side.get(key) for side in flat) for key in dict.fromkeys([*flat[0], *flat[1]])}
+    return [(f"callbacks.{key}", *pair) for key, pair in pairs.items() if pair[0] != pair[1]]
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[Row]:

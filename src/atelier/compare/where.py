@@ -116,13 +116,15 @@ def value_of(record: Record, key: str) -> Any:
         return record.status
     group, *names = key.replace("/", ".").split(".")
     path = [group, "/".join(names)] if group == "test" else [group, *names]  # metrics such as accuracy/cat
-    known = None if key in record.overrides and key not in MARKS else record.get(*path)
+    typed = "${" not in record.overrides.get(key, "${")  # what another key decides stands in config.yaml
+    known = None if typed and key not in MARKS else record.get(*path)
     return setting_value(record, key) if known is None or isinstance(known, dict) else known
 
 
 def setting_value(record: Record, key: str) -> Any:
     """The value of a dotted key of the configuration; the option of a group is known where it was typed or is swept."""
-    if known := record.overrides.get(key) or (record.job.get("values") or {}).get(key):
+    typed = record.overrides.get(key) or ""
+    if known := ("" if "${" in typed else typed) or (record.job.get("values") or {}).get(key):
         return meant(str(known))
     try:
         found = inside(record.config(key.partition(".")[0]), key.split("."))

@@ -24,6 +24,7 @@ BETTER = {
     "max": ("accuracy", "elbo", "macro_f1", "auroc", "/log_likelihood", "within_", "/precision", "/recall"),
     "min": ("loss", "error", "distance", "perplexity", "bits_per_dimension"),
 }
+OF_A_GAME = ("discriminator_", "generator_")  # one network's gain is the other's loss
 ROUNDING = 1e-6  # of float32, relative: a smaller deviation is none
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -63,11 +64,11 @@ def better(metric: str) -> str | None:
 
     >>> better("test/common_sense_error"), better("val/kl"), better("val/within_class_distance")
     ('min', None, None)
-    >>> better("val/bits_per_dimension"), better("val/within_5_minutes")
-    ('min', 'max')
+    >>> better("val/bits_per_dimension"), better("val/within_5_minutes"), better("test/discriminator_loss")
+    ('min', 'max', None)
     """
     told = [mode for mode, words in BETTER.items() if any(word in metric for word in words)]
-    return told[0] if len(told) == 1 else None
+    return told[0] if len(told) == 1 and not any(word in metric for word in OF_A_GAME) else None
 
 
 def better_than(metric: str, objective: str, mode: str) -> str | None:

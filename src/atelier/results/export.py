@@ -74,11 +74,11 @@ def export(study: Study, parts: Sequence[Part], runs: Runs, docs: Path, named: S
     done = [record for record in ended if record.get("source") != "fake"]  # a failed one leaves claims undecided
     made_up = len(ended) - len(done)
     told = [f"{study.name}: {made_up} runs on made-up data are left out"] * bool(made_up)
-    if gone := [record for record in runs.superseded if isinstance(record, Recorded)]:
-        told.append(f"{study.name}: {len(gone)} runs leave the record, their setting being another by now")
     whole, planned = whole_repeats(parts, done)
     if not whole:
         return told
+    if gone := [record for record in runs.superseded if isinstance(record, Recorded)]:
+        told.append(f"{study.name}: {len(gone)} runs leave the record, their setting being another by now")
     folder = docs / "results" / study.name
     folder.mkdir(parents=True, exist_ok=True)
     kept = numbered(done, study, named)

@@ -93,7 +93,7 @@ def section(study: Study, decided: Sequence[Decided], results: Results | None, c
     yield ""
     yield f"[`study={study.name}`](../conf/study/{file}). {as_markdown(header(conf / 'study' / file))}"
     yield ""
-    yield of_what(results) if results else "Not run yet."
+    yield of_what(results, study) if results else "Not run yet."
     yield from ["", *claims_table(decided)] if decided else []
     reasons = [f"{one.claim.where}, {one.verdict}: {one.claim.reason}" for one in decided if one.claim.reason]
     for reason in dict.fromkeys(reasons):  # several claims may share a reason
@@ -120,7 +120,7 @@ def header(file: Path) -> str:
     return " ".join(comments)
 
 
-def of_what(results: Results) -> str:
+def of_what(results: Results, study: Study) -> str:
     """The origin of the numbers: runs, hours, devices, precisions, commits, and overrides besides the study's."""
     records = results.records
     spent = hours_told(sum(map(hours, records)))
@@ -133,9 +133,10 @@ def of_what(results: Results) -> str:
     runs = f"{len(records)} runs" + f" ({failed} failed)" * bool(failed)
     told = f"{runs}, {spent} hours on {devices}, precision {precisions}"
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
-    of_grid = {key for setting in results.sweeps[0].content["presentation"].get("settings") or [] for key in setting}
+    of_grid = {key for setting in study.node.get("settings") or [] for key in setting} | {*study.node.get("grid", {})}
     known = {*results.keys, *REPEATS, *of_grid, "study", "trainer.precision"}
-    typed = [[f"`{key}={value}`" for key, value in one.overrides.items() if key not in known] for one in records]
+    besides = ([(k, one) for k, one in record.typed.items() if one not in study.own] for record in records)
+    typed = [[f"`{one}`" for key, one in several if key not in known] for several in besides]
     reduced = counted(itertools.chain(*typed), len(records))
     return f"{told}." + (f" With {reduced}." if reduced else "")
 

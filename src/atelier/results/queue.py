@@ -18,7 +18,7 @@ from types import FrameType
 from typing import TextIO
 
 from atelier.errors import InputError
-from atelier.results.plan import Part
+from atelier.results.plan import Part, given
 from atelier.results.runs import Runs
 from atelier.runs.folder import claimed
 from atelier.sweeps.process import give_way, lead_session
@@ -99,12 +99,15 @@ class Queue:
             runs = self.runs(part.study)
         if self.stopping or all(part.done(runs.kept)):
             return True
-        set_aside(runs.superseded, part)
-        done = part.done(part.records())
         if part.changed():
             say(f"{part.name}: left out, since its jobs have changed; move {part.folder} away to run it again")
             return False
-        say(f"{part.name}: {'resumes' if part.records() else 'starts'}, {sum(done)} of {len(done)} jobs are done")
+        set_aside(runs.superseded, part)
+        begun = part.records()
+        done = part.done(begun)
+        say(f"{part.name}: {'resumes' if begun else 'starts'}, {sum(done)} of {len(done)} jobs are done")
+        for told in self.cautions(part, begun, sum(part.done(runs.kept))):
+            say(f"{part.name}: {told}")
         began, log = time.monotonic(), part.folder.with_name(f"{part.folder.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -131,6 +134,15 @@ class Queue:
             why = "stopped" if self.stopping else f"ended with status {process.returncode}: {said}"
             say(f"{part.name}: {sum(done)} of {len(done)} jobs are done, {hours}; {why}; {log}")
         return all(done)
+
+    def cautions(self, part: Part, begun: Sequence[Record], recorded: int) -> Iterator[str]:
+        """What a user may not expect of a sweep with the records `begun`, of which so many jobs are done anywhere."""
+        if part.reduced:
+            yield f"reduced: {part.reduced}"
+        if recorded and not begun:
+            yield f"{recorded} of its jobs are in the record and run again: a sweep is run as a whole on a machine"
+        if lacking := [one for one in self.extra if begun and not all(one in given(record) for record in begun)]:
+            yield f"goes on as it began, without {' '.join(lacking)}"
 
     def arguments(self, part: Part) -> list[str]:
         if (part.folder / "sweep.json").is_file():
@@ -186,6 +198,8 @@ def set_aside(superseded: Sequence[Record], part: Part) -> None:
             place = part.folder.parent / "superseded" / f"{part.folder.name}-{record.folder.name}"
             place = place.with_name(f"{place.name}-{record.get('config_hash')}")
             place.parent.mkdir(exist_ok=True)
+            if taken := len(list(place.parent.glob(f"{place.name}*"))):  # it has had this setting before
+                place = place.with_name(f"{place.name}-{taken + 1}")
             record.folder.rename(place)
             say(f"{part.name}: job {record.folder.name} runs again, its setting having changed; before: {place}")
 

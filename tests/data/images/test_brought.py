@@ -67,7 +67,7 @@ def test_ink_on_paper_is_inverted_and_that_is_said(brought: Bring, plain: Image.
         # four standard deviations, and half as wide again
         ((28, 28), {"brightness": [0.5, 0.0655]}, ""),
         ((28, 28), {"brightness": [0.5, 0.0586]}, "brightness 0.25, in training 0.50 ± 0.06"),
-        ((145, 100), {"aspects": [1, 1]}, ""),
+        ((145, 100), {"aspects": [1, 1]}, "squeezed"),
         ((155, 100), {"aspects": [1, 1]}, "squeezed; width / height 1.6, in training 1"),
         ((100, 155), {"aspects": [1, 1]}, "squeezed; width / height 0.65, in training 1"),
     ],
