@@ -17,7 +17,7 @@ from atelier.errors import InputError
 from atelier.report.page import facts
 from atelier.report.write import Asked, write_report
 from atelier.runs.folder import claim, find
-from atelier.sweeps.records import Record
+from atelier.sweeps.records import Record, read_run
 
 Sweep = Callable[..., Path]
 Accuracy = Callable[[dict[str, str], int], list[float]]

@@ -63,8 +63,8 @@ def callbacks(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Row]:
     """The differences between the callbacks of two configurations that count in a setting."""
     sides = [(side.get("callbacks") or {}).items() for side in (one, other)]
     flat = [dict(leaves({name: node for name, node in side if node and not only_watches(node)})) for side in sides]
-    pairs = {key: tuple(side.get(key) for side in flat) for key in dict.fromkeys([*flat[0], *flat[1]])}
-    return [(f"callbacks.{key}", *pair) for key, pair in pairs.items() if pair[0] != pair[1]]
+    rows = [(f"callbacks.{key}", flat[0].get(key), flat[1].get(key)) for key in dict.fromkeys([*flat[0], *flat[1]])]
+    return [row for row in rows if row[1] != row[2]]
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[Row]:

@@ -106,8 +106,8 @@ class Queue:
         begun = part.records()
         done = part.done(begun)
         say(f"{part.name}: {'resumes' if begun else 'starts'}, {sum(done)} of {len(done)} jobs are done")
-        for told in self.cautions(part, begun, sum(part.done(runs.kept))):
-            say(f"{part.name}: {told}")
+        for caution in self.cautions(part, begun, sum(part.done(runs.kept))):
+            say(f"{part.name}: {caution}")
         began, log = time.monotonic(), part.folder.with_name(f"{part.folder.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
