@@ -1,5 +1,6 @@
 """The command `eval`: tests a finished run again, from its folder."""
 
+import time
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -26,17 +27,17 @@ def main(options: DictConfig) -> None:
     load_weights(task, path)
     data.evaluate_on(options.split)
     output = Path(options.output or folder.path / "evaluation" / options.split)
-    trainer = build_trainer(config, task.network, output=output)
+    trainer, began = build_trainer(config, task.network, output=output), time.time()
     metrics = trainer.test(task, data, verbose=False)
     if not trainer.is_global_zero:
         return
     print(f"{path} on the {options.split} set")
     print_metrics(metrics[0], options.split)
     print_if_fake(config)
-    if any(file.is_file() for file in (output / "figures").rglob("*")):
-        print(f"Figures of the callbacks: {output / 'figures'}")
-    elif config.callbacks:
-        print(f"No figures: {', '.join(config.callbacks)} draw in a training only")
+    if config.callbacks:
+        drawn = any(one.is_file() and one.stat().st_mtime >= began for one in (output / "figures").rglob("*"))
+        told = f"Figures of the callbacks: {output / 'figures'}"
+        print(told if drawn else f"No figures: {', '.join(config.callbacks)} drew none in this test")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from atelier.project import read_environment
 
 ROOT = Path(__file__).resolve().parent.parent
+OF_THE_LIST = ("study", "budget", "quick", "sweep")  # which decides them
 CONF, DOCS, LIST = ROOT / "conf", ROOT / "docs", ROOT / "conf" / "results.yaml"
 
 
@@ -54,7 +55,8 @@ def run_list(logs: Path, overrides: Sequence[str], nice: int) -> int:
     from atelier.runs.setting import is_aside
 
     for one in overrides:
-        if not (one.startswith(OF_THE_LAUNCHER) or is_aside(key_of(one))):
+        key = key_of(one)
+        if not one.startswith(OF_THE_LAUNCHER) and (not is_aside(key) or key.split(".")[0] in OF_THE_LIST):
             told = "the record is of the studies' own settings; train it apart: python src/train.py -m study=NAME"
             raise InputError(f"{one}: {told} {one}")
     be_patient(nice)

@@ -90,7 +90,9 @@ def test_figures_are_named_if_there_are_any(
     outcome = run_verb("eval", f"run={trained.folder}", f"+callbacks={callback}", f"output={tmp_path / 'out'}")
     assert outcome.code == 0, outcome.err
     told = f"Figures of the callbacks: {tmp_path / 'out' / 'figures'}"
-    assert (told in outcome.out, "draw in a training only" in outcome.out) == (drawn, not drawn)
+    assert (told in outcome.out, f"{callback} drew none in this test" in outcome.out) == (drawn, not drawn)
+    again = run_verb("eval", f"run={trained.folder}", f"output={tmp_path / 'out'}")
+    assert "igures" not in again.out
 
 
 @pytest.mark.parametrize("override", ["data.eval_batch_size=7", "+data.eval_batch_size=7"])

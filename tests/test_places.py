@@ -60,9 +60,9 @@ def test_every_place_is_made_full_and_no_other_text() -> None:
 
 @pytest.mark.parametrize("word", ["best", "last"])
 def test_a_checkpoint_of_the_run_itself_is_no_place(word: str) -> None:
-    config = OmegaConf.create({"checkpoint": word})
+    config = OmegaConf.create({"checkpoint": word, "data": {"images": word}})
     in_full(config)
-    assert config.checkpoint == word
+    assert config == {"checkpoint": word, "data": {"images": str(Path.cwd() / word)}}
 
 
 @pytest.mark.parametrize(("new", "images"), [((), "/there/pets"), (("data.images",), str(Path.cwd() / "pets"))])

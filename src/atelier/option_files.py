@@ -64,7 +64,7 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
         InputError: if nothing reads a key that no override sets, an option stands outside of a defaults list, or an
             override has no effect.
     """
-    own = content_of(conf, "train") | {"paths": content_of(conf, "paths/default")}
+    own = content_of(conf, "train") | {"paths": dict.fromkeys(("data", "logs", "run"))}
     of_user = {key_of(override).split(".")[0] for override in typed}
     known = {*own, *groups(conf)}
     values: Any = OmegaConf.to_container(config)
@@ -83,6 +83,8 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
             raise InputError(f"{key}: {value} ({source}): write `{outer}:` and, indented below it, `{inner}: {value}`")
         if isinstance(parts := own.get(key), dict):  # as of start
             for part in value.keys() - parts.keys() if isinstance(value, dict) else ():
+                if is_read(conf, f"{key}.{part}", list(typed)):
+                    continue
                 source = source_of(conf, experiment, str(part))
                 raise InputError(f"{key}.{part} ({source}): nothing reads it; {not_among(str(part), parts)}")
         if key in known or key in of_user or is_read(conf, key):
@@ -161,10 +163,10 @@ def is_read(conf: Path, key: str, arguments: Sequence[str] = (), within: str = "
 
 def refers(key: str, text: str) -> bool:
     """
-    >>> refers("lr", "${lr}"), refers("mixing", "${oc.select:mixing,null}"), refers("lr", "${optimizer.lr}")
+    >>> refers("lr", "${..lr}"), refers("mixing", "${oc.select:mixing,null}"), refers("lr", "${optimizer.lr}")
     (True, True, False)
     """
-    return re.search(rf"\$\{{(?:[^}}]*(?<![\w.]))?{re.escape(key)}\b", text) is not None
+    return re.search(rf"\$\{{(?:[^}}]*(?<![\w.]))?\.*{re.escape(key)}\b", text) is not None
 
 
 def groups(conf: Path) -> list[str]:

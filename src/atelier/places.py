@@ -24,7 +24,8 @@ def in_full(config: DictConfig, stored: DictConfig | None = None, new: Container
     """
     for key in PLACES:
         value = None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key)
-        if isinstance(value, str) and value not in WORDS and not os.path.isabs(value):
+        word = key == "checkpoint" and value in WORDS
+        if isinstance(value, str) and not word and not os.path.isabs(value):
             known = None if stored is None or key in new else OmegaConf.select(stored, key)
             OmegaConf.update(config, key, known or os.path.abspath(os.path.expanduser(value)))
 

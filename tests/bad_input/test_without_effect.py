@@ -59,11 +59,19 @@ def test_what_is_of_a_sweep_is_refused_for_one_run(conf: Path, typed: str) -> No
 def test_a_group_that_a_run_has_not_by_default_may_be_null(conf: Path, group: str) -> None:
     """So that a sweep can have it and not have it: -m mixing=null,mixup."""
     check_typed([f"{group}=null"], conf)
+    check_typed([f"{group}=null"], conf, "job")
     assert keys_of_train(conf)[1][group] is None
     with pytest.raises(InputError, match=f"give {group} the name of one of its options"):
         check_typed([f"{group}="], conf)
     with pytest.raises(InputError, match="give network the name of one of its options"):
         check_typed(["network=null"], conf)
+
+
+@pytest.mark.parametrize(
+    "line", ["paths: {scratch: /s}\ndata: {seed: '${paths.scratch}'}", "mine: 3\nstart: {checksum: '${..mine}'}"]
+)
+def test_what_another_key_reads_is_none_of_them(told_of: Told, line: str) -> None:
+    assert "nothing reads it" not in told_of(f"{HEAD}{line}\n")
 
 
 def test_a_group_of_ones_own_is_added(project: Path, told_of: Told) -> None:

@@ -1,5 +1,6 @@
 """Training: classes drawn equally often, samples mixed, random operations, and weights of classes in the loss."""
 
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -148,6 +149,13 @@ def test_a_smoothed_target_has_the_weight_of_its_sample(compose: Compose, smooth
     torch.testing.assert_close(found, ((1 - smoothing) * hard + smoothing * even).mean())
     if not mixed:
         torch.testing.assert_close(found, (task.weights.double()[classes] * plain).mean())
+
+
+def test_a_class_that_a_network_rules_out_has_a_finite_loss(compose: Compose) -> None:
+    task: Any = build_task(compose())
+    task.weights = torch.ones(10)
+    logits = torch.zeros(4, 10).index_fill(1, torch.tensor([9]), -torch.inf)
+    assert task.training_loss(logits, torch.tensor([0, 1, 2, 3])).item() == pytest.approx(math.log(9))
 
 
 def test_smoothed_rare_classes_and_absent_ones_take_nothing_from_the_others(compose: Compose) -> None:

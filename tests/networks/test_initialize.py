@@ -144,7 +144,8 @@ def test_matrices_of_ones_own_are_weights(compose: Compose) -> None:
     class Own(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.kernel, self.weight_pos = nn.Parameter(torch.zeros(30, 20)), nn.Parameter(torch.zeros(30, 20))
+            for name in ("kernel", "weight_pos", "transposed", "exposure", "upscale"):
+                self.register_parameter(name, nn.Parameter(torch.zeros(30, 20)))
 
     made = initialized(compose, "he_normal", Own())
     assert all(bool(parameter.any()) for parameter in made.parameters())

@@ -9,10 +9,10 @@ import pytest
 from atelier.figures.kinds import curves, heatmap, line
 from atelier.report.groups import groups
 from atelier.report.notes import caption, cautions
-from atelier.report.pictures import draw_pictures
 from atelier.report.table import best_at, settings_table
 from atelier.report.write import write_report
-from atelier.sweeps.aggregate import Results, aggregate
+from atelier.sweeps.aggregate import aggregate
+from atelier.sweeps.records import Record
 
 Sweep = Callable[..., Path]
 RATES = {"optimizer": ["sgd", "adam"], "optimizer.lr": ["0.1", "0.01"]}
@@ -108,16 +108,29 @@ def test_a_search_without_a_trial_has_a_report(
 
 def test_a_figure_of_an_earlier_report_goes_and_other_files_stay(made_up_sweep: Sweep, tmp_path: Path) -> None:
     """The bars of half a sweep beside the heatmap of the whole would show numbers that are no longer true."""
-
-    def report(seeds: tuple[int, ...], kind: str) -> Results:
-        return aggregate([made_up_sweep(tmp_path / kind, RATES, curve_to(0.5), seeds=seeds)])
-
-    figures = tmp_path / "figures"
-    draw_pictures(report((0,), "bars"), [{"kind": "bars"}], figures)
-    for name in ("curves.png", "bars_of_mine.txt", "deconvolution_conv.png"):  # a run's own, or the user's
-        (figures / name).write_text("kept")
-    draw_pictures(report((0, 1), "heatmap"), [{"kind": "heatmap"}], figures)
+    figures = tmp_path / "paper" / "figures"
+    for kind, seeds in (("bars", (0,)), ("heatmap", (0, 1))):
+        study = {"figures": [{"kind": kind}]}
+        sweep = made_up_sweep(tmp_path / kind, RATES, curve_to(0.5), seeds=seeds, presentation=study)
+        write_report([sweep], tmp_path / "paper")
+        for name in ("bars_of_mine.png", "line_plot.pdf", "bars_test_accuracy.png"):  # the user's
+            (figures / name).write_text("kept")
     assert sorted(file.name for file in figures.iterdir()) == [
-        *("bars_of_mine.txt", "curves.png", "deconvolution_conv.png"),
-        *("heatmap_val_accuracy.png", "heatmap_val_accuracy.svg"),
+        *("bars_of_mine.png", "bars_test_accuracy.png", "heatmap_val_accuracy.png", "heatmap_val_accuracy.svg"),
+        "line_plot.pdf",
     ]
+
+
+def test_two_settings_with_one_option_in_two_groups_have_two_names(made_up_sweep: Sweep, tmp_path: Path) -> None:
+    study = {"settings": [{}, {"encoder": "conv"}, {"decoder": "conv"}]}
+    for number, typed in enumerate(({}, {"encoder": ["conv"]}, {"decoder": ["conv"]})):
+        made_up_sweep(tmp_path / str(number), typed, curve_to(0.5), change=of_kind(str(number)), presentation=study)
+    found = groups(aggregate([tmp_path / str(number) for number in range(3)]))
+    assert sorted(one.label for one in found) == ["base", "decoder conv", "encoder conv"]
+
+
+def test_the_experiment_of_a_base_is_known_from_the_sweep() -> None:
+    """A record keeps what varies beside the manifest."""
+    record = Record(None, {"status": "completed"}, {"values": {"experiment": "x"}})
+    assert record.value("experiment") == "x"
+    assert Record(None, {"experiment": "y"}, {}).value("experiment") == "y"

@@ -71,7 +71,17 @@ def test_a_sweep_that_is_left_out_keeps_its_runs(project: Any, capfd: pytest.Cap
     assert not (project.root / "logs" / "results" / "tiny" / "superseded").exists()
 
 
-@pytest.mark.parametrize("typed", ["trainer.max_epochs=1", "optimizer.lr=0.1", "seed=7", "data.train_size=100"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "trainer.max_epochs=1",
+        "seed=7",
+        "data.train_size=100",
+        "budget=quick",
+        "sweep.settings_from=latest",
+        "study=tiny",
+    ],
+)
 def test_what_would_make_other_settings_is_refused(typed: str, tmp_path: Path) -> None:
     """The record of the full runs would count as outdated."""
     spec: Any = importlib.util.spec_from_file_location("results_of_the_test", ROOT / "src" / "results.py")

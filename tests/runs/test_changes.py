@@ -165,6 +165,13 @@ def test_what_a_run_began_with_stays(key: str) -> None:
         check_changes({key: (1, 2)}, DONE, 0)
 
 
+@pytest.mark.parametrize(("before", "after", "differ"), [([1], 1, False), ([0, 1], [2, 3], False), ([1], 2, True)])
+def test_which_gpus_a_run_has_is_no_setting(before: Any, after: Any, differ: bool) -> None:
+    """Another machine may have one only."""
+    found = differences({"trainer": {"devices": before}}, {"trainer": {"devices": after}})
+    assert bool(found) is differ
+
+
 @pytest.mark.parametrize("key", ["data.batch_size", "trainer.devices", "trainer.num_nodes"])
 def test_the_size_of_a_batch_changes_where_an_epoch_begins(key: str) -> None:
     check_changes({key: (1, 2)}, DONE, 0)

@@ -126,7 +126,7 @@ def test_a_job_that_is_told_to_stop_may_take_its_time(
             local.stop()
         assert list(local.ended()) == []
         assert local.running[0].process.is_alive()
-        assert capsys.readouterr().out.count("the running jobs save and stop; a second Ctrl-C kills them") == 1
+        assert capsys.readouterr().out.count("waiting for the running jobs to save; a second Ctrl-C kills them") == 1
     finally:
         local.give_up()
         local.running[0].process.join()

@@ -108,9 +108,11 @@ def test_what_only_names_the_earlier_runs_is_not_taken(tmp_path: Path, key: str)
         for path in folder.glob("*/run.json"):
             manifest = json.loads(path.read_text())
             manifest |= {"config_hash": f"{name} {manifest['config_hash']}"}
+            manifest["overrides"] += [f"{key}={name}"] * (key == "study")
             path.write_text(json.dumps(manifest | ({} if key == "config_hash" else {key: name})))
     assert aggregate([tmp_path / "both"]).keys == [key, "optimizer.lr"]
     assert jobs(tmp_path / "both", "seed=1,2") == ["seed=1 optimizer.lr=0.1", "seed=2 optimizer.lr=0.1"]
+    assert jobs(tmp_path / "both", "study=third") == ["study=third optimizer.lr=0.1"]
 
 
 def test_a_setting_that_lacks_a_run_does_not_count(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_time_left_of_a_resumed_sweep_is_worked_out_from_the_jobs_done_since
     table.ended(job(), "failed", {}, again=True)
     assert left(*before, "running", "waiting", "waiting").endswith("9/12 jobs")
     table.ended(job(), "completed", {"objective": {"metric": "val/loss", "best": None}}, again=False)
-    assert left(*before, "completed", "waiting", "waiting") == "10/12 jobs 2:00 left"
+    assert left(*before, "completed", "waiting", "waiting") == "10/12 jobs 02:00 left"
 
 
 def test_a_terminal_of_80_columns_shows_each_value_whole(tmp_path: Path) -> None:

@@ -97,11 +97,28 @@ def test_clipping_is_never_left_out_in_silence() -> None:
         leave_to_the_task(trainer, DictConfig({"_target_": "a.Task", "gradient_clip_val": 1.0}))
 
 
-@pytest.mark.parametrize(("given", "taken"), [("ddp", "ddp_find_unused_parameters_true"), ("auto", "auto")])
-def test_processes_do_not_wait_for_what_the_other_optimizer_steps(given: str, taken: str) -> None:
+@pytest.mark.parametrize(
+    ("given", "devices", "taken"),
+    [
+        ("ddp", 1, "ddp_find_unused_parameters_true"),
+        ("auto", 1, "auto"),
+        ("auto", 2, "ddp_find_unused_parameters_true"),  # which Lightning would make plain ddp
+        ("auto", [0, 1], "ddp_find_unused_parameters_true"),
+        ("auto", [1], "auto"),
+    ],
+)
+def test_processes_do_not_wait_for_what_the_other_optimizer_steps(given: str, devices: Any, taken: str) -> None:
     trainer = DictConfig({"gradient_clip_val": None, "accumulate_grad_batches": 1, "strategy": given})
+    trainer.devices = devices
     leave_to_the_task(trainer, DictConfig({"_target_": "a.Task"}))
     assert trainer.strategy == taken
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", {"_target_": "lightning.pytorch.strategies.FSDPStrategy"}])
+def test_fsdp_is_refused(strategy: Any) -> None:
+    trainer = DictConfig({"gradient_clip_val": None, "accumulate_grad_batches": 1, "strategy": strategy})
+    with pytest.raises(InputError, match=r"FSDP does not follow the steps of a\.Task; choose trainer=ddp"):
+        leave_to_the_task(trainer, DictConfig({"_target_": "a.Task"}))
 
 
 @pytest.mark.parametrize("kind", ["manual", "sequence"])

@@ -265,12 +265,14 @@ def undisturbed() -> Iterator[None]:
     from atelier.runs.generators import random_state, set_random_state
 
     begun = torch.cuda.is_initialized()
-    device = torch.device("cuda" if begun else "mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     with BUILDING:
-        state, seed = random_state(device), torch.initial_seed()
+        state, seed, gpus = random_state(device), torch.initial_seed(), torch.cuda.get_rng_state_all() if begun else []
         try:
             yield
         finally:
             set_random_state(state, device)
-            if not begun:  # else the seed of the run's network would wait for the GPU, in the place of the user's
+            if begun:
+                torch.cuda.set_rng_state_all(gpus)
+            else:  # the seed of the run's network would wait for the GPU, in the place of the user's
                 torch.cuda.manual_seed_all(seed)

@@ -157,7 +157,7 @@ def build_trainer(
     ask_no_driver()
     settings.accelerator = accelerator = decide_devices(settings)
     if settings.precision == "auto":
-        settings.precision, reason = choose_precision(accelerator, network)
+        settings.precision, reason = choose_precision(accelerator, network, str(settings.strategy))
         if run:
             run.precision_reason = reason
     if not getattr(locate("task", config.task._target_), "automatic_optimization", True):

@@ -13,7 +13,7 @@ from atelier.option_files import SEVERAL, groups, is_read, keys_of_train
 from atelier.runs.overrides import bare, quoted
 
 SWEEP = ("-m", "--multirun")
-OF_A_SWEEP = ("study", "hydra/launcher", "hydra.launcher.", "hydra/sweeper", "hydra.sweeper.", "sweep.settings_from")
+OF_A_SWEEP = ("hydra/launcher", "hydra.launcher.", "hydra/sweeper", "hydra.sweeper.", "sweep.settings_from")
 SENTENCES = ("where", "note")  # keys whose values are sentences
 AT_HOME = re.compile(r"(?<=[=,\[{'\"])~(?=/)")  # a shell expands no ~ behind a =, and Hydra takes none
 # {key of Hydra or Lightning that a run sets itself: the key to use instead}
@@ -76,7 +76,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         if name in known and value.startswith("[") and name not in SEVERAL:
             choices = value.strip("[]")
             raise InputError(f"{argument}: a run has one {name}; for one run of each: -m {name}={choices}")
-        without = verb == "train" and value == "null" and defaults.get(name, "") is None  # as a run has none anyway
+        without = value == "null" and verb in ("train", "job") and defaults.get(name, "") is None
         if name in known and value in ("null", "") and key == name and "=" in argument and not without:
             raise InputError(f"{argument}: give {name} the name of one of its options; --help lists them")
         if key.startswith("+") and name in defaults and name not in SEVERAL:
@@ -84,7 +84,7 @@ def check_typed(arguments: Sequence[str], conf: Path, verb: str = "train") -> No
         outer = re.split("[.@/]", name)[0]
         if key[:1] == "+" and verb == "train" and outer not in (*own, *known) and not is_read(conf, outer, arguments):
             raise InputError(f"{argument}: nothing reads {outer}; a key of a logger, as group, is logger.NAME.{outer}")
-        if name.startswith(OF_A_SWEEP) and verb == "train" and trains and value != "null":
+        if (name == "study" or name.startswith(OF_A_SWEEP)) and verb == "train" and trains and value != "null":
             instead = ", or experiment=NAME" * (name == "study")
             raise InputError(f"{argument}: it is of a sweep; write -m {argument}{instead}")
         if sweep and name == "resume":

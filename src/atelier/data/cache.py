@@ -6,9 +6,11 @@ JSON).
 """
 
 import fcntl
+import glob
 import json
 import os
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,6 +25,7 @@ from torch import Tensor
 from atelier.data.class_folders import readable
 from atelier.errors import InputError
 
+A_DAY = 86_400  # seconds
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -63,19 +66,21 @@ def part_of(path: Path) -> str:
 def alone(path: Path) -> Iterator[None]:
     """Inside this context, no other process makes a cache file in the folder of `path`, or fetches what it is made of.
 
-    What a process has left that was killed while it wrote is removed first.
+    What a process has left that was killed while it wrote is removed a day later. Over NFS, machines do not see each
+    other's locks: both make the file, and one replaces the other's.
     """
     with writing(path):
         lock = os.open(path.parent, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system without locks: both make it, and one replaces the other's
+        with suppress(OSError):  # a file system without locks
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 print(f"{path.parent}: waiting for another process that makes a data set there", flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            for part in path.parent.glob(f"{part_of(path)}*"):
-                part.unlink(missing_ok=True)
+            for part in path.parent.glob(f"{glob.escape(part_of(path))}*"):
+                if time.time() - part.stat().st_mtime > A_DAY:
+                    part.unlink(missing_ok=True)
         yield
     finally:
         os.close(lock)

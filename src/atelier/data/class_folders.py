@@ -138,7 +138,6 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
         if found:
             named[split] = found[0]
     if "train" not in named:
-        check_no_split(images, folders)
         return {"train": images}
     alone = len(folders) == 1 and all(path.is_dir() for path in shown_in(named["train"]))
     if not (len(named) > 1 or alone):
@@ -151,17 +150,19 @@ def split_folders(images: Path, left_out: LeftOut | None = None) -> dict[str, Pa
     return named
 
 
-def check_no_split(images: Path, folders: Sequence[Path]) -> None:
-    """
+def check_no_split(images: Path) -> None:
+    """Called where all class folders are taken.
+
     Raises:
         InputError: if folders that are called by two splits, such as train_data and test_data, hold the same folders.
     """
+    folders = [path for path in shown_in(images) if path.is_dir()]
     called = {path: word[1].lower() for path in folders if (word := IN_A_NAME.search(path.name))}
     inside = [sorted(one.name for one in shown_in(path) if one.is_dir()) for path in called]
     if len(set(called.values())) > 1 and inside[0] and all(one == inside[0] for one in inside):
         names, classes = (some(list(map(readable, one))) for one in ([path.name for path in called], inside[0]))
         told = f"each of {names} holds {classes}: if these are the classes, call the splits train, val and test"
-        raise InputError(f"data.images={readable(images)}: {told}")
+        raise InputError(f"data.images={readable(images)}: {told}; else name the classes, data.classes=[…]")
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
@@ -198,7 +199,9 @@ def class_count(classes: Sequence[str] | None, images: str | None, default: int 
         return default
     folder = Path(images)
     if folder.is_dir():
-        folder = split_folders(folder)["train"]
+        if (train := split_folders(folder)["train"]) == folder:
+            check_no_split(folder)
+        folder = train
         default = len(class_folders(folder)) or default
     if not default:
         raise InputError(f"data.images={readable(images)}: {what_is_there(folder)}")

@@ -42,7 +42,7 @@ def check_inputs(data: "TensorData", inputs: Tensor, which: str) -> None:
 
 def check_finite(tensor: Tensor, which: str, used: Callable[[Tensor], Tensor] = Tensor.float) -> None:
     """`used`: what is made of the samples, which may replace such numbers."""
-    if not tensor.is_floating_point():
+    if not len(tensor) or not tensor.is_floating_point():
         return
     rows = (~tensor.isfinite().reshape(len(tensor), -1).all(1)).nonzero().flatten()
     if len(rows) and not bool(used(tensor[rows]).isfinite().all()):

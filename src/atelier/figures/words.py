@@ -99,8 +99,8 @@ def key_titles(keys: Iterable[str]) -> dict[str, str]:
     return {key: key if list(words.values()).count(word) > 1 else word for key, word in words.items()}
 
 
-def describe_values(values: Mapping[str, str | None], among: Iterable[str] = ()) -> str:
-    """The values of the swept keys as a label; an option of a group stands without its key.
+def describe_values(values: Mapping[str, str | None], among: Iterable[str] = (), named: bool = False) -> str:
+    """The values of the swept keys as a label; an option of a group stands without its key, unless it shall be `named`.
 
     Of keys with equal words, also `among` keys that are not told, each has its own name.
 
@@ -108,11 +108,15 @@ def describe_values(values: Mapping[str, str | None], among: Iterable[str] = ())
     'sgd, learning rate 0.01'
     >>> describe_values({"encoder.hidden": "16"}, among=["encoder.hidden", "decoder.hidden"])
     'encoder.hidden 16'
+    >>> describe_values({"encoder": "conv"}, named=True)
+    'encoder conv'
     """
     titles = key_titles(dict.fromkeys([*values, *among]))
     known = [(key, value) for key, value in values.items() if value is not None]
     known = known or [(key, "not set") for key in values]  # only if no key is set
-    return ", ".join(f"{titles[key]} {value}" if "." in key or len(value) < 3 else value for key, value in known)
+    return ", ".join(
+        f"{titles[key]} {value}" if named or "." in key or len(value) < 3 else value for key, value in known
+    )
 
 
 def number(value: float | None, std: float | None = None) -> str:

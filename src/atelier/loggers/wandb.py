@@ -48,6 +48,7 @@ class Wandb(RunLogger):
         self.tags = [tag[:TAG_LENGTH] for tag in tags if tag]
         self._experiment: Any = None
         self.broken = False
+        self.logged: set[str] = set()  # names of the metrics since this process began
 
     @property
     @rank_zero_experiment
@@ -133,6 +134,7 @@ class Wandb(RunLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log a row under its training step, so that W&B drops steps that a resumed run repeats."""
+        self.logged.update(metrics)
         if self.experiment is not None:
             self.guarded(self.experiment.log, dict(metrics), step=step)
 
@@ -157,7 +159,7 @@ class Wandb(RunLogger):
     def tell_outcome(self, summary: Mapping[str, Any]) -> None:
         import wandb
 
-        for key in set(self._experiment.summary.keys()) - set(summary):
+        for key in set(self._experiment.summary.keys()) - {*summary, *self.logged}:
             if key.startswith("test/"):  # of other weights, before the run was resumed
                 del self._experiment.summary[key]
         self._experiment.summary.update(dict(summary))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 # Words in the names of parameters that are no layer's weights, as in torchvision's ConvNeXt, Swin and transformers.
-OTHERS = ("scale", "token", "pos", "bias")
+OTHERS = {"scale", "token", "pos", "position", "positions", "bias"}
 
 
 class Initializer:
@@ -48,4 +48,4 @@ class Initializer:
 
 
 def is_weight(name: str, parameter: Tensor) -> bool:
-    return parameter.dim() > 1 and ("weight" in name or not any(word in name for word in OTHERS))
+    return parameter.dim() > 1 and ("weight" in name or OTHERS.isdisjoint(name.split("_")))

@@ -11,7 +11,9 @@ from atelier.sweeps.records import Record
 def groups(results: Results) -> list[Group]:
     """A group for each setting, in the order of `Results`."""
     base, unit, objective = results.base, unit_of(results.records), (results.metric or "", results.mode)
-    return [group(label(setting, base), setting, unit, base, objective) for setting in results.settings]
+    labels = [label(setting, base) for setting in results.settings]
+    labels = [label(s, base, labels.count(one) > 1) for s, one in zip(results.settings, labels, strict=True)]
+    return [group(*pair, unit, base, objective) for pair in zip(labels, results.settings, strict=True)]
 
 
 def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
@@ -19,12 +21,12 @@ def changes(setting: Setting, base: Setting) -> dict[str, str | None]:
     return {key: value for key, value in setting.values.items() if value != base.values[key]}
 
 
-def label(setting: Setting, base: Setting | None) -> str:
+def label(setting: Setting, base: Setting | None, named: bool = False) -> str:
     """The setting's values in words; with a base, only the changed values; if nothing varies, the experiment."""
     if base is None:
-        told = describe_values(setting.values) or str(setting.records[0].get("experiment") or "all runs")
+        told = describe_values(setting.values, named=named) or str(setting.records[0].get("experiment") or "all runs")
     else:
-        told = describe_values(changes(setting, base), among=setting.values) or "base"
+        told = describe_values(changes(setting, base), setting.values, named) or "base"
     if setting.completed:
         return told
     return f"{told} ({'pruned' if setting.counts.get('pruned') else 'unfinished'})"

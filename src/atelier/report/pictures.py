@@ -49,7 +49,7 @@ class Picture:
 def draw_pictures(
     results: Results, wanted: Sequence[Wanted], folder: Path, look: Look = look
 ) -> tuple[list[Picture], list[str]]:
-    """Draw figures into `folder`, in place of all earlier ones; return them, and messages for those not drawn.
+    """Draw figures into `folder`; return them, and messages for figures that could not be drawn.
 
     Args:
         wanted: the figures of the study; if empty, `choose` selects figures.
@@ -59,9 +59,6 @@ def draw_pictures(
     problems: list[str] = []
     found = groups(results)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():  # of an earlier report, perhaps of fewer runs
-        if old.name.startswith(tuple(f"{kind}_" for kind in kind_names())) and old.suffix in (".png", ".svg", ".pdf"):
-            old.unlink()
     for number, one in enumerate(wanted or choose(results, found), start=1):
         try:
             with look():

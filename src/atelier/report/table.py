@@ -62,10 +62,9 @@ def settings_table(results: Results, comparison: Comparison | None = None) -> Ta
     if not results.keys:
         names = [value_cell(setting.records[0].get("experiment")) for setting in settings]
         columns.append(Column("experiment", names, numeric=False))
-    if results.metric:
-        columns.append(measured(f"best {metric_words(results.metric)}", (s.objective for s in settings)))
-        places = (best_at(setting, unit, results.metric) for setting in settings)
-        columns.append(measured(f"at {unit}", places, rank=2, write=number))
+    if metric := results.metric:
+        columns.append(measured(f"best {metric_words(metric)}", (s.objective for s in settings)))
+        columns.append(measured(f"at {unit}", (best_at(s, unit, metric) for s in settings), rank=2, write=number))
     if comparison:
         cells = [Cell(str(one), one.mean) if one else Cell("–", None) for one in comparison.differences]
         columns.append(Column(comparison.title, cells))

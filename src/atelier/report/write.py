@@ -1,5 +1,6 @@
 """Writes the report of sweeps and runs: its tables, figures and the page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -95,6 +96,10 @@ def write(
     figures = output / "figures"
     all_drawn = [draw_pictures(results, wanted(results), figures / part, look) for part, look in drawn_for.items()]
     pictures = all_drawn[0][0]
+    before = (output / "summary.md").read_text("utf-8") if (output / "summary.md").is_file() else ""
+    for name in {*re.findall(r"\(figures/(\w+)\.png\)", before)} - {picture.path.name for picture in pictures}:
+        for suffix in (".png", ".svg"):  # of an earlier report, perhaps of fewer runs
+            (figures / f"{name}{suffix}").unlink(missing_ok=True)
     problems = list(dict.fromkeys([*messages, *(problem for _, found in all_drawn for problem in found)]))
     write_atomically(output / "summary.md", summary_md(results, decided, table, pictures, problems))
     write_atomically(output / "report.html", page(results, decided, table, pictures, problems, output))

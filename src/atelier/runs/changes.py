@@ -34,7 +34,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     >>> differences({"optimizer": {"lr": 0.1}, "logger": {}}, {"optimizer": {"lr": 0.2}, "logger": {"wandb": 1}})
     {'optimizer.lr': (0.1, 0.2)}
     """
-    before, after = ({key: unplaced(value, side) for key, value in leaves(side)} for side in (old, new))
+    before, after = ({key: unplaced(key, value, side) for key, value in leaves(side)} for side in (old, new))
     keys = [*before, *(after.keys() - before.keys())]
     found = {key: (before.get(key, LATER.get(key)), after.get(key, LATER.get(key))) for key in keys}
     changed = {key: (a, b) for key, (a, b) in found.items() if repr(a) != repr(b) and not is_aside(key)}  # 1 is not 1.0
@@ -43,8 +43,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
     return {key: pair for key, pair in changed.items() if key not in twice | dull}
 
 
-def unplaced(value: Any, config: Mapping[str, Any]) -> Any:
-    """A value with a path of the configuration's `paths` at its start replaced by the path's name."""
+def unplaced(key: str, value: Any, config: Mapping[str, Any]) -> Any:
+    """A value without its place: a path of the configuration's `paths` at its start, or which GPUs a list names."""
+    if key == "trainer.devices" and isinstance(value, list):
+        return len(value)
     for name, path in config.get("paths", {}).items():
         if path and isinstance(value, str) and value.startswith(path):
             return f"<{name}>{value.removeprefix(path)}"

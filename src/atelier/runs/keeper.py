@@ -108,10 +108,11 @@ class Keeper(Checkpoint):
         asked = self.stop.agreed(trainer)
         if (self.unsaved or asked) and not trainer.is_last_batch:
             task.log_steps()  # else its sums are in the checkpoint, and in no row or in two
+            if asked:
+                write_logged(trainer)
             self.save(trainer, self.folder.last)
             self.unsaved = False
             if asked:
-                write_logged(trainer)
                 raise Interrupted(asked)
 
     def on_validation_end(self, trainer: lightning.Trainer, task: Any) -> None:
@@ -156,7 +157,8 @@ class Keeper(Checkpoint):
         if task.metric not in trainer.callback_metrics:
             raise InputError(not_logged(task.metric, "no such metric", trainer.callback_metrics))
         self.judged = True
-        value, best = float(trainer.callback_metrics[task.metric]), self.best["best"]
+        value = trainer.strategy.broadcast(float(trainer.callback_metrics[task.metric]))  # all processes decide alike
+        best = self.best["best"]
         if math.isnan(value):
             return
         if task.keep == "last" or best is None or (value < best if task.mode == "min" else value > best):

@@ -156,11 +156,9 @@ def identity(record: Record) -> str:
 
 
 def typed(record: Record) -> dict[str, str]:
-    """The overrides of a run that count in its setting, after its study, or its experiment if it is of none."""
+    """The overrides of a run that count in its setting."""
     overrides = {key: value for key, value in record.overrides.items() if key not in REPEATS}
-    own = {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
-    name = "study" if record.get("study") else "experiment"
-    return {name: str(record.get(name)), **own}
+    return {key: value for key, value in overrides.items() if not is_aside(key) and not key.startswith("hydra")}
 
 
 def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
@@ -174,7 +172,7 @@ def swept_keys(settings: list[list[Record]], sweeps: list[Sweep]) -> list[str]:
     named = [runs for runs in settings if runs[0].get("config_hash") is not None]
     if tell_apart(own, named):
         return own
-    keys = dict.fromkeys(key for record in records for key in typed(record))
+    keys = dict.fromkeys(key for r in records for key in ("study" if r.get("study") else "experiment", *typed(r)))
     found = {key: [known(key, runs) for runs in settings] for key in keys if key not in own}
     own += [key for key, values in found.items() if len(set(values)) > 1 and all(len(one) <= 1 for one in values)]
     return own if tell_apart(own, named) else ["config_hash", *own]

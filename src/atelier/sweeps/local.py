@@ -21,6 +21,7 @@ from atelier.sweeps.slurm_queue import left_in_queue
 from atelier.sweeps.sweep import Job, Sweep
 
 LOST = 255  # multiprocessing's exit code of a process whose fork server has died
+DEAF = 3600.0  # seconds after which a job is killed that was told to stop
 GRACE = 60.0  # seconds in which a job that ran too long saves its checkpoint, before it is killed
 
 
@@ -157,9 +158,10 @@ class Local(Executor):
                     kill_group(running.process)
 
     def stop(self) -> None:
-        self.watcher.queued("the running jobs save and stop; a second Ctrl-C kills them")
+        self.watcher.queued("waiting for the running jobs to save; a second Ctrl-C kills them" * bool(self.running))
         for running in self.running:
-            ask(running)
+            if time.monotonic() - ask(running) > DEAF:
+                kill_group(running.process)
 
     def give_up(self) -> None:
         for running in self.running:

@@ -61,7 +61,7 @@ class Record:
         """The value of a key as text: from the overrides, else from sweep.json, run.json or config.yaml, else None."""
         if "${" not in (text := self.overrides.get(key, "${")):  # of another key, it stands in config.yaml
             return text
-        if known := self.get(key) if key in OF_RUNS else self.job.get("values", {}).get(key):
+        if known := (self.get(key) if key in OF_RUNS else None) or self.job.get("values", {}).get(key):
             return str(known)
         value = inside(self.config(key.partition(".")[0]), key.split("."))
         return None if value is None or isinstance(value, dict) else CONTROL.sub("?", arguments.typed(value))

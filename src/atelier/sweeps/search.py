@@ -23,7 +23,6 @@ from atelier.sweeps.search_space import Space
 from atelier.sweeps.sweep import Job, Sweep
 
 STATES = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
-STATES |= dict.fromkeys((TrialState.RUNNING, TrialState.WAITING), "unfinished")
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ class Search:
 
     def counts(self) -> Counter[str]:
         """The numbers of trials that are completed, pruned, failed, and unfinished."""
-        return Counter(STATES[trial.state] for trial in self.trials())
+        return Counter(STATES.get(trial.state, "unfinished") for trial in self.trials())
 
     def best(self) -> Job | None:
         """The job of the best completed trial."""
@@ -160,7 +159,7 @@ class Search:
     def result(self) -> list[str]:
         """The lines printed at the end: numbers of trials, trials without a value, the best, and how to train it."""
         counts, metric = self.counts(), self.sweep.manifest["objective"]["metric"]
-        told = ", ".join(f"{counts[state]} {state}" for state in dict.fromkeys(STATES.values()) if counts[state])
+        told = ", ".join(f"{counts[state]} {state}" for state in (*STATES.values(), "unfinished") if counts[state])
         missing = f" of {self.options.trials}" if counts.total() < self.options.trials else ""
         lines = [f"{counts.total()}{missing} trials: {told or 'none begun'}"]
         failed = {trial.number for trial in self.trials(TrialState.FAIL)}

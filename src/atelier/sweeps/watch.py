@@ -159,15 +159,8 @@ def failure(record: dict[str, Any]) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A time in seconds as text.
-
-    >>> duration(8.2), duration(75), duration(7300)
-    ('8 s', '1:15', '2:01:40')
-    """
-    if seconds is None:
-        return ""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else str(timedelta(seconds=whole)).lstrip("0:")
+    """A time in seconds as minutes and seconds, with the hours if there are any; "" if it is not known."""
+    return "" if seconds is None else str(timedelta(seconds=round(seconds))).removeprefix("0:")
 
 
 def last_words(sweep: Sweep) -> list[str]:

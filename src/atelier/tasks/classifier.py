@@ -122,7 +122,9 @@ class Classifier(Task):
             return F.cross_entropy(logits, classes, label_smoothing=self.label_smoothing)
         weights = self.weights.to(logits.dtype)
         hard = F.cross_entropy(logits, classes, weights, reduction="sum")
-        own = weights[classes] if classes.dim() == 1 else classes.to(logits.dtype) @ weights  # of each sample, (N,)
+        if not self.label_smoothing:
+            return hard / len(classes)
+        own = weights[classes] if classes.dim() == 1 else (classes * weights).sum(dim=1)  # of each sample, (N,)
         even = -(own * logits.log_softmax(dim=1).mean(dim=1)).sum()
         return hard.lerp(even, self.label_smoothing) / len(classes)
 

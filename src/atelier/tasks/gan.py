@@ -53,9 +53,6 @@ class GAN(ManualTask, GenerativeTask):
         **options: Any,
     ) -> None:
         super().__init__({"generator": generator, "discriminator": discriminator}, **options)
-        if loss == "wgan_gp" and any(isinstance(layer, BATCH_NORMS) for layer in discriminator.modules()):
-            told = "batch norm gives no sample a score of its own, whose slope it bounds; give the discriminator none"
-            raise InputError(f"task.loss=wgan_gp: {told}")
         self.loss, self.has_gradient_penalty, self.penalty_weight = LOSSES[loss], loss == "wgan_gp", penalty_weight
         self.discriminator_steps = discriminator_steps
         self.generator_lr, self.discriminator_lr = generator_lr, discriminator_lr
@@ -64,6 +61,13 @@ class GAN(ManualTask, GenerativeTask):
         self.train_discriminator_loss, self.train_generator_loss = Mean(), Mean()
         self.train_real_score, self.train_made_score = Mean(), Mean()
         self.val_discriminator_loss, self.test_discriminator_loss = Mean(), Mean()
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        normed = any(isinstance(layer, BATCH_NORMS) for layer in self.discriminator.modules())
+        if stage == "fit" and self.has_gradient_penalty and normed:
+            told = "batch norm gives no sample a score of its own, whose slope it bounds; give the discriminator none"
+            raise InputError(f"task.loss=wgan_gp: {told}")
 
     @property
     def generator(self) -> nn.Module:

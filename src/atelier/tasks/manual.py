@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -114,8 +114,8 @@ def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
     """Adapt the Trainer's settings to a task with manual optimization, which clips its gradients itself.
 
     Raises:
-        InputError: for gradient accumulation, for clipping of each value, and for clipping where the task has no
-            `gradient_clip_val`.
+        InputError: for gradient accumulation, for clipping of each value, for clipping where the task has no
+            `gradient_clip_val`, and for FSDP.
     """
     if settings.accumulate_grad_batches != 1:
         raise InputError(
@@ -130,5 +130,9 @@ def leave_to_the_task(settings: DictConfig, task: DictConfig) -> None:
             " task.gradient_clip_val would, see docs/adding.md"
         )
     settings.gradient_clip_val = None
-    if settings.strategy == "ddp":
+    if "fsdp" in str(settings.strategy).lower():
+        raise InputError(f"trainer.strategy: FSDP does not follow the steps of {task._target_}; choose trainer=ddp")
+    devices = settings.get("devices", 1)
+    several = (len(devices) if OmegaConf.is_list(devices) else int(devices)) > 1 or settings.get("num_nodes", 1) > 1
+    if settings.strategy == "ddp" or (settings.strategy == "auto" and several):
         settings.strategy = "ddp_find_unused_parameters_true"  # each optimizer steps a part of the parameters

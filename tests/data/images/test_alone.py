@@ -51,7 +51,7 @@ def test_the_second_waits_for_the_first_and_makes_nothing(own: Own, pets: Path, 
 
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "set.safetensors"
+    path = tmp_path / "cats [2020]" / "set [1].safetensors"
 
     def killed(*given: Any, **options: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -65,11 +65,15 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path, monkeypatc
     process.start()
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    (other := tmp_path / ".part.other.safetensors.x").touch()  # of another data set, which may be being written
-    assert list(tmp_path.glob(f"{part_of(path)}*"))
+    left = [file for file in path.parent.iterdir() if file.name.startswith(part_of(path))]
+    (other := path.parent / ".part.other.safetensors.x").touch()  # of another data set
+    with alone(path):
+        assert all(file.exists() for file in left), "another machine may be writing it"
+    for file in (*left, other):
+        os.utime(file, (0, 0))
     with alone(path):
         write_cache(path, tensors(2))
-    assert not list(tmp_path.glob(f"{part_of(path)}*"))
+    assert [file.exists() for file in left] == [False]
     assert other.exists()
     assert read_cache(path)[0]["train_labels"].tolist() == [2, 2]
 

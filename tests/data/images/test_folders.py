@@ -185,6 +185,18 @@ def test_class_folders_with_folders_of_equal_names_in_them_are_classes(
     assert data.classes == sorted(names)
 
 
+def test_classes_that_are_chosen_may_be_called_as_splits_are(
+    make: Make, tmp_path: Path, save: Save, ready: Make
+) -> None:
+    for name in ("train_station", "valley"):
+        for year in ("2023", "2024"):
+            for number in range(9):
+                save(tmp_path / "own" / name / year / f"{number}.png", 10)
+    chosen = [f"data.images={tmp_path}/own", "data.classes=[train_station,valley]"]
+    data = ready(make("image_folder", *chosen, "data.mean=0.04", "data.std=0.01", FLAT[0]))
+    assert data.classes == ["train_station", "valley"]
+
+
 def test_a_class_that_is_chosen_twice_is_refused(make: Make, folder: Path) -> None:
     for chosen in ("[ants,bees,ants]", "[bees,bees]"):
         with pytest.raises(InputError, match="is there twice; leave one out"):
