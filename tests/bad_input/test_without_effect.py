@@ -85,3 +85,11 @@ def test_a_group_of_ones_own_is_added(project: Path, told_of: Told) -> None:
     finally:
         (folder / "huber.yaml").unlink()
         folder.rmdir()
+
+
+@pytest.mark.parametrize("line", ["task: {label_smoothing: '${loss.delta}'}", "seed: ${draw.first}"])
+def test_a_reference_to_what_is_not_there_is_told_without_a_none(told_of: Told, line: str) -> None:
+    message = told_of(f"{HEAD}{line}\n")
+    wanted = "loss.delta" if "loss" in line else "draw.first"
+    assert f"needs {wanted}, which is missing; give another {wanted.partition('.')[0]}=" in message
+    assert "None" not in message

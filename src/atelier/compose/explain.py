@@ -65,8 +65,9 @@ def explain(error: BaseException, conf: Path, verb: str = "train") -> str:
     if match := re.search(r"Missing mandatory value: (\S+)|Interpolation key '(\w+)' not found", str(error)):
         return missing_key(match[1] or match[2], conf)
     if match := re.search(r"Interpolation key '((\w+)\.\w+)' not found", str(error)):
-        key = str(getattr(error, "full_key", "this"))
-        return f"{key} needs {match[1]}, which is missing; give another {match[2]}= or {key.split('.')[0]}=, or {key}=…"
+        key = str(getattr(error, "full_key", None) or "")
+        others = f" or {key.split('.')[0]}=, or {key}=…" * bool(key)
+        return f"{key or 'a value'} needs {match[1]}, which is missing; give another {match[2]}={others}"
     if isinstance(error, OverrideParseException):
         return unparsed(error.override) if "=" in error.override else without_key(error.override, conf, verb)
     if isinstance(error, OmegaConfBaseException) and error.full_key:

@@ -50,8 +50,7 @@ class Run:
         config: the resolved configuration as plain data.
         resumed: for a resumed run, the entries of run.json that change; None for a new run.
 
-    run.json and config.yaml of a resumed run are not changed before `describe`, which checks that the network fits the
-    checkpoint.
+    A resumed run's run.json and config.yaml stay as they are before `describe`, which checks that its checkpoint fits.
     """
 
     def __init__(self, folder: RunFolder, config: dict[str, Any], resumed: dict[str, Any] | None = None) -> None:
