@@ -87,9 +87,8 @@ def test_a_group_of_ones_own_is_added(project: Path, told_of: Told) -> None:
         folder.rmdir()
 
 
-@pytest.mark.parametrize("line", ["task: {label_smoothing: '${loss.delta}'}", "seed: ${draw.first}"])
-def test_a_reference_to_what_is_not_there_is_told_without_a_none(told_of: Told, line: str) -> None:
-    message = told_of(f"{HEAD}{line}\n")
-    wanted = "loss.delta" if "loss" in line else "draw.first"
-    assert f"needs {wanted}, which is missing; give another {wanted.partition('.')[0]}=" in message
+@pytest.mark.parametrize("key", ["task.label_smoothing", "optimizer.lr"])
+def test_a_typed_reference_to_what_is_not_there_is_told_without_a_none(told: Told, key: str) -> None:
+    message = told("train", f"{key}=${{loss.delta}}")
+    assert "needs loss.delta, which is missing; give another loss=" in message
     assert "None" not in message
