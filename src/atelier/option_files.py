@@ -71,15 +71,14 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
     check_effect(config, values, conf, typed)
     for name, value in values.items():
         key = str(name)
-        source = source_of(conf, experiment, key)
         if key in GLOBAL and key not in own:
             option = experiment if key == "experiment" else "OPTION"
             raise InputError(f"conf/{key}/{option}.yaml: {must_begin(find(conf, f'{key}/{option}.yaml'))}")
         if key in known - {*own} and isinstance(value, str) and not value.startswith("${"):
-            listed = f"- override /{key}: {value}"
+            source, listed = source_of(conf, experiment, key), f"- override /{key}: {value}"
             raise InputError(f"{key}: {value} ({source}): choose an option in the defaults list, as `{listed}`")
         if "." in key:
-            outer, _, inner = key.partition(".")
+            source, (outer, _, inner) = source_of(conf, experiment, key), key.partition(".")
             raise InputError(f"{key}: {value} ({source}): write `{outer}:` and, indented below it, `{inner}: {value}`")
         if isinstance(parts := own.get(key), dict):  # as of start
             for part in value.keys() - parts.keys() if isinstance(value, dict) else ():
@@ -89,6 +88,7 @@ def check_keys(config: DictConfig, conf: Path, experiment: str, typed: Iterable[
                 raise InputError(f"{key}.{part} ({source}): nothing reads it; {not_among(str(part), parts)}")
         if key in known or key in of_user or is_read(conf, key):
             continue
+        source = source_of(conf, experiment, key)
         raise InputError(f"{key} ({source}): nothing reads it; {not_among(key, known - {'defaults', 'hydra'})}")
     for group in SEVERAL:
         for name, node in (values.get(group) or {}).items():

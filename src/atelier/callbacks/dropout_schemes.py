@@ -14,13 +14,12 @@ from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
 from atelier.arguments import Seed
-from atelier.callbacks.evaluated import need_logits
+from atelier.callbacks.evaluated import need_logits, tested_set
 from atelier.callbacks.watcher import Watcher
 from atelier.errors import InputError
 from atelier.figures.look import look
 from atelier.figures.numbers import write_numbers
 from atelier.figures.palette import COLORS, DASHES, MARKERS, write_png
-from atelier.figures.words import SPLITS
 from atelier.metrics.predicted import predicted
 
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -85,10 +84,9 @@ class DropoutSchemes(Watcher):
             task.log_dict({f"test/before_softmax/{masks}": before, f"test/after_softmax/{masks}": after})
         if trainer.is_global_zero:
             path = Path(trainer.default_root_dir) / "figures" / "dropout_schemes.png"
-            split = getattr(trainer.datamodule, "test_split", "test")  # type: ignore[attr-defined]
             rows = [[masks, *row] for masks, row in zip(self.masks, shares.tolist(), strict=True)]
             write_numbers(path.with_suffix(".csv"), ["masks", *SCHEMES], rows)
-            draw(self.masks, shares.tolist(), path, SPLITS[split])
+            draw(self.masks, shares.tolist(), path, tested_set(trainer))
 
 
 def dropouts(network: nn.Module) -> list[nn.Module]:

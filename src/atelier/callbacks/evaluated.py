@@ -8,6 +8,7 @@ import torch.distributed
 from torch import Tensor
 
 from atelier.errors import InputError
+from atelier.figures.words import SPLITS
 
 
 def logits_of(outputs: Any) -> tuple[Tensor, Tensor] | None:
@@ -50,6 +51,11 @@ def stored(trainer: lightning.Trainer, rows: Tensor) -> Tensor:
     """Samples of the tested set as stored, before normalisation."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     return data.sets[data.test_split][rows.cpu()][0]
+
+
+def tested_set(trainer: lightning.Trainer) -> str:
+    """The tested set as a figure names it: training, validation, or test, as also with a user's own data."""
+    return SPLITS[getattr(trainer.datamodule, "test_split", "test")]  # type: ignore[attr-defined]
 
 
 def are_pictures(inputs: Tensor) -> bool:

@@ -8,9 +8,9 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
+from atelier.callbacks.evaluated import tested_set
 from atelier.callbacks.watcher import Watcher
 from atelier.figures.sheet import draw_sheet
-from atelier.figures.words import SPLITS
 
 
 class Extremes(Watcher):
@@ -62,7 +62,6 @@ class Extremes(Watcher):
         best = len(error) - worst
         colors = ["black"] * best + ["#b2182b"] * worst
         part = f", of one in {trainer.world_size}" if trainer.world_size > 1 else ""
-        split = SPLITS[getattr(trainer.datamodule, "test_split", "test")]  # type: ignore[attr-defined]
-        title = f"best {best} and worst {worst} of the {split} pictures{part}"
+        title = f"best {best} and worst {worst} of the {tested_set(trainer)} pictures{part}"
         path = Path(trainer.default_root_dir) / "figures" / "best_and_worst.png"
         draw_sheet(images, captions, path, columns=6, title=title, colors=colors)

@@ -125,16 +125,18 @@ class ImageData(TensorData):
         if self.source != "real":
             return
         stamp = self.stamp  # looks at each file, before `make` does: a change while it reads shows at the next start
-        if not (self.rebuild or not self.path.exists() or self.outdated(stamp)):
+        if not self.is_due(stamp):
             return
         with alone(self.path):
-            if self.rebuild or not self.path.exists() or self.outdated(stamp):  # another process may have made it
+            if self.is_due(stamp):  # another process may have made it
                 tensors, classes = self.make()
                 write_cache(self.path, tensors, classes, {**self.about, **({"stamp": stamp} if stamp else {})})
         self.rebuild = False
 
-    def outdated(self, stamp: str) -> bool:
-        """Whether the cache file was made of other files than those with `stamp`."""
+    def is_due(self, stamp: str) -> bool:
+        """Whether the cache file is to be written: it is asked for, missing, or made of other files than `stamp`'s."""
+        if self.rebuild or not self.path.exists():
+            return True
         return bool(stamp) and read_about(self.path).get("stamp", stamp) != stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:

@@ -135,9 +135,8 @@ def of_what(results: Results, study: Study) -> str:
     told += f", of commit{'s' * (len(commits) > 1)} {', '.join(commits)}" if commits else ""
     of_grid = {key for setting in study.node.get("settings") or [] for key in setting} | {*study.node.get("grid", {})}
     known = {*results.keys, *REPEATS, *of_grid, "study", "trainer.precision"}
-    besides = ([(k, one) for k, one in record.typed.items() if one not in study.own] for record in records)
-    typed = [[f"`{one}`" for key, one in several if key not in known] for several in besides]
-    reduced = counted(itertools.chain(*typed), len(records))
+    typed = itertools.chain.from_iterable(record.typed.items() for record in records)
+    reduced = counted((f"`{one}`" for key, one in typed if key not in known and one not in study.own), len(records))
     return f"{told}." + (f" With {reduced}." if reduced else "")
 
 

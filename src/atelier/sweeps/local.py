@@ -154,14 +154,12 @@ class Local(Executor):
         for running in self.running:
             if self.limits.timeout is not None and time.monotonic() - running.began > self.limits.timeout:
                 running.timed_out = True
-                if time.monotonic() - ask(running) > GRACE:
-                    kill_group(running.process)
+                ask(running, patience=GRACE)
 
     def stop(self) -> None:
         self.watcher.queued("waiting for the running jobs to save; a second Ctrl-C kills them" * bool(self.running))
         for running in self.running:
-            if time.monotonic() - ask(running) > DEAF:
-                kill_group(running.process)
+            ask(running, patience=DEAF)
 
     def give_up(self) -> None:
         for running in self.running:
@@ -170,13 +168,14 @@ class Local(Executor):
     close = give_up
 
 
-def ask(running: Running) -> float:
-    """Tell a job once to save and stop, with SIGTERM; return the clock at that time."""
+def ask(running: Running, patience: float) -> None:
+    """Tell a job once to save and stop, with SIGTERM; kill it if it still runs `patience` seconds later."""
     if running.asked is None:
         running.asked = time.monotonic()
         with suppress(ProcessLookupError):  # it has just ended
             os.kill(running.process.pid or 0, signal.SIGTERM)
-    return running.asked
+    elif time.monotonic() - running.asked > patience:
+        kill_group(running.process)
 
 
 def cause(exit_code: int, log: Path) -> tuple[str, str]:
