@@ -134,9 +134,11 @@ class ImageData(TensorData):
         self.rebuild = False
 
     def is_due(self, stamp: str) -> bool:
-        """Whether the cache file is to be written: it is asked for, missing, or made of other files than `stamp`'s."""
-        if self.rebuild or not self.path.exists():
-            return True
+        """Whether the cache file is to be written: it is asked for, missing, or outdated."""
+        return self.rebuild or not self.path.exists() or self.outdated(stamp)
+
+    def outdated(self, stamp: str) -> bool:
+        """Whether the cache file was made of other files than those with `stamp`."""
         return bool(stamp) and read_about(self.path).get("stamp", stamp) != stamp
 
     def load(self) -> tuple[Tensors, list[str] | None]:
